@@ -1,0 +1,90 @@
+/** `lydian doctor`: says for each thing that the platform needs whether this machine has it, and what to do if not. */
+import { resolve } from "node:path";
+
+import { PlatformError } from "@lydian/kit";
+import { Option } from "commander";
+
+import type { Check, Finding, FindingState } from "../checks/check.ts";
+import { answerCheck, portCheck, profileCheck } from "../checks/platform.ts";
+import { nodeCheck, packageIndexCheck, pythonCheck } from "../checks/programs.ts";
+import { dataFolderCheck, diskCheck } from "../checks/storage.ts";
+import { type CliCommand, exitStatus } from "../command.ts";
+import { clientConfigFile, layoutOf } from "../paths.ts";
+import type { Terminal } from "../terminal.ts";
+import { dataOption, parsePort } from "./options.ts";
+
+export interface DoctorOptions {
+  data?: string;
+  port: number;
+  json?: boolean;
+}
+
+export const doctor: CliCommand<DoctorOptions> = {
+  name: "doctor",
+  summary: "check what this machine needs to run the platform",
+  description:
+    "Looks at everything that the platform needs and says what is missing and what to do about it. " +
+    "Changes nothing. Ends with 0 when nothing is missing (warnings do not count), else with 1.",
+  options: [
+    dataOption(),
+    new Option("--port <port>", "the port that the platform is to have").default(8700).argParser(parsePort),
+    new Option("--json", "print the findings as JSON"),
+  ],
+  examples: [
+    { line: "lydian doctor", effect: "check this machine" },
+    { line: "lydian doctor --json", effect: "the same, for programs" },
+  ],
+  run: (options, terminal) => examine(checksFor(options, terminal.env), options, terminal),
+};
+
+function checksFor(options: DoctorOptions, env: NodeJS.ProcessEnv): Check[] {
+  const layout = layoutOf(options.data, env);
+  return [
+    nodeCheck(),
+    pythonCheck(),
+    packageIndexCheck(env),
+    dataFolderCheck(layout),
+    diskCheck(layout),
+    portCheck(layout, "127.0.0.1", options.port),
+    profileCheck(layout, resolve(clientConfigFile(env))),
+    answerCheck(layout),
+  ];
+}
+
+/** Runs all checks at the same time and prints what they found in their order; answers the exit status. */
+export async function examine(
+  checks: readonly Check[],
+  options: { json?: boolean },
+  terminal: Terminal,
+): Promise<number> {
+  const run = (): Promise<(Finding & { name: string })[]> =>
+    Promise.all(checks.map(async (check) => ({ name: check.name, ...(await outcomeOf(check)) })));
+  const findings = await terminal.step("Looking at this machine", run);
+  const isComplete = findings.every(({ state }) => state !== "missing");
+  if (options.json === true) {
+    terminal.print(JSON.stringify({ ok: isComplete, findings }, undefined, 2));
+  } else {
+    const width = Math.max(...findings.map(({ name }) => name.length));
+    for (const { name, state, detail, remedy } of findings) {
+      terminal.print(`${terminal.paint(styles[state], state.padEnd(8))} ${name.padEnd(width)}  ${detail}`);
+      if (remedy !== undefined) terminal.print(`${" ".repeat(9 + width)}  ${terminal.paint("dim", `-> ${remedy}`)}`);
+    }
+  }
+  return isComplete ? exitStatus.ok : exitStatus.error;
+}
+
+const styles: Record<FindingState, Parameters<Terminal["paint"]>[0]> = {
+  ok: "green",
+  warning: "yellow",
+  missing: "red",
+};
+
+/** A check that people can act on failed: that is a finding too. Others are faults and end the command. */
+async function outcomeOf(check: Check): Promise<Finding> {
+  try {
+    return await check.run();
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    return { state: "missing", detail: error.message, ...(error.hint !== undefined && { remedy: error.hint }) };
+  }
+}

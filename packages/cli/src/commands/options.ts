@@ -1,0 +1,30 @@
+/** Options that several commands have, and how values of options are read. */
+import { InvalidArgumentError, Option } from "commander";
+
+export function dataOption(): Option {
+  return new Option(
+    "--data <folder>",
+    "the platform's data folder (default: /var/lib/lydian as root, else ~/.local/share/lydian)",
+  );
+}
+
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+}
+
+/** Answers the address without a slash at its end. */
+export function parseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (
+    url !== undefined &&
+    /^https?:$/.test(url.protocol) &&
+    url.pathname === "/" &&
+    url.search === "" &&
+    url.hash === ""
+  ) {
+    return url.origin;
+  }
+  throw new InvalidArgumentError("It has to be http(s)://HOST[:PORT] without a path.");
+}

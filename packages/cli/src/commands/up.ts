@@ -1,0 +1,213 @@
+/** `lydian up`: runs a platform in the foreground. */
+import { constants } from "node:fs";
+import { access, rm } from "node:fs/promises";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
+import { InvalidArgumentError, Option } from "commander";
+
+import { type CliCommand, UsageError, exitStatus } from "../command.ts";
+import { claimDataFolder, writeRunning } from "../data-folder.ts";
+import { ensureProfile, isWorkspaceName, loginName, ownerToken, workspaceFor } from "../identity.ts";
+import type { ChildPlan } from "../kept-child.ts";
+import { localAddress, numericHost, refuseOpenPort, urlOf } from "../listen-address.ts";
+import { type DataLayout, defaultCacheFolder, isRoot, layoutOf, shellWord } from "../paths.ts";
+import { prepareFolders } from "../privileges.ts";
+import { StopSignals } from "../stop-signals.ts";
+import { Supervisor, bindPort } from "../supervisor.ts";
+import type { Terminal } from "../terminal.ts";
+import { dataOption, parsePort, parseUrl } from "./options.ts";
+
+export interface UpOptions {
+  port: number;
+  host: string;
+  publicUrl?: string;
+  data?: string;
+  runtime: "process";
+  insecure?: boolean;
+  tlsCert?: string;
+  tlsKey?: string;
+  workspace?: string;
+  logLevel: LogLevel;
+}
+
+const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
+
+/** The programs of the platform; tests put others in their place. */
+export interface Programs {
+  readonly server: string;
+  readonly worker: string;
+}
+
+const ownPrograms: Programs = {
+  server: fileURLToPath(import.meta.resolve("@lydian/server/main")),
+  worker: fileURLToPath(import.meta.resolve("@lydian/worker/main")),
+};
+
+export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOptions> => ({
+  name: "up",
+  summary: "start the platform on this machine",
+  description:
+    "Starts the platform and runs it in the foreground until Ctrl-C or SIGTERM: the server, which answers the clients, " +
+    "and a worker, which runs functions on this machine. Both are started again whenever they die.",
+  options: [
+    new Option("--port <port>", "the port to listen on; 0 takes a free one").default(8700).argParser(parsePort),
+    new Option("--host <address>", "the address to listen on; one beyond loopback needs TLS or --insecure").default(
+      "127.0.0.1",
+    ),
+    new Option(
+      "--public-url <url>",
+      "the address that clients are told, when it is another one (behind a proxy)",
+    ).argParser(parseUrl),
+    dataOption(),
+    new Option("--runtime <runtime>", "what isolates functions; process: nothing")
+      .choices(["process"])
+      .default("process"),
+    new Option("--insecure", "listen beyond loopback without TLS"),
+    new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
+    new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
+    new Option("--workspace <name>", "the workspace's name (default: the login name)").argParser(parseWorkspace),
+    new Option("--log-level <level>", "what the processes log on stderr").choices(logLevels).default("info"),
+  ],
+  examples: [
+    { line: "lydian up", effect: "listen on http://127.0.0.1:8700" },
+    { line: "lydian up --port 0 --data ./try", effect: "a platform beside others, on a free port" },
+    { line: "lydian up --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem", effect: "for other machines as well" },
+  ],
+  run: (options, terminal) => run(options, programs, terminal),
+});
+
+async function run(options: UpOptions, programs: Programs, terminal: Terminal): Promise<number> {
+  const tls = await tlsFiles(options);
+  const host = await numericHost(options.host);
+  refuseOpenPort(host, { tls: tls !== undefined, insecure: options.insecure === true });
+  const layout = layoutOf(options.data, terminal.env);
+  using signals = new StopSignals(systemClock);
+  await using held = new AsyncDisposableStack();
+  held.use(await claimDataFolder(layout));
+  const port = bindPort(host, options.port);
+  held.defer(() => port.close());
+  reportRuntime(terminal);
+  const address = { host: localAddress(host), port: port.address().port };
+  const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
+  const given = { options, programs, tls, layout, url, address, descriptor: port.fd(), env: terminal.env };
+  const plans = await planChildren(given);
+  await writeRunning(layout, { pid: process.pid, url });
+  held.defer(() => rm(layout.running, { force: true }));
+  const log = createLogger("supervisor", options.logLevel);
+  const supervisor = new Supervisor(plans, { clock: systemClock, log, execArgv: process.execArgv });
+  return await supervise(supervisor, signals, terminal, () => announce(terminal, layout, url));
+}
+
+/** From the first start to the end of both children. */
+async function supervise(
+  supervisor: Supervisor,
+  signals: StopSignals,
+  terminal: Terminal,
+  onReady: () => void,
+): Promise<number> {
+  const end = async (): Promise<boolean> => {
+    const closed = supervisor.close();
+    const clean = await Promise.race([closed.then(() => true), signals.kill.then(() => false)]);
+    if (clean) return true;
+    supervisor.kill();
+    await closed; // it waits for both to be gone
+    return false;
+  };
+  try {
+    const started = terminal.step("Starting server and worker", () => supervisor.start());
+    const ready = await Promise.race([started.then(() => true), signals.stop.then(() => false)]);
+    if (ready) onReady();
+    await signals.stop;
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  terminal.report("Stopping (Ctrl-C again kills at once)");
+  const clean = await terminal.step("Waiting for functions and open calls to end", end);
+  return clean ? exitStatus.ok : exitStatus.error;
+}
+
+interface ChildrenOptions {
+  readonly options: UpOptions;
+  readonly programs: Programs;
+  readonly tls: { certificateFile: string; keyFile: string } | undefined;
+  readonly layout: DataLayout;
+  readonly url: string;
+  /** How the worker reaches the server. */
+  readonly address: { host: string; port: number };
+  readonly descriptor: number;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Makes folders and token ready, and answers what to start. The token is on disk before the server hears of it. */
+async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan; worker: ChildPlan }> {
+  const { options, programs, layout, url } = given;
+  const runAs = await prepareFolders(layout, isRoot());
+  const profile = await ensureProfile(layout.profile, url);
+  const workerSecret = randomText(43); // 256 bits; each supervisor has its own
+  const shared = { workerSecret, logLevel: options.logLevel };
+  const server = {
+    ...shared,
+    data: layout.server,
+    publicUrl: url,
+    listenFd: 3,
+    workspace: options.workspace ?? workspaceFor(loginName()),
+    ownerToken: ownerToken(profile),
+    ...(runAs && { runAs }),
+    ...(given.tls && { tls: given.tls }),
+  };
+  const worker = {
+    ...shared,
+    data: layout.worker,
+    cache: defaultCacheFolder(given.env),
+    server: given.address,
+    runtime: options.runtime,
+  };
+  return {
+    server: { name: "server", script: programs.server, configuration: server, descriptors: [given.descriptor] },
+    worker: { name: "worker", script: programs.worker, configuration: worker, descriptors: [] },
+  };
+}
+
+function announce(terminal: Terminal, layout: DataLayout, url: string): void {
+  terminal.print(`Lydian is ready at ${url}`);
+  terminal.print(
+    `  Run an app on it:                     MODAL_CONFIG_PATH=${shellWord(layout.profile)} modal run app.py`,
+  );
+  terminal.print(`  Or make it the clients' own default:  lydian setup${layout.option}`);
+}
+
+/** A runtime without isolation is never chosen silently. */
+function reportRuntime(terminal: Terminal): void {
+  const rights = isRoot() ? "with root's rights" : "with this user's rights";
+  terminal.report(
+    terminal.paintReport("yellow", `Runtime "process": functions run on this machine ${rights} and without isolation.`),
+  );
+  terminal.report(
+    "It is this version's only runtime, so run only code that you trust; the next version makes containers the default.",
+  );
+}
+
+async function tlsFiles(options: UpOptions): Promise<ChildrenOptions["tls"]> {
+  const { tlsCert, tlsKey } = options;
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new UsageError("--tls-cert and --tls-key belong together", { hint: "give both, or neither" });
+  }
+  for (const file of [tlsCert, tlsKey]) {
+    await access(file, constants.R_OK).catch((error: unknown) => {
+      throw new PlatformError(`cannot read the TLS file ${file}: ${messageOf(error)}`, {
+        hint: "give a PEM file",
+        cause: error,
+      });
+    });
+  }
+  return { certificateFile: resolve(tlsCert), keyFile: resolve(tlsKey) };
+}
+
+function parseWorkspace(text: string): string {
+  if (isWorkspaceName(text)) return text;
+  throw new InvalidArgumentError("A workspace's name has lower case letters, digits and single dashes (at most 40).");
+}

@@ -1,0 +1,89 @@
+/** Builds the parser from the commands, runs the one that was asked for, and turns what it throws into an exit status. */
+import { readFileSync } from "node:fs";
+
+import { PlatformError } from "@lydian/kit";
+import { Command, CommanderError } from "commander";
+
+import { type CliCommand, UsageError, exitStatus } from "./command.ts";
+import { doctor } from "./commands/doctor.ts";
+import { setup } from "./commands/setup.ts";
+import { upCommand } from "./commands/up.ts";
+import type { Terminal } from "./terminal.ts";
+
+export const allCommands: readonly CliCommand[] = [upCommand(), setup, doctor];
+
+/** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
+export async function runProgram(
+  args: readonly string[],
+  terminal: Terminal,
+  commands: readonly CliCommand[] = allCommands,
+): Promise<number> {
+  let status: number = exitStatus.ok;
+  const program = buildProgram(terminal);
+  for (const command of commands) {
+    addCommand(program, command, async (options) => {
+      status = await command.run(options, terminal);
+    });
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return status;
+  } catch (error) {
+    return reportError(error, terminal);
+  }
+}
+
+function buildProgram(terminal: Terminal): Command {
+  return new Command("lydian")
+    .description("A serverless platform on your own machines, for the public Modal clients.")
+    .version(ownVersion(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.print(text.trimEnd()),
+      writeErr: (text) => terminal.report(text.trimEnd()),
+      outputError: (text, write) => write(text.replace(/^error: /, `${terminal.paintReport("red", "Error:")} `)),
+    })
+    .addHelpText(
+      "after",
+      examplesText([
+        { line: "lydian up", effect: "start the platform on this machine" },
+        { line: "lydian setup", effect: "make the Modal clients of this user talk to it" },
+        { line: "modal run app.py", effect: "run an app on it" },
+      ]),
+    );
+}
+
+function ownVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  return (manifest as { version: string }).version;
+}
+
+function addCommand(program: Command, command: CliCommand, action: (options: object) => Promise<void>): void {
+  const parser = program
+    .command(command.name)
+    .summary(command.summary)
+    .description(command.description)
+    .addHelpText("after", examplesText(command.examples))
+    .showHelpAfterError(`(lydian ${command.name} --help shows all options)`)
+    .action(action);
+  for (const option of command.options) parser.addOption(option);
+}
+
+function examplesText(examples: CliCommand["examples"]): string {
+  const width = Math.max(...examples.map(({ line }) => line.length));
+  return `\nExamples:\n${examples.map(({ line, effect }) => `  ${line.padEnd(width)}  ${effect}`).join("\n")}`;
+}
+
+/** Errors for people as a message and a hint; anything else is our own fault and comes with its stack. */
+function reportError(error: unknown, terminal: Terminal): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.ok : exitStatus.usage; // said already
+  if (error instanceof PlatformError) {
+    terminal.report(`${terminal.paintReport("red", "Error:")} ${error.message}`);
+    if (error.hint !== undefined) terminal.report(`${terminal.paintReport("cyan", "Hint:")} ${error.hint}`);
+    return error instanceof UsageError ? exitStatus.usage : exitStatus.error;
+  }
+  terminal.report(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  terminal.report("This is a fault of Lydian's own: please report it with the lines above.");
+  return exitStatus.error;
+}

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { chmodSync, writeFileSync } from "node:fs";
+import { mkdtempDisposable } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { it } from "node:test";
+
+import { PlatformError } from "@lydian/kit";
+
+import { type Check, missing, ok, warning } from "../src/checks/check.ts";
+import { answerCheck, portCheck, profileCheck } from "../src/checks/platform.ts";
+import { type HostPython, nodeCheck, packageIndexCheck, pythonCheck } from "../src/checks/programs.ts";
+import { dataFolderCheck, diskCheck } from "../src/checks/storage.ts";
+import { readClientConfig, writeClientConfig } from "../src/client-config.ts";
+import { examine } from "../src/commands/doctor.ts";
+import { writeRunning } from "../src/data-folder.ts";
+import { ensureProfile } from "../src/identity.ts";
+import { layoutOf } from "../src/paths.ts";
+import { captureTerminal } from "./captured-terminal.ts";
+
+async function stage() {
+  const folder = await mkdtempDisposable(join(tmpdir(), "lydian-doctor-"));
+  chmodSync(folder.path, 0o755);
+  return { layout: layoutOf(join(folder.path, "data"), {}), clientFile: join(folder.path, ".modal.toml"), folder };
+}
+
+const check = (name: string, found: Awaited<ReturnType<Check["run"]>>): Check => ({
+  name,
+  run: () => Promise.resolve(found),
+});
+
+it("prints a line for each finding and its remedy, and ends with 1 only when something is missing", async () => {
+  const findings = [check("Tea", ok("green")), check("Water", warning("cold", "boil it"))];
+  const fine = captureTerminal();
+  assert.equal(await examine(findings, {}, fine.terminal), 0);
+  assert.equal(fine.out(), "ok       Tea    green\nwarning  Water  cold\n                -> boil it\n");
+  const bad = captureTerminal();
+  const broken: Check = {
+    name: "Cup",
+    run: () => Promise.reject(new PlatformError("it is broken", { hint: "glue it" })),
+  };
+  assert.equal(
+    await examine([...findings, check("Pot", missing("none", "buy one")), broken], { json: true }, bad.terminal),
+    1,
+  );
+  const report = JSON.parse(bad.out()) as { ok: boolean; findings: unknown[] };
+  assert.equal(report.ok, false);
+  assert.deepEqual(report.findings[2], { name: "Pot", state: "missing", detail: "none", remedy: "buy one" });
+  assert.deepEqual(report.findings[3], { name: "Cup", state: "missing", detail: "it is broken", remedy: "glue it" });
+});
+
+it("judges the versions of Node and Python", async () => {
+  const nodes = { "26.3.9": "missing", "26.4.0": "ok", "27.0.0": "ok", "20.19.0": "missing" };
+  for (const [version, state] of Object.entries(nodes)) assert.equal((await nodeCheck(version).run()).state, state);
+  const having = (...pythons: HostPython[]) =>
+    pythonCheck((command) => Promise.resolve(pythons.find((python) => python.command === command))).run();
+  const python = (minor: number, makesVenvs: boolean): HostPython => ({
+    command: `python3.${minor}`,
+    version: [3, minor],
+    makesVenvs,
+  });
+  assert.equal((await having()).state, "missing");
+  assert.equal((await having({ command: "python3", version: [3, 9], makesVenvs: true })).state, "missing");
+  assert.match((await having(python(11, false))).remedy ?? "", /python3\.11-venv/);
+  assert.deepEqual(
+    await having(python(11, false), python(12, true), python(13, true)),
+    ok("3.12, 3.13 with venv and pip"),
+  );
+});
+
+it("asks the index that pip is configured with, and shows no password", async () => {
+  const asked: [string, Record<string, string>][] = [];
+  const answering = (status: number) => (url: string, headers: Record<string, string>) => {
+    asked.push([url, headers]);
+    return Promise.resolve(status);
+  };
+  const mirror = () => Promise.resolve("https://me:p%40ss@mirror.example/simple/");
+  assert.deepEqual(await packageIndexCheck({}, answering(200), mirror).run(), ok("https://mirror.example answers"));
+  const [url, headers] = asked[0] ?? assert.fail("nothing asked");
+  assert.equal(url, "https://mirror.example/simple/pip/");
+  assert.equal(headers["authorization"], `Basic ${Buffer.from("me:p@ss").toString("base64")}`);
+  assert.equal((await packageIndexCheck({}, answering(404), mirror).run()).state, "warning");
+  const silent = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("ENOTFOUND") }));
+  const away = await packageIndexCheck({}, silent, () => Promise.resolve(undefined)).run();
+  assert.equal(away.detail, "https://pypi.org does not answer: ENOTFOUND");
+});
+
+it("looks at the data folder and its disk, also before the folder exists", async () => {
+  const { layout, folder } = await stage();
+  await using _folder = folder;
+  assert.deepEqual(await dataFolderCheck(layout).run(), ok(`${layout.root} can be made`));
+  assert.match((await diskCheck(layout).run()).detail, /^\d+\.\d GiB free on /);
+  writeFileSync(layout.root, "a file");
+  assert.equal((await dataFolderCheck(layout).run()).state, "missing");
+});
+
+it("knows whose the port is, and whether the platform answers", async () => {
+  const { layout, folder } = await stage();
+  await using _folder = folder;
+  assert.equal((await answerCheck(layout).run()).state, "warning");
+  const platform = createServer((_request, response) => response.writeHead(404).end()).listen(0, "127.0.0.1");
+  await once(platform, "listening");
+  const { port } = platform.address() as { port: number };
+  assert.equal((await portCheck(layout, "127.0.0.1", port).run()).state, "missing");
+  await writeRunning(layout, { pid: process.pid, url: `http://127.0.0.1:${port}` });
+  assert.equal((await portCheck(layout, "127.0.0.1", port).run()).state, "ok");
+  assert.deepEqual(await answerCheck(layout).run(), ok(`answers at http://127.0.0.1:${port}`));
+  platform.close();
+  platform.closeAllConnections();
+  assert.equal((await answerCheck(layout).run()).state, "missing");
+  assert.equal((await portCheck(layout, "127.0.0.1", port).run()).detail, `${port} is free`);
+});
+
+it("says whether the clients' active profile is the platform's", async () => {
+  const { layout, clientFile, folder } = await stage();
+  await using _folder = folder;
+  assert.match((await profileCheck(layout, clientFile).run()).remedy ?? "", /lydian up/);
+  const profile = await ensureProfile(layout.profile, "http://127.0.0.1:8700");
+  assert.match((await profileCheck(layout, clientFile).run()).remedy ?? "", /lydian setup/);
+  await writeClientConfig(await readClientConfig(clientFile), "lydian", profile);
+  assert.deepEqual(await profileCheck(layout, clientFile).run(), ok(`"lydian" in ${clientFile} is active`));
+  await ensureProfile(layout.profile, "http://127.0.0.1:9000");
+  assert.equal((await profileCheck(layout, clientFile).run()).state, "warning");
+});

@@ -1,0 +1,5 @@
+// The wire: message definitions and codecs of every protocol that Lydian speaks.
+
+export * from "./bytes.ts";
+export * from "./clients.ts";
+export * from "./gen/index.ts";

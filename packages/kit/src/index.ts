@@ -1,0 +1,11 @@
+/** What every Lydian process needs and no single one owns. */
+export * from "./backoff.ts";
+export * from "./bells.ts";
+export * from "./child.ts";
+export * from "./clock.ts";
+export * from "./durable.ts";
+export * from "./errors.ts";
+export * from "./ids.ts";
+export * from "./leases.ts";
+export * from "./lock.ts";
+export * from "./logger.ts";

@@ -1,0 +1,61 @@
+/** Waits for outputs of a call: one look, then a sleep until its bell rings or the time is up. */
+import type { Bells, Clock } from "@lydian/kit";
+
+import { callBell } from "../domain/bells.ts";
+import type { Call } from "../domain/call.ts";
+import type { Output } from "../domain/input.ts";
+import type { Store, Tx } from "../domain/store.ts";
+import { fail } from "../errors.ts";
+
+export interface OutputQuery {
+  callId: string;
+  /** Those after this entry; 0 for all. */
+  after: number;
+  /** Only those whose index lies in this range. */
+  range: { first: number; last: number } | undefined;
+  atMost: number;
+  waitMs: number;
+}
+
+export interface Awaited {
+  call: Call;
+  outputs: Output[];
+}
+
+/** Answers as soon as one output fits, when none can come any more, or when the time is up. */
+export async function awaitOutputs(
+  deps: { store: Store; bells: Bells; clock: Clock },
+  query: OutputQuery,
+  signal: AbortSignal,
+): Promise<Awaited> {
+  const look = (): Promise<Awaited> => deps.store.read((tx) => outputsOf(tx, query));
+  const found = await deps.bells.until(
+    [callBell(query.callId)],
+    async () => {
+      const awaited = await look();
+      return awaited.outputs.length > 0 || awaited.call.state === "finished" ? awaited : undefined;
+    },
+    { clock: deps.clock, waitMs: query.waitMs, signal },
+  );
+  return found ?? (await look());
+}
+
+async function outputsOf(tx: Tx, query: OutputQuery): Promise<Awaited> {
+  const call = await tx.calls.get(query.callId);
+  if (call === undefined) {
+    throw fail("notFound", `Function call ${query.callId} does not exist, or its results are no longer kept.`);
+  }
+  const { range, after, atMost } = query;
+  const outputs = range
+    ? await tx.outputs.between(call.id, range.first, range.last, atMost)
+    : await tx.outputs.after(call.id, after, atMost);
+  return { call, outputs: outputs.filter(({ entry }) => entry > after) };
+}
+
+/** The caller has the outputs: a finished call is forgotten after the time that a repeated request may take. */
+export async function acknowledge(tx: Tx, callId: string, now: number): Promise<void> {
+  const call = await tx.calls.get(callId);
+  if (call?.state === "finished" && call.acknowledgedAt === undefined) {
+    await tx.calls.update({ ...call, acknowledgedAt: now });
+  }
+}

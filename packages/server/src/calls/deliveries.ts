@@ -1,0 +1,55 @@
+/**
+ * Which inputs are known to have reached their container. Kept in memory alone: after a restart nothing is known to
+ * have arrived, so what a container holds is handed to it again, which the clients' containers take without harm.
+ */
+import type { Id } from "@lydian/kit";
+
+/** One request for inputs; a repetition after a lost reply has the same key. */
+export interface Poll {
+  readonly caller: { readonly id: string };
+  readonly idempotencyKey: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+interface Known {
+  received: Set<string>;
+  last: { key: string | undefined; inputIds: readonly string[] } | undefined;
+}
+
+const nothing: ReadonlySet<string> = new Set();
+
+export class Deliveries {
+  readonly #containers = new Map<string, Known>();
+
+  /**
+   * What the container has, judged by the fact that it asks: a repeated request means that the last reply was lost; a
+   * container with one slot that asks has nothing at all.
+   */
+  before(poll: Poll, slots: number): ReadonlySet<string> {
+    const known = this.#containers.get(poll.caller.id);
+    if (known === undefined || slots <= 1) return nothing;
+    if (poll.idempotencyKey !== undefined && known.last?.key === poll.idempotencyKey) {
+      for (const id of known.last.inputIds) known.received.delete(id);
+    }
+    return known.received;
+  }
+
+  /** The reply is on its way, unless the container hung up meanwhile. */
+  sent(poll: Poll, inputIds: readonly Id<"in">[]): void {
+    if (poll.signal.aborted) return;
+    const known = this.#containers.get(poll.caller.id) ?? { received: new Set(), last: undefined };
+    this.#containers.set(poll.caller.id, known);
+    for (const id of inputIds) known.received.add(id);
+    known.last = { key: poll.idempotencyKey, inputIds };
+  }
+
+  finished(containerId: string, inputIds: readonly string[]): void {
+    const known = this.#containers.get(containerId);
+    for (const id of inputIds) known?.received.delete(id);
+  }
+
+  /** The container is gone. */
+  forget(containerId: string): void {
+    this.#containers.delete(containerId);
+  }
+}

@@ -1,0 +1,53 @@
+/** Forgets what nobody will ask for again: acknowledged and old calls, kept replies, containers long gone. */
+import type { Clock, Logger, Timer } from "@lydian/kit";
+
+import type { Times } from "../config.ts";
+import type { Store, Tx } from "../domain/store.ts";
+
+/** Between two rounds. */
+const roundMs = 60_000;
+/** Rows in one unit of work, so that no caller waits for a long one. */
+const portion = 500;
+/** How long a container that is gone can still be looked up. */
+const containersKeptMs = 7 * 86_400_000;
+
+export class Reaper {
+  readonly #deps: { store: Store; clock: Clock; times: Times; log: Logger };
+  #timer: Timer | undefined;
+  #round: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(deps: { store: Store; clock: Clock; times: Times; log: Logger }) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#timer = this.#deps.clock.timer(roundMs, () => {
+      this.#round = this.#run().finally(() => this.#closed || this.start());
+    });
+    this.#timer.unref();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.[Symbol.dispose]();
+    await this.#round;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, times, log } = this.#deps;
+    const now = clock.now();
+    const repeats = now - times.replyKept;
+    try {
+      await this.#all((tx) => tx.calls.forget({ finished: now - times.resultKept, acknowledged: repeats }, portion));
+      await this.#all((tx) => tx.replies.forget(repeats, portion));
+      await this.#all((tx) => tx.containers.forget(now - containersKeptMs, portion));
+    } catch (error) {
+      log.error({ err: error }, "old rows could not be removed; the next round tries again");
+    }
+  }
+
+  async #all(forget: (tx: Tx) => Promise<number>): Promise<void> {
+    while (!this.#closed && (await this.#deps.store.write(forget)) === portion);
+  }
+}

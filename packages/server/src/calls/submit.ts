@@ -1,0 +1,86 @@
+/** Takes a call: from here on it is on disk, and is answered whatever dies. */
+import type { Id } from "@lydian/kit";
+
+import { fail } from "../errors.ts";
+import { isAlive } from "../domain/app.ts";
+import { demandBell, inputsBell } from "../domain/bells.ts";
+import type { Call } from "../domain/call.ts";
+import type { Context } from "../domain/context.ts";
+import type { Tx } from "../domain/store.ts";
+
+export interface NewInput {
+  index: number;
+  /** The wire's FunctionInput. */
+  payload: Uint8Array;
+}
+
+export interface Submission {
+  functionId: string;
+  shape: Call["shape"];
+  invocation: Call["invocation"];
+  /** Inputs that came along; the only ones of a unary call. */
+  inputs: readonly NewInput[];
+}
+
+export interface Submitted {
+  call: Call;
+  inputIds: Id<"in">[];
+}
+
+export async function submitCall(tx: Tx, submission: Submission, context: Context): Promise<Submitted> {
+  const target = await tx.functions.get(submission.functionId);
+  if (target === undefined) throw fail("notFound", `Function ${submission.functionId} does not exist.`);
+  const app = await tx.apps.get(target.appId);
+  if (app === undefined || !isAlive(app.state)) {
+    throw fail("notFound", `The app of function "${target.name}" has stopped.`, { hint: "Run or deploy it again" });
+  }
+  const call: Call = {
+    id: context.newId("fc"),
+    functionId: target.id,
+    appId: app.id,
+    state: submission.shape === "unary" && submission.inputs.length > 0 ? "closed" : "open",
+    shape: submission.shape,
+    invocation: submission.invocation,
+    inputs: 0,
+    unfinished: 0,
+    createdAt: context.now,
+    finishedAt: undefined,
+    acknowledgedAt: undefined,
+  };
+  await tx.calls.insert(call);
+  return addInputs(tx, call, submission.inputs, context);
+}
+
+/** Adds inputs to a call that is still open, in the order given. */
+export async function addInputs(
+  tx: Tx,
+  call: Call,
+  inputs: readonly NewInput[],
+  context: Context,
+): Promise<Submitted> {
+  const inputIds: Id<"in">[] = [];
+  for (const { index, payload } of inputs) {
+    const id = context.newId("in");
+    inputIds.push(id);
+    await tx.inputs.insert({
+      id,
+      callId: call.id,
+      functionId: call.functionId,
+      index,
+      state: "queued",
+      payload,
+      attempt: 0,
+      crashes: 0,
+      containerId: undefined,
+      claimedAt: undefined,
+    });
+  }
+  const grown = { ...call, inputs: call.inputs + inputs.length, unfinished: call.unfinished + inputs.length };
+  if (inputs.length > 0) {
+    await tx.calls.update(grown);
+    await tx.functions.addDemand(call.functionId, { queued: inputs.length });
+    tx.ring(inputsBell(call.functionId), inputs.length);
+    tx.ring(demandBell);
+  }
+  return { call: grown, inputIds };
+}

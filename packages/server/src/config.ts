@@ -1,0 +1,48 @@
+/** What the server is told by its supervisor, and the settings with their defaults. */
+import { z } from "zod";
+
+const milliseconds = z.number().int().positive();
+
+/** Times after which something is given up or taken for lost; all in milliseconds. */
+export const timesSchema = z.object({
+  /** A worker that is silent for longer is lost. */
+  workerLease: milliseconds.default(10_000),
+  /** How long a container's heartbeat is held before it is answered; the client allows 15.1 s. */
+  containerHeartbeatHold: milliseconds.default(14_000),
+  /** An app whose client sends no heartbeat for longer ends; the clients send one every 15 s. */
+  appExpiry: milliseconds.default(60_000),
+  /** How long a container may take from assignment to its first word. */
+  startup: milliseconds.default(300_000),
+  /** The longest that a claim, an output wait or a log stream is held. */
+  claimHold: milliseconds.default(50_000),
+  /** What a container gets between being told to end and being killed. */
+  drainGrace: milliseconds.default(30_000),
+  /** How long the reply to a mutating request is kept for a repetition of it. */
+  replyKept: milliseconds.default(600_000),
+  /** How long the results of a call are kept that nobody has acknowledged. */
+  resultKept: milliseconds.default(7 * 86_400_000),
+});
+
+export const serverConfigSchema = z.object({
+  /** The server's own folder (store, content, logs), mode 0700. */
+  data: z.string(),
+  /** The address that clients and users see, without a slash at the end. */
+  publicUrl: z.url(),
+  /** The descriptor of the listening socket. */
+  listenFd: z.number().int().default(3),
+  /** The user to become after start; absent when the supervisor is not root. */
+  runAs: z.object({ uid: z.number().int().positive(), gid: z.number().int().positive() }).optional(),
+  tls: z.object({ certificateFile: z.string(), keyFile: z.string() }).optional(),
+  workspace: z.string(),
+  /** The owner's token; its secret is known to the server as a SHA-256 only (hex). */
+  ownerToken: z.object({ id: z.string(), secretSha256: z.string().length(64) }),
+  /** What the worker of this machine writes first on its connection; made anew by each supervisor. */
+  workerSecret: z.string().min(32),
+  logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  times: timesSchema.prefault({}),
+});
+
+export type Times = z.output<typeof timesSchema>;
+export type ServerConfig = z.output<typeof serverConfigSchema>;
+/** As written by the supervisor, defaults left out. */
+export type ServerConfigInput = z.input<typeof serverConfigSchema>;

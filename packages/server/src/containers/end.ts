@@ -1,0 +1,93 @@
+/** The end of a container: what it held goes back, and an end that speaks against the function is counted. */
+import { type BackoffPolicy, backoffMs } from "@lydian/kit";
+
+import { finishStop } from "../apps/stop.ts";
+import { failInputs } from "../calls/complete.ts";
+import { releaseInputs } from "../calls/release.ts";
+import { livesByHeartbeat } from "../domain/app.ts";
+import { containerBell, demandBell } from "../domain/bells.ts";
+import { type Container, type Exit, describeExit, isCrash } from "../domain/container.ts";
+import type { Context } from "../domain/context.ts";
+import { type CrashPolicy, defaultCrashPolicy } from "../domain/input.ts";
+import type { Tx } from "../domain/store.ts";
+
+/** How long a function that outlives its client waits between containers that crash. */
+const crashBackoff: BackoffPolicy = { initialMs: 1_000, factor: 2, maxMs: 300_000 };
+
+/** Records the end once; told a second time, nothing changes. */
+export async function endContainer(
+  tx: Tx,
+  containerId: string,
+  exit: Exit,
+  context: Context,
+  policy: CrashPolicy = defaultCrashPolicy,
+): Promise<void> {
+  const container = await tx.containers.get(containerId);
+  if (container === undefined || container.state === "gone") return;
+  const reason = describeExit(exit);
+  const crashed = isCrash(container, exit);
+  await releaseInputs(tx, container, { crashed, reason }, policy, context);
+  await tx.containers.update({ ...container, state: "gone", held: 0, goneAt: context.now, goneReason: reason });
+  if (crashed) await countCrash(tx, container, exit, policy, context);
+  await finishStop(tx, container.appId, context);
+  tx.ring(containerBell(container.id));
+  tx.ring(demandBell);
+}
+
+async function countCrash(
+  tx: Tx,
+  container: Container,
+  exit: Exit,
+  policy: CrashPolicy,
+  context: Context,
+): Promise<void> {
+  const demand = await tx.functions.demand(container.functionId);
+  const app = await tx.apps.get(container.appId);
+  if (demand === undefined || app === undefined) return;
+  const streak = demand.crashStreak + 1;
+  if (!livesByHeartbeat(app.state)) {
+    await tx.functions.setCrashes(container.functionId, streak, context.now + backoffMs(crashBackoff, streak));
+    return;
+  }
+  // Trying again cannot help what could not even be started.
+  const hopeless = exit.reason === "failedToStart";
+  if (streak < policy.streak && !hopeless) return tx.functions.setCrashes(container.functionId, streak, 0);
+  const times = hopeless ? "" : `, the ${ordinal(streak)} in a row to end without finishing an input`;
+  const message = `The container ${describeExit(exit)}${times}.`;
+  const queued = await tx.inputs.queued(container.functionId, demand.queued);
+  await failInputs(tx, queued, { status: "failure", message }, context);
+  await tx.functions.setCrashes(container.functionId, 0, 0);
+}
+
+function ordinal(count: number): string {
+  return count === 2 ? "second" : count === 3 ? "third" : `${count}th`;
+}
+
+/**
+ * The container's own word that it cannot start, such as an import that failed: the result goes to what waits, at once
+ * where somebody is there to see it. A function that outlives its client keeps its inputs and tries again, slower and
+ * slower, as a new deployment or a dependency that comes back may mend it.
+ */
+export async function failedToInitialize(
+  tx: Tx,
+  containerId: string,
+  result: Parameters<typeof failInputs>[2],
+  context: Context,
+): Promise<void> {
+  const container = await tx.containers.get(containerId);
+  if (container === undefined || container.state === "gone") return;
+  const app = await tx.apps.get(container.appId);
+  const demand = await tx.functions.demand(container.functionId);
+  if (app === undefined || demand === undefined) return;
+  if (livesByHeartbeat(app.state)) {
+    const waiting = await tx.inputs.queued(container.functionId, demand.queued);
+    const held = await tx.inputs.heldBy(container.id);
+    await failInputs(tx, [...held, ...waiting], result, context);
+  } else {
+    const streak = demand.crashStreak + 1;
+    await tx.functions.setCrashes(container.functionId, streak, context.now + backoffMs(crashBackoff, streak));
+  }
+  const now = (await tx.containers.get(container.id)) ?? container;
+  await tx.containers.update({ ...now, state: "draining", killAt: context.now + 5_000 });
+  tx.ring(demandBell);
+}

@@ -1,0 +1,12 @@
+/** The names of the bells: who waits for what. */
+
+/** Something that the scheduler looks at has changed. */
+export const demandBell = "demand";
+/** An input of this function waits to be claimed. */
+export const inputsBell = (functionId: string): string => `inputs:${functionId}`;
+/** An output of this call is there, or there is nothing left to wait for. */
+export const callBell = (callId: string): string => `call:${callId}`;
+/** This container is told something: to drain, or to cancel an input. */
+export const containerBell = (containerId: string): string => `container:${containerId}`;
+/** This app's log has grown, or its state changed. */
+export const logsBell = (appId: string): string => `logs:${appId}`;

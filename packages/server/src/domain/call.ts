@@ -1,0 +1,28 @@
+/** A call: one or many inputs of a function, and the outputs that somebody waits for. */
+import type { Id } from "@lydian/kit";
+
+/** `open` takes inputs, `closed` has all that it will get, `finished` has an output for each. */
+export type CallState = "open" | "closed" | "finished";
+
+export interface Call {
+  id: Id<"fc">;
+  functionId: Id<"fu">;
+  appId: Id<"ap">;
+  state: CallState;
+  /** `unary` has one input, known from the start. */
+  shape: "unary" | "map";
+  /** Whether the caller waits (`sync`) or asks later (`async`). */
+  invocation: "sync" | "async";
+  inputs: number;
+  /** Inputs without an output. */
+  unfinished: number;
+  createdAt: number;
+  finishedAt: number | undefined;
+  /** When the caller said that it has the outputs; they are forgotten soon after. */
+  acknowledgedAt: number | undefined;
+}
+
+/** The state after `unfinished` changed. */
+export function settled(call: Pick<Call, "state" | "unfinished">): CallState {
+  return call.state === "closed" && call.unfinished === 0 ? "finished" : call.state;
+}

@@ -1,0 +1,151 @@
+/**
+ * The store as the use cases see it: units of work over one small port per noun.
+ *
+ * A unit awaits nothing but its transaction. What it wrote is on disk when `write` resolves; the bells that it rang
+ * sound then and only then. Units run one after another, so a unit sees no half-done work of another.
+ */
+import type { App, AppState } from "./app.ts";
+import type { Call } from "./call.ts";
+import type { Container, ContainerState } from "./container.ts";
+import type { ClassRecord, Demand, FunctionRecord } from "./function.ts";
+import type { Input, Output } from "./input.ts";
+import type { Blob, Environment, Image, Mount, Token, Workspace } from "./stored.ts";
+
+export interface Store {
+  write<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Sees what is committed, as of one moment. */
+  read<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface Tx {
+  readonly apps: Apps;
+  readonly blobs: Blobs;
+  readonly calls: Calls;
+  readonly classes: Classes;
+  readonly containers: Containers;
+  readonly functions: Functions;
+  readonly identity: Identity;
+  readonly images: Images;
+  readonly inputs: Inputs;
+  readonly logs: Logs;
+  readonly mounts: Mounts;
+  readonly outputs: Outputs;
+  readonly replies: Replies;
+  /** Wakes waiters (all, or `count` of them) once this unit is committed. */
+  ring(bell: string, count?: number | undefined): void;
+}
+
+export interface Identity {
+  workspace(): Promise<Workspace | undefined>;
+  putWorkspace(workspace: Workspace): Promise<void>;
+  environments(): Promise<Environment[]>;
+  putEnvironment(environment: Environment): Promise<void>;
+  token(id: string): Promise<Token | undefined>;
+  putToken(token: Token): Promise<void>;
+}
+
+export interface Apps {
+  insert(app: App): Promise<void>;
+  get(id: string): Promise<App | undefined>;
+  update(app: App): Promise<void>;
+  inStates(states: readonly AppState[]): Promise<App[]>;
+}
+
+export interface Functions {
+  /** Inserts or replaces. */
+  put(record: FunctionRecord): Promise<void>;
+  get(id: string): Promise<FunctionRecord | undefined>;
+  ofApp(appId: string): Promise<FunctionRecord[]>;
+  demand(id: string): Promise<Demand | undefined>;
+  /** Adds to the counts. */
+  addDemand(id: string, change: { queued?: number; claimed?: number }): Promise<void>;
+  setCrashes(id: string, crashStreak: number, notBefore: number): Promise<void>;
+  /** Of functions with inputs that wait or run, or with containers that are not gone. */
+  demands(): Promise<Demand[]>;
+}
+
+export interface Classes {
+  insert(record: ClassRecord): Promise<void>;
+  get(id: string): Promise<ClassRecord | undefined>;
+  ofApp(appId: string): Promise<ClassRecord[]>;
+}
+
+export interface Calls {
+  insert(call: Call): Promise<void>;
+  get(id: string): Promise<Call | undefined>;
+  update(call: Call): Promise<void>;
+  /** Deletes calls, inputs and outputs that finished before `finished` or were acknowledged before `acknowledged`. */
+  forget(before: { finished: number; acknowledged: number }, limit: number): Promise<number>;
+}
+
+export interface Inputs {
+  insert(input: Input): Promise<void>;
+  get(id: string): Promise<Input | undefined>;
+  /** Writes all but the payload, which goes when the input is done. */
+  update(input: Input): Promise<void>;
+  /** The oldest that wait, in the order of their arrival. */
+  queued(functionId: string, limit: number): Promise<Input[]>;
+  /** What this container has claimed and not finished. */
+  heldBy(containerId: string): Promise<Input[]>;
+  /** Without an output yet, queued or claimed, of one function. */
+  unfinished(functionId: string): Promise<Input[]>;
+}
+
+export interface Outputs {
+  /** Gives the output its entry. */
+  insert(output: Omit<Output, "entry">): Promise<void>;
+  /** Those of a call with a larger entry, oldest first. */
+  after(callId: string, entry: number, limit: number): Promise<Output[]>;
+  /** Those of a call whose index lies in the range, both ends included. */
+  between(callId: string, first: number, last: number, limit: number): Promise<Output[]>;
+}
+
+export interface Containers {
+  insert(container: Container): Promise<void>;
+  get(id: string): Promise<Container | undefined>;
+  update(container: Container): Promise<void>;
+  /** Those that are not gone. */
+  alive(): Promise<Container[]>;
+  ofFunction(functionId: string, states: readonly ContainerState[]): Promise<Container[]>;
+  ofApp(appId: string, states: readonly ContainerState[]): Promise<Container[]>;
+  ofWorker(workerId: string, states: readonly ContainerState[]): Promise<Container[]>;
+  forget(goneBefore: number, limit: number): Promise<number>;
+}
+
+export interface Mounts {
+  /** The same manifest is the same mount. */
+  put(mount: Mount): Promise<Mount>;
+  get(id: string): Promise<Mount | undefined>;
+}
+
+export interface Blobs {
+  put(blob: Blob): Promise<void>;
+  get(id: string): Promise<Blob | undefined>;
+}
+
+export interface Images {
+  put(image: Image): Promise<void>;
+  get(id: string): Promise<Image | undefined>;
+  byKey(key: string): Promise<Image | undefined>;
+}
+
+/** Where an app's log ends on disk: what lies beyond was written and never committed. */
+export interface LogEnd {
+  appId: string;
+  segment: number;
+  bytes: number;
+}
+
+export interface Logs {
+  end(appId: string): Promise<LogEnd | undefined>;
+  setEnd(end: LogEnd): Promise<void>;
+  ends(): Promise<LogEnd[]>;
+}
+
+/** Replies kept for requests that may come again. */
+export interface Replies {
+  find(key: string): Promise<Uint8Array | undefined>;
+  keep(key: string, reply: Uint8Array, at: number): Promise<void>;
+  forget(before: number, limit: number): Promise<number>;
+}

@@ -1,0 +1,107 @@
+/** The one table of the server's errors, and how anything that was thrown becomes an answer for its reader. */
+import { randomBytes } from "node:crypto";
+
+import { hasCode, type Logger, PlatformError } from "@lydian/kit";
+import type { Any } from "@bufbuild/protobuf/wkt";
+
+/**
+ * What each code means on the wire. `grpc` is the status number, `http` the status of the same fault over HTTP, `fault`
+ * whose it is: the caller's, the platform's, or nobody's (it passes, or was asked for).
+ *
+ * The public clients repeat a call on 1, 2, 4, 13 and 14, so a fault that lasts must not use one of those.
+ */
+export const errorTable = {
+  cancelled: { grpc: 1, http: 499, fault: "nobody" },
+  invalidArgument: { grpc: 3, http: 400, fault: "caller" },
+  deadlineExceeded: { grpc: 4, http: 504, fault: "nobody" },
+  notFound: { grpc: 5, http: 404, fault: "caller" },
+  alreadyExists: { grpc: 6, http: 409, fault: "caller" },
+  permissionDenied: { grpc: 7, http: 403, fault: "caller" },
+  resourceExhausted: { grpc: 8, http: 429, fault: "nobody" },
+  failedPrecondition: { grpc: 9, http: 400, fault: "caller" },
+  aborted: { grpc: 10, http: 409, fault: "nobody" },
+  outOfRange: { grpc: 11, http: 416, fault: "caller" },
+  unimplemented: { grpc: 12, http: 501, fault: "caller" },
+  /** Something unexpected; never thrown on purpose. */
+  internal: { grpc: 13, http: 500, fault: "platform" },
+  unavailable: { grpc: 14, http: 503, fault: "nobody" },
+  unauthenticated: { grpc: 16, http: 401, fault: "caller" },
+  /** A link whose time is over. */
+  gone: { grpc: 9, http: 410, fault: "caller" },
+  /** The disk is full: for the operator, and repeating soon does not help. */
+  diskFull: { grpc: 8, http: 507, fault: "platform" },
+} as const satisfies Record<string, { grpc: number; http: number; fault: "caller" | "platform" | "nobody" }>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+export interface FailOptions {
+  /** What to do next: one sentence. */
+  hint?: string;
+  cause?: unknown;
+  /** gRPC status details, such as those that rpc/adapter-status.ts makes; they do not travel over HTTP. */
+  details?: readonly Any[];
+}
+
+/** An answer other than success, written for its reader; `code` says which status it becomes. */
+export class ServerError extends PlatformError {
+  readonly code: ErrorCode;
+  readonly details: readonly Any[];
+
+  constructor(code: ErrorCode, message: string, options: FailOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.details = options.details ?? [];
+  }
+
+  /** What the reader sees: the message, then the hint. */
+  get text(): string {
+    return textOf(this);
+  }
+}
+
+/** Makes an error to throw: `throw fail("notFound", "App ap-… does not exist.", { hint: "List them with …." })`. */
+export function fail(code: ErrorCode, message: string, options?: FailOptions): ServerError {
+  return new ServerError(code, message, options);
+}
+
+/** Whether something thrown is the server's error with this code. */
+export function isFail(thrown: unknown, code: ErrorCode): thrown is ServerError {
+  return thrown instanceof ServerError && thrown.code === code;
+}
+
+/**
+ * The answer for anything that was thrown. What was not written for people is logged with its stack under an incident
+ * id, and the reader gets only that id.
+ */
+export function toServerError(thrown: unknown, logger: Logger, during: string): ServerError {
+  if (thrown instanceof ServerError) return thrown;
+  if (hasCode(thrown, "ENOSPC", "EDQUOT")) {
+    logger.error({ err: thrown, during }, "the disk is full");
+    return fail("diskFull", "The server's disk is full.", {
+      hint: "Ask the server's operator to make room.",
+      cause: thrown,
+    });
+  }
+  if (thrown instanceof PlatformError) {
+    // Written for people, but by code that knows no status. Not INTERNAL: the clients would repeat it.
+    logger.warn({ err: thrown, during }, "a request failed");
+    return fail("failedPrecondition", thrown.message, {
+      cause: thrown,
+      ...(thrown.hint !== undefined && { hint: thrown.hint }),
+    });
+  }
+  const incident = randomBytes(6).toString("hex");
+  logger.error({ err: thrown, incident, during }, "unexpected error");
+  return fail("internal", `Something went wrong inside the server (incident ${incident}).`, {
+    hint: "The server's log has the details under that id.",
+    cause: thrown,
+  });
+}
+
+function textOf({ message, hint }: PlatformError): string {
+  return hint === undefined ? message : `${sentence(message)} ${sentence(hint.charAt(0).toUpperCase() + hint.slice(1))}`;
+}
+
+function sentence(text: string): string {
+  return /[.!?:]$/.test(text) ? text : `${text}.`;
+}

@@ -1,0 +1,98 @@
+/** Takes the definition of a function, and of a class over one. */
+import type { Function } from "@lydian/contract";
+
+import { livingApp } from "../apps/create.ts";
+import type { Context } from "../domain/context.ts";
+import type { ClassRecord, FunctionRecord } from "../domain/function.ts";
+import type { Tx } from "../domain/store.ts";
+import { fail } from "../errors.ts";
+import { encodeDefinition } from "./handle.ts";
+import { scalingPolicy } from "./policy.ts";
+
+export interface Definition {
+  appId: string;
+  definition: Function;
+  /** From an earlier step, or empty. */
+  existingId: string;
+  clientVersion: string;
+}
+
+/** Gives a function its id before it is defined, so that functions can name each other. */
+export async function reserveFunction(
+  tx: Tx,
+  request: { appId: string; name: string; existingId: string; clientVersion: string },
+  context: Context,
+): Promise<FunctionRecord> {
+  const { id: appId } = await livingApp(tx, request.appId);
+  const existing = await ownFunction(tx, appId, request.existingId);
+  if (existing !== undefined) return existing;
+  const record: FunctionRecord = {
+    id: context.newId("fu"),
+    appId,
+    name: request.name,
+    definitionId: context.newId("de"),
+    definition: new Uint8Array(),
+    clientVersion: request.clientVersion,
+    imageId: "",
+    policy: scalingPolicyOfNothing,
+    createdAt: context.now,
+  };
+  await tx.functions.put(record);
+  return record;
+}
+
+const scalingPolicyOfNothing: FunctionRecord["policy"] = {
+  minContainers: 0,
+  maxContainers: 0,
+  bufferContainers: 0,
+  scaledownMs: 0,
+  concurrency: 1,
+  milliCpu: 0,
+  memoryMib: 0,
+  startupMs: 0,
+};
+
+export async function defineFunction(tx: Tx, request: Definition, context: Context): Promise<FunctionRecord> {
+  const { definition } = request;
+  const { id: appId } = await livingApp(tx, request.appId);
+  if ((await tx.images.get(definition.imageId)) === undefined) {
+    throw fail("notFound", `Image ${definition.imageId} of function "${definition.functionName}" does not exist.`);
+  }
+  for (const mountId of definition.mountIds) {
+    if ((await tx.mounts.get(mountId)) === undefined) throw fail("notFound", `Mount ${mountId} does not exist.`);
+  }
+  const existing = await ownFunction(tx, appId, request.existingId);
+  const record: FunctionRecord = {
+    id: existing?.id ?? context.newId("fu"),
+    appId,
+    name: definition.functionName,
+    definitionId: context.newId("de"),
+    definition: encodeDefinition(definition),
+    clientVersion: request.clientVersion,
+    imageId: definition.imageId,
+    policy: scalingPolicy(definition),
+    createdAt: existing?.createdAt ?? context.now,
+  };
+  await tx.functions.put(record);
+  return record;
+}
+
+export async function defineClass(
+  tx: Tx,
+  request: { appId: string; existingId: string },
+  context: Context,
+): Promise<ClassRecord> {
+  const { id: appId } = await livingApp(tx, request.appId);
+  const existing = request.existingId === "" ? undefined : await tx.classes.get(request.existingId);
+  if (existing?.appId === appId) return existing;
+  const record: ClassRecord = { id: context.newId("cs"), appId };
+  await tx.classes.insert(record);
+  return record;
+}
+
+async function ownFunction(tx: Tx, appId: string, id: string): Promise<FunctionRecord | undefined> {
+  if (id === "") return undefined;
+  const record = await tx.functions.get(id);
+  if (record?.appId !== appId) throw fail("notFound", `Function ${id} does not exist in app ${appId}.`);
+  return record;
+}

@@ -1,0 +1,81 @@
+/** What the clients need to know of a function or class to call it, made from its definition. */
+import { type MessageInitShape, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type AppLayout,
+  AppLayoutSchema,
+  type Function,
+  FunctionDataSchema,
+  FunctionHandleMetadataSchema,
+  FunctionSchema$,
+} from "@lydian/contract";
+
+import type { App } from "../domain/app.ts";
+import type { FunctionRecord } from "../domain/function.ts";
+import type { Tx } from "../domain/store.ts";
+
+type LayoutObject = NonNullable<MessageInitShape<typeof AppLayoutSchema>["objects"]>[number];
+type HandleMetadata = MessageInitShape<typeof FunctionHandleMetadataSchema>;
+
+export function decodeDefinition(record: FunctionRecord): Function {
+  return fromBinary(FunctionSchema$, record.definition);
+}
+
+export function functionHandle(record: FunctionRecord, definition: Function): HandleMetadata {
+  const methods = Object.entries(definition.methodDefinitions).map(([name, method]) => [
+    name,
+    {
+      functionName: method.functionName,
+      functionType: method.functionType,
+      functionSchema: method.functionSchema,
+      supportedInputFormats: method.supportedInputFormats,
+      supportedOutputFormats: method.supportedOutputFormats,
+      webUrl: method.webUrl,
+      isMethod: true,
+      useMethodName: name, // without it the container is given inputs that name no method, and crashes
+      definitionId: record.definitionId,
+      appId: record.appId,
+    } satisfies HandleMetadata,
+  ]);
+  return {
+    functionName: definition.functionName,
+    functionType: definition.functionType,
+    functionSchema: definition.functionSchema,
+    classParameterInfo: definition.classParameterInfo,
+    supportedInputFormats: definition.supportedInputFormats,
+    supportedOutputFormats: definition.supportedOutputFormats,
+    webUrl: definition.webUrl,
+    isMethod: definition.isMethod,
+    methodHandleMetadata: Object.fromEntries(methods),
+    definitionId: record.definitionId,
+    appId: record.appId,
+  } as HandleMetadata;
+}
+
+const sharedFields = FunctionDataSchema.fields
+  .map(({ localName }) => localName)
+  .filter((name) => FunctionSchema$.fields.some(({ localName }) => localName === name));
+
+/** Since 1.6 the clients read the definition back in this form, and refuse it without a ranked function. */
+export function functionData(definition: Function): MessageInitShape<typeof FunctionDataSchema> {
+  const shared = sharedFields.map((name) => [name, definition[name as keyof Function]]);
+  return { ...Object.fromEntries(shared), rankedFunctions: [{ rank: 0, function: definition }] };
+}
+
+/** All that code in a container may refer to by name, with what is needed to call it. */
+export async function appLayout(tx: Tx, app: App): Promise<AppLayout> {
+  const objects: LayoutObject[] = [];
+  for (const record of await tx.functions.ofApp(app.id)) {
+    const value = functionHandle(record, decodeDefinition(record));
+    objects.push({ objectId: record.id, handleMetadataOneof: { case: "functionHandleMetadata", value } });
+  }
+  for (const { id } of await tx.classes.ofApp(app.id)) {
+    // The clients learn a class's methods from its function; an empty handle says that it is a class.
+    objects.push({ objectId: id, handleMetadataOneof: { case: "classHandleMetadata", value: {} } });
+  }
+  const { functionIds, classIds } = app.layout;
+  return create(AppLayoutSchema, { functionIds: { ...functionIds }, classIds: { ...classIds }, objects });
+}
+
+export function encodeDefinition(definition: Function): Uint8Array {
+  return toBinary(FunctionSchema$, definition);
+}

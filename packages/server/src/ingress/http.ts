@@ -1,0 +1,89 @@
+/** The HTTP/1.1 side of the port: routes from plugins, errors by the one table, no trace of what is inside. */
+import { createServer, type Server, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+
+import type { Logger } from "@lydian/kit";
+import { fastify, type FastifyError, type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from "fastify";
+
+import { errorTable, toServerError } from "../errors.ts";
+
+export interface WebOptions {
+  logger: Logger;
+  /** Registered in this order, each in a context of its own. */
+  routes: readonly FastifyPluginAsync[];
+}
+
+export interface Web {
+  /** For the port: not listening, connections are handed to it. */
+  readonly server: Server;
+  readonly app: FastifyInstance;
+  close(): Promise<void>;
+}
+
+/** The largest body that is parsed into memory, in bytes; routes for more take the stream. */
+const largestParsedBody = 1024 * 1024;
+
+const timeouts = {
+  /** From the first byte of a request to the end of its headers. */
+  headersTimeout: 10_000,
+  /** None for whole requests: an upload takes as long as it takes; its route watches that it moves. */
+  requestTimeout: 0,
+  /** Longer than the clients keep an idle connection, so that it is they who close it. */
+  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 5000,
+};
+
+export async function createWeb(options: WebOptions): Promise<Web> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: largestParsedBody,
+    serverFactory: (handler) => createServer(timeouts, handler),
+    clientErrorHandler: (error, socket) => refuse(error, socket as Socket),
+    frameworkErrors: (error, request, reply) => answerError(options.logger, error, request, reply),
+  });
+  app.setErrorHandler<FastifyError>((error, request, reply) => answerError(options.logger, error, request, reply));
+  app.setNotFoundHandler((request, reply) => answer(request, reply, 404, "notFound", `There is nothing at ${pathOf(request)}.`));
+  for (const routes of options.routes) await app.register(routes);
+  await app.ready();
+  // The server watches the time that headers take only after this event, which a server that never listens lacks.
+  app.server.emit("listening");
+  return { server: app.server, app, close: () => app.close() };
+}
+
+/** What cannot be parsed as HTTP. */
+function refuse(error: Error & { code?: string }, socket: Socket): void {
+  const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
+  if (socket.writable && error.code !== "ECONNRESET") {
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+  } else socket.destroy();
+}
+
+function answerError(logger: Logger, error: Error & { statusCode?: number; code?: string }, request: FastifyRequest, reply: FastifyReply): unknown {
+  if (request.raw.destroyed && !request.raw.complete) {
+    logger.debug({ path: pathOf(request), reason: error.message }, "a request ended before its body did");
+    request.raw.socket.destroy();
+    return reply;
+  }
+  // The framework's own refusals (body too large, wrong content type, …) are written for the caller.
+  const status = error.statusCode;
+  if (error.code?.startsWith("FST_") === true && status !== undefined && status < 500) {
+    return answer(request, reply, status, "invalidArgument", error.message);
+  }
+  const known = toServerError(error, logger, `${request.method} ${pathOf(request)}`);
+  return answer(request, reply, errorTable[known.code].http, known.code, known.text);
+}
+
+/** Text for people and command lines, JSON for programs that ask for it. */
+function answer(request: FastifyRequest, reply: FastifyReply, status: number, code: string, message: string): unknown {
+  // A body that is still on its way would be taken for the next request's beginning.
+  if (!request.raw.complete) void reply.header("connection", "close");
+  void reply.code(status).header("cache-control", "no-store");
+  if (request.headers.accept?.includes("application/json") === true) return reply.send({ error: { code, message } });
+  return reply.type("text/plain; charset=utf-8").send(`${message}\n`);
+}
+
+/** Without the query, which may hold a signature. */
+function pathOf(request: FastifyRequest): string {
+  const [path = "/"] = (request.raw.url ?? "/").split("?", 1);
+  return path;
+}

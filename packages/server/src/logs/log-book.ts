@@ -1,0 +1,195 @@
+/**
+ * The logs of apps: per app a series of segment files of JSON lines, whose committed end stands in the store.
+ *
+ * A piece is written and synced first and committed second; what lies beyond the committed end was never acknowledged
+ * and is cut off on start. Pieces of one app that arrive while a write is under way go together in the next one.
+ */
+import { mkdir, open, readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { type Bells, hasCode, removeBelow, syncFolder } from "@lydian/kit";
+
+import { logsBell } from "../domain/bells.ts";
+import type { LogEnd, Store } from "../domain/store.ts";
+
+export type LogStream = "stdout" | "stderr" | "system";
+
+export interface LogLine {
+  /** Milliseconds since the epoch. */
+  time: number;
+  containerId: string;
+  functionId: string;
+  stream: LogStream;
+  /** With its newline, if it has one. */
+  text: string;
+}
+
+/** A piece of one container's log, between two offsets in the worker's measure. */
+export interface LogPiece {
+  containerId: string;
+  offset: number;
+  endOffset: number;
+  lines: LogLine[];
+}
+
+/** A place in an app's log. */
+export interface LogCursor {
+  segment: number;
+  bytes: number;
+}
+
+export const logStart: LogCursor = { segment: 0, bytes: 0 };
+
+/** A segment is left for the next one when it has grown beyond this. */
+const segmentBytes = 16 * 1024 * 1024;
+
+interface Waiting {
+  piece: LogPiece;
+  resolve: (committed: number) => void;
+  reject: (error: unknown) => void;
+}
+
+export class LogBook {
+  readonly #folder: string;
+  readonly #store: Store;
+  readonly #bells: Bells;
+  readonly #queues = new Map<string, Waiting[]>();
+
+  constructor(deps: { folder: string; store: Store; bells: Bells }) {
+    this.#folder = deps.folder;
+    this.#store = deps.store;
+    this.#bells = deps.bells;
+  }
+
+  /** Cuts off what was written and never committed. */
+  async start(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const ends = await this.#store.read((tx) => tx.logs.ends());
+    for (const end of ends) await this.#cut(end);
+  }
+
+  /**
+   * Takes a piece of the log of one of the app's containers. Answers up to where that container's log is on disk: a
+   * piece that is there already changes nothing, and one that leaves a gap is not taken.
+   */
+  append(appId: string, piece: LogPiece): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = { piece, resolve, reject };
+      const queue = this.#queues.get(appId);
+      if (queue !== undefined) return void queue.push(waiting);
+      this.#queues.set(appId, [waiting]);
+      void this.#drain(appId);
+    });
+  }
+
+  /** Lines from a place on, about `maxBytes` of them at most; `next` is where to go on. */
+  async read(appId: string, from: LogCursor, maxBytes: number): Promise<{ lines: LogLine[]; next: LogCursor }> {
+    const end = await this.#store.read((tx) => tx.logs.end(appId));
+    if (end === undefined || from.segment > end.segment) return { lines: [], next: from };
+    if (from.segment < end.segment) {
+      const found = await this.#readSegment(appId, from, maxBytes, Number.POSITIVE_INFINITY);
+      return found.lines.length > 0 ? found : { lines: [], next: { segment: from.segment + 1, bytes: 0 } };
+    }
+    return this.#readSegment(appId, from, maxBytes, end.bytes);
+  }
+
+  /** Whether there is more after this place. */
+  async hasMore(appId: string, from: LogCursor): Promise<boolean> {
+    const end = await this.#store.read((tx) => tx.logs.end(appId));
+    return end !== undefined && (from.segment < end.segment || from.bytes < end.bytes);
+  }
+
+  async #drain(appId: string): Promise<void> {
+    for (;;) {
+      const queue = this.#queues.get(appId) ?? [];
+      if (queue.length === 0) return void this.#queues.delete(appId);
+      const batch = queue.splice(0);
+      try {
+        const committed = await this.#commit(appId, batch);
+        for (const { piece, resolve } of batch) resolve(committed.get(piece.containerId) ?? 0);
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+  }
+
+  /** Answers the committed offsets of the containers in the batch. */
+  async #commit(appId: string, batch: Waiting[]): Promise<Map<string, number>> {
+    const { end, offsets } = await this.#store.read(async (tx) => {
+      const known = new Map<string, number>();
+      for (const { piece } of batch) {
+        const container = await tx.containers.get(piece.containerId);
+        if (container !== undefined) known.set(container.id, container.logOffset);
+      }
+      return { end: await tx.logs.end(appId), offsets: known };
+    });
+    const lines = batch.flatMap(({ piece }) => takeIfNext(piece, offsets));
+    if (lines.length === 0) return offsets;
+    const written = await this.#write(appId, end, lines);
+    await this.#store.write(async (tx) => {
+      await tx.logs.setEnd(written);
+      for (const [containerId, logOffset] of offsets) {
+        const container = await tx.containers.get(containerId);
+        if (container !== undefined) await tx.containers.update({ ...container, logOffset });
+      }
+    });
+    this.#bells.ring(logsBell(appId));
+    return offsets;
+  }
+
+  async #write(appId: string, end: LogEnd | undefined, lines: readonly LogLine[]): Promise<LogEnd> {
+    const folder = join(this.#folder, appId);
+    const full = end !== undefined && end.bytes >= segmentBytes;
+    const at = end === undefined ? logStart : full ? { segment: end.segment + 1, bytes: 0 } : end;
+    const isNew = at.bytes === 0;
+    if (isNew) await mkdir(folder, { recursive: true, mode: 0o700 });
+    const data = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await using file = await open(segmentFile(folder, at.segment), isNew ? "w" : "r+", 0o600);
+    await file.write(data, 0, data.length, at.bytes);
+    await file.datasync();
+    if (isNew) await syncFolder(folder);
+    return { appId, segment: at.segment, bytes: at.bytes + data.length };
+  }
+
+  async #readSegment(
+    appId: string,
+    from: LogCursor,
+    maxBytes: number,
+    end: number,
+  ): Promise<{ lines: LogLine[]; next: LogCursor }> {
+    await using file = await open(segmentFile(join(this.#folder, appId), from.segment), "r");
+    const buffer = Buffer.alloc(Math.max(0, Math.min(maxBytes, end - from.bytes)));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, from.bytes);
+    const whole = buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1;
+    if (whole === 0 && bytesRead === maxBytes) return this.#readSegment(appId, from, maxBytes * 2, end);
+    const lines = buffer.toString("utf8", 0, whole).split("\n").slice(0, -1);
+    return {
+      lines: lines.map((line) => JSON.parse(line) as LogLine),
+      next: { segment: from.segment, bytes: from.bytes + whole },
+    };
+  }
+
+  async #cut(end: LogEnd): Promise<void> {
+    const folder = join(this.#folder, end.appId);
+    try {
+      await using file = await open(segmentFile(folder, end.segment), "r+");
+      await file.truncate(end.bytes);
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error; // nothing of this app's log was ever committed
+    }
+    for (const name of await readdir(folder).catch(() => [])) {
+      if (Number.parseInt(name, 10) > end.segment) await removeBelow(this.#folder, join(folder, name));
+    }
+  }
+}
+
+/** The piece's lines when it continues what is known, moving the known offset on. */
+function takeIfNext(piece: LogPiece, offsets: Map<string, number>): readonly LogLine[] {
+  if (offsets.get(piece.containerId) !== piece.offset) return [];
+  offsets.set(piece.containerId, piece.endOffset);
+  return piece.lines;
+}
+
+function segmentFile(folder: string, segment: number): string {
+  return join(folder, `${String(segment).padStart(8, "0")}.jsonl`);
+}

@@ -1,0 +1,57 @@
+/** The server's process: configuration from the supervisor, then the server until it is told to end. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import {
+  createLogger,
+  lockWithin,
+  messageOf,
+  PlatformError,
+  readConfiguration,
+  systemClock,
+  tellSupervisor,
+} from "@lydian/kit";
+
+import { serverConfigSchema } from "./config.ts";
+import { startServer } from "./server.ts";
+
+/** How long the server that held the folder before may take to end. */
+const lockWaitMs = 10_000;
+
+async function main(): Promise<void> {
+  const config = serverConfigSchema.parse(await readConfiguration(() => process.exit(0)));
+  const log = createLogger("server", config.logLevel);
+  const tls = config.tls && {
+    certificate: await readFile(config.tls.certificateFile, "utf8"),
+    key: await readFile(config.tls.keyFile, "utf8"),
+  };
+  dropPrivileges(config.runAs);
+  using _lock = await lockWithin(systemClock, join(config.data, "lock"), lockWaitMs);
+  const listenAt = { fd: config.listenFd };
+  const server = await startServer({ config, clock: systemClock, log, listenAt, ...(tls && { tls }) });
+  tellSupervisor({ event: "ready" });
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    process.once("SIGTERM", resolve).once("SIGINT", resolve);
+  });
+  log.debug({ signal }, "the server ends");
+  await server.close();
+}
+
+/** All code is loaded by now, so the process needs to read nothing but its own folder from here on. */
+function dropPrivileges(runAs: { uid: number; gid: number } | undefined): void {
+  if (runAs === undefined || process.setuid === undefined) return;
+  process.setgroups?.([]);
+  process.setgid?.(runAs.gid);
+  process.setuid(runAs.uid);
+  process.umask(0o077);
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  const hint = error instanceof PlatformError ? error.hint : undefined;
+  tellSupervisor({ event: "failed", message: messageOf(error), ...(hint !== undefined && { hint }) });
+  if (!(error instanceof PlatformError)) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+  process.exit(1);
+}

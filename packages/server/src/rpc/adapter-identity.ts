@@ -1,0 +1,66 @@
+/** Who is calling, and whether this RPC is for them; decided before a byte of the request is read. */
+import type { Metadata } from "@grpc/grpc-js";
+
+import { fail, type ServerError } from "../errors.ts";
+import type { Access } from "./adapter-access.ts";
+import { type Caller, headerOf } from "./adapter-call.ts";
+
+/** Whether the secret belongs to the token. May answer at once, which saves a turn of the event loop. */
+export type Authenticate = (tokenId: string, tokenSecret: string) => boolean | Promise<boolean>;
+
+const nobody: Caller = { kind: "anyone" };
+
+/** The caller of an RPC. Throws a ServerError when it may not call it. */
+export function identify(
+  rpc: string,
+  access: Access,
+  peer: string,
+  metadata: Metadata,
+  authenticate: Authenticate,
+): Caller | Promise<Caller> {
+  const atDoor = callerAtDoor(peer);
+  if (atDoor !== undefined) return admit(rpc, access, atDoor);
+  const tokenId = headerOf(metadata, "x-modal-token-id");
+  const tokenSecret = headerOf(metadata, "x-modal-token-secret");
+  if (tokenId === undefined || tokenSecret === undefined) {
+    if (access === "anyone") return nobody;
+    throw access === "user" || access === "userOrContainer" ? missingToken(rpc) : wrongSide(rpc, access);
+  }
+  const valid = authenticate(tokenId, tokenSecret);
+  const known = (isValid: boolean): Caller => {
+    if (!isValid) throw wrongToken(tokenId);
+    return admit(rpc, access, { kind: "user", tokenId });
+  };
+  return typeof valid === "boolean" ? known(valid) : valid.then(known);
+}
+
+/** The identity that the port gave to a connection through a door; undefined for a connection from outside. */
+function callerAtDoor(peer: string): Caller | undefined {
+  if (peer.startsWith("container:")) return { kind: "container", id: peer.slice("container:".length) };
+  if (peer.startsWith("worker:")) return { kind: "worker", id: peer.slice("worker:".length) };
+  if (peer === "unknown") throw fail("unavailable", "The connection was lost.", { hint: "Try again." });
+  return undefined;
+}
+
+function admit(rpc: string, access: Access, caller: Caller): Caller {
+  if (access === "anyone" || access === caller.kind) return caller;
+  if (access === "userOrContainer" && (caller.kind === "user" || caller.kind === "container")) return caller;
+  throw wrongSide(rpc, access);
+}
+
+function wrongSide(rpc: string, access: Access): ServerError {
+  const whose = { anyone: "anyone", user: "users", container: "containers", userOrContainer: "users", worker: "workers" };
+  return fail("permissionDenied", `${rpc} can only be called by ${whose[access]}.`);
+}
+
+function missingToken(rpc: string): ServerError {
+  return fail("unauthenticated", `${rpc} needs a token, and none was sent.`, {
+    hint: "Run `lydian setup`, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET.",
+  });
+}
+
+function wrongToken(tokenId: string): ServerError {
+  return fail("unauthenticated", `Token ${tokenId} is unknown here, or its secret is wrong.`, {
+    hint: "Check that the profile in ~/.modal.toml belongs to this server; `lydian setup` writes a new one.",
+  });
+}

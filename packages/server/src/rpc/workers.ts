@@ -1,0 +1,9 @@
+/** The workers' side of the wire. */
+import type { worker as protocol } from "@lydian/contract";
+
+import { type StreamDeps, runSession } from "../workers/session-stream.ts";
+import { type Rpcs, worker } from "./adapter-access.ts";
+
+export function workerRpcs(deps: StreamDeps): Rpcs<typeof protocol.Workers> {
+  return { session: worker((messages, call) => runSession(deps, messages, call.signal)) };
+}

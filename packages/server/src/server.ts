@@ -1,0 +1,150 @@
+/** Puts the server together: opens the store, wires the parts, starts and closes them in order. */
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { ModalClient, worker } from "@lydian/contract";
+import { Bells, type Clock, type Logger, hasCode, idMaker, writeDurably } from "@lydian/kit";
+
+import { Presence } from "./apps/presence.ts";
+import { Deliveries } from "./calls/deliveries.ts";
+import { Reaper } from "./calls/reap.ts";
+import type { ServerConfig } from "./config.ts";
+import { BlobLinks } from "./content/blob-links.ts";
+import { BlobUploads } from "./content/blob-uploads.ts";
+import { ContentStore } from "./content/content-store.ts";
+import { contentRoutes } from "./content/routes.ts";
+import { Tokens } from "./identity/tokens.ts";
+import { ensureIdentity } from "./identity/first-start.ts";
+import { createWeb } from "./ingress/http.ts";
+import { identityOf } from "./ingress/identity.ts";
+import { type ListenAt, Port } from "./ingress/port.ts";
+import { LogBook } from "./logs/log-book.ts";
+import { bind, createRpcServer } from "./rpc/adapter.ts";
+import { appRpcs } from "./rpc/apps.ts";
+import { callRpcs } from "./rpc/calls.ts";
+import { containerRpcs } from "./rpc/containers.ts";
+import { functionRpcs } from "./rpc/functions.ts";
+import { identityRpcs } from "./rpc/identity.ts";
+import { imageRpcs } from "./rpc/images.ts";
+import { logRpcs } from "./rpc/logs.ts";
+import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
+import type { Platform } from "./rpc/platform.ts";
+import { workerRpcs } from "./rpc/workers.ts";
+import { Scheduler } from "./scheduler/loop.ts";
+import { openStore } from "./store/sqlite.ts";
+import { doorResolver } from "./workers/doors.ts";
+import { WorkerSessions } from "./workers/sessions.ts";
+
+export interface ServerOptions {
+  config: ServerConfig;
+  clock: Clock;
+  log: Logger;
+  listenAt: ListenAt;
+  tls?: { certificate: string; key: string };
+}
+
+export interface RunningServer {
+  readonly port: Port;
+  readonly platform: Platform;
+  /** Lets what runs end for a moment, then cuts it; what was accepted stays in the store. */
+  close(): Promise<void>;
+}
+
+/** How long open requests may go on after the server was told to end. */
+const closeGraceMs = 1_000;
+
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { config, clock, log } = options;
+  const serverKey = await loadKey(join(config.data, "key"));
+  const bells = new Bells();
+  const newId = idMaker(() => clock.now());
+  const store = openStore(join(config.data, "store.sqlite"), bells);
+  await store.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
+  const content = await ContentStore.open(join(config.data, "content"));
+  const logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
+  await logBook.start();
+  const shared = { store, bells, clock, newId, log, times: config.times, serverKey };
+  const presence = new Presence(shared);
+  const sessions = new WorkerSessions(shared);
+  const platform: Platform = { ...shared, config, content, logBook, presence, sessions };
+  const scheduler = new Scheduler({ ...shared, hands: sessions });
+  const reaper = new Reaper(shared);
+  const port = await openPort(options, platform);
+  await presence.start();
+  await sessions.start();
+  scheduler.start();
+  reaper.start();
+  await port.listen(options.listenAt);
+  return {
+    port,
+    platform,
+    close: async () => {
+      presence.close();
+      await reaper.close();
+      await scheduler.close();
+      sessions.close();
+      await port.close(closeGraceMs);
+      await store.close();
+    },
+  };
+}
+
+async function openPort(options: ServerOptions, platform: Platform): Promise<Port> {
+  const { config, clock, log } = options;
+  const { store, content, serverKey, sessions, logBook } = platform;
+  const links = new BlobLinks(serverKey, () => clock.now());
+  const uploads = new BlobUploads({
+    store: content,
+    folder: join(config.data, "uploads"),
+    stored: ({ blobId, sha256, size }) =>
+      store.write((tx) =>
+        tx.blobs.put({ id: blobId as `bl-${string}`, sha256, size, complete: true, createdAt: clock.now() }),
+      ),
+  });
+  const isWorker = (socket: Parameters<typeof identityOf>[0]): boolean => identityOf(socket)?.kind === "worker";
+  const web = await createWeb({ logger: log, routes: [contentRoutes({ store: content, links, uploads, isWorker })] });
+  const deliveries = new Deliveries();
+  const cutDoors = (containerId: string): void => {
+    deliveries.forget(containerId);
+    port.cutDoors(containerId);
+  };
+  const tokens = new Tokens(store);
+  const shared = { ...platform, times: config.times };
+  const rpc = createRpcServer({
+    rpcs: [
+      ...bind(
+        ModalClient,
+        identityRpcs(platform),
+        appRpcs(platform),
+        logRpcs(platform),
+        mountRpcs(platform),
+        blobRpcs(platform, links),
+        imageRpcs(platform),
+        functionRpcs(platform),
+        callRpcs(platform),
+        containerRpcs(platform, deliveries),
+      ),
+      ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors })),
+    ],
+    authenticate: (id, secret) => tokens.authenticate(id, secret),
+    logger: log,
+    observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
+  });
+  const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
+  const port = new Port({ rpc, web: web.server, resolveDoor, logger: log, clock, ...(options.tls && { tls: options.tls }) });
+  return port;
+}
+
+/** The key that signs links and derives door secrets: made once, readable by this process's user alone. */
+async function loadKey(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+  await mkdir(join(file, ".."), { recursive: true, mode: 0o700 });
+  await writeDurably(file, randomBytes(32));
+  return readFile(file);
+}
+

@@ -1,0 +1,110 @@
+/** SQL of calls and outputs. */
+import type { DatabaseSync } from "node:sqlite";
+
+import type { Call } from "../domain/call.ts";
+import type { Output } from "../domain/input.ts";
+import type { Calls, Outputs } from "../domain/store.ts";
+import { type Nullable, orNull, orUndefined, prepare } from "./sql.ts";
+
+type CallRow = Omit<Call, "finishedAt" | "acknowledgedAt"> & {
+  finishedAt: Nullable<number>;
+  acknowledgedAt: Nullable<number>;
+};
+
+const toCall = (row: CallRow): Call => ({
+  ...row,
+  finishedAt: orUndefined(row.finishedAt),
+  acknowledgedAt: orUndefined(row.acknowledgedAt),
+});
+const toCallRow = (call: Call): CallRow => ({
+  ...call,
+  finishedAt: orNull(call.finishedAt),
+  acknowledgedAt: orNull(call.acknowledgedAt),
+});
+
+export function callsIn(database: DatabaseSync): Calls {
+  const insert = prepare(
+    database,
+    `INSERT INTO calls (id, function_id, app_id, state, shape, invocation, inputs, unfinished, created_at, finished_at,
+       acknowledged_at)
+     VALUES (:id, :functionId, :appId, :state, :shape, :invocation, :inputs, :unfinished, :createdAt, :finishedAt,
+       :acknowledgedAt)`,
+  );
+  const get = prepare<CallRow>(
+    database,
+    `SELECT id, function_id AS functionId, app_id AS appId, state, shape, invocation, inputs, unfinished,
+       created_at AS createdAt, finished_at AS finishedAt, acknowledged_at AS acknowledgedAt
+     FROM calls WHERE id = :id`,
+  );
+  const update = prepare(
+    database,
+    `UPDATE calls SET state = :state, inputs = :inputs, unfinished = :unfinished, finished_at = :finishedAt,
+       acknowledged_at = :acknowledgedAt WHERE id = :id`,
+  );
+  const forgettable = prepare<{ id: string }>(
+    database,
+    `SELECT id FROM (
+       SELECT id FROM calls WHERE finished_at < :finished UNION SELECT id FROM calls WHERE acknowledged_at < :acknowledged)
+     LIMIT :limit`,
+  );
+  const deletions = ["outputs WHERE call_id", "inputs WHERE call_id", "calls WHERE id"].map((which) =>
+    prepare(database, `DELETE FROM ${which} = :id`),
+  );
+  return {
+    insert: async (call) => void insert.run(toCallRow(call)),
+    get: async (id) => {
+      const row = get.one({ id });
+      return row && toCall(row);
+    },
+    update: async (call) => {
+      const { id, state, inputs, unfinished, finishedAt, acknowledgedAt } = toCallRow(call);
+      update.run({ id, state, inputs, unfinished, finishedAt, acknowledgedAt });
+    },
+    forget: async (before, limit) => {
+      const rows = forgettable.all({ ...before, limit });
+      for (const { id } of rows) for (const deletion of deletions) deletion.run({ id });
+      return rows.length;
+    },
+  };
+}
+
+type OutputRow = Omit<Output, "containerId" | "startedAt"> & {
+  containerId: Nullable<NonNullable<Output["containerId"]>>;
+  startedAt: Nullable<number>;
+};
+
+const outputColumns = `entry, call_id AS callId, input_id AS inputId, idx AS "index", result, data_format AS dataFormat,
+  container_id AS containerId, started_at AS startedAt, created_at AS createdAt`;
+
+const toOutput = (row: OutputRow): Output => ({
+  ...row,
+  containerId: orUndefined(row.containerId),
+  startedAt: orUndefined(row.startedAt),
+});
+
+export function outputsIn(database: DatabaseSync): Outputs {
+  const insert = prepare(
+    database,
+    `INSERT INTO outputs (call_id, input_id, idx, result, data_format, container_id, started_at, created_at)
+     VALUES (:callId, :inputId, :index, :result, :dataFormat, :containerId, :startedAt, :createdAt)`,
+  );
+  const after = prepare<OutputRow>(
+    database,
+    `SELECT ${outputColumns} FROM outputs WHERE call_id = :callId AND entry > :entry ORDER BY entry LIMIT :limit`,
+  );
+  const between = prepare<OutputRow>(
+    database,
+    `SELECT ${outputColumns} FROM outputs WHERE call_id = :callId AND idx BETWEEN :first AND :last
+     ORDER BY entry LIMIT :limit`,
+  );
+  return {
+    insert: async (output) =>
+      void insert.run({
+        ...output,
+        containerId: orNull(output.containerId),
+        startedAt: orNull(output.startedAt),
+      }),
+    after: async (callId, entry, limit) => after.all({ callId, entry, limit }).map(toOutput),
+    between: async (callId, first, last, limit) => between.all({ callId, first, last, limit }).map(toOutput),
+  };
+}

@@ -1,0 +1,74 @@
+/** SQL of containers. */
+import type { DatabaseSync } from "node:sqlite";
+
+import type { Container } from "../domain/container.ts";
+import type { Containers } from "../domain/store.ts";
+import { type Nullable, list, orNull, orUndefined, prepare } from "./sql.ts";
+
+type Optional = "readyAt" | "killAt" | "goneAt" | "goneReason";
+type Row = Omit<Container, Optional> & { [K in Optional]: Nullable<NonNullable<Container[K]>> };
+
+const columns = `id, function_id AS functionId, app_id AS appId, worker_id AS workerId, state, fence,
+  milli_cpu AS milliCpu, memory_mib AS memoryMib, held, finished, created_at AS createdAt, ready_at AS readyAt,
+  idle_since AS idleSince, kill_at AS killAt, gone_at AS goneAt, gone_reason AS goneReason, log_offset AS logOffset`;
+
+const toContainer = (row: Row): Container => ({
+  ...row,
+  readyAt: orUndefined(row.readyAt),
+  killAt: orUndefined(row.killAt),
+  goneAt: orUndefined(row.goneAt),
+  goneReason: orUndefined(row.goneReason),
+});
+const toRow = (container: Container): Row => ({
+  ...container,
+  readyAt: orNull(container.readyAt),
+  killAt: orNull(container.killAt),
+  goneAt: orNull(container.goneAt),
+  goneReason: orNull(container.goneReason),
+});
+
+export function containersIn(database: DatabaseSync): Containers {
+  const insert = prepare(
+    database,
+    `INSERT INTO containers (id, function_id, app_id, worker_id, state, fence, milli_cpu, memory_mib, held, finished,
+       created_at, ready_at, idle_since, kill_at, gone_at, gone_reason, log_offset)
+     VALUES (:id, :functionId, :appId, :workerId, :state, :fence, :milliCpu, :memoryMib, :held, :finished,
+       :createdAt, :readyAt, :idleSince, :killAt, :goneAt, :goneReason, :logOffset)`,
+  );
+  const get = prepare<Row>(database, `SELECT ${columns} FROM containers WHERE id = :id`);
+  const update = prepare(
+    database,
+    `UPDATE containers SET state = :state, held = :held, finished = :finished, ready_at = :readyAt,
+       idle_since = :idleSince, kill_at = :killAt, gone_at = :goneAt, gone_reason = :goneReason, log_offset = :logOffset
+     WHERE id = :id`,
+  );
+  const alive = prepare<Row>(database, `SELECT ${columns} FROM containers WHERE state <> 'gone' ORDER BY id`);
+  const of = (column: string) =>
+    prepare<Row>(
+      database,
+      `SELECT ${columns} FROM containers WHERE ${column} = :owner
+         AND state IN (SELECT value FROM json_each(:states)) ORDER BY id`,
+    );
+  const [ofFunction, ofApp, ofWorker] = [of("function_id"), of("app_id"), of("worker_id")];
+  const forget = prepare(
+    database,
+    `DELETE FROM containers WHERE id IN (SELECT id FROM containers WHERE gone_at < :goneBefore LIMIT :limit)`,
+  );
+  return {
+    insert: async (container) => void insert.run(toRow(container)),
+    get: async (id) => {
+      const row = get.one({ id });
+      return row && toContainer(row);
+    },
+    update: async (container) => {
+      const row = toRow(container);
+      const { id, state, held, finished, readyAt, idleSince, killAt, goneAt, goneReason, logOffset } = row;
+      update.run({ id, state, held, finished, readyAt, idleSince, killAt, goneAt, goneReason, logOffset });
+    },
+    alive: async () => alive.all().map(toContainer),
+    ofFunction: async (owner, states) => ofFunction.all({ owner, states: list(states) }).map(toContainer),
+    ofApp: async (owner, states) => ofApp.all({ owner, states: list(states) }).map(toContainer),
+    ofWorker: async (owner, states) => ofWorker.all({ owner, states: list(states) }).map(toContainer),
+    forget: async (goneBefore, limit) => forget.run({ goneBefore, limit }),
+  };
+}

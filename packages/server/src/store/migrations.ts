@@ -1,0 +1,73 @@
+/**
+ * The schema, as the steps that led to it. A step that was released is never changed; the next one is added at the end.
+ * Times are milliseconds since the epoch. States are the domain's words.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE workspaces (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE environments (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE tokens (id TEXT PRIMARY KEY, secret_sha256 TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+
+  CREATE TABLE apps (
+    id TEXT PRIMARY KEY, environment_id TEXT NOT NULL REFERENCES environments, name TEXT NOT NULL, state TEXT NOT NULL,
+    created_at INTEGER NOT NULL, stopped_at INTEGER, layout TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX apps_by_state ON apps (state) WHERE state <> 'stopped';
+
+  CREATE TABLE images (
+    id TEXT PRIMARY KEY, key TEXT NOT NULL UNIQUE, python TEXT NOT NULL, builder_version TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE mounts (id TEXT PRIMARY KEY, manifest_sha256 TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE blobs (
+    id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size INTEGER NOT NULL, complete INTEGER NOT NULL, created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE functions (
+    id TEXT PRIMARY KEY, app_id TEXT NOT NULL REFERENCES apps, name TEXT NOT NULL, definition_id TEXT NOT NULL,
+    definition BLOB NOT NULL, client_version TEXT NOT NULL, image_id TEXT NOT NULL, policy TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    queued INTEGER NOT NULL DEFAULT 0, claimed INTEGER NOT NULL DEFAULT 0,
+    crash_streak INTEGER NOT NULL DEFAULT 0, not_before INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX functions_by_app ON functions (app_id);
+  CREATE INDEX functions_wanted ON functions (id) WHERE queued > 0 OR claimed > 0;
+  CREATE TABLE classes (id TEXT PRIMARY KEY, app_id TEXT NOT NULL REFERENCES apps) STRICT;
+  CREATE INDEX classes_by_app ON classes (app_id);
+
+  CREATE TABLE calls (
+    id TEXT PRIMARY KEY, function_id TEXT NOT NULL, app_id TEXT NOT NULL, state TEXT NOT NULL, shape TEXT NOT NULL,
+    invocation TEXT NOT NULL, inputs INTEGER NOT NULL, unfinished INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    finished_at INTEGER, acknowledged_at INTEGER
+  ) STRICT;
+  CREATE INDEX calls_by_end ON calls (finished_at) WHERE finished_at IS NOT NULL;
+  CREATE INDEX calls_by_acknowledgement ON calls (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
+
+  CREATE TABLE inputs (
+    id TEXT PRIMARY KEY, call_id TEXT NOT NULL, function_id TEXT NOT NULL, idx INTEGER NOT NULL, state TEXT NOT NULL,
+    payload BLOB NOT NULL, attempt INTEGER NOT NULL, crashes INTEGER NOT NULL, container_id TEXT, claimed_at INTEGER
+  ) STRICT;
+  CREATE INDEX inputs_by_call ON inputs (call_id);
+  CREATE INDEX inputs_queued ON inputs (function_id, id) WHERE state = 'queued';
+  CREATE INDEX inputs_claimed ON inputs (container_id) WHERE state = 'claimed';
+
+  CREATE TABLE outputs (
+    entry INTEGER PRIMARY KEY AUTOINCREMENT, call_id TEXT NOT NULL, input_id TEXT NOT NULL UNIQUE, idx INTEGER NOT NULL,
+    result BLOB NOT NULL, data_format INTEGER NOT NULL, container_id TEXT, started_at INTEGER, created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX outputs_by_call ON outputs (call_id, entry);
+
+  CREATE TABLE containers (
+    id TEXT PRIMARY KEY, function_id TEXT NOT NULL, app_id TEXT NOT NULL, worker_id TEXT NOT NULL, state TEXT NOT NULL,
+    fence TEXT NOT NULL, milli_cpu INTEGER NOT NULL, memory_mib INTEGER NOT NULL, held INTEGER NOT NULL,
+    finished INTEGER NOT NULL, created_at INTEGER NOT NULL, ready_at INTEGER, idle_since INTEGER NOT NULL,
+    kill_at INTEGER, gone_at INTEGER, gone_reason TEXT, log_offset INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX containers_alive ON containers (function_id) WHERE state <> 'gone';
+  CREATE INDEX containers_by_app ON containers (app_id);
+  CREATE INDEX containers_gone ON containers (gone_at) WHERE gone_at IS NOT NULL;
+
+  CREATE TABLE logs (app_id TEXT PRIMARY KEY, segment INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
+  CREATE TABLE replies (key TEXT PRIMARY KEY, reply BLOB NOT NULL, kept_at INTEGER NOT NULL) STRICT;
+  CREATE INDEX replies_by_time ON replies (kept_at);
+  `,
+];

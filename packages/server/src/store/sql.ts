@@ -1,0 +1,30 @@
+/** Typed access to prepared statements, and the two spellings of "nothing": SQL's null and the domain's undefined. */
+import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+
+type Parameters = Record<string, SQLInputValue>;
+
+export interface Statement<Row> {
+  one(parameters?: Parameters): Row | undefined;
+  all(parameters?: Parameters): Row[];
+  /** The number of rows that changed. */
+  run(parameters?: Parameters): number;
+}
+
+/** `Row` is what the statement's columns are; the caller vouches for it. Parameters are written `:name`. */
+export function prepare<Row = never>(database: DatabaseSync, sql: string): Statement<Row> {
+  const statement = database.prepare(sql);
+  return {
+    one: (parameters = {}) => statement.get(parameters) as Row | undefined,
+    all: (parameters = {}) => statement.all(parameters) as Row[],
+    run: (parameters = {}) => Number(statement.run(parameters).changes),
+  };
+}
+
+/** A nullable column. */
+export type Nullable<T> = T | null;
+
+export const orNull = <T>(value: T | undefined): T | null => value ?? null;
+export const orUndefined = <T>(value: T | null): T | undefined => value ?? undefined;
+
+/** A list as one parameter, for `IN (SELECT value FROM json_each(:list))`. */
+export const list = (values: readonly string[]): string => JSON.stringify(values);

@@ -1,0 +1,185 @@
+/**
+ * The embedded store: one SQLite file, one writing and one reading connection in this process.
+ *
+ * Group commit: all units that arrive in one turn of the event loop share a transaction, and with it one sync to disk
+ * (`synchronous = FULL`); each unit has a savepoint, so one that throws takes nothing with it. While a sync blocks the
+ * loop the next requests gather in the sockets, and become the next group: the group grows with the load by itself.
+ */
+import { DatabaseSync } from "node:sqlite";
+
+import { type Bells, PlatformError } from "@lydian/kit";
+
+import type { Store, Tx } from "../domain/store.ts";
+import { appsIn } from "./apps.ts";
+import { callsIn, outputsIn } from "./calls.ts";
+import { containersIn } from "./containers.ts";
+import { classesIn, functionsIn } from "./functions.ts";
+import { inputsIn } from "./inputs.ts";
+import { migrations } from "./migrations.ts";
+import { blobsIn, identityIn, imagesIn, logsIn, mountsIn, repliesIn } from "./stored.ts";
+
+/** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
+const largestGroup = 256;
+
+type Ring = Parameters<Tx["ring"]>;
+type Unit = (tx: Tx) => Promise<unknown>;
+
+interface Waiting {
+  unit: Unit;
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+export function openStore(file: string, bells: Bells): Store {
+  const writing = connect(file);
+  migrate(writing, file);
+  const reading = connect(file);
+  reading.exec("PRAGMA query_only = ON");
+  const groups = new GroupCommit(writing, bells);
+  const reads = new Reads(reading);
+  return {
+    write: (unit) => groups.write(unit),
+    read: (unit) => reads.read(unit),
+    close: async () => {
+      await groups.idle();
+      await reads.idle();
+      reading.close();
+      writing.close();
+    },
+  };
+}
+
+function connect(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 5000 });
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536");
+  return database;
+}
+
+function migrate(database: DatabaseSync, file: string): void {
+  const { user_version: version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (version > migrations.length) {
+    throw new PlatformError(`${file} was written by a newer version of Lydian (schema ${version})`, {
+      hint: "install that version again, or start with another data folder",
+    });
+  }
+  for (const [index, step] of migrations.entries()) {
+    if (index < version) continue;
+    database.exec(`BEGIN IMMEDIATE; ${step}; PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+}
+
+/** The nouns over one connection, with statements prepared once. */
+function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
+  return {
+    apps: appsIn(database),
+    blobs: blobsIn(database),
+    calls: callsIn(database),
+    classes: classesIn(database),
+    containers: containersIn(database),
+    functions: functionsIn(database),
+    identity: identityIn(database),
+    images: imagesIn(database),
+    inputs: inputsIn(database),
+    logs: logsIn(database),
+    mounts: mountsIn(database),
+    outputs: outputsIn(database),
+    replies: repliesIn(database),
+  };
+}
+
+class GroupCommit {
+  readonly #database: DatabaseSync;
+  readonly #bells: Bells;
+  readonly #nouns: Omit<Tx, "ring">;
+  readonly #queue: Waiting[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(database: DatabaseSync, bells: Bells) {
+    this.#database = database;
+    this.#bells = bells;
+    this.#nouns = nouns(database);
+  }
+
+  write<T>(unit: (tx: Tx) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ unit, resolve: resolve as (value: unknown) => void, reject });
+      this.#running ??= this.#drain();
+    });
+  }
+
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      await new Promise((resolve) => setImmediate(resolve)); // lets this turn's other requests join
+      await this.#commit(this.#queue.splice(0, largestGroup));
+    }
+    this.#running = undefined;
+  }
+
+  async #commit(group: Waiting[]): Promise<void> {
+    const settle: (() => void)[] = [];
+    const rings: Ring[] = [];
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      for (const waiting of group) settle.push(await this.#run(waiting, rings));
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      for (const { reject } of group) reject(error);
+      return;
+    }
+    for (const done of settle) done();
+    for (const ring of rings) this.#bells.ring(...ring);
+  }
+
+  /** Runs one unit inside the group's transaction; answers how to settle it once that is committed. */
+  async #run(waiting: Waiting, rings: Ring[]): Promise<() => void> {
+    const own: Ring[] = [];
+    this.#database.exec("SAVEPOINT unit");
+    try {
+      const value = await waiting.unit({ ...this.#nouns, ring: (...ring) => void own.push(ring) });
+      this.#database.exec("RELEASE unit");
+      rings.push(...own);
+      return () => waiting.resolve(value);
+    } catch (error) {
+      this.#database.exec("ROLLBACK TO unit; RELEASE unit");
+      return () => waiting.reject(error);
+    }
+  }
+}
+
+class Reads {
+  readonly #database: DatabaseSync;
+  readonly #tx: Tx;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    const ring = (): never => {
+      throw new Error("a unit that only reads rings no bell");
+    };
+    this.#tx = { ...nouns(database), ring };
+  }
+
+  read<T>(unit: (tx: Tx) => Promise<T>): Promise<T> {
+    const result = this.#last.then(() => this.#run(unit));
+    this.#last = result.catch(() => {}); // the next read does not care; the caller gets the error from `result`
+    return result;
+  }
+
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+
+  async #run<T>(unit: (tx: Tx) => Promise<T>): Promise<T> {
+    this.#database.exec("BEGIN");
+    try {
+      return await unit(this.#tx);
+    } finally {
+      this.#database.exec("COMMIT");
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/** SQL of what is only stored and looked up: identity, images, mounts, blobs, the ends of logs, kept replies. */
+import type { DatabaseSync } from "node:sqlite";
+
+import type { Blobs, Identity, Images, LogEnd, Logs, Mounts, Replies } from "../domain/store.ts";
+import type { Blob, Environment, Image, Mount, Token, Workspace } from "../domain/stored.ts";
+import { prepare } from "./sql.ts";
+
+export function identityIn(database: DatabaseSync): Identity {
+  const workspace = prepare<Workspace>(database, `SELECT id, name FROM workspaces LIMIT 1`);
+  const putWorkspace = prepare(
+    database,
+    `INSERT INTO workspaces (id, name) VALUES (:id, :name) ON CONFLICT (id) DO UPDATE SET name = :name`,
+  );
+  const environments = prepare<Environment>(database, `SELECT id, name FROM environments ORDER BY id`);
+  const putEnvironment = prepare(
+    database,
+    `INSERT INTO environments (id, name) VALUES (:id, :name) ON CONFLICT (id) DO UPDATE SET name = :name`,
+  );
+  const token = prepare<Token>(
+    database,
+    `SELECT id, secret_sha256 AS secretSha256, created_at AS createdAt FROM tokens WHERE id = :id`,
+  );
+  const putToken = prepare(
+    database,
+    `INSERT INTO tokens (id, secret_sha256, created_at) VALUES (:id, :secretSha256, :createdAt)
+     ON CONFLICT (id) DO UPDATE SET secret_sha256 = :secretSha256`,
+  );
+  return {
+    workspace: async () => workspace.one(),
+    putWorkspace: async (value) => void putWorkspace.run({ ...value }),
+    environments: async () => environments.all(),
+    putEnvironment: async (value) => void putEnvironment.run({ ...value }),
+    token: async (id) => token.one({ id }),
+    putToken: async (value) => void putToken.run({ ...value }),
+  };
+}
+
+export function imagesIn(database: DatabaseSync): Images {
+  const columns = `id, key, python, builder_version AS builderVersion`;
+  const put = prepare(
+    database,
+    `INSERT INTO images (id, key, python, builder_version) VALUES (:id, :key, :python, :builderVersion)`,
+  );
+  const get = prepare<Image>(database, `SELECT ${columns} FROM images WHERE id = :id`);
+  const byKey = prepare<Image>(database, `SELECT ${columns} FROM images WHERE key = :key`);
+  return {
+    put: async (image) => void put.run({ ...image }),
+    get: async (id) => get.one({ id }),
+    byKey: async (key) => byKey.one({ key }),
+  };
+}
+
+export function mountsIn(database: DatabaseSync): Mounts {
+  const columns = `id, manifest_sha256 AS manifestSha256`;
+  const put = prepare<Mount>(
+    database,
+    `INSERT INTO mounts (id, manifest_sha256) VALUES (:id, :manifestSha256)
+     ON CONFLICT (manifest_sha256) DO UPDATE SET id = id RETURNING ${columns}`,
+  );
+  const get = prepare<Mount>(database, `SELECT ${columns} FROM mounts WHERE id = :id`);
+  return {
+    put: async (mount) => put.one({ ...mount }) ?? mount,
+    get: async (id) => get.one({ id }),
+  };
+}
+
+type BlobRow = Omit<Blob, "complete"> & { complete: number };
+
+export function blobsIn(database: DatabaseSync): Blobs {
+  const put = prepare(
+    database,
+    `INSERT INTO blobs (id, sha256, size, complete, created_at) VALUES (:id, :sha256, :size, :complete, :createdAt)
+     ON CONFLICT (id) DO UPDATE SET complete = :complete`,
+  );
+  const get = prepare<BlobRow>(
+    database,
+    `SELECT id, sha256, size, complete, created_at AS createdAt FROM blobs WHERE id = :id`,
+  );
+  return {
+    put: async (blob) => void put.run({ ...blob, complete: Number(blob.complete) }),
+    get: async (id) => {
+      const row = get.one({ id });
+      return row && { ...row, complete: row.complete === 1 };
+    },
+  };
+}
+
+export function logsIn(database: DatabaseSync): Logs {
+  const columns = `app_id AS appId, segment, bytes`;
+  const end = prepare<LogEnd>(database, `SELECT ${columns} FROM logs WHERE app_id = :appId`);
+  const ends = prepare<LogEnd>(database, `SELECT ${columns} FROM logs`);
+  const setEnd = prepare(
+    database,
+    `INSERT INTO logs (app_id, segment, bytes) VALUES (:appId, :segment, :bytes)
+     ON CONFLICT (app_id) DO UPDATE SET segment = :segment, bytes = :bytes`,
+  );
+  return {
+    end: async (appId) => end.one({ appId }),
+    ends: async () => ends.all(),
+    setEnd: async (value) => void setEnd.run({ ...value }),
+  };
+}
+
+export function repliesIn(database: DatabaseSync): Replies {
+  const find = prepare<{ reply: Uint8Array }>(database, `SELECT reply FROM replies WHERE key = :key`);
+  const keep = prepare(database, `INSERT INTO replies (key, reply, kept_at) VALUES (:key, :reply, :at)`);
+  const forget = prepare(
+    database,
+    `DELETE FROM replies WHERE key IN (SELECT key FROM replies WHERE kept_at < :before LIMIT :limit)`,
+  );
+  return {
+    find: async (key) => find.one({ key })?.reply,
+    keep: async (key, reply, at) => void keep.run({ key, reply, at }),
+    forget: async (before, limit) => forget.run({ before, limit }),
+  };
+}

@@ -1,0 +1,135 @@
+/** The workers that are connected now: what reaches them, and what becomes of those that fall silent. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { worker } from "@lydian/contract";
+import { type Bells, type Clock, Leases, type Logger, type NewId } from "@lydian/kit";
+
+import type { Times } from "../config.ts";
+import { endContainer } from "../containers/end.ts";
+import { demandBell } from "../domain/bells.ts";
+import type { Container } from "../domain/container.ts";
+import type { Context } from "../domain/context.ts";
+import type { Store } from "../domain/store.ts";
+import type { Capacity, Runtime, WorkerView } from "../domain/worker.ts";
+import { Outbox } from "./outbox.ts";
+import { containerSpec, doorSecret } from "./spec.ts";
+
+export type ToWorker = MessageInitShape<typeof worker.ToWorkerSchema>;
+
+export interface SessionDeps {
+  store: Store;
+  bells: Bells;
+  clock: Clock;
+  newId: NewId;
+  log: Logger;
+  times: Times;
+  /** What door secrets are derived from. */
+  serverKey: Uint8Array;
+}
+
+export interface Session {
+  readonly workerId: string;
+  readonly capacity: Capacity;
+  readonly runtimes: readonly Runtime[];
+  readonly outbox: Outbox<ToWorker>;
+}
+
+/** Between being told to end and being killed, when the platform's patience is over anyway. */
+const killGraceMs = 300;
+
+export class WorkerSessions {
+  readonly #deps: SessionDeps;
+  readonly #sessions = new Map<string, Session>();
+  readonly #leases: Leases;
+
+  constructor(deps: SessionDeps) {
+    this.#deps = deps;
+    this.#leases = new Leases(deps.clock, (workerId) => void this.#lost(workerId));
+  }
+
+  /** Workers that hold containers have a whole term to come back after a restart of the server. */
+  async start(): Promise<void> {
+    const alive = await this.#deps.store.read((tx) => tx.containers.alive());
+    for (const { workerId } of alive) this.#leases.renew(workerId, this.#deps.times.workerLease);
+  }
+
+  close(): void {
+    this.#leases[Symbol.dispose]();
+    for (const { outbox } of this.#sessions.values()) outbox.close();
+  }
+
+  /** A newer session of the same worker takes the older one's place. */
+  join(session: Session): void {
+    this.#sessions.get(session.workerId)?.outbox.close();
+    this.#sessions.set(session.workerId, session);
+    this.renew(session.workerId);
+    this.#deps.bells.ring(demandBell);
+  }
+
+  /** The stream ended; the lease runs on, as the worker may be back in a moment. */
+  leave(session: Session): void {
+    session.outbox.close();
+    if (this.#sessions.get(session.workerId) === session) this.#sessions.delete(session.workerId);
+  }
+
+  renew(workerId: string): void {
+    this.#leases.renew(workerId, this.#deps.times.workerLease);
+  }
+
+  workers(): WorkerView[] {
+    return [...this.#sessions.values()].map(({ workerId, capacity }) => ({ id: workerId, capacity }));
+  }
+
+  /** Whether the worker's containers have a loopback interface of their own; unknown workers' do not. */
+  hasOwnNetwork(workerId: string): boolean {
+    return this.#sessions.get(workerId)?.runtimes.some(({ ownNetwork }) => ownNetwork) ?? false;
+  }
+
+  /** Hands a container to its worker; when that is not connected, it gets it on its next join. */
+  assign(container: Container): void {
+    void this.#assign(container);
+  }
+
+  stop(container: Container, reason: string): void {
+    this.#deps.log.debug({ container: container.id, reason }, "stop a container");
+    const { id: containerId, fence } = container;
+    const value = { containerId, fence, graceMs: BigInt(killGraceMs) };
+    this.#sessions.get(container.workerId)?.outbox.push({ message: { case: "stop", value } });
+  }
+
+  context(): Context {
+    return { now: this.#deps.clock.now(), newId: this.#deps.newId };
+  }
+
+  async #assign(container: Container): Promise<void> {
+    const { store, log, serverKey } = this.#deps;
+    const session = this.#sessions.get(container.workerId);
+    if (session === undefined) return;
+    try {
+      const spec = await store.read((tx) => containerSpec(tx, container));
+      const secret = doorSecret(serverKey, container);
+      const value = { containerId: container.id, fence: container.fence, doorSecret: secret, spec };
+      session.outbox.push({ message: { case: "assign", value } });
+    } catch (error) {
+      log.error({ err: error, container: container.id }, "a container could not be specified");
+      const exit = { reason: "failedToStart", message: "its definition could not be read; the server's log says more" } as const;
+      await store.write((tx) => endContainer(tx, container.id, exit, this.context()));
+    }
+  }
+
+  async #lost(workerId: string): Promise<void> {
+    const { store, log } = this.#deps;
+    log.warn({ worker: workerId }, "a worker is lost: it was silent for longer than its lease");
+    const session = this.#sessions.get(workerId);
+    if (session !== undefined) this.leave(session);
+    try {
+      await store.write(async (tx) => {
+        const containers = await tx.containers.ofWorker(workerId, ["assigned", "starting", "ready", "draining"]);
+        const exit = { reason: "lost", message: "its worker was not heard of any more" } as const;
+        for (const { id } of containers) await endContainer(tx, id, exit, this.context());
+      });
+    } catch (error) {
+      log.error({ err: error, worker: workerId }, "a lost worker's containers could not be released");
+      this.renew(workerId); // tried again when this term is over
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/** What a worker is told to run: a function's definition turned into a container's specification. */
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
+import { ContainerArgumentsSchema, type worker } from "@lydian/contract";
+
+import type { Container } from "../domain/container.ts";
+import type { Tx } from "../domain/store.ts";
+import { appLayout, decodeDefinition } from "../functions/handle.ts";
+import { emptyManifestSha256 } from "../mounts/manifest.ts";
+
+export type ContainerSpec = MessageInitShape<typeof worker.ContainerSpecSchema>;
+
+/** Always the same for the same container, so that an assignment can be repeated. */
+export async function containerSpec(tx: Tx, container: Container): Promise<ContainerSpec> {
+  const record = await tx.functions.get(container.functionId);
+  const app = await tx.apps.get(container.appId);
+  const image = record && (await tx.images.get(record.imageId));
+  if (record === undefined || app === undefined || image === undefined) {
+    throw new Error(`the function, app or image of ${container.id} is missing`);
+  }
+  const definition = decodeDefinition(record);
+  const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
+  const containerArguments = create(ContainerArgumentsSchema, {
+    taskId: container.id,
+    functionId: record.id,
+    appId: app.id,
+    environmentName: environment?.name ?? "",
+    functionDef: definition,
+    appLayout: await appLayout(tx, app),
+  });
+  const mounts: { manifestSha256: string }[] = [];
+  for (const mountId of definition.mountIds) {
+    const mount = await tx.mounts.get(mountId);
+    if (mount === undefined) throw new Error(`mount ${mountId} of ${record.name} is missing`);
+    if (mount.manifestSha256 !== emptyManifestSha256) mounts.push({ manifestSha256: mount.manifestSha256 });
+  }
+  return {
+    description: `${app.name} ${record.name}`,
+    runner: {
+      kind: {
+        case: "python",
+        value: {
+          python: image.python,
+          clientVersion: record.clientVersion,
+          arguments: toBinary(ContainerArgumentsSchema, containerArguments),
+        },
+      },
+    },
+    mounts,
+    env: {},
+    resources: { milliCpu: BigInt(container.milliCpu), memoryMib: BigInt(container.memoryMib) },
+    imageId: image.id,
+  };
+}
+
+/**
+ * Door secrets are derived from the server's key instead of being stored, so that an assignment can be repeated after
+ * a restart and a copy of the database opens no door. Form: container id, fence, MAC, joined by dots.
+ */
+export function doorSecret(key: Uint8Array, container: Pick<Container, "id" | "fence">): string {
+  return `${container.id}.${container.fence}.${mac(key, container.id, container.fence).toString("base64url")}`;
+}
+
+/** The container and fence that a secret was made for; undefined when it was not made with this key. */
+export function openDoorSecret(key: Uint8Array, secret: string): { id: string; fence: string } | undefined {
+  const [id = "", fence = "", given = "", ...rest] = secret.split(".");
+  const expected = mac(key, id, fence);
+  const presented = Buffer.from(given, "base64url");
+  if (rest.length > 0 || presented.length !== expected.length || !timingSafeEqual(presented, expected)) return undefined;
+  return { id, fence };
+}
+
+function mac(key: Uint8Array, id: string, fence: string): Buffer {
+  return createHmac("sha256", key).update(`door\0${id}\0${fence}`).digest();
+}

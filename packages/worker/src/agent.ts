@@ -1,0 +1,215 @@
+/** The worker itself: keeps a session with the server, does what the server asks, reports what happens. */
+import { create } from "@bufbuild/protobuf";
+import { worker as wire } from "@lydian/contract";
+import { backoffMs, type Clock, type Logger, messageOf, sleep, type Timer } from "@lydian/kit";
+
+import { Container, type ContainerHost } from "./container/container.ts";
+import { whenAborted } from "./abort.ts";
+import { currentState, report } from "./report.ts";
+import { Session } from "./session.ts";
+
+/** Between sessions: the first repetition comes at once, later ones after 50 ms, doubled up to 2 s. */
+const reconnect = { initialMs: 50, factor: 2, maxMs: 2000 };
+
+/** How often a lease is renewed before it would run out. */
+const renewalsPerLease = 3;
+
+/** What the last reports may take when the worker is told to end. */
+const lastReportMs = 1000;
+
+export interface AgentOptions {
+  workerId: string;
+  capacity: wire.Capacity;
+  doorFile: string;
+  /** All but `onPhase`, which is the agent's own. */
+  host: Omit<ContainerHost, "onPhase">;
+  /** Called once, when the server has welcomed this worker. */
+  onReady: () => void;
+}
+
+export class Agent {
+  readonly host: ContainerHost;
+  readonly #options: AgentOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #containers = new Map<string, Container>();
+  /** What is being done about a container; the next message about it waits. */
+  readonly #turns = new Map<string, Promise<void>>();
+  readonly #closing = new AbortController();
+  readonly #reports = new Set<Promise<void>>();
+  #session: Session | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#clock = options.host.clock;
+    this.#logger = options.host.logger;
+    this.host = { ...options.host, onPhase: (container) => this.#tellState(container) };
+  }
+
+  /** Starts with these containers; keeps a session until it is closed. */
+  start(containers: readonly Container[]): void {
+    for (const container of containers) this.#containers.set(container.id, container);
+    this.#running = this.#keepSession();
+  }
+
+  /** Stops every container, reports that as far as the server is there, and ends the session. */
+  async close(graceMs: number): Promise<void> {
+    const containers = [...this.#containers.values()];
+    await Promise.all(containers.map((container) => container.stop(graceMs)));
+    await Promise.all(containers.map((container) => whenAborted(container.gone)));
+    const patience = new AbortController();
+    using _timer = this.#clock.timer(lastReportMs, () => patience.abort());
+    const reported = Promise.all(this.#reports).then(() => this.#session?.close());
+    this.#closing.abort();
+    await Promise.race([reported, whenAborted(patience.signal)]);
+    this.#session?.drop();
+    await this.#running;
+    await Promise.all(containers.map((container) => container.leave()));
+  }
+
+  async #keepSession(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let failures = 0; !signal.aborted; ) {
+      const session = new Session({
+        doorFile: this.#options.doorFile,
+        join: this.#join(),
+        clock: this.#clock,
+        onMessage: (message) => this.#receive(message),
+      });
+      this.#session = session;
+      try {
+        const { leaseSeconds } = await session.welcome;
+        failures = 0;
+        await this.#attend(session, (Number(leaseSeconds) * 1000) / renewalsPerLease);
+      } catch (error) {
+        this.#logger.debug({ err: error }, "no session");
+      }
+      this.#session = undefined;
+      if (signal.aborted) return;
+      this.#logger.warn({ reason: messageOf(session.ended.reason), failures }, "the session with the server ended");
+      failures++;
+      const delayMs = failures === 1 ? 0 : backoffMs(reconnect, failures - 1);
+      await sleep(this.#clock, delayMs, signal).catch(() => {}); // closing: the loop ends
+    }
+  }
+
+  /** From Welcome to the session's end. */
+  async #attend(session: Session, renewMs: number): Promise<void> {
+    this.#logger.info({ containers: this.#containers.size }, "joined the server");
+    this.#options.onReady();
+    let timer: Timer;
+    const renew = (): void => {
+      timer = this.#clock.timer(renewMs, renew);
+      void session.send({ case: "renew", value: {} });
+    };
+    renew();
+    for (const container of this.#containers.values()) this.#report(container, session);
+    await whenAborted(session.ended);
+    timer![Symbol.dispose]();
+  }
+
+  #join(): wire.Join {
+    const { runtime } = this.host;
+    return create(wire.JoinSchema, {
+      workerId: this.#options.workerId,
+      capacity: this.#options.capacity,
+      runtimes: [
+        { name: runtime.name, isolates: runtime.isolates, ownNetwork: runtime.ownNetwork, limits: runtime.limits },
+      ],
+      adopted: [...this.#containers.values()].map(currentState),
+    });
+  }
+
+  #receive({ message }: wire.ToWorker): void {
+    switch (message.case) {
+      case "assign":
+        return this.#inTurn(message.value.containerId, () => this.#assign(message.value));
+      case "stop": {
+        const { containerId, fence, graceMs } = message.value;
+        return this.#inTurn(containerId, async () => this.#ours(containerId, fence)?.stop(Number(graceMs)));
+      }
+      case "logsAck": {
+        const { containerId, fence, endOffset } = message.value;
+        this.#ours(containerId, fence)?.acknowledge(Number(endOffset));
+        return;
+      }
+      case "release": {
+        const { containerId, fence } = message.value;
+        return this.#inTurn(containerId, async () => {
+          const container = this.#ours(containerId, fence);
+          if (container !== undefined) await this.#forget(container);
+        });
+      }
+      case "welcome":
+      case undefined:
+        return; // of a protocol newer than ours
+    }
+  }
+
+  /** The container, if the message is about this assignment of it. */
+  #ours(containerId: string, fence: string): Container | undefined {
+    const container = this.#containers.get(containerId);
+    return container?.fence === fence ? container : undefined;
+  }
+
+  /** One thing after the other per container; a failure is ours and does not end the worker. */
+  #inTurn(containerId: string, act: () => Promise<void>): void {
+    const before = this.#turns.get(containerId) ?? Promise.resolve();
+    const turn = before.then(act).catch((error: unknown) => {
+      this.#logger.error({ err: error, container: containerId }, "a message about a container could not be followed");
+    });
+    this.#turns.set(containerId, turn);
+    void turn.then(() => {
+      if (this.#turns.get(containerId) === turn) this.#turns.delete(containerId);
+    });
+  }
+
+  async #assign(assign: wire.Assign): Promise<void> {
+    const { containerId, fence, doorSecret } = assign;
+    const present = this.#containers.get(containerId);
+    if (present?.fence === fence) return this.#tellState(present);
+    if (this.#closing.signal.aborted) return;
+    if (present !== undefined) await this.#forget(present);
+    const lease = { containerId, fence, doorSecret, runtime: this.host.runtime.name };
+    const spec = assign.spec ?? create(wire.ContainerSpecSchema);
+    this.#logger.info({ container: containerId, description: spec.description }, "assigned");
+    try {
+      const container = await Container.begin(lease, spec, this.host);
+      this.#containers.set(containerId, container);
+      this.#tellState(container);
+      if (this.#session !== undefined) this.#report(container, this.#session);
+    } catch (error) {
+      const exit = { reason: wire.Exit_Reason.FAILED_TO_START, message: `the worker cannot hold it: ${messageOf(error)}` };
+      await this.#session?.send({
+        case: "containerState",
+        value: { containerId, fence, phase: wire.ContainerState_Phase.GONE, exit },
+      });
+      throw error;
+    }
+  }
+
+  /** Ends a container that may still run, and all that is known of it. */
+  async #forget(container: Container): Promise<void> {
+    await container.stop(0);
+    await whenAborted(container.gone);
+    await container.release();
+    this.#containers.delete(container.id);
+  }
+
+  /** The end is told by its report, after the log. */
+  #tellState(container: Container): void {
+    if (container.phase === "gone" || this.#session === undefined) return;
+    if (this.#containers.get(container.id) !== container) return;
+    void this.#session.send({ case: "containerState", value: currentState(container) });
+  }
+
+  #report(container: Container, session: Session): void {
+    const done = report(container, session).catch((error: unknown) => {
+      this.#logger.error({ err: error, container: container.id }, "a container's log could not be sent");
+      session.drop(); // all is reported anew in the next one
+    });
+    this.#reports.add(done);
+    void done.then(() => this.#reports.delete(done));
+  }
+}

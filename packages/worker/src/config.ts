@@ -1,0 +1,18 @@
+/** What the worker is told by its supervisor. */
+import { z } from "zod";
+
+export const workerConfigSchema = z.object({
+  /** The worker's own folder (container records, doors), mode 0700. */
+  data: z.string(),
+  /** Packages of the public clients by version and Python; shared by all platforms of this user, filled on demand. */
+  cache: z.string(),
+  /** Where the server listens: a numeric host and its port. */
+  server: z.object({ host: z.string(), port: z.number().int().positive() }),
+  /** The first line of the worker's own connections to the server. */
+  workerSecret: z.string().min(32),
+  runtime: z.enum(["process"]),
+  logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+});
+
+export type WorkerConfig = z.output<typeof workerConfigSchema>;
+export type WorkerConfigInput = z.input<typeof workerConfigSchema>;

@@ -1,0 +1,226 @@
+/** One container's life on this worker: from its assignment to its release. state.ts has the phases and the moves. */
+import { appendFileSync } from "node:fs";
+import { mkdir, open } from "node:fs/promises";
+
+import type { worker as wire } from "@lydian/contract";
+import { type Clock, type Logger, messageOf, PlatformError, removeBelow, type Timer } from "@lydian/kit";
+
+import type { ContainerProcess, Runtime } from "../runtime/runtime.ts";
+import { AcknowledgedOffset } from "./acknowledged.ts";
+import { Door, type ServerAddress } from "./doors.ts";
+import type { ContainerExit, ProcessEnd } from "./exit.ts";
+import { type ContainerPlace, containerPlace, containersFolder } from "./folder.ts";
+import { type Lease, writeLease } from "./lease.ts";
+import { formatRecords } from "./log-format.ts";
+import { prepareProcess, type Workshop } from "./prepare.ts";
+import { type ContainerPhase, move } from "./state.ts";
+
+/** What a container takes from the worker that it is on. */
+export interface ContainerHost extends Workshop {
+  data: string;
+  server: ServerAddress;
+  clock: Clock;
+  logger: Logger;
+  /** Called after each change of a container's phase. */
+  onPhase: (container: Container) => void;
+}
+
+export class Container {
+  readonly place: ContainerPlace;
+  readonly #host: ContainerHost;
+  readonly #logger: Logger;
+  readonly #acknowledged: AcknowledgedOffset;
+  readonly #preparation = new AbortController();
+  readonly #gone = new AbortController();
+  readonly #released = new AbortController();
+  #lease: Lease;
+  #door: Door | undefined;
+  #phase: ContainerPhase = "preparing";
+  #process: ContainerProcess | undefined;
+  #killTimer: Timer | undefined;
+  #saved: Promise<void> = Promise.resolve();
+
+  private constructor(place: ContainerPlace, lease: Lease, door: Door | undefined, host: ContainerHost) {
+    this.place = place;
+    this.#lease = lease;
+    this.#door = door;
+    this.#host = host;
+    this.#logger = host.logger.child({ container: place.id });
+    this.#acknowledged = new AcknowledgedOffset(place.folder);
+  }
+
+  /** Takes an assignment: from here on the container survives kill -9 of the worker. Then it is prepared and started. */
+  static async begin(lease: Lease, spec: wire.ContainerSpec, host: ContainerHost): Promise<Container> {
+    const place = containerPlace(host.data, lease.containerId);
+    await mkdir(place.folder, { recursive: true, mode: 0o700 });
+    await writeLease(place.folder, lease);
+    await (await open(place.logFile, "a", 0o600)).close();
+    const door = await Door.open(place.doorFile, lease.doorSecret, host.server);
+    const container = new Container(place, lease, door, host);
+    void container.#prepareAndRun(spec);
+    return container;
+  }
+
+  /** Goes on with a container that a worker before had; undefined when it never came to run, and nothing is left. */
+  static async adopt(lease: Lease, door: Door | undefined, host: ContainerHost): Promise<Container | undefined> {
+    const place = containerPlace(host.data, lease.containerId);
+    const container = new Container(place, lease, door, host);
+    if (lease.exit !== undefined) {
+      container.#enter("gone");
+      container.#gone.abort();
+      return container;
+    }
+    const adoption = await host.runtime.adopt(place);
+    switch (adoption.state) {
+      case "running":
+        container.#attach(adoption.process);
+        return container;
+      case "ended":
+        container.#enter("running");
+        await container.#end(container.#exitOf(adoption.end));
+        return container;
+      case "neverStarted":
+        await container.release();
+        return undefined;
+    }
+  }
+
+  get id(): string {
+    return this.place.id;
+  }
+
+  get fence(): string {
+    return this.#lease.fence;
+  }
+
+  get phase(): ContainerPhase {
+    return this.#phase;
+  }
+
+  /** Once it is gone. */
+  get exit(): ContainerExit | undefined {
+    return this.#lease.exit;
+  }
+
+  /** Aborts when it is gone: its log grows no more. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /** Aborts when it is released. */
+  get released(): AbortSignal {
+    return this.#released.signal;
+  }
+
+  /** How far the server has its log. */
+  get acknowledgedOffset(): number {
+    return this.#acknowledged.value;
+  }
+
+  acknowledge(offset: number): void {
+    this.#acknowledged.advance(offset);
+  }
+
+  /** SIGTERM now, SIGKILL after the grace. Asked again, the earlier end wins. */
+  async stop(graceMs: number): Promise<void> {
+    if (this.#phase === "gone") return;
+    const killAtMs = this.#host.clock.now() + graceMs;
+    if (this.#lease.stop !== undefined && this.#lease.stop.killAtMs <= killAtMs) return;
+    const isFirst = this.#lease.stop === undefined;
+    this.#lease = { ...this.#lease, stop: { killAtMs } };
+    this.#preparation.abort(new PlatformError("the container was stopped before it ran"));
+    await this.#save();
+    if (this.#process !== undefined) this.#endProcess(this.#process, isFirst);
+  }
+
+  /** Ends what is left of it and forgets it. */
+  async release(): Promise<void> {
+    this.#released.abort();
+    this.#killTimer?.[Symbol.dispose]();
+    await this.#door?.close();
+    await this.#host.runtime.clear(this.place);
+    await removeBelow(containersFolder(this.#host.data), this.place.folder);
+  }
+
+  /** Leaves the container running for the next worker. */
+  async leave(): Promise<void> {
+    this.#killTimer?.[Symbol.dispose]();
+    this.#process?.release();
+    await this.#door?.close();
+  }
+
+  async #prepareAndRun(spec: wire.ContainerSpec): Promise<void> {
+    try {
+      const { signal } = this.#preparation;
+      const process = await prepareProcess(this.place, spec, this.#host, { say: (line) => this.#say(line), signal });
+      signal.throwIfAborted();
+      this.#attach(await this.#host.runtime.start(this.place, process));
+    } catch (error) {
+      await this.#end(this.#lease.stop === undefined ? this.#failure(error) : { reason: "stopped" });
+    }
+  }
+
+  #attach(process: ContainerProcess): void {
+    this.#process = process;
+    this.#enter("running");
+    // Asked to stop while it was being started, or by a worker before.
+    if (this.#lease.stop !== undefined) this.#endProcess(process, true);
+    void process.end.then((end) => this.#end(this.#exitOf(end)));
+  }
+
+  #endProcess(process: ContainerProcess, isFirst: boolean): void {
+    const { clock } = this.#host;
+    if (this.#phase === "running") this.#enter("stopping");
+    if (isFirst) process.signal("SIGTERM");
+    this.#killTimer?.[Symbol.dispose]();
+    const leftMs = (this.#lease.stop?.killAtMs ?? 0) - clock.now();
+    this.#killTimer = clock.timer(leftMs, () => process.signal("SIGKILL"));
+  }
+
+  /** Whatever fails here, the container is gone and the server hears of it. */
+  async #end(exit: ContainerExit): Promise<void> {
+    this.#killTimer?.[Symbol.dispose]();
+    this.#lease = { ...this.#lease, exit };
+    try {
+      await this.#door?.close();
+      await this.#host.runtime.clear(this.place);
+      await this.#save();
+    } catch (error) {
+      this.#logger.error({ err: error }, "the end of a container could not be cleaned up or recorded");
+    }
+    this.#enter("gone");
+    this.#gone.abort();
+  }
+
+  /** Writes the lease as it then is, one write after the other, so that an older one never comes last. */
+  #save(): Promise<void> {
+    const written = this.#saved.then(() => writeLease(this.place.folder, this.#lease));
+    this.#saved = written.catch(() => {}); // told to the caller; the next write does not depend on it
+    return written;
+  }
+
+  #exitOf(end: ProcessEnd): ContainerExit {
+    return this.#lease.stop === undefined ? end : { reason: "stopped" };
+  }
+
+  #failure(error: unknown): ContainerExit {
+    if (!(error instanceof PlatformError)) this.#logger.error({ err: error }, "a container could not be started");
+    const hint = error instanceof PlatformError && error.hint !== undefined ? `\n${error.hint}` : "";
+    return { reason: "failedToStart", message: `${messageOf(error)}${hint}` };
+  }
+
+  /** The line goes where the process's output goes, so that one offset orders all. Appending is atomic. */
+  #say(line: string): void {
+    try {
+      appendFileSync(this.place.logFile, formatRecords("system", this.#host.clock.now(), line));
+    } catch (error) {
+      this.#logger.warn({ err: error, line }, "a line could not be written into the container's log");
+    }
+  }
+
+  #enter(phase: ContainerPhase): void {
+    this.#phase = move(this.id, this.#phase, phase);
+    this.#logger.debug({ phase, exit: this.#lease.exit }, "container");
+    this.#host.onPhase(this);
+  }
+}

@@ -1,0 +1,30 @@
+/** How a container ended, and what that is called on the wire. */
+import { create } from "@bufbuild/protobuf";
+import { worker as wire } from "@lydian/contract";
+
+/** How a main process ended, as far as its runtime can tell. */
+export type ProcessEnd =
+  | { reason: "exited"; code: number }
+  | { reason: "signaled"; signal: string }
+  | { reason: "outOfMemory" }
+  | { reason: "lost"; message: string };
+
+/** How a container ended: its process by itself, or the worker's doing. */
+export type ContainerExit = ProcessEnd | { reason: "stopped" } | { reason: "failedToStart"; message: string };
+
+export function exitToWire(exit: ContainerExit): wire.Exit {
+  switch (exit.reason) {
+    case "exited":
+      return create(wire.ExitSchema, { reason: wire.Exit_Reason.EXITED, code: exit.code });
+    case "signaled":
+      return create(wire.ExitSchema, { reason: wire.Exit_Reason.SIGNALED, signal: exit.signal });
+    case "outOfMemory":
+      return create(wire.ExitSchema, { reason: wire.Exit_Reason.OUT_OF_MEMORY });
+    case "stopped":
+      return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
+    case "failedToStart":
+      return create(wire.ExitSchema, { reason: wire.Exit_Reason.FAILED_TO_START, message: exit.message });
+    case "lost":
+      return create(wire.ExitSchema, { reason: wire.Exit_Reason.LOST, message: exit.message });
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The format of a container's log, which is conmon's (and CRI's): one record a line,
+ * `<RFC 3339 time> stdout|stderr|system F|P <text>`. P: the text's line goes on in the stream's next record.
+ */
+
+export type LogStream = "stdout" | "stderr" | "system";
+
+export interface LogLine {
+  stream: LogStream;
+  timeMs: number;
+  /** A line with its newline, or a part of one; bytes, for a record may end inside a character. */
+  data: Buffer;
+}
+
+const newline = 0x0a;
+const streams: ReadonlySet<string> = new Set<LogStream>(["stdout", "stderr", "system"]);
+
+/** The records that are complete in `bytes`, and how many bytes they take. */
+export function parseRecords(bytes: Buffer): { lines: LogLine[]; length: number } {
+  const lines: LogLine[] = [];
+  let at = 0;
+  for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, at)) {
+    lines.push(parseRecord(bytes.subarray(at, end)));
+    at = end + 1;
+  }
+  return { lines, length: at };
+}
+
+/** A record without its newline. What is none (the keeper was killed while it wrote) is shown as it is. */
+function parseRecord(record: Buffer): LogLine {
+  const [time = "", stream = "", tag = ""] = record.toString("latin1", 0, 64).split(" ", 3);
+  const timeMs = Date.parse(time);
+  if (Number.isNaN(timeMs) || !streams.has(stream) || (tag !== "F" && tag !== "P")) {
+    return { stream: "stderr", timeMs: 0, data: Buffer.concat([record, Buffer.from("\n")]) };
+  }
+  const text = record.subarray(time.length + stream.length + tag.length + 3);
+  const data = tag === "F" ? Buffer.concat([text, Buffer.from("\n")]) : Buffer.from(text);
+  return { stream: stream as LogStream, timeMs, data };
+}
+
+/** Records for whole lines of text. */
+export function formatRecords(stream: LogStream, timeMs: number, text: string): string {
+  const prefix = `${new Date(timeMs).toISOString()} ${stream} F `;
+  return text
+    .replace(/\n$/, "")
+    .split("\n")
+    .map((line) => `${prefix}${line}\n`)
+    .join("");
+}

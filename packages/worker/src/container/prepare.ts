@@ -1,0 +1,69 @@
+/** From a container's specification to a process that can be started: lays out its files, then asks its runner. */
+import type { worker as wire } from "@lydian/contract";
+import { PlatformError } from "@lydian/kit";
+
+import type { ContentCache } from "../content.ts";
+import type { ClientPackages } from "../runners/client-packages.ts";
+import { preparePython } from "../runners/python.ts";
+import type { Layout, ProcessSpec, Runtime } from "../runtime/runtime.ts";
+import type { ContainerPlace } from "./folder.ts";
+import { layMounts } from "./mounts.ts";
+
+/** What preparing takes from the worker. */
+export interface Workshop {
+  runtime: Runtime;
+  content: ContentCache;
+  clients: ClientPackages;
+}
+
+/** Whom it is done for. */
+interface Customer {
+  /** Writes a line into the container's log. */
+  say: (line: string) => void;
+  signal: AbortSignal;
+}
+
+/** Leaves nothing running when it rejects. */
+export async function prepareProcess(
+  place: ContainerPlace,
+  spec: wire.ContainerSpec,
+  workshop: Workshop,
+  { say, signal }: Customer,
+): Promise<ProcessSpec> {
+  const layout = await workshop.runtime.lay(place);
+  const other = new AbortController(); // when one half fails, the other need not go on
+  const customer = { say, signal: AbortSignal.any([signal, other.signal]) };
+  const files = layMounts(spec.mounts, {
+    content: workshop.content,
+    hostPath: (path) => layout.hostPath(path),
+    signal: customer.signal,
+  });
+  const runner = prepareRunner(place, spec, layout, workshop, customer);
+  try {
+    const [, process] = await Promise.all([files, runner]);
+    return process;
+  } catch (error) {
+    other.abort(error);
+    await Promise.allSettled([files, runner]);
+    throw error;
+  }
+}
+
+async function prepareRunner(
+  place: ContainerPlace,
+  spec: wire.ContainerSpec,
+  layout: Layout,
+  { clients }: Workshop,
+  customer: Customer,
+): Promise<ProcessSpec> {
+  const { imageId, env } = spec;
+  const runner = spec.runner?.kind;
+  switch (runner?.case) {
+    case "python":
+      return preparePython({ runner: runner.value, containerId: place.id, imageId, env, layout, clients, ...customer });
+    case undefined:
+      throw new PlatformError("the server asks for a runner that this worker does not know", {
+        hint: "update the worker to the server's version",
+      });
+  }
+}

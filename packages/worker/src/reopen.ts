@@ -1,0 +1,58 @@
+/**
+ * The first thing that a worker does: open the doors of the containers that the worker before left running. A client in
+ * a container gives up 0.71 s after its door died, so this file imports nothing that is slow to load.
+ */
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { hasCode, PlatformError } from "@lydian/kit";
+
+import { Door, type ServerAddress } from "./container/doors.ts";
+import { containerPlace, containersFolder, doorsFolder } from "./container/folder.ts";
+import { type Lease, readLease } from "./container/lease.ts";
+
+/** What lies in the containers' folder. */
+export interface Inheritance {
+  /** By container; the door is open unless the container is known to be gone. */
+  leases: { lease: Lease; door?: Door }[];
+  /** Folders without a finished lease: nothing ever ran in them, or what ran is nobody's. */
+  remains: string[];
+}
+
+export async function reopenDoors(data: string, server: ServerAddress): Promise<Inheritance> {
+  await mkdir(doorsFolder(data), { recursive: true, mode: 0o700 });
+  const inheritance: Inheritance = { leases: [], remains: [] };
+  const ids = await entries(containersFolder(data));
+  await Promise.all(
+    ids.map(async (id) => {
+      const lease = await readLease(join(containersFolder(data), id));
+      if (lease?.containerId !== id) {
+        inheritance.remains.push(id);
+      } else if (lease.exit === undefined) {
+        const door = await Door.open(containerPlace(data, id).doorFile, lease.doorSecret, server);
+        inheritance.leases.push({ lease, door });
+      } else {
+        inheritance.leases.push({ lease });
+      }
+    }),
+  );
+  return inheritance;
+}
+
+/** The part of the configuration that the doors need, before the schema is loaded that checks it all. */
+export function whereabouts(configuration: unknown): { data: string; server: ServerAddress } {
+  const { data, server } = configuration as { data?: unknown; server?: Partial<ServerAddress> };
+  if (typeof data !== "string" || typeof server?.host !== "string" || typeof server.port !== "number") {
+    throw new PlatformError("the worker's configuration names no data folder or no server");
+  }
+  return { data, server: { host: server.host, port: server.port } };
+}
+
+async function entries(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * Runs the public Python client's own entry point, unmodified.
+ *
+ * What it needs of its surroundings, in 1.3.5 to 1.6.4: functions are imported by module name, so the folder that stands
+ * for /root must be on sys.path and may lie anywhere; it is the working directory as well, which `python -m` puts first.
+ * Remote paths (/root/…) are computed by the user's client only. A client that shows a remote traceback drops the
+ * leading frames whose file has `/pkg/modal/` in its name, so the packages are shown under the name `pkg`.
+ */
+import type { worker as wire } from "@lydian/contract";
+
+import type { Layout, ProcessSpec } from "../runtime/runtime.ts";
+import type { ClientPackages } from "./client-packages.ts";
+import { dirname } from "node:path";
+
+export interface PythonRequest {
+  runner: wire.PythonRunner;
+  containerId: string;
+  imageId: string;
+  /** What the function's definition and its secrets set. */
+  env: Readonly<Record<string, string>>;
+  layout: Layout;
+  clients: ClientPackages;
+  /** For the container's log. */
+  say: (line: string) => void;
+  signal: AbortSignal;
+}
+
+/** Lays out what the entry point needs; answers how to start it. */
+export async function preparePython(request: PythonRequest): Promise<ProcessSpec> {
+  const { runner, layout } = request;
+  const program = await layout.python(runner.python);
+  const interpreter = { program, minor: runner.python };
+  const packages = await request.clients.folder(runner.clientVersion, interpreter, request);
+  const shown = await layout.addFolder("pkg", packages);
+  const argumentsFile = await layout.addFile("arguments", runner.arguments);
+  return {
+    argv: [program, "-m", "modal._container_entrypoint"],
+    cwd: layout.home,
+    env: environment(request, program, shown, argumentsFile),
+  };
+}
+
+/**
+ * The whole environment. The user's variables win, but for those that say who the container is and where its server is:
+ * a secret for another platform that is called MODAL_SERVER_URL must not cut the container off.
+ */
+function environment(
+  request: PythonRequest,
+  program: string,
+  packages: string,
+  argumentsFile: string,
+): Record<string, string> {
+  const { layout, env } = request;
+  const pythonPath = [packages, layout.home, env["PYTHONPATH"] ?? ""].filter((entry) => entry !== "").join(":");
+  return {
+    // `python` and the interpreter's own scripts come first, then what the host has.
+    PATH: `${dirname(program)}:${process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"}`,
+    LANG: process.env["LANG"] ?? "C.UTF-8",
+    ...(process.env["TZ"] === undefined ? {} : { TZ: process.env["TZ"] }),
+    HOME: layout.home,
+    PYTHONUNBUFFERED: "1",
+    ...env,
+    PYTHONPATH: pythonPath,
+    MODAL_SERVER_URL: layout.serverUrl,
+    MODAL_TASK_ID: request.containerId,
+    MODAL_IMAGE_ID: request.imageId,
+    MODAL_IS_REMOTE: "1",
+    MODAL_CONTAINER_ARGUMENTS_PATH: argumentsFile,
+  };
+}

@@ -1,0 +1,39 @@
+/** Names a process for good: a pid comes again, the same pid with the same start in the same boot does not. */
+import { readFileSync } from "node:fs";
+
+import { hasCode } from "@lydian/kit";
+
+export interface ProcessIdentity {
+  pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks from boot to start. */
+  startTicks: number;
+  /** /proc/sys/kernel/random/boot_id */
+  boot: string;
+}
+
+let boot: string | undefined;
+
+/** Whether the process still runs; one that has ended and that nobody has waited for does not. */
+export function isRunning(identity: ProcessIdentity): boolean {
+  boot ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  if (identity.boot !== boot) return false;
+  try {
+    const stat = readFileSync(`/proc/${identity.pid}/stat`, "latin1");
+    // The name in parentheses may contain anything, so the fields are counted from its end; the first one is the state.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return Number(fields[19]) === identity.startTicks && fields[0] !== "Z" && fields[0] !== "X";
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ESRCH")) return false;
+    throw error;
+  }
+}
+
+/** Signals the process, or its whole group where it leads one; nothing happens when it has ended. */
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals, whom: "process" | "group"): void {
+  if (!isRunning(identity)) return;
+  try {
+    process.kill(whom === "group" ? -identity.pid : identity.pid, signal);
+  } catch (error) {
+    if (!hasCode(error, "ESRCH")) throw error; // it ended between the look and the signal
+  }
+}

@@ -1,0 +1,55 @@
+/** Puts the worker together from its configuration; the only place that knows all its parts. */
+import { createLogger, systemClock } from "@lydian/kit";
+
+import { Agent } from "./agent.ts";
+import { hostCapacity, workerId } from "./capacity.ts";
+import type { WorkerConfig } from "./config.ts";
+import { Door } from "./container/doors.ts";
+import { workerDoorFile } from "./container/folder.ts";
+import { ContentCache } from "./content.ts";
+import { recover } from "./recover.ts";
+import type { Inheritance } from "./reopen.ts";
+import { ClientPackages } from "./runners/client-packages.ts";
+import { Interpreters } from "./runners/interpreters.ts";
+import { ProcessRuntime } from "./runtime/process/process-runtime.ts";
+
+/** What a container gets to end by itself when the whole worker is told to. */
+const closingGraceMs = 2000;
+
+export interface Worker {
+  /** Stops all containers, reports, ends the session. */
+  close(): Promise<void>;
+}
+
+export async function startWorker(
+  config: WorkerConfig,
+  inheritance: Inheritance,
+  options: { doorsMs: number; onReady: () => void },
+): Promise<Worker> {
+  const clock = systemClock;
+  const { data, cache, server } = config;
+  const logger = createLogger("worker", config.logLevel);
+  logger.info({ containers: inheritance.leases.length, afterMs: options.doorsMs }, "doors are open");
+  const doorFile = workerDoorFile(data);
+  const door = await Door.open(doorFile, config.workerSecret, server);
+  const content = new ContentCache({ data, doorFile, clock });
+  await content.start();
+  const clients = new ClientPackages({ cache, clock, logger });
+  const runtime = new ProcessRuntime({ data, interpreters: new Interpreters() });
+  const agent = new Agent({
+    workerId: await workerId(data, () => clock.now()),
+    capacity: hostCapacity(),
+    doorFile,
+    host: { data, server, clock, logger, runtime, content, clients },
+    onReady: options.onReady,
+  });
+  agent.start(await recover(inheritance, agent.host));
+  return {
+    async close() {
+      await agent.close(closingGraceMs);
+      clients.close();
+      content.close();
+      await door.close();
+    },
+  };
+}

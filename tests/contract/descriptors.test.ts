@@ -1,0 +1,63 @@
+// Our description of the wire against the descriptors inside every supported public client.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fromBinary } from "@bufbuild/protobuf";
+import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import * as contract from "@lydian/contract";
+import { contradiction, FactIndex, factsOf } from "./facts.ts";
+
+const cacheFolder = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+const venvs = process.env["LYDIAN_VENVS"] ?? join(cacheFolder, "lydian", "venvs");
+
+function factsOfClient(version: contract.PythonClientVersion): FactIndex {
+  const python = join(venvs, `modal-${version}`, "bin", "python");
+  if (!existsSync(python)) {
+    throw new Error(`The Python client ${version} is not installed (${python}). Run: node scripts/setup.mjs --clients`);
+  }
+  const dump = join(import.meta.dirname, "dump_descriptors.py");
+  const bytes = execFileSync(python, [dump], { maxBuffer: 16 * 1024 * 1024 });
+  return new FactIndex(fromBinary(FileDescriptorSetSchema, bytes).file);
+}
+
+/** Every file of ours in a package of the wire. */
+function ourFiles(): FileDescriptorProto[] {
+  return Object.values(contract)
+    .filter((value) => typeof value === "object" && "kind" in value && value.kind === "file")
+    .map((file) => file.proto)
+    .filter((file) => file.package.startsWith("modal."));
+}
+
+const ours = ourFiles().flatMap((file) => [...factsOf(file)]);
+
+describe("the wire's description", () => {
+  const read = new Map<contract.PythonClientVersion, FactIndex>();
+  const client = (version: contract.PythonClientVersion): FactIndex => {
+    const facts = read.get(version) ?? factsOfClient(version);
+    read.set(version, facts);
+    return facts;
+  };
+
+  for (const version of contract.supportedPythonClients) {
+    test(`is not contradicted by the Python client ${version}`, () => {
+      const theirs = client(version);
+      const found = ours.map((fact) => contradiction(fact, theirs)).filter((text) => text !== undefined);
+      assert.equal(found.join("\n"), "");
+    });
+  }
+
+  test("names nothing that no supported client knows", () => {
+    const known = contract.supportedPythonClients.map(client);
+    const unknown = ours.filter((fact) => !known.some((theirs) => theirs.named(fact) !== undefined));
+    assert.equal(unknown.map((fact) => `${fact.owner}.${fact.name}`).join("\n"), "");
+  });
+
+  test("covers the main service", () => {
+    const methods = ours.filter((fact) => fact.owner === "modal.client.ModalClient");
+    assert.equal(methods.length, contract.ModalClient.methods.length);
+  });
+});
