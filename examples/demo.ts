@@ -30,8 +30,12 @@ function heading(title: string, command?: string): void {
   if (command !== undefined) print(`   ${style("cyan", `$ ${command}`)}`);
 }
 
+const programs = new Set<ChildProcess>();
+
 /** Shows what a program prints as it comes, beside a rule; `onLine` sees the lines of its stdout. */
 function show(child: ChildProcess, onLine: (line: string) => void): void {
+  programs.add(child);
+  child.once("close", () => programs.delete(child));
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
     createInterface({ input: stream }).on("line", (line) => {
@@ -55,9 +59,9 @@ function findClient(): { version: string; program: string } {
 }
 
 async function startPlatform(data: string): Promise<ChildProcess> {
-  heading("Start the platform", `bin/lydian up --port 0 --data ${data}`);
-  const start = performance.now();
   const args = ["up", "--port", "0", "--data", data, "--log-level", "warn"];
+  heading("Start the platform", `bin/lydian ${args.join(" ")}`);
+  const start = performance.now();
   const platform = spawn(join(root, "bin", "lydian"), args, { stdio: ["ignore", "pipe", "pipe"] });
   const isReady = await new Promise<boolean>((resolve, reject) => {
     show(platform, (line) => {
@@ -122,6 +126,9 @@ async function demo(): Promise<void> {
 
 // The terminal's Ctrl-C reaches the programs too: they end, and then the temporary folder goes as always.
 process.on("SIGINT", () => print("\nStopping"));
+process.on("SIGTERM", () => {
+  for (const program of programs) program.kill("SIGTERM");
+});
 
 print(style("bold", "Lydian: serverless functions on your own machine"));
 try {

@@ -112,7 +112,7 @@ export class KeptChild {
     const child = this.#process;
     if (child === undefined) return;
     const gone = once(child, "exit");
-    const deadline = this.#around.clock.timer(graceMs, () => {
+    using _deadline = this.#around.clock.timer(graceMs, () => {
       this.#around.log.warn(
         { child: this.#plan.name, graceMs },
         `the ${this.#plan.name} did not end when asked; killed`,
@@ -121,7 +121,6 @@ export class KeptChild {
     });
     child.kill("SIGTERM");
     await gone;
-    deadline[Symbol.dispose]();
   }
 
   /** Kills the child and what it started within its process group, without asking. */

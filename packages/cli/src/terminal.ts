@@ -56,18 +56,14 @@ export class Terminal {
   async step<T>(what: string, work: () => Promise<T>): Promise<T> {
     const startedAt = this.#clock.now();
     let said = false;
-    const timer = this.#clock.timer(silentStepMs, () => {
+    using _timer = this.#clock.timer(silentStepMs, () => {
       said = true;
       this.report(this.paintReport("dim", `${what} …`));
     });
-    try {
-      const result = await work();
-      if (said)
-        this.report(this.paintReport("dim", `${what}: ${((this.#clock.now() - startedAt) / 1000).toFixed(1)} s`));
-      return result;
-    } finally {
-      timer[Symbol.dispose]();
-    }
+    const result = await work();
+    const seconds = ((this.#clock.now() - startedAt) / 1000).toFixed(1);
+    if (said) this.report(this.paintReport("dim", `${what}: ${seconds} s`));
+    return result;
   }
 
   /** Asks; to break off (Ctrl-C) is a no. Only for an interactive terminal. */

@@ -11,6 +11,8 @@ import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { hasCode } from "@lydian/kit";
+import { serverConfigSchema } from "@lydian/server";
+import { workerConfigSchema } from "@lydian/worker";
 
 import { readProfile } from "../src/identity.ts";
 import { captureTerminal } from "./captured-terminal.ts";
@@ -99,6 +101,8 @@ it("says where it is, configures its children, and ends clean and soon at Ctrl-C
       logLevel: "warn",
     },
   );
+  serverConfigSchema.parse(server.configuration);
+  workerConfigSchema.parse(worker.configuration);
   assert.equal(profile?.serverUrl, url);
   assert.equal(statSync(join(data.path, "profile.toml")).mode & 0o777, 0o600);
   assert.match(up.texts.err, /Runtime "process": .* without isolation/);

@@ -3,8 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { worker as wire } from "@lydian/contract";
 import { backoffMs, type Clock, type Logger, messageOf, sleep, type Timer } from "@lydian/kit";
 
-import { Container, type ContainerHost } from "./container/container.ts";
 import { whenAborted } from "./abort.ts";
+import { Container, type ContainerHost } from "./container/container.ts";
 import { currentState, report } from "./report.ts";
 import { Session } from "./session.ts";
 
@@ -38,6 +38,8 @@ export class Agent {
   readonly #closing = new AbortController();
   readonly #reports = new Set<Promise<void>>();
   #session: Session | undefined;
+  /** The session, from its Welcome to its end. */
+  #joined: Session | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: AgentOptions) {
@@ -55,13 +57,14 @@ export class Agent {
 
   /** Stops every container, reports that as far as the server is there, and ends the session. */
   async close(graceMs: number): Promise<void> {
+    this.#closing.abort(); // no assignment is begun from here on, and no new session
+    await Promise.all(this.#turns.values());
     const containers = [...this.#containers.values()];
     await Promise.all(containers.map((container) => container.stop(graceMs)));
     await Promise.all(containers.map((container) => whenAborted(container.gone)));
     const patience = new AbortController();
     using _timer = this.#clock.timer(lastReportMs, () => patience.abort());
     const reported = Promise.all(this.#reports).then(() => this.#session?.close());
-    this.#closing.abort();
     await Promise.race([reported, whenAborted(patience.signal)]);
     this.#session?.drop();
     await this.#running;
@@ -86,6 +89,7 @@ export class Agent {
         this.#logger.debug({ err: error }, "no session");
       }
       this.#session = undefined;
+      this.#joined = undefined;
       if (signal.aborted) return;
       this.#logger.warn({ reason: messageOf(session.ended.reason), failures }, "the session with the server ended");
       failures++;
@@ -98,15 +102,19 @@ export class Agent {
   async #attend(session: Session, renewMs: number): Promise<void> {
     this.#logger.info({ containers: this.#containers.size }, "joined the server");
     this.#options.onReady();
-    let timer: Timer;
+    this.#joined = session;
+    let timer: Timer | undefined;
     const renew = (): void => {
       timer = this.#clock.timer(renewMs, renew);
       void session.send({ case: "renew", value: {} });
     };
     renew();
-    for (const container of this.#containers.values()) this.#report(container, session);
+    for (const container of this.#containers.values()) {
+      this.#tellState(container); // it may have changed since Join was made
+      this.#report(container, session);
+    }
     await whenAborted(session.ended);
-    timer![Symbol.dispose]();
+    timer?.[Symbol.dispose]();
   }
 
   #join(): wire.Join {
@@ -178,10 +186,10 @@ export class Agent {
       const container = await Container.begin(lease, spec, this.host);
       this.#containers.set(containerId, container);
       this.#tellState(container);
-      if (this.#session !== undefined) this.#report(container, this.#session);
+      if (this.#joined !== undefined) this.#report(container, this.#joined);
     } catch (error) {
       const exit = { reason: wire.Exit_Reason.FAILED_TO_START, message: `the worker cannot hold it: ${messageOf(error)}` };
-      await this.#session?.send({
+      await this.#joined?.send({
         case: "containerState",
         value: { containerId, fence, phase: wire.ContainerState_Phase.GONE, exit },
       });
@@ -199,9 +207,9 @@ export class Agent {
 
   /** The end is told by its report, after the log. */
   #tellState(container: Container): void {
-    if (container.phase === "gone" || this.#session === undefined) return;
+    if (container.phase === "gone" || this.#joined === undefined) return;
     if (this.#containers.get(container.id) !== container) return;
-    void this.#session.send({ case: "containerState", value: currentState(container) });
+    void this.#joined.send({ case: "containerState", value: currentState(container) });
   }
 
   #report(container: Container, session: Session): void {

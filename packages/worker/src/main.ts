@@ -6,6 +6,7 @@
  * first; all that is slow to load comes after them.
  */
 import { mkdir } from "node:fs/promises";
+import { enableCompileCache, flushCompileCache } from "node:module";
 import { join } from "node:path";
 
 import { lockWithin, messageOf, PlatformError, readConfiguration, systemClock, tellSupervisor } from "@lydian/kit";
@@ -17,17 +18,19 @@ const lockMs = 10_000;
 
 async function main(): Promise<void> {
   const configuration = await readConfiguration(() => process.exit(0));
-  const { data, server } = whereabouts(configuration);
+  const { data, cache, server } = whereabouts(configuration);
   await mkdir(data, { recursive: true, mode: 0o700 });
   const lock = await lockWithin(systemClock, join(data, "lock"), lockMs);
   const inheritance = await reopenDoors(data, server);
   const doorsMs = Math.round(performance.now());
+  enableCompileCache(join(cache, "node"));
 
   const [{ workerConfigSchema }, { startWorker }] = await Promise.all([import("./config.ts"), import("./worker.ts")]);
   const worker = await startWorker(workerConfigSchema.parse(configuration), inheritance, {
     doorsMs,
     onReady: () => tellSupervisor({ event: "ready" }),
   });
+  flushCompileCache();
   const end = (): void => {
     worker.close().then(
       () => {

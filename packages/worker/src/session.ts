@@ -39,10 +39,10 @@ export class Session {
       patience[Symbol.dispose]();
       welcome.reject(this.#ended.signal.reason as Error);
     });
-    this.#stream.on("data", ({ message }: wire.ToWorker) => {
-      if (message.case !== "welcome") return options.onMessage({ message } as wire.ToWorker);
+    this.#stream.on("data", (message: wire.ToWorker) => {
+      if (message.message.case !== "welcome") return options.onMessage(message);
       patience[Symbol.dispose]();
-      welcome.resolve(message.value);
+      welcome.resolve(message.message.value);
     });
     this.#stream.on("error", (error) => this.#end(error));
     this.#stream.on("end", () => this.#end(new PlatformError("the server ended the session")));

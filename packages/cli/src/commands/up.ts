@@ -5,6 +5,8 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
+import type { ServerConfigInput } from "@lydian/server";
+import type { WorkerConfigInput } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, UsageError, exitStatus } from "../command.ts";
@@ -148,7 +150,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
   const profile = await ensureProfile(layout.profile, url);
   const workerSecret = randomText(43); // 256 bits; each supervisor has its own
   const shared = { workerSecret, logLevel: options.logLevel };
-  const server = {
+  const server: ServerConfigInput = {
     ...shared,
     data: layout.server,
     publicUrl: url,
@@ -158,7 +160,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ...(runAs && { runAs }),
     ...(given.tls && { tls: given.tls }),
   };
-  const worker = {
+  const worker: WorkerConfigInput = {
     ...shared,
     data: layout.worker,
     cache: defaultCacheFolder(given.env),
@@ -171,12 +173,14 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
   };
 }
 
+/** One write: whoever waits for the first line has the others with it. */
 function announce(terminal: Terminal, layout: DataLayout, url: string): void {
-  terminal.print(`Lydian is ready at ${url}`);
-  terminal.print(
+  const lines = [
+    `Lydian is ready at ${url}`,
     `  Run an app on it:                     MODAL_CONFIG_PATH=${shellWord(layout.profile)} modal run app.py`,
-  );
-  terminal.print(`  Or make it the clients' own default:  lydian setup${layout.option}`);
+    `  Or make it the clients' own default:  lydian setup${layout.option}`,
+  ];
+  terminal.print(lines.join("\n"));
 }
 
 /** A runtime without isolation is never chosen silently. */

@@ -61,19 +61,28 @@ export function functionData(definition: Function): MessageInitShape<typeof Func
   return { ...Object.fromEntries(shared), rankedFunctions: [{ rank: 0, function: definition }] };
 }
 
-/** All that code in a container may refer to by name, with what is needed to call it. */
+/** All that code in a container may refer to, with what is needed to call it. */
 export async function appLayout(tx: Tx, app: App): Promise<AppLayout> {
-  const objects: LayoutObject[] = [];
+  const objects = new Map<string, LayoutObject>();
   for (const record of await tx.functions.ofApp(app.id)) {
-    const value = functionHandle(record, decodeDefinition(record));
-    objects.push({ objectId: record.id, handleMetadataOneof: { case: "functionHandleMetadata", value } });
+    const definition = decodeDefinition(record);
+    const value = functionHandle(record, definition);
+    objects.set(record.id, { objectId: record.id, handleMetadataOneof: { case: "functionHandleMetadata", value } });
+    for (const { objectId } of definition.objectDependencies) {
+      // An image, for one: the container looks every dependency up, and needs no more than to find it.
+      if (!objects.has(objectId)) objects.set(objectId, { objectId });
+    }
   }
   for (const { id } of await tx.classes.ofApp(app.id)) {
     // The clients learn a class's methods from its function; an empty handle says that it is a class.
-    objects.push({ objectId: id, handleMetadataOneof: { case: "classHandleMetadata", value: {} } });
+    objects.set(id, { objectId: id, handleMetadataOneof: { case: "classHandleMetadata", value: {} } });
   }
   const { functionIds, classIds } = app.layout;
-  return create(AppLayoutSchema, { functionIds: { ...functionIds }, classIds: { ...classIds }, objects });
+  return create(AppLayoutSchema, {
+    functionIds: { ...functionIds },
+    classIds: { ...classIds },
+    objects: [...objects.values()],
+  });
 }
 
 export function encodeDefinition(definition: Function): Uint8Array {
