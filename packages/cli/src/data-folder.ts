@@ -1,7 +1,18 @@
 /** Takes a data folder for one supervisor, and says who has it. */
+import { existsSync } from "node:fs";
 import { open, mkdir, readFile, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 
-import { type FileLock, PlatformError, hasCode, messageOf, tryLock, writeDurably } from "@lydian/kit";
+import {
+  type FileLock,
+  PlatformError,
+  hasCode,
+  lockWithin,
+  messageOf,
+  systemClock,
+  tryLock,
+  writeDurably,
+} from "@lydian/kit";
 
 import { type DataLayout, shellWord } from "./paths.ts";
 
@@ -27,6 +38,17 @@ export async function claimDataFolder(layout: DataLayout): Promise<FileLock> {
         ? "stop it first, or choose another folder with --data"
         : `use that one, stop it with \`kill ${running.pid}\`, or choose another folder with --data`,
   });
+}
+
+/** How long server and worker may take to notice that their supervisor was killed. */
+const predecessorsMs = 10_000;
+
+/** A supervisor that was killed leaves children that end by themselves in a moment; until then they hold the port. */
+export async function awaitPredecessors(layout: DataLayout): Promise<void> {
+  for (const folder of [layout.server, layout.worker]) {
+    const file = join(folder, "lock");
+    if (existsSync(file)) (await lockWithin(systemClock, file, predecessorsMs))[Symbol.dispose]();
+  }
 }
 
 async function createFolder(layout: DataLayout): Promise<void> {

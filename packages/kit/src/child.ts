@@ -14,7 +14,9 @@ export async function readConfiguration(onOrphaned: () => void): Promise<unknown
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
   const line = await new Promise<string>((resolve, reject) => {
     lines.once("line", resolve);
-    lines.once("close", () => reject(new PlatformError("no configuration on stdin", { hint: "start it with `lydian up`" })));
+    lines.once("close", () =>
+      reject(new PlatformError("no configuration on stdin", { hint: "start it with `lydian up`" })),
+    );
   });
   lines.once("close", onOrphaned);
   return JSON.parse(line);

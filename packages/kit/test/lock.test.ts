@@ -13,7 +13,9 @@ it("keeps others out until its process dies, even by kill -9", async () => {
   const file = join(folder.path, "lock");
   const source = `import { tryLock } from ${JSON.stringify(import.meta.resolve("../src/lock.ts"))};
     console.log(tryLock(${JSON.stringify(file)}) === undefined ? "refused" : "held"); setInterval(() => {}, 1000);`;
-  const holder = spawn(process.execPath, ["--input-type=module-typescript", "-e", source], { stdio: ["ignore", "pipe", "inherit"] });
+  const holder = spawn(process.execPath, ["--input-type=module-typescript", "-e", source], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [line] = (await once(holder.stdout, "data")) as [Buffer];
   assert.equal(line.toString().trim(), "held");
   assert.equal(tryLock(file), undefined);

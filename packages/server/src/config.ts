@@ -43,6 +43,7 @@ export const serverConfigSchema = z.object({
 });
 
 export type Times = z.output<typeof timesSchema>;
+export type TimesInput = z.input<typeof timesSchema>;
 export type ServerConfig = z.output<typeof serverConfigSchema>;
 /** As written by the supervisor, defaults left out. */
 export type ServerConfigInput = z.input<typeof serverConfigSchema>;

@@ -99,7 +99,9 @@ export function toServerError(thrown: unknown, logger: Logger, during: string): 
 }
 
 function textOf({ message, hint }: PlatformError): string {
-  return hint === undefined ? message : `${sentence(message)} ${sentence(hint.charAt(0).toUpperCase() + hint.slice(1))}`;
+  return hint === undefined
+    ? message
+    : `${sentence(message)} ${sentence(hint.charAt(0).toUpperCase() + hint.slice(1))}`;
 }
 
 function sentence(text: string): string {

@@ -1,5 +1,6 @@
 /** The server's process: configuration from the supervisor, then the server until it is told to end. */
 import { readFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 
 import {
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
 /** All code is loaded by now, so the process needs to read nothing but its own folder from here on. */
 function dropPrivileges(runAs: { uid: number; gid: number } | undefined): void {
   if (runAs === undefined || process.setuid === undefined) return;
+  flushCompileCache(); // as the user that may write it; the next start is twice as fast with it
   process.setgroups?.([]);
   process.setgid?.(runAs.gid);
   process.setuid(runAs.uid);
@@ -52,6 +54,7 @@ try {
 } catch (error) {
   const hint = error instanceof PlatformError ? error.hint : undefined;
   tellSupervisor({ event: "failed", message: messageOf(error), ...(hint !== undefined && { hint }) });
-  if (!(error instanceof PlatformError)) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+  if (!(error instanceof PlatformError))
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(1);
 }

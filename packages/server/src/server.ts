@@ -132,7 +132,14 @@ async function openPort(options: ServerOptions, platform: Platform): Promise<Por
     observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
   });
   const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
-  const port = new Port({ rpc, web: web.server, resolveDoor, logger: log, clock, ...(options.tls && { tls: options.tls }) });
+  const port = new Port({
+    rpc,
+    web: web.server,
+    resolveDoor,
+    logger: log,
+    clock,
+    ...(options.tls && { tls: options.tls }),
+  });
   return port;
 }
 
@@ -147,4 +154,3 @@ async function loadKey(file: string): Promise<Uint8Array> {
   await writeDurably(file, randomBytes(32));
   return readFile(file);
 }
-

@@ -49,6 +49,16 @@ def start_ticks(pid):
         return int(file.read().rpartition(b")")[2].split()[19])
 
 
+def close_inherited():
+    """Descriptors that came down from whatever started the platform must not reach a function."""
+    for fd in [int(name) for name in os.listdir("/proc/self/fd")]:
+        if fd > 2:
+            try:
+                os.close(fd)
+            except OSError:
+                pass  # the one that listed them, closed already
+
+
 def write_whole(path, text):
     temporary = path + b".tmp"
     with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -241,6 +251,7 @@ class Keeper:
 
 
 def main():
+    close_inherited()
     fields = sys.stdin.buffer.read().split(b"\0")
     if len(fields) < 6 or fields[-2:] != [b"", b""]:
         os._exit(1)  # the worker died while it wrote

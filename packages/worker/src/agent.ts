@@ -73,7 +73,7 @@ export class Agent {
 
   async #keepSession(): Promise<void> {
     const { signal } = this.#closing;
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted;) {
       const session = new Session({
         doorFile: this.#options.doorFile,
         join: this.#join(),
@@ -188,7 +188,10 @@ export class Agent {
       this.#tellState(container);
       if (this.#joined !== undefined) this.#report(container, this.#joined);
     } catch (error) {
-      const exit = { reason: wire.Exit_Reason.FAILED_TO_START, message: `the worker cannot hold it: ${messageOf(error)}` };
+      const exit = {
+        reason: wire.Exit_Reason.FAILED_TO_START,
+        message: `the worker cannot hold it: ${messageOf(error)}`,
+      };
       await this.#joined?.send({
         case: "containerState",
         value: { containerId, fence, phase: wire.ContainerState_Phase.GONE, exit },

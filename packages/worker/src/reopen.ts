@@ -42,7 +42,12 @@ export async function reopenDoors(data: string, server: ServerAddress): Promise<
 /** The part of the configuration that the doors need, before the schema is loaded that checks it all. */
 export function whereabouts(configuration: unknown): { data: string; cache: string; server: ServerAddress } {
   const { data, cache, server } = configuration as { data?: unknown; cache?: unknown; server?: Partial<ServerAddress> };
-  if (typeof data !== "string" || typeof cache !== "string" || typeof server?.host !== "string" || typeof server.port !== "number") {
+  if (
+    typeof data !== "string" ||
+    typeof cache !== "string" ||
+    typeof server?.host !== "string" ||
+    typeof server.port !== "number"
+  ) {
     throw new PlatformError("the worker's configuration names no data folder, no cache or no server");
   }
   return { data, cache, server: { host: server.host, port: server.port } };

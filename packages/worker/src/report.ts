@@ -23,7 +23,8 @@ export async function report(container: Container, session: Session): Promise<vo
  * takes GONE for the end of the log.
  */
 export function currentState(container: Container): wire.ContainerState {
-  const ran = container.exit === undefined ? container.phase !== "preparing" : container.exit.reason !== "failedToStart";
+  const ran =
+    container.exit === undefined ? container.phase !== "preparing" : container.exit.reason !== "failedToStart";
   return create(wire.ContainerStateSchema, {
     containerId: container.id,
     fence: container.fence,

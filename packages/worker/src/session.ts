@@ -19,7 +19,12 @@ export class Session {
   #drained: Promise<void> | undefined;
 
   /** Opens a session through the door; `onMessage` gets all that follows the Welcome. */
-  constructor(options: { doorFile: string; join: wire.Join; clock: Clock; onMessage: (message: wire.ToWorker) => void }) {
+  constructor(options: {
+    doorFile: string;
+    join: wire.Join;
+    clock: Clock;
+    onMessage: (message: wire.ToWorker) => void;
+  }) {
     this.#client = new Client(`unix:${options.doorFile}`, credentials.createInsecure(), {
       // A session is one connection: the agent, not the channel, decides when to try again.
       "grpc.use_local_subchannel_pool": 1,

@@ -28,7 +28,8 @@ async function bench(t: TestContext): Promise<Bench> {
   const minor = await installFakeClient(join(folder, "cache"));
   const workers: WorkerProcess[] = [];
   t.after(async () => {
-    for (const worker of workers) if (worker.child.exitCode === null && worker.child.signalCode === null) await worker.kill("SIGTERM");
+    for (const worker of workers)
+      if (worker.child.exitCode === null && worker.child.signalCode === null) await worker.kill("SIGTERM");
     await server.close();
   });
   return {
@@ -103,7 +104,7 @@ print(answer, round((time.monotonic() - broken) * 1000)); os.kill(os.getpid(), 1
   server.send({ case: "logsAck", value: { containerId: "ta-1", fence: "f1", endOffset: acknowledged } });
   await server.until(() => server.doors[1]);
   const place = containerPlace(join(folder, "w"), "ta-1");
-  for (const file = join(place.folder, "log-acknowledged"); ; ) {
+  for (const file = join(place.folder, "log-acknowledged"); ;) {
     if ((await readFile(file, "utf8").catch(() => "")) === String(acknowledged)) break;
     await new Promise(setImmediate);
   }
@@ -125,7 +126,9 @@ print(answer, round((time.monotonic() - broken) * 1000)); os.kill(os.getpid(), 1
   const gone = await server.gone("ta-1");
   assert.equal(gone.exit?.reason, Reason.SIGNALED);
   assert.equal(gone.exit?.signal, "SIGSEGV");
-  const resent = server.received.slice(before).flatMap(({ message }) => (message.case === "logs" ? [message.value] : []));
+  const resent = server.received
+    .slice(before)
+    .flatMap(({ message }) => (message.case === "logs" ? [message.value] : []));
   assert.equal(resent[0]?.offset, acknowledged);
   const [, outageMs] = /^one\nreply\nback (\d+)\n$/.exec(server.text("ta-1")) ?? [];
   t.diagnostic(`the container was cut off for ${outageMs} ms; its worker was started anew at once`);
@@ -215,7 +218,9 @@ it("joins again when the session breaks, and repeats what was not acknowledged",
   await server.until(() => (server.joins().length === 2 ? true : undefined));
   assert.equal(server.joins()[1]?.adopted[0]?.phase, Phase.RUNNING);
   await server.until(() =>
-    server.received.slice(before).find(({ message }) => message.case === "containerState" && message.value.phase === Phase.GONE),
+    server.received
+      .slice(before)
+      .find(({ message }) => message.case === "containerState" && message.value.phase === Phase.GONE),
   );
   assert.equal(server.text("ta-1"), "once\n");
 });

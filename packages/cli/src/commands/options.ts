@@ -1,4 +1,5 @@
 /** Options that several commands have, and how values of options are read. */
+import { type TimesInput, timesSchema } from "@lydian/server";
 import { InvalidArgumentError, Option } from "commander";
 
 export function dataOption(): Option {
@@ -12,6 +13,17 @@ export function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
   throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+}
+
+/** Reads some of the server's times, in milliseconds, such as {"appExpiry":60000}. */
+export function parseTimes(text: string): TimesInput {
+  try {
+    return timesSchema.strict().parse(JSON.parse(text));
+  } catch (error) {
+    const known = Object.keys(timesSchema.shape).join(", ");
+    const reason = error instanceof SyntaxError ? "it is no JSON" : "a name or a value is wrong";
+    throw new InvalidArgumentError(`It has to be JSON like {"appExpiry":60000}, but ${reason}. The names: ${known}.`);
+  }
 }
 
 /** Answers the address without a slash at its end. */

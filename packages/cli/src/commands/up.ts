@@ -5,12 +5,12 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
-import type { ServerConfigInput } from "@lydian/server";
+import type { ServerConfigInput, TimesInput } from "@lydian/server";
 import type { WorkerConfigInput } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, UsageError, exitStatus } from "../command.ts";
-import { claimDataFolder, writeRunning } from "../data-folder.ts";
+import { awaitPredecessors, claimDataFolder, writeRunning } from "../data-folder.ts";
 import { ensureProfile, isWorkspaceName, loginName, ownerToken, workspaceFor } from "../identity.ts";
 import type { ChildPlan } from "../kept-child.ts";
 import { localAddress, numericHost, refuseOpenPort, urlOf } from "../listen-address.ts";
@@ -19,7 +19,7 @@ import { prepareFolders } from "../privileges.ts";
 import { StopSignals } from "../stop-signals.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, parsePort, parseUrl } from "./options.ts";
+import { dataOption, parsePort, parseTimes, parseUrl } from "./options.ts";
 
 export interface UpOptions {
   port: number;
@@ -32,6 +32,7 @@ export interface UpOptions {
   tlsKey?: string;
   workspace?: string;
   logLevel: LogLevel;
+  times?: TimesInput;
 }
 
 const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
@@ -70,6 +71,9 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
     new Option("--workspace <name>", "the workspace's name (default: the login name)").argParser(parseWorkspace),
+    new Option("--times <json>", 'times of the server that differ from the defaults, such as {"appExpiry":60000} (ms)')
+      .env("LYDIAN_TIMES")
+      .argParser(parseTimes),
     new Option("--log-level <level>", "what the processes log on stderr").choices(logLevels).default("info"),
   ],
   examples: [
@@ -88,6 +92,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   using signals = new StopSignals(systemClock);
   await using held = new AsyncDisposableStack();
   held.use(await claimDataFolder(layout));
+  await terminal.step("Waiting for the processes of an earlier platform to end", () => awaitPredecessors(layout));
   const port = bindPort(host, options.port);
   held.defer(() => port.close());
   reportRuntime(terminal);
@@ -158,6 +163,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     workspace: options.workspace ?? workspaceFor(loginName()),
     ownerToken: ownerToken(profile),
     ...(runAs && { runAs }),
+    ...(options.times && { times: options.times }),
     ...(given.tls && { tls: given.tls }),
   };
   const worker: WorkerConfigInput = {

@@ -1,8 +1,11 @@
-/** Whether the clients of apps are still there: heartbeats kept, silence answered by the end of the app. */
+/**
+ * Whether the clients of apps are still there: heartbeats kept, silence answered by the end of the app. A detached app
+ * that its client has left goes on until it has had nothing to do for one term.
+ */
 import { type Clock, Leases, type Logger, type NewId } from "@lydian/kit";
 
 import type { Times } from "../config.ts";
-import { type App, livesByHeartbeat, mayMove } from "../domain/app.ts";
+import { type App, livesByHeartbeat } from "../domain/app.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { type StopOptions, stopApp } from "./stop.ts";
@@ -24,7 +27,9 @@ export class Presence {
 
   /** After a restart every client has a whole term to be heard of. */
   async start(): Promise<void> {
-    const apps = await this.#deps.store.read((tx) => tx.apps.inStates(["initializing", "ephemeral", "detached"]));
+    const apps = await this.#deps.store.read((tx) =>
+      tx.apps.inStates(["initializing", "ephemeral", "detached", "disconnected"]),
+    );
     for (const { id } of apps) this.heard(id);
   }
 
@@ -40,7 +45,8 @@ export class Presence {
   async departed(tx: Tx, app: App, departure: Departure): Promise<void> {
     this.#leases.drop(app.id);
     if (app.state === "detached" && departure !== "failed") {
-      return void (await tx.apps.update({ ...app, state: "disconnected" }));
+      await tx.apps.update({ ...app, state: "disconnected" });
+      return this.heard(app.id);
     }
     const graceMs = departure === "done" ? this.#deps.times.drainGrace : hurryMs;
     await this.#stop(tx, app, { reason: "The app was stopped by its client.", graceMs });
@@ -58,15 +64,25 @@ export class Presence {
       await store.write(async (tx) => {
         const app = await tx.apps.get(appId);
         if (app === undefined) return;
-        if (livesByHeartbeat(app.state)) {
-          await this.#stop(tx, app, { reason: "The app's client is gone.", graceMs: times.drainGrace });
-        } else if (mayMove(app.state, "disconnected")) {
+        if (app.state === "detached") {
           await tx.apps.update({ ...app, state: "disconnected" });
+        } else if (livesByHeartbeat(app.state) || !(await hasWork(tx, appId))) {
+          await this.#stop(tx, app, { reason: "The app's client is gone.", graceMs: times.drainGrace });
+          return;
         }
+        this.heard(appId);
       });
     } catch (error) {
       log.error({ err: error, app: appId }, "an app whose client is gone could not be stopped");
       this.heard(appId); // tried again when this term is over
     }
   }
+}
+
+async function hasWork(tx: Tx, appId: string): Promise<boolean> {
+  for (const { id } of await tx.functions.ofApp(appId)) {
+    const demand = await tx.functions.demand(id);
+    if (demand !== undefined && demand.queued + demand.claimed > 0) return true;
+  }
+  return false;
 }

@@ -52,12 +52,7 @@ export async function submitCall(tx: Tx, submission: Submission, context: Contex
 }
 
 /** Adds inputs to a call that is still open, in the order given. */
-export async function addInputs(
-  tx: Tx,
-  call: Call,
-  inputs: readonly NewInput[],
-  context: Context,
-): Promise<Submitted> {
+export async function addInputs(tx: Tx, call: Call, inputs: readonly NewInput[], context: Context): Promise<Submitted> {
   const inputIds: Id<"in">[] = [];
   for (const { index, payload } of inputs) {
     const id = context.newId("in");

@@ -131,7 +131,9 @@ export class BlobLinks {
 
 function fieldsOf(link: BlobLink, until: number): Record<string, string> {
   const { blobId: _, ...fields } = link;
-  return Object.fromEntries(Object.entries({ ...fields, until: Math.ceil(until) }).map(([name, value]) => [name, String(value)]));
+  return Object.fromEntries(
+    Object.entries({ ...fields, until: Math.ceil(until) }).map(([name, value]) => [name, String(value)]),
+  );
 }
 
 /** The fields of a link whose signature is right. */

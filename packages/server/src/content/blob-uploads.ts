@@ -127,7 +127,8 @@ export class BlobUploads {
   }
 
   #folderOf(blobId: string): string {
-    if (!isId("bl", blobId)) throw fail("invalidArgument", `${JSON.stringify(blobId.slice(0, 80))} is not the id of a blob.`);
+    if (!isId("bl", blobId))
+      throw fail("invalidArgument", `${JSON.stringify(blobId.slice(0, 80))} is not the id of a blob.`);
     return join(this.#options.folder, blobId);
   }
 }

@@ -10,7 +10,9 @@ export interface ListedPart {
 
 /** Throws invalidArgument for anything else than a list of parts. */
 export function parsePartList(xml: string): ListedPart[] {
-  const body = /^\s*(?:<\?xml[^>]*\?>)?\s*<CompleteMultipartUpload[^>]*>([\s\S]*)<\/CompleteMultipartUpload>\s*$/.exec(xml)?.[1];
+  const body = /^\s*(?:<\?xml[^>]*\?>)?\s*<CompleteMultipartUpload[^>]*>([\s\S]*)<\/CompleteMultipartUpload>\s*$/.exec(
+    xml,
+  )?.[1];
   if (body === undefined) throw fail("invalidArgument", "The body is not a list of parts (CompleteMultipartUpload).");
   const listed: ListedPart[] = [];
   for (const [, content = ""] of body.matchAll(/<Part>([^]*?)<\/Part>/g)) {

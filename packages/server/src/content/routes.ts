@@ -57,7 +57,8 @@ export function contentRoutes(options: ContentRoutesOptions): FastifyPluginAsync
     });
 
     app.get<{ Params: { sha256: string } }>("/content/:sha256", async (request, reply) => {
-      if (!options.isWorker(request.raw.socket)) throw fail("permissionDenied", "Only workers read content by its digest.");
+      if (!options.isWorker(request.raw.socket))
+        throw fail("permissionDenied", "Only workers read content by its digest.");
       return sendContent(store, sha256Of(request.params.sha256), request, reply);
     });
   };

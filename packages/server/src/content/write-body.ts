@@ -37,7 +37,8 @@ export async function writeBody(
   };
   for await (const chunk of body instanceof Uint8Array ? [body] : body) {
     size += chunk.length;
-    if (size > mostBytes) throw fail("invalidArgument", `The body is longer than the ${mostBytes} bytes it should have.`);
+    if (size > mostBytes)
+      throw fail("invalidArgument", `The body is longer than the ${mostBytes} bytes it should have.`);
     for (const hash of hashes.values()) hash.update(chunk);
     batch.push(chunk);
     batched += chunk.length;

@@ -5,8 +5,7 @@ import type { Id } from "@lydian/kit";
  * `ephemeral` lives as long as its client's heartbeat; `detached` outlives its client, after which it is `disconnected`
  * and ends once its work is done; `deployed` lives until it is stopped; `stopping` waits for its last container.
  */
-export type AppState =
-  "initializing" | "ephemeral" | "detached" | "disconnected" | "deployed" | "stopping" | "stopped";
+export type AppState = "initializing" | "ephemeral" | "detached" | "disconnected" | "deployed" | "stopping" | "stopped";
 
 const moves: Record<AppState, readonly AppState[]> = {
   initializing: ["ephemeral", "detached", "deployed", "stopping"],

@@ -33,7 +33,7 @@ export interface Tx {
   readonly outputs: Outputs;
   readonly replies: Replies;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
-  ring(bell: string, count?: number | undefined): void;
+  ring(bell: string, count?: number): void;
 }
 
 export interface Identity {
@@ -107,7 +107,6 @@ export interface Containers {
   update(container: Container): Promise<void>;
   /** Those that are not gone. */
   alive(): Promise<Container[]>;
-  ofFunction(functionId: string, states: readonly ContainerState[]): Promise<Container[]>;
   ofApp(appId: string, states: readonly ContainerState[]): Promise<Container[]>;
   ofWorker(workerId: string, states: readonly ContainerState[]): Promise<Container[]>;
   forget(goneBefore: number, limit: number): Promise<number>;

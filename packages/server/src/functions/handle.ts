@@ -48,7 +48,7 @@ export function functionHandle(record: FunctionRecord, definition: Function): Ha
     methodHandleMetadata: Object.fromEntries(methods),
     definitionId: record.definitionId,
     appId: record.appId,
-  } as HandleMetadata;
+  };
 }
 
 const sharedFields = FunctionDataSchema.fields

@@ -3,7 +3,14 @@ import { createServer, type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 
 import type { Logger } from "@lydian/kit";
-import { fastify, type FastifyError, type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from "fastify";
+import {
+  fastify,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
 
 import { errorTable, toServerError } from "../errors.ts";
 
@@ -38,11 +45,13 @@ export async function createWeb(options: WebOptions): Promise<Web> {
     logger: false,
     bodyLimit: largestParsedBody,
     serverFactory: (handler) => createServer(timeouts, handler),
-    clientErrorHandler: (error, socket) => refuse(error, socket as Socket),
+    clientErrorHandler: (error, socket) => refuse(error, socket),
     frameworkErrors: (error, request, reply) => answerError(options.logger, error, request, reply),
   });
   app.setErrorHandler<FastifyError>((error, request, reply) => answerError(options.logger, error, request, reply));
-  app.setNotFoundHandler((request, reply) => answer(request, reply, 404, "notFound", `There is nothing at ${pathOf(request)}.`));
+  app.setNotFoundHandler((request, reply) =>
+    answer(request, reply, 404, "notFound", `There is nothing at ${pathOf(request)}.`),
+  );
   for (const routes of options.routes) await app.register(routes);
   await app.ready();
   // The server watches the time that headers take only after this event, which a server that never listens lacks.
@@ -54,11 +63,18 @@ export async function createWeb(options: WebOptions): Promise<Web> {
 function refuse(error: Error & { code?: string }, socket: Socket): void {
   const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
   if (socket.writable && error.code !== "ECONNRESET") {
-    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () =>
+      socket.destroy(),
+    );
   } else socket.destroy();
 }
 
-function answerError(logger: Logger, error: Error & { statusCode?: number; code?: string }, request: FastifyRequest, reply: FastifyReply): unknown {
+function answerError(
+  logger: Logger,
+  error: Error & { statusCode?: number; code?: string },
+  request: FastifyRequest,
+  reply: FastifyReply,
+): unknown {
   if (request.raw.destroyed && !request.raw.complete) {
     logger.debug({ path: pathOf(request), reason: error.message }, "a request ended before its body did");
     request.raw.socket.destroy();

@@ -74,7 +74,7 @@ export class Port {
 
   /** The bound port number; 0 for a unix socket or before `listen`. */
   get number(): number {
-    const address = this.#listener.address() as AddressInfo | string | null;
+    const address = this.#listener.address();
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
@@ -189,13 +189,18 @@ export class Port {
     });
   }
 
-  #route(socket: Socket, kind: "grpc" | "http" | "tls" | "broken", known: { isSecure: boolean; identity: Identity | undefined }): void {
+  #route(
+    socket: Socket,
+    kind: "grpc" | "http" | "tls" | "broken",
+    known: { isSecure: boolean; identity: Identity | undefined },
+  ): void {
     if (kind === "tls" && this.#tls !== undefined && !known.isSecure && known.identity === undefined) {
       this.#tls.emit("connection", socket);
       return;
     }
     if (kind === "broken") return void socket.destroy();
-    if (known.identity === undefined && !this.#isAllowed(socket, known.isSecure)) return this.#refusePlain(socket, kind);
+    if (known.identity === undefined && !this.#isAllowed(socket, known.isSecure))
+      return this.#refusePlain(socket, kind);
     if (kind === "grpc") {
       // The HTTP/2 server looks at this on encrypted connections; the preface has said it more clearly.
       if (known.isSecure) Object.defineProperty(socket, "alpnProtocol", { value: "h2" });

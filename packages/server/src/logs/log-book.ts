@@ -161,7 +161,7 @@ export class LogBook {
     const buffer = Buffer.alloc(Math.max(0, Math.min(maxBytes, end - from.bytes)));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, from.bytes);
     const whole = buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1;
-    if (whole === 0 && bytesRead === maxBytes) return this.#readSegment(appId, from, maxBytes * 2, end);
+    if (whole === 0 && bytesRead === maxBytes) return await this.#readSegment(appId, from, maxBytes * 2, end);
     const lines = buffer.toString("utf8", 0, whole).split("\n").slice(0, -1);
     return {
       lines: lines.map((line) => JSON.parse(line) as LogLine),

@@ -43,26 +43,26 @@ export type Rpcs<S extends { method: Record<string, unknown> }> = {
 
 /** Needs no identity; a wrong token is refused all the same. */
 export function anyone<M>(handle: HandlerOf<M, Caller>): Rpc<M> {
-  return { access: "anyone", handle: handle as HandlerOf<M, never> };
+  return { access: "anyone", handle: handle };
 }
 
 /** Needs a valid token. */
 export function user<M>(handle: HandlerOf<M, UserCaller>): Rpc<M> {
-  return { access: "user", handle: handle as HandlerOf<M, never> };
+  return { access: "user", handle: handle };
 }
 
 /** Only through a container's door. */
 export function container<M>(handle: HandlerOf<M, ContainerCaller>): Rpc<M> {
-  return { access: "container", handle: handle as HandlerOf<M, never> };
+  return { access: "container", handle: handle };
 }
 
 export function userOrContainer<M>(handle: HandlerOf<M, UserCaller | ContainerCaller>): Rpc<M> {
-  return { access: "userOrContainer", handle: handle as HandlerOf<M, never> };
+  return { access: "userOrContainer", handle: handle };
 }
 
 /** Only through a worker's door. */
 export function worker<M>(handle: HandlerOf<M, WorkerCaller>): Rpc<M> {
-  return { access: "worker", handle: handle as HandlerOf<M, never> };
+  return { access: "worker", handle: handle };
 }
 
 /** A method of a service together with what answers it. */

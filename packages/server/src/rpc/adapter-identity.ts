@@ -49,7 +49,13 @@ function admit(rpc: string, access: Access, caller: Caller): Caller {
 }
 
 function wrongSide(rpc: string, access: Access): ServerError {
-  const whose = { anyone: "anyone", user: "users", container: "containers", userOrContainer: "users", worker: "workers" };
+  const whose = {
+    anyone: "anyone",
+    user: "users",
+    container: "containers",
+    userOrContainer: "users",
+    worker: "workers",
+  };
   return fail("permissionDenied", `${rpc} can only be called by ${whose[access]}.`);
 }
 

@@ -53,7 +53,8 @@ export async function* receiveAll<D extends DescMessage>(
 ): AsyncGenerator<MessageShape<D>> {
   try {
     // Leaving the loop must not destroy the stream: its other direction is still in use.
-    for await (const bytes of stream.iterator({ destroyOnReturn: false })) yield decode(schema, bytes as Buffer, call.rpc);
+    for await (const bytes of stream.iterator({ destroyOnReturn: false }))
+      yield decode(schema, bytes as Buffer, call.rpc);
   } catch (error) {
     call.signal.throwIfAborted();
     throw error;

@@ -139,7 +139,10 @@ class Desk {
         };
       }
       case "bidi_streaming": {
-        const handle = rpc.handle as unknown as (requests: AsyncIterable<Message>, call: Call) => AsyncIterable<Wrapped>;
+        const handle = rpc.handle as unknown as (
+          requests: AsyncIterable<Message>,
+          call: Call,
+        ) => AsyncIterable<Wrapped>;
         return (stream: ServerDuplexStream<Buffer, Buffer>) => {
           void this.#answerStream(method, stream, (out, open) =>
             sendAll(handle(receiveAll(method.input, stream, open), open), encode, out, open),
@@ -204,7 +207,8 @@ class Desk {
 
   #statusOf(thrown: unknown, open: OpenCall): ReturnType<typeof statusOf> {
     // The end of a cancelled call is no news: nobody waits for the answer.
-    const expected = open.cancelled && (thrown === open.signal.reason || (thrown as Error | undefined)?.name === "AbortError");
+    const expected =
+      open.cancelled && (thrown === open.signal.reason || (thrown as Error | undefined)?.name === "AbortError");
     const error = expected ? (open.signal.reason as ServerError) : this.#answerFor(thrown, open.rpc);
     open.finish();
     return statusOf(error, open.warnings);

@@ -1,5 +1,11 @@
 /** Apps: create, keep alive, publish, leave, stop. */
-import { AppCreateResponseSchema, AppDisconnectReason, AppPublishResponseSchema, AppState, type ModalClient } from "@lydian/contract";
+import {
+  AppCreateResponseSchema,
+  AppDisconnectReason,
+  AppPublishResponseSchema,
+  AppState,
+  type ModalClient,
+} from "@lydian/contract";
 
 import { createApp, publishApp } from "../apps/create.ts";
 import type { Departure } from "../apps/presence.ts";
@@ -30,7 +36,9 @@ function runState(state: AppState): "ephemeral" | "detached" {
     case AppState.DETACHED:
       return "detached";
     default:
-      throw fail("unimplemented", "Deployments are not supported yet.", { hint: "Use `modal run`, also with --detach" });
+      throw fail("unimplemented", "Deployments are not supported yet.", {
+        hint: "Use `modal run`, also with --detach",
+      });
   }
 }
 
@@ -82,8 +90,13 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     }),
     appStop: user(async ({ appId }) => {
       await store.write(async (tx) => {
-        const app = await appById(await tx.apps.get(appId), appId);
-        await stopApp(tx, app, { reason: "The app was stopped.", graceMs: platform.config.times.drainGrace }, contextOf(platform));
+        const app = appById(await tx.apps.get(appId), appId);
+        await stopApp(
+          tx,
+          app,
+          { reason: "The app was stopped.", graceMs: platform.config.times.drainGrace },
+          contextOf(platform),
+        );
       });
       return {};
     }),

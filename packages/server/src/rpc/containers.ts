@@ -51,13 +51,20 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       };
       const keys = [inputsBell(self.functionId), containerBell(id)];
       const found = await bells.until(keys, claim, { clock, waitMs: times.claimHold, signal: call.signal });
-      if (found?.kind === "inputs") deliveries.sent(call, found.inputs.map((input) => input.id));
+      if (found?.kind === "inputs")
+        deliveries.sent(
+          call,
+          found.inputs.map((input) => input.id),
+        );
       return claimReply(found);
     }),
     functionPutOutputs: container(async ({ outputs }, { caller }) => {
       const completions = outputs.map(completion);
       await store.write((tx) => completeInputs(tx, caller.id, completions, contextOf(platform)));
-      deliveries.finished(caller.id, completions.map(({ inputId }) => inputId));
+      deliveries.finished(
+        caller.id,
+        completions.map(({ inputId }) => inputId),
+      );
       return {};
     }),
     taskResult: container(async ({ result }, { caller }) => {

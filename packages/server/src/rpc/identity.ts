@@ -1,12 +1,11 @@
 /** Hello, workspace, token and environments. */
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ModalClient } from "@lydian/contract";
 
 import { findEnvironment } from "../identity/environments.ts";
 import { defaultEnvironment } from "../identity/first-start.ts";
 import { builderVersion } from "../images/default-image.ts";
-import { type Rpcs, anyone, user, userOrContainer } from "./adapter-access.ts";
+import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import type { Platform } from "./platform.ts";
 
 export function identityRpcs({ store, config }: Platform): Rpcs<typeof ModalClient> {

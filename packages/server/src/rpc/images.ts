@@ -38,7 +38,13 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     }),
     imageJoinStreaming: user(async function* ({ imageId }) {
       const image = await find(imageId);
-      yield { taskLogs: [{ data: withoutExtras }], entryId: "1", result: success, metadata: metadataOf(image), eof: true };
+      yield {
+        taskLogs: [{ data: withoutExtras }],
+        entryId: "1",
+        result: success,
+        metadata: metadataOf(image),
+        eof: true,
+      };
     }),
     imageFromId: userOrContainer(async ({ imageId }) => {
       const image = await find(imageId);

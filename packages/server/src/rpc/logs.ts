@@ -49,7 +49,10 @@ async function* streamLogs(platform: Platform, request: AppGetLogsRequest, signa
     if (found === "done") return void (yield { appDone: true, entryId: formatCursor(cursor) });
     const { lines, next } = await logBook.read(appId, cursor, batchBytes);
     cursor = next;
-    yield* batchesOf(lines.filter((line) => isWanted(line, request)), formatCursor(next));
+    yield* batchesOf(
+      lines.filter((line) => isWanted(line, request)),
+      formatCursor(next),
+    );
     if (request.timeout === 0 && !(await logBook.hasMore(appId, cursor))) {
       const app = await store.read((tx) => tx.apps.get(appId));
       if (app === undefined || !isDone(app)) return;

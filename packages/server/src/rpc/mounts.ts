@@ -21,7 +21,10 @@ export function mountRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   const { store, content, clock } = platform;
   return {
     mountGetOrCreate: userOrContainer(async (request) => {
-      if (request.objectCreationType === ObjectCreationType.UNSPECIFIED && !clientMountName.test(request.deploymentName)) {
+      if (
+        request.objectCreationType === ObjectCreationType.UNSPECIFIED &&
+        !clientMountName.test(request.deploymentName)
+      ) {
         throw fail("notFound", `There is no mount named "${request.deploymentName}".`);
       }
       const manifest = buildManifest(request.files.map(mountedFile));
@@ -82,7 +85,13 @@ export function blobRpcs(platform: Platform, links: BlobLinks): Rpcs<typeof Moda
     ),
     blobGet: userOrContainer(async ({ blobId }, call) => {
       const { id, sha256 } = await findBlob(platform, blobId);
-      return { downloadUrl: links.download(await baseFor(platform, call), { blobId: id, sha256: sha256Of(sha256) }, linkLifeMs) };
+      return {
+        downloadUrl: links.download(
+          await baseFor(platform, call),
+          { blobId: id, sha256: sha256Of(sha256) },
+          linkLifeMs,
+        ),
+      };
     }),
   };
 }

@@ -45,11 +45,11 @@ export async function once<Reply extends DescMessage>(
   const key = `${who} ${rpc} ${idempotencyKey}`;
   return platform.store.write(async (tx) => {
     const kept = await tx.replies.find(key);
-    if (kept !== undefined) return fromBinary(schema, kept) as MessageInitShape<Reply>;
+    if (kept !== undefined) return fromBinary(schema, kept);
     const context = contextOf(platform);
     const reply = create(schema, await unit(tx, context));
     await tx.replies.keep(key, toBinary(schema, reply), context.now);
-    return reply as MessageInitShape<Reply>;
+    return reply;
   });
 }
 

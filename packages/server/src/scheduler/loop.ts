@@ -89,7 +89,9 @@ export class Scheduler {
         tx.ring(demandBell);
       });
     }
-    this.#setAlarm(Math.min(overdue, ...scalings.map(({ scaling }) => scaling.lookAgainAt ?? Number.POSITIVE_INFINITY)));
+    this.#setAlarm(
+      Math.min(overdue, ...scalings.map(({ scaling }) => scaling.lookAgainAt ?? Number.POSITIVE_INFINITY)),
+    );
   }
 
   async #start(view: View, scalings: { demand: Demand; scaling: Scaling }[]): Promise<Container[]> {

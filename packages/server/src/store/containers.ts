@@ -49,7 +49,7 @@ export function containersIn(database: DatabaseSync): Containers {
       `SELECT ${columns} FROM containers WHERE ${column} = :owner
          AND state IN (SELECT value FROM json_each(:states)) ORDER BY id`,
     );
-  const [ofFunction, ofApp, ofWorker] = [of("function_id"), of("app_id"), of("worker_id")];
+  const [ofApp, ofWorker] = [of("app_id"), of("worker_id")];
   const forget = prepare(
     database,
     `DELETE FROM containers WHERE id IN (SELECT id FROM containers WHERE gone_at < :goneBefore LIMIT :limit)`,
@@ -66,7 +66,6 @@ export function containersIn(database: DatabaseSync): Containers {
       update.run({ id, state, held, finished, readyAt, idleSince, killAt, goneAt, goneReason, logOffset });
     },
     alive: async () => alive.all().map(toContainer),
-    ofFunction: async (owner, states) => ofFunction.all({ owner, states: list(states) }).map(toContainer),
     ofApp: async (owner, states) => ofApp.all({ owner, states: list(states) }).map(toContainer),
     ofWorker: async (owner, states) => ofWorker.all({ owner, states: list(states) }).map(toContainer),
     forget: async (goneBefore, limit) => forget.run({ goneBefore, limit }),

@@ -38,11 +38,11 @@ export function inputsIn(database: DatabaseSync): Inputs {
   );
   const queued = prepare<Row>(
     database,
-    `SELECT ${columns} FROM inputs WHERE function_id = :functionId AND state = 'queued' ORDER BY id LIMIT :limit`,
+    `SELECT ${columns} FROM inputs WHERE function_id = :functionId AND state = 'queued' ORDER BY rowid LIMIT :limit`,
   );
   const heldBy = prepare<Row>(
     database,
-    `SELECT ${columns} FROM inputs WHERE container_id = :containerId AND state = 'claimed' ORDER BY id`,
+    `SELECT ${columns} FROM inputs WHERE container_id = :containerId AND state = 'claimed' ORDER BY rowid`,
   );
   const unfinished = prepare<Row>(
     database,

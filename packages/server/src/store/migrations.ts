@@ -47,7 +47,7 @@ export const migrations: readonly string[] = [
     payload BLOB NOT NULL, attempt INTEGER NOT NULL, crashes INTEGER NOT NULL, container_id TEXT, claimed_at INTEGER
   ) STRICT;
   CREATE INDEX inputs_by_call ON inputs (call_id);
-  CREATE INDEX inputs_queued ON inputs (function_id, id) WHERE state = 'queued';
+  CREATE INDEX inputs_queued ON inputs (function_id) WHERE state = 'queued';
   CREATE INDEX inputs_claimed ON inputs (container_id) WHERE state = 'claimed';
 
   CREATE TABLE outputs (

@@ -2,17 +2,22 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
 import type { Store } from "../domain/store.ts";
-import type { Identity } from "../ingress/identity.ts";
 import { openDoorSecret } from "./spec.ts";
 
+/** Whose connection it is from here on. */
+export interface Holder {
+  kind: "container" | "worker";
+  id: string;
+}
+
 /** The worker of this machine, as the one that the supervisor started. */
-const localWorker: Identity = { kind: "worker", id: "local" };
+const localWorker: Holder = { kind: "worker", id: "local" };
 
 export function doorResolver(deps: {
   store: Store;
   serverKey: Uint8Array;
   workerSecret: string;
-}): (secret: string) => Promise<Identity | undefined> {
+}): (secret: string) => Promise<Holder | undefined> {
   const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
   const workerDigest = digest(deps.workerSecret);
   return async (secret) => {

@@ -133,9 +133,9 @@ class SessionStream {
   }
 
   async #end(container: Container, exit: Exit): Promise<void> {
-    const { store, sessions, cutDoors } = this.#deps;
+    const { store, sessions } = this.#deps;
     await store.write((tx) => endContainer(tx, container.id, exit, sessions.context()));
-    cutDoors(container.id);
+    this.#deps.cutDoors(container.id);
   }
 
   async #logs(logs: worker.Logs): Promise<void> {

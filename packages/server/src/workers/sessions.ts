@@ -6,7 +6,7 @@ import { type Bells, type Clock, Leases, type Logger, type NewId } from "@lydian
 import type { Times } from "../config.ts";
 import { endContainer } from "../containers/end.ts";
 import { demandBell } from "../domain/bells.ts";
-import type { Container } from "../domain/container.ts";
+import type { Container, Exit } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store } from "../domain/store.ts";
 import type { Capacity, Runtime, WorkerView } from "../domain/worker.ts";
@@ -105,15 +105,24 @@ export class WorkerSessions {
     const session = this.#sessions.get(container.workerId);
     if (session === undefined) return;
     try {
-      const spec = await store.read((tx) => containerSpec(tx, container));
+      const spec = await store.read(async (tx) => {
+        const now = await tx.containers.get(container.id);
+        return now?.state === "assigned" ? containerSpec(tx, container) : undefined;
+      });
+      if (spec === undefined) return await this.#end(container, { reason: "stopped" });
       const secret = doorSecret(serverKey, container);
       const value = { containerId: container.id, fence: container.fence, doorSecret: secret, spec };
       session.outbox.push({ message: { case: "assign", value } });
     } catch (error) {
       log.error({ err: error, container: container.id }, "a container could not be specified");
-      const exit = { reason: "failedToStart", message: "its definition could not be read; the server's log says more" } as const;
-      await store.write((tx) => endContainer(tx, container.id, exit, this.context()));
+      const message = "its definition could not be read; the server's log says more";
+      await this.#end(container, { reason: "failedToStart", message });
     }
+  }
+
+  /** One that its worker never heard of. */
+  async #end(container: Container, exit: Exit): Promise<void> {
+    await this.#deps.store.write((tx) => endContainer(tx, container.id, exit, this.context()));
   }
 
   async #lost(workerId: string): Promise<void> {

@@ -67,7 +67,8 @@ export function openDoorSecret(key: Uint8Array, secret: string): { id: string; f
   const [id = "", fence = "", given = "", ...rest] = secret.split(".");
   const expected = mac(key, id, fence);
   const presented = Buffer.from(given, "base64url");
-  if (rest.length > 0 || presented.length !== expected.length || !timingSafeEqual(presented, expected)) return undefined;
+  if (rest.length > 0 || presented.length !== expected.length || !timingSafeEqual(presented, expected))
+    return undefined;
   return { id, fence };
 }
 

@@ -5,7 +5,14 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { create, type DescMethod, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMethod,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { silentLogger } from "@lydian/kit";
 import type { FastifyPluginAsync } from "fastify";
@@ -95,9 +102,20 @@ export async function startDoor(port: number, secret: string): Promise<AsyncDisp
 }
 
 export interface RpcClient extends Disposable {
-  unary<M extends DescMethod>(method: M, request: MessageInitShape<M["input"]>, headers?: Record<string, string>): Promise<Reply<M>>;
-  stream<M extends DescMethod>(method: M, request: MessageInitShape<M["input"]>, headers?: Record<string, string>): grpc.ClientReadableStream<MessageShape<M["output"]>>;
-  bidi<M extends DescMethod>(method: M, headers?: Record<string, string>): grpc.ClientDuplexStream<MessageInitShape<M["input"]>, MessageShape<M["output"]>>;
+  unary<M extends DescMethod>(
+    method: M,
+    request: MessageInitShape<M["input"]>,
+    headers?: Record<string, string>,
+  ): Promise<Reply<M>>;
+  stream<M extends DescMethod>(
+    method: M,
+    request: MessageInitShape<M["input"]>,
+    headers?: Record<string, string>,
+  ): grpc.ClientReadableStream<MessageShape<M["output"]>>;
+  bidi<M extends DescMethod>(
+    method: M,
+    headers?: Record<string, string>,
+  ): grpc.ClientDuplexStream<MessageInitShape<M["input"]>, MessageShape<M["output"]>>;
   raw: grpc.Client;
 }
 
@@ -108,7 +126,11 @@ export interface Reply<M extends DescMethod> {
 
 export const tokenHeaders = { "x-modal-token-id": testToken.id, "x-modal-token-secret": testToken.secret };
 
-export function rpcClient(address: string, credentials = grpc.credentials.createInsecure(), options: grpc.ClientOptions = {}): RpcClient {
+export function rpcClient(
+  address: string,
+  credentials = grpc.credentials.createInsecure(),
+  options: grpc.ClientOptions = {},
+): RpcClient {
   const raw = new grpc.Client(address, credentials, { "grpc.use_local_subchannel_pool": 1, ...options });
   const metadataOf = (headers: Record<string, string>): grpc.Metadata => {
     const metadata = new grpc.Metadata();
@@ -116,22 +138,31 @@ export function rpcClient(address: string, credentials = grpc.credentials.create
     return metadata;
   };
   const path = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
-  const write = (method: DescMethod) => (message: unknown) => Buffer.from(toBinary(method.input, create(method.input, message as never)));
+  const write = (method: DescMethod) => (message: unknown) =>
+    Buffer.from(toBinary(method.input, create(method.input, message as never)));
   const read = (method: DescMethod) => (bytes: Buffer) => fromBinary(method.output, bytes) as never;
   return {
     raw,
     unary: (method, request, headers = tokenHeaders) =>
       new Promise((resolve, reject) => {
         let message: never;
-        const call = raw.makeUnaryRequest(path(method), write(method), read(method), request, metadataOf(headers), (error, reply) => {
-          if (error !== null) reject(error);
-          else message = reply as never;
-        });
+        const call = raw.makeUnaryRequest(
+          path(method),
+          write(method),
+          read(method),
+          request,
+          metadataOf(headers),
+          (error, reply) => {
+            if (error !== null) reject(error);
+            else message = reply as never;
+          },
+        );
         call.on("status", ({ code, metadata }) => code === 0 && resolve({ message, trailers: metadata }));
       }),
     stream: (method, request, headers = tokenHeaders) =>
       raw.makeServerStreamRequest(path(method), write(method), read(method), request, metadataOf(headers)) as never,
-    bidi: (method, headers = {}) => raw.makeBidiStreamRequest(path(method), write(method), read(method), metadataOf(headers)) as never,
+    bidi: (method, headers = {}) =>
+      raw.makeBidiStreamRequest(path(method), write(method), read(method), metadataOf(headers)) as never,
     [Symbol.dispose]: () => raw.close(),
   };
 }

@@ -26,7 +26,11 @@ function refusal(code: grpc.status, text: RegExp): (error: unknown) => boolean {
   };
 }
 
-async function withFamily(family: Family, use: (client: ReturnType<typeof rpcClient>, port: number) => Promise<void>, rpc = {}) {
+async function withFamily(
+  family: Family,
+  use: (client: ReturnType<typeof rpcClient>, port: number) => Promise<void>,
+  rpc = {},
+) {
   await using rig = await startRig({ rpcs: bind(ModalClient, family), rpc });
   using client = rpcClient(`127.0.0.1:${rig.port.number}`);
   await use(client, rig.port.number);
@@ -41,36 +45,74 @@ test("a user is known by a token; a missing and a wrong one are told apart", asy
   await withFamily(family, async (client) => {
     const { message } = await client.unary(method.appCreate, { description: "hello" });
     assert.equal(message.appId, "hello ak-test");
-    await assert.rejects(client.unary(method.appCreate, {}, {}), refusal(grpc.status.UNAUTHENTICATED, /AppCreate needs a token.*lydian setup/));
+    await assert.rejects(
+      client.unary(method.appCreate, {}, {}),
+      refusal(grpc.status.UNAUTHENTICATED, /AppCreate needs a token.*lydian setup/),
+    );
     const wrong = { ...tokenHeaders, "x-modal-token-secret": "as-other" };
-    await assert.rejects(client.unary(method.appCreate, {}, wrong), refusal(grpc.status.UNAUTHENTICATED, /Token ak-test .*wrong/));
+    await assert.rejects(
+      client.unary(method.appCreate, {}, wrong),
+      refusal(grpc.status.UNAUTHENTICATED, /Token ak-test .*wrong/),
+    );
     assert.equal((await client.unary(method.clientHello, {}, {})).message.warning, "anyone");
     assert.equal((await client.unary(method.clientHello, {})).message.warning, "user");
-    await assert.rejects(client.unary(method.clientHello, {}, wrong), refusal(grpc.status.UNAUTHENTICATED, /secret is wrong/));
-    await assert.rejects(client.unary(method.containerHello, {}), refusal(grpc.status.PERMISSION_DENIED, /ContainerHello can only be called by containers/));
-    await assert.rejects(client.unary(method.containerHello, {}, {}), refusal(grpc.status.PERMISSION_DENIED, /only .* containers/));
+    await assert.rejects(
+      client.unary(method.clientHello, {}, wrong),
+      refusal(grpc.status.UNAUTHENTICATED, /secret is wrong/),
+    );
+    await assert.rejects(
+      client.unary(method.containerHello, {}),
+      refusal(grpc.status.PERMISSION_DENIED, /ContainerHello can only be called by containers/),
+    );
+    await assert.rejects(
+      client.unary(method.containerHello, {}, {}),
+      refusal(grpc.status.PERMISSION_DENIED, /only .* containers/),
+    );
   });
 });
 
 test("an authentication that takes time, or fails", async () => {
   const family: Family = { appCreate: user(async () => ({ appId: "ap-1" })) };
-  await withFamily(family, async (client) => {
-    assert.equal((await client.unary(method.appCreate, {})).message.appId, "ap-1");
-  }, { authenticate: async () => true });
-  await withFamily(family, async (client) => {
-    await assert.rejects(client.unary(method.appCreate, {}), refusal(grpc.status.INTERNAL, /incident [0-9a-f]{12}/));
-  }, { authenticate: async () => Promise.reject(new Error("the store is on fire")) });
+  await withFamily(
+    family,
+    async (client) => {
+      assert.equal((await client.unary(method.appCreate, {})).message.appId, "ap-1");
+    },
+    { authenticate: async () => true },
+  );
+  await withFamily(
+    family,
+    async (client) => {
+      await assert.rejects(client.unary(method.appCreate, {}), refusal(grpc.status.INTERNAL, /incident [0-9a-f]{12}/));
+    },
+    { authenticate: async () => Promise.reject(new Error("the store is on fire")) },
+  );
 });
 
 test("what is not implemented says its name, and needs no token", async () => {
   await withFamily({ appCreate: user(async () => ({})) }, async (client) => {
-    await assert.rejects(client.unary(method.appStop, {}, {}), refusal(grpc.status.UNIMPLEMENTED, /\/modal\.client\.ModalClient\/AppStop/));
+    await assert.rejects(
+      client.unary(method.appStop, {}, {}),
+      refusal(grpc.status.UNIMPLEMENTED, /\/modal\.client\.ModalClient\/AppStop/),
+    );
     const unknown = (path: string) =>
       new Promise((_resolve, reject) => {
-        client.raw.makeUnaryRequest(path, () => Buffer.alloc(0), (b) => b, {}, (error) => reject(error));
+        client.raw.makeUnaryRequest(
+          path,
+          () => Buffer.alloc(0),
+          (b) => b,
+          {},
+          (error) => reject(error),
+        );
       });
-    await assert.rejects(unknown("/modal.client.ModalClient/VolumeCommit"), refusal(grpc.status.UNIMPLEMENTED, /VolumeCommit/));
-    await assert.rejects(unknown("/other.Service/Method"), refusal(grpc.status.UNIMPLEMENTED, /other\.Service\/Method/));
+    await assert.rejects(
+      unknown("/modal.client.ModalClient/VolumeCommit"),
+      refusal(grpc.status.UNIMPLEMENTED, /VolumeCommit/),
+    );
+    await assert.rejects(
+      unknown("/other.Service/Method"),
+      refusal(grpc.status.UNIMPLEMENTED, /other\.Service\/Method/),
+    );
   });
 });
 
@@ -89,7 +131,10 @@ test("a container is known by its door, also on the second RPC, and a token in i
   await client.unary(method.containerHello, {}, {});
   await client.unary(method.containerHello, {}, {});
   assert.equal((await client.unary(method.clientHello, {})).message.warning, "container");
-  await assert.rejects(client.unary(method.appCreate, {}), refusal(grpc.status.PERMISSION_DENIED, /AppCreate can only be called by users/));
+  await assert.rejects(
+    client.unary(method.appCreate, {}),
+    refusal(grpc.status.PERMISSION_DENIED, /AppCreate can only be called by users/),
+  );
 });
 
 test("errors become statuses by the table; what is unexpected becomes an incident", async () => {
@@ -103,21 +148,31 @@ test("errors become statuses by the table; what is unexpected becomes an inciden
     long: fail("invalidArgument", `\ud800 ${"é".repeat(20_000)}\n100%`),
   };
   const family: Family = { appCreate: user(async (request) => Promise.reject(thrown[request.description] as Error)) };
-  await withFamily(family, async (client) => {
-    const call = (description: string) => client.unary(method.appCreate, { description });
-    await assert.rejects(call("known"), refusal(grpc.status.NOT_FOUND, /^App ap-1 does not exist\. List them with `modal app list`\.$/));
-    await assert.rejects(call("platform"), refusal(grpc.status.FAILED_PRECONDITION, /^the folder is locked\. Wait\.$/));
-    await assert.rejects(call("long"), refusal(grpc.status.INVALID_ARGUMENT, /^\ufffd é+…$/));
-    assert.equal(logged.length, 0);
-    await assert.rejects(call("bug"), refusal(grpc.status.INTERNAL, /^Something went wrong .*incident [0-9a-f]{12}/));
-    await assert.rejects(call("bug"), (error: Error) => !error.message.includes("secret"));
-    assert.match(JSON.stringify(logged[0]), /incident/);
-    await assert.rejects(call("details"), (error: grpc.ServiceError) => {
-      const detail = firstDetail(error.metadata.get("grpc-status-details-bin")[0] as Buffer);
-      assert.equal(anyUnpack(detail, FunctionLookupErrorSchema)?.reason, 1);
-      return true;
-    });
-  }, { logger });
+  await withFamily(
+    family,
+    async (client) => {
+      const call = (description: string) => client.unary(method.appCreate, { description });
+      await assert.rejects(
+        call("known"),
+        refusal(grpc.status.NOT_FOUND, /^App ap-1 does not exist\. List them with `modal app list`\.$/),
+      );
+      await assert.rejects(
+        call("platform"),
+        refusal(grpc.status.FAILED_PRECONDITION, /^the folder is locked\. Wait\.$/),
+      );
+      await assert.rejects(call("long"), refusal(grpc.status.INVALID_ARGUMENT, /^\ufffd é+…$/));
+      assert.equal(logged.length, 0);
+      await assert.rejects(call("bug"), refusal(grpc.status.INTERNAL, /^Something went wrong .*incident [0-9a-f]{12}/));
+      await assert.rejects(call("bug"), (error: Error) => !error.message.includes("secret"));
+      assert.match(JSON.stringify(logged[0]), /incident/);
+      await assert.rejects(call("details"), (error: grpc.ServiceError) => {
+        const detail = firstDetail(error.metadata.get("grpc-status-details-bin")[0] as Buffer);
+        assert.equal(anyUnpack(detail, FunctionLookupErrorSchema)?.reason, 1);
+        return true;
+      });
+    },
+    { logger },
+  );
 });
 
 function firstDetail(status: Buffer) {
@@ -134,9 +189,19 @@ test("a request that cannot be decoded is refused for good", async () => {
     const metadata = new grpc.Metadata();
     for (const [name, value] of Object.entries(tokenHeaders)) metadata.set(name, value);
     const broken = new Promise((_resolve, reject) => {
-      client.raw.makeUnaryRequest("/modal.client.ModalClient/AppCreate", () => Buffer.from([0x0a, 0xff]), (b) => b, {}, metadata, (error) => reject(error));
+      client.raw.makeUnaryRequest(
+        "/modal.client.ModalClient/AppCreate",
+        () => Buffer.from([0x0a, 0xff]),
+        (b) => b,
+        {},
+        metadata,
+        (error) => reject(error),
+      );
     });
-    await assert.rejects(broken, refusal(grpc.status.INVALID_ARGUMENT, /AppCreate is not a valid modal\.client\.AppCreateRequest/));
+    await assert.rejects(
+      broken,
+      refusal(grpc.status.INVALID_ARGUMENT, /AppCreate is not a valid modal\.client\.AppCreateRequest/),
+    );
   });
 });
 
@@ -152,16 +217,35 @@ test("metadata and warnings", async () => {
       return {};
     }),
   };
-  await withFamily(family, async (client) => {
-    const headers = { ...tokenHeaders, "x-modal-client-version": "1.6.4", "x-modal-client-type": "1", "x-idempotency-key": "k", "x-retry-attempt": "2" };
-    const { trailers } = await client.unary(method.appCreate, {}, headers);
-    assert.deepEqual(trailers.get("x-modal-warning").join().split(/, ?/), ["100%25%20new%3A%20%C3%A9", "second"]);
-    assert.deepEqual([seen?.rpc, seen?.clientVersion, seen?.clientType, seen?.idempotencyKey, seen?.retryAttempt], ["AppCreate", "1.6.4", 1, "k", 2]);
-    assert.equal(seen?.deadlineMs, Number.POSITIVE_INFINITY);
-    assert.equal(seen?.signal.aborted, false);
-    await assert.rejects(client.unary(method.appCreate, { description: "fail" }), (error: grpc.ServiceError) => error.metadata.get("x-modal-warning").length > 0);
-    assert.deepEqual(observed, [["AppCreate", 0], ["AppCreate", 10]]);
-  }, { observe: (rpc: string, ms: number, status: number) => ms >= 0 && observed.push([rpc, status]) });
+  await withFamily(
+    family,
+    async (client) => {
+      const headers = {
+        ...tokenHeaders,
+        "x-modal-client-version": "1.6.4",
+        "x-modal-client-type": "1",
+        "x-idempotency-key": "k",
+        "x-retry-attempt": "2",
+      };
+      const { trailers } = await client.unary(method.appCreate, {}, headers);
+      assert.deepEqual(trailers.get("x-modal-warning").join().split(/, ?/), ["100%25%20new%3A%20%C3%A9", "second"]);
+      assert.deepEqual(
+        [seen?.rpc, seen?.clientVersion, seen?.clientType, seen?.idempotencyKey, seen?.retryAttempt],
+        ["AppCreate", "1.6.4", 1, "k", 2],
+      );
+      assert.equal(seen?.deadlineMs, Number.POSITIVE_INFINITY);
+      assert.equal(seen?.signal.aborted, false);
+      await assert.rejects(
+        client.unary(method.appCreate, { description: "fail" }),
+        (error: grpc.ServiceError) => error.metadata.get("x-modal-warning").length > 0,
+      );
+      assert.deepEqual(observed, [
+        ["AppCreate", 0],
+        ["AppCreate", 10],
+      ]);
+    },
+    { observe: (rpc: string, ms: number, status: number) => ms >= 0 && observed.push([rpc, status]) },
+  );
 });
 
 test("cancellation and deadlines abort the signal of a unary call", async () => {
@@ -179,7 +263,15 @@ test("cancellation and deadlines abort the signal of a unary call", async () => 
     const metadata = new grpc.Metadata();
     for (const [name, value] of Object.entries(tokenHeaders)) metadata.set(name, value);
     const start = (deadline: number) =>
-      client.raw.makeUnaryRequest("/modal.client.ModalClient/AppCreate", () => Buffer.alloc(0), (b) => b, {}, metadata, { deadline }, () => {});
+      client.raw.makeUnaryRequest(
+        "/modal.client.ModalClient/AppCreate",
+        () => Buffer.alloc(0),
+        (b) => b,
+        {},
+        metadata,
+        { deadline },
+        () => {},
+      );
     start(Date.now() + 100);
     const call = start(Number.POSITIVE_INFINITY);
     setTimeout(() => call.cancel(), 250);
@@ -229,14 +321,15 @@ test("a sleeping stream hears of the end of its client; a failing one ends with 
   await withFamily(family, async (client) => {
     const read = async (appId: string) => {
       const entries: string[] = [];
-      for await (const batch of client.stream(method.appGetLogs, { appId })) entries.push((batch as { entryId: string }).entryId);
+      for await (const batch of client.stream(method.appGetLogs, { appId }))
+        entries.push((batch as { entryId: string }).entryId);
       return entries;
     };
     assert.deepEqual(await read("end"), ["first"]);
     await assert.rejects(read("fail"), refusal(grpc.status.NOT_FOUND, /No such app/));
     const sleeping = client.stream(method.appGetLogs, {});
     sleeping.on("error", () => {}).on("data", () => sleeping.cancel());
-    assert.equal((await woken.promise as { code: string }).code, "cancelled");
+    assert.equal(((await woken.promise) as { code: string }).code, "cancelled");
   });
 });
 
@@ -277,7 +370,7 @@ test("a worker's session goes both ways, and ends on either side", async () => {
   const wrong = open();
   wrong.write({ message: { case: "renew", value: {} } });
   wrong.resume();
-  const [refused] = await once(wrong, "error") as [grpc.ServiceError];
+  const [refused] = (await once(wrong, "error")) as [grpc.ServiceError];
   assert.match(refused.details, /wo-1 must join first/);
 
   const lost = open();
@@ -290,6 +383,6 @@ test("a worker's session goes both ways, and ends on either side", async () => {
   using outside = rpcClient(`127.0.0.1:${rig.port.number}`);
   const stranger = outside.bidi(wire.Workers.method.session, tokenHeaders);
   stranger.resume();
-  const [denied] = await once(stranger, "error") as [grpc.ServiceError];
+  const [denied] = (await once(stranger, "error")) as [grpc.ServiceError];
   assert.equal(denied.code, grpc.status.PERMISSION_DENIED);
 });

@@ -33,7 +33,7 @@ export async function* followLog(
   signal.addEventListener("abort", bell.ring);
   try {
     const buffer = Buffer.allocUnsafe(readSize);
-    for (let position = offset; !signal.aborted; ) {
+    for (let position = offset; !signal.aborted;) {
       const last = ended.aborted; // looked at before the read, so that nothing written before the end is missed
       bell.reset();
       const { bytesRead } = await handle.read(buffer, 0, readSize, position);

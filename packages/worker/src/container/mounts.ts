@@ -46,12 +46,18 @@ export function planFiles(
   const planned = new Map<string, PlannedFile>();
   for (const file of manifests.flatMap((manifest) => manifest.files)) {
     const [root, ...parts] = file.path.split("/");
-    const plain = root === "" && parts.every((part) => part !== "" && part !== "." && part !== ".." && !part.includes("\0"));
-    if (!plain) throw new PlatformError(`a mount names the path ${JSON.stringify(file.path)}, which is not absolute and plain`);
+    const plain = root === "" && parts.length > 0 && parts.every(isPlainName);
+    if (!plain) {
+      throw new PlatformError(`a mount names the path ${JSON.stringify(file.path)}, which is not absolute and plain`);
+    }
     const mode = file.mode === 0 ? 0o644 : file.mode & 0o777;
     planned.set(file.path, { hostPath: hostPath(file.path), sha256: file.sha256, mode });
   }
   return [...planned.values()];
+}
+
+function isPlainName(part: string): boolean {
+  return part !== "" && part !== "." && part !== ".." && !part.includes("\0");
 }
 
 async function makeFolder(folder: string): Promise<void> {

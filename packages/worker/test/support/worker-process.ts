@@ -41,7 +41,9 @@ export function assignment(
   spec: MessageInitShape<typeof wire.ContainerSpecSchema> = {},
 ): { case: "assign"; value: MessageInitShape<typeof wire.AssignSchema> } {
   const python = { python: minor, clientVersion: fakeClient, arguments: Buffer.from(source) };
-  const runner = create(wire.RunnerSchema, { kind: { case: "python", value: create(wire.PythonRunnerSchema, python) } });
+  const runner = create(wire.RunnerSchema, {
+    kind: { case: "python", value: create(wire.PythonRunnerSchema, python) },
+  });
   return {
     case: "assign",
     value: {

@@ -1,8 +1,8 @@
 /**
  * The worker's side of keeper.py: starts one per container, learns of its end, reads what it leaves behind.
  *
- * Why Python: a keeper written in TypeScript costs 67 ms and 40 MB (PSS) for Node alone; this one answers "started" after
- * 22 ms and holds 6 MB (PSS; measured with Debian's Python 3.11 on 2 cores; `test/runtime/process/keeper.test.ts`
+ * Why Python: a keeper written in TypeScript costs 67 ms and 40 MB (PSS) for Node alone; this one has the process started after
+ * 25 ms in all and holds 8 MB (PSS; Debian's Python 3.11, 2 cores; `test/runtime/process/keeper.test.ts`
  * prints both figures anew).
  */
 import { spawn, type StdioOptions } from "node:child_process";

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+
+import { formatRecords, parseRecords } from "../../src/container/log-format.ts";
+
+const time = "2026-11-21T08:14:49.123456789Z";
+const timeMs = Date.UTC(2026, 10, 21, 8, 14, 49, 123);
+
+function parse(text: string | Buffer): { stream: string; timeMs: number; text: string }[] {
+  return parseRecords(Buffer.from(text)).lines.map(({ data, ...line }) => ({ ...line, text: data.toString("latin1") }));
+}
+
+it("reads whole and partial records, and times with an offset as conmon writes them", () => {
+  assert.deepEqual(
+    parse(`${time} stdout F hello\n${time} stderr P 10 %\n2026-11-21T09:14:49.123456789+01:00 stdout F \n`),
+    [
+      { stream: "stdout", timeMs, text: "hello\n" },
+      { stream: "stderr", timeMs, text: "10 %" },
+      { stream: "stdout", timeMs, text: "\n" },
+    ],
+  );
+});
+
+it("keeps bytes that are no UTF-8, carriage returns and spaces", () => {
+  const text = Buffer.concat([Buffer.from(`${time} stdout P  a\r`), Buffer.from([0xff, 0xc3]), Buffer.from("\n")]);
+  assert.deepEqual(parse(text), [{ stream: "stdout", timeMs, text: " a\r\xff\xc3" }]);
+});
+
+it("leaves a record that is not finished", () => {
+  const whole = `${time} stdout F one\n`;
+  assert.equal(parseRecords(Buffer.from(`${whole}${time} stdout F tw`)).length, whole.length);
+});
+
+it("shows what is no record instead of losing it", () => {
+  assert.deepEqual(parse("2026-11-21T08 garbage\n"), [
+    { stream: "stderr", timeMs: 0, text: "2026-11-21T08 garbage\n" },
+  ]);
+});
+
+it("writes what it reads", () => {
+  assert.deepEqual(parse(formatRecords("system", timeMs, "one\ntwo")), [
+    { stream: "system", timeMs, text: "one\n" },
+    { stream: "system", timeMs, text: "two\n" },
+  ]);
+});
