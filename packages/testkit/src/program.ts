@@ -76,8 +76,8 @@ export class Program implements AsyncDisposable {
     return this.pieces.map(({ text }) => text).join("");
   }
 
-  /** Waits until the output matches; fails when the program ends without. Answers when the match was complete. */
-  async sees(expected: string | RegExp, withinMs = 30_000): Promise<number> {
+  /** Waits until the output matches; fails when the program ends without. */
+  async sees(expected: string | RegExp, withinMs = 30_000): Promise<void> {
     const matches = (): boolean =>
       typeof expected === "string" ? this.output.includes(expected) : expected.test(this.output);
     const wait = async (): Promise<void> => {
@@ -87,7 +87,6 @@ export class Program implements AsyncDisposable {
       }
     };
     await within(withinMs, wait(), () => this.describe(`has not printed ${expected}`));
-    return this.pieces.at(-1)?.at ?? performance.now();
   }
 
   /** Waits for its end, whatever that is. */

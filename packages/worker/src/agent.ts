@@ -11,6 +11,9 @@ import { Session } from "./session.ts";
 /** Between sessions: the first repetition comes at once, later ones after 50 ms, doubled up to 2 s. */
 const reconnect = { initialMs: 50, factor: 2, maxMs: 2000 };
 
+/** A session that ends sooner counts as a failed try: a server that fails over what we send is not hurried. */
+const soundSessionMs = 1000;
+
 /** How often a lease is renewed before it would run out. */
 const renewalsPerLease = 3;
 
@@ -23,7 +26,7 @@ export interface AgentOptions {
   doorFile: string;
   /** All but `onPhase`, which is the agent's own. */
   host: Omit<ContainerHost, "onPhase">;
-  /** Called once, when the server has welcomed this worker. */
+  /** Called once, when the server has first welcomed this worker. */
   onReady: () => void;
 }
 
@@ -41,6 +44,7 @@ export class Agent {
   /** The session, from its Welcome to its end. */
   #joined: Session | undefined;
   #running: Promise<void> | undefined;
+  #isReady = false;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -60,7 +64,7 @@ export class Agent {
     this.#closing.abort(); // no assignment is begun from here on, and no new session
     await Promise.all(this.#turns.values());
     const containers = [...this.#containers.values()];
-    await Promise.all(containers.map((container) => container.stop(graceMs)));
+    await Promise.allSettled(containers.map((container) => container.stop(graceMs)));
     await Promise.all(containers.map((container) => whenAborted(container.gone)));
     const patience = new AbortController();
     using _timer = this.#clock.timer(lastReportMs, () => patience.abort());
@@ -83,8 +87,9 @@ export class Agent {
       this.#session = session;
       try {
         const { leaseSeconds } = await session.welcome;
-        failures = 0;
+        const beganMs = this.#clock.now();
         await this.#attend(session, (Number(leaseSeconds) * 1000) / renewalsPerLease);
+        if (this.#clock.now() - beganMs >= soundSessionMs) failures = 0;
       } catch (error) {
         this.#logger.debug({ err: error }, "no session");
       }
@@ -101,7 +106,8 @@ export class Agent {
   /** From Welcome to the session's end. */
   async #attend(session: Session, renewMs: number): Promise<void> {
     this.#logger.info({ containers: this.#containers.size }, "joined the server");
-    this.#options.onReady();
+    if (!this.#isReady) this.#options.onReady();
+    this.#isReady = true;
     this.#joined = session;
     let timer: Timer | undefined;
     const renew = (): void => {
@@ -139,8 +145,7 @@ export class Agent {
       }
       case "logsAck": {
         const { containerId, fence, endOffset } = message.value;
-        this.#ours(containerId, fence)?.acknowledge(Number(endOffset));
-        return;
+        return this.#inTurn(containerId, async () => this.#ours(containerId, fence)?.acknowledge(Number(endOffset)));
       }
       case "release": {
         const { containerId, fence } = message.value;

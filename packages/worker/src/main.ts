@@ -18,7 +18,9 @@ import type { Worker } from "./worker.ts";
 const lockMs = 10_000;
 
 async function start(): Promise<Worker> {
-  const configuration = await readConfiguration(() => process.exit(0));
+  const configuration = await readConfiguration(() => {
+    if (!toldToEnd) process.exit(0);
+  });
   const { data, cache, server } = whereabouts(configuration);
   await mkdir(data, { recursive: true, mode: 0o700 });
   const lock = await lockWithin(systemClock, join(data, "lock"), lockMs);
@@ -49,10 +51,12 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
+let toldToEnd = false;
 const starting = start();
 starting.catch(fail);
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  process.once(signal, () => {
-    starting.then((worker) => worker.close()).then(() => process.exit(0), fail);
-  });
-}
+process.once("SIGTERM", () => {
+  toldToEnd = true;
+  starting.then((worker) => worker.close()).then(() => process.exit(0), fail);
+});
+// Ctrl-C reaches every process of the terminal; what it means for the worker is the supervisor's to say.
+process.on("SIGINT", () => {});

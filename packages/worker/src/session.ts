@@ -16,7 +16,8 @@ export class Session {
   readonly #client: Client;
   readonly #stream: ClientDuplexStream<wire.FromWorker, wire.ToWorker>;
   readonly #ended = new AbortController();
-  #drained: Promise<void> | undefined;
+  /** While the stream takes no more. */
+  #full: PromiseWithResolvers<void> | undefined;
 
   /** Opens a session through the door; `onMessage` gets all that follows the Welcome. */
   constructor(options: {
@@ -49,6 +50,7 @@ export class Session {
       patience[Symbol.dispose]();
       welcome.resolve(message.message.value);
     });
+    this.#stream.on("drain", () => this.#drained());
     this.#stream.on("error", (error) => this.#end(error));
     this.#stream.on("end", () => this.#end(new PlatformError("the server ended the session")));
     this.#stream.write(create(wire.FromWorkerSchema, { message: { case: "join", value: options.join } }));
@@ -62,8 +64,8 @@ export class Session {
   /** Sends in order; resolves when more may be sent, or the session has ended: what was not sent is sent in the next. */
   async send(message: FromWorkerMessage): Promise<void> {
     if (this.#ended.signal.aborted) return;
-    if (!this.#stream.write(create(wire.FromWorkerSchema, { message }))) this.#drained ??= this.#whenDrained();
-    await this.#drained;
+    if (!this.#stream.write(create(wire.FromWorkerSchema, { message }))) this.#full ??= Promise.withResolvers();
+    await this.#full?.promise;
   }
 
   /** Ends the session; what was sent before still arrives when the server is there. */
@@ -78,20 +80,15 @@ export class Session {
     this.#end(new PlatformError("the worker ends"));
   }
 
-  #whenDrained(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#drained = undefined;
-        resolve();
-      };
-      this.#stream.once("drain", done);
-      this.#ended.signal.addEventListener("abort", done);
-    });
+  #drained(): void {
+    this.#full?.resolve();
+    this.#full = undefined;
   }
 
   #end(reason: Error): void {
     if (this.#ended.signal.aborted) return;
     this.#ended.abort(reason);
+    this.#drained();
     this.#stream.cancel();
     this.#client.close();
   }

@@ -1,12 +1,15 @@
 /** The worker's whole way, with the real process and a fake server: assigned, running, crashed, adopted, gone. */
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 
 import { worker as wire } from "@lydian/contract";
 
 import { containerPlace } from "../src/container/folder.ts";
+import { writeLease } from "../src/container/lease.ts";
 import { readKeeperRecord } from "../src/runtime/process/keeper.ts";
 import { isRunning } from "../src/runtime/process/process-identity.ts";
 import { temporaryFolder } from "./support/temporary.ts";
@@ -184,6 +187,19 @@ while True: time.sleep(600)`;
   assert.equal(server.logs("ta-2").at(-1)?.fence, "f2");
 });
 
+it("can be stopped while it is prepared", async (t) => {
+  const { server, minor, start } = await bench(t);
+  await start().ready;
+  const mount = server.addMount({ "/root/x": "" });
+  server.slow.add(mount.manifestSha256!);
+  server.send(assignment("ta-1", minor, "print('never')", { mounts: [mount] }));
+  await server.until(() => (server.requests > 0 ? true : undefined));
+  server.send({ case: "stop", value: { containerId: "ta-1", fence: "f1", graceMs: 60_000n } });
+  const gone = await server.gone("ta-1");
+  assert.equal(gone.exit?.reason, Reason.STOPPED);
+  assert.ok(server.states("ta-1").every((state) => state.phase !== Phase.RUNNING || state === gone));
+});
+
 it("says why a container could not start", async (t) => {
   const { server, minor, start } = await bench(t);
   await start().ready;
@@ -247,4 +263,53 @@ print(child.pid); time.sleep(600)`;
   assert.equal((await server.gone("ta-1")).exit?.reason, Reason.STOPPED);
   assert.ok(!isRunning(record.main) && !isRunning(record.keeper));
   assert.throws(() => process.kill(Number(server.text("ta-1")), 0), { code: "ESRCH" });
+});
+
+it("loses no line of a flood, whoever is slower", async (t) => {
+  const { server, minor, start } = await bench(t);
+  await start().ready;
+  const count = 200_000;
+  server.send(
+    assignment(
+      "ta-1",
+      minor,
+      `import os\nfor i in range(0, ${count}, 100): os.write(1, b"".join(b"%d\\n" % j for j in range(i, i + 100)))`,
+    ),
+  );
+  await server.gone("ta-1");
+  const lines = server.text("ta-1").split("\n");
+  assert.equal(lines.length, count + 1);
+  assert.ok(lines.slice(0, count).every((line, i) => line === String(i)));
+  for (const [i, piece] of server.logs("ta-1").entries()) {
+    assert.equal(piece.offset, server.logs("ta-1")[i - 1]?.endOffset ?? 0n);
+    if (i > 50) break; // quadratic, and the first ones tell as much as all
+  }
+});
+
+it("removes what was never finished and ends what nobody has a lease for", async (t) => {
+  const { server, folder, minor, start } = await bench(t);
+  const data = join(folder, "w");
+  const halfMade = join(data, "containers", "ta-7");
+  await mkdir(halfMade, { recursive: true });
+  await writeFile(join(halfMade, "lease.json"), '{"containerId":"ta-7","fen');
+  // Accepted, but its worker died before it ran: the server finds it in no Join and assigns it again.
+  const neverRan = containerPlace(data, "ta-8");
+  const lease = { containerId: "ta-8", fence: "f0", doorSecret: "s", runtime: "process" };
+  await writeLease(neverRan.folder, lease);
+  const env = { MODAL_TASK_ID: "ta-9", MODAL_SERVER_URL: `unix:${join(data, "d", "0123456789ab")}` };
+  const stray = spawn("sleep", ["600"], { env, stdio: "ignore" });
+  const others = spawn("sleep", ["600"], {
+    env: { ...env, MODAL_SERVER_URL: "unix:/other/d/0123456789ab" },
+    stdio: "ignore",
+  });
+  t.after(() => others.kill());
+  const strayEnd = once(stray, "exit");
+  await start().ready;
+  assert.equal((await strayEnd)[1], "SIGKILL");
+  assert.equal(others.exitCode ?? others.signalCode, null);
+  assert.deepEqual(server.joins()[0]?.adopted, []);
+  assert.deepEqual(await readdir(join(data, "containers")), []);
+  server.send(assignment("ta-8", minor, "print('at last')"));
+  await server.gone("ta-8");
+  assert.equal(server.text("ta-8"), "at last\n");
 });

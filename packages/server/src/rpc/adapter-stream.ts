@@ -1,4 +1,6 @@
 /** Async iterables over gRPC streams: one message at a time, back-pressure both ways, ends that are always noticed. */
+import { setImmediate } from "node:timers/promises";
+
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { fromBinary } from "@bufbuild/protobuf";
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
@@ -53,12 +55,16 @@ export async function* receiveAll<D extends DescMessage>(
 ): AsyncGenerator<MessageShape<D>> {
   try {
     // Leaving the loop must not destroy the stream: its other direction is still in use.
-    for await (const bytes of stream.iterator({ destroyOnReturn: false }))
+    for await (const bytes of stream.iterator({ destroyOnReturn: false })) {
       yield decode(schema, bytes as Buffer, call.rpc);
+    }
+    // A connection that is lost looks like the client's clean end first; that it was cut is known a moment later.
+    await setImmediate();
   } catch (error) {
     call.signal.throwIfAborted();
     throw error;
   }
+  call.signal.throwIfAborted();
 }
 
 /** Decodes a request. What cannot be decoded now never can be, so the status is one that clients do not repeat. */

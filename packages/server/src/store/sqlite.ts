@@ -37,15 +37,18 @@ export function openStore(file: string, bells: Bells): Store {
   reading.exec("PRAGMA query_only = ON");
   const groups = new GroupCommit(writing, bells);
   const reads = new Reads(reading);
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await groups.idle();
+    await reads.idle();
+    reading.close();
+    writing.close();
+  };
+  const refuse = (): Promise<never> => Promise.reject(new Error("the store is closed"));
   return {
-    write: (unit) => groups.write(unit),
-    read: (unit) => reads.read(unit),
-    close: async () => {
-      await groups.idle();
-      await reads.idle();
-      reading.close();
-      writing.close();
-    },
+    write: (unit) => (closed === undefined ? groups.write(unit) : refuse()),
+    read: (unit) => (closed === undefined ? reads.read(unit) : refuse()),
+    close: () => (closed ??= close()),
   };
 }
 

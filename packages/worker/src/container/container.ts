@@ -5,7 +5,7 @@ import { mkdir, open } from "node:fs/promises";
 import type { worker as wire } from "@lydian/contract";
 import { type Clock, type Logger, messageOf, PlatformError, removeBelow, type Timer } from "@lydian/kit";
 
-import type { ContainerProcess, Runtime } from "../runtime/runtime.ts";
+import type { ContainerProcess } from "../runtime/runtime.ts";
 import { AcknowledgedOffset } from "./acknowledged.ts";
 import { Door, type ServerAddress } from "./doors.ts";
 import type { ContainerExit, ProcessEnd } from "./exit.ts";
@@ -53,10 +53,16 @@ export class Container {
   static async begin(lease: Lease, spec: wire.ContainerSpec, host: ContainerHost): Promise<Container> {
     const place = containerPlace(host.data, lease.containerId);
     await mkdir(place.folder, { recursive: true, mode: 0o700 });
-    await writeLease(place.folder, lease);
-    await (await open(place.logFile, "a", 0o600)).close();
-    const door = await Door.open(place.doorFile, lease.doorSecret, host.server);
-    const container = new Container(place, lease, door, host);
+    let container: Container;
+    try {
+      await writeLease(place.folder, lease);
+      await (await open(place.logFile, "a", 0o600)).close();
+      const door = await Door.open(place.doorFile, lease.doorSecret, host.server);
+      container = new Container(place, lease, door, host);
+    } catch (error) {
+      await removeBelow(containersFolder(host.data), place.folder); // or the next worker would adopt it
+      throw error;
+    }
     void container.#prepareAndRun(spec);
     return container;
   }
@@ -129,8 +135,11 @@ export class Container {
     const isFirst = this.#lease.stop === undefined;
     this.#lease = { ...this.#lease, stop: { killAtMs } };
     this.#preparation.abort(new PlatformError("the container was stopped before it ran"));
-    await this.#save();
-    if (this.#process !== undefined) this.#endProcess(this.#process, isFirst);
+    try {
+      await this.#save();
+    } finally {
+      if (this.#process !== undefined) this.#endProcess(this.#process, isFirst); // on a full disk as well
+    }
   }
 
   /** Ends what is left of it and forgets it. */
@@ -170,6 +179,7 @@ export class Container {
 
   #endProcess(process: ContainerProcess, isFirst: boolean): void {
     const { clock } = this.#host;
+    if (this.#phase === "gone") return;
     if (this.#phase === "running") this.#enter("stopping");
     if (isFirst) process.signal("SIGTERM");
     this.#killTimer?.[Symbol.dispose]();

@@ -26,7 +26,13 @@ async function bench(t: TestContext, script: string) {
   t.after(() => clients.close());
   const interpreter = { program: join(root, "python3.11"), minor: "3.11" };
   const lines: string[] = [];
-  return { root, lines, clients, interpreter, waiting: { say: (line: string) => lines.push(line), signal: new AbortController().signal } };
+  return {
+    root,
+    lines,
+    clients,
+    interpreter,
+    waiting: { say: (line: string) => lines.push(line), signal: new AbortController().signal },
+  };
 }
 
 it("installs once what many want at once, and leaves nothing half done", async (t) => {
@@ -62,7 +68,10 @@ it("refuses what is no version before it reaches a path or pip", async (t) => {
 });
 
 it("says in the container's log what takes long, and lets one who stops waiting go", async (t) => {
-  const { clients, interpreter, lines, waiting } = await bench(t, pip.replace('mkdir -p "$5/modal"', 'sleep 1.3; mkdir -p "$5/modal"'));
+  const { clients, interpreter, lines, waiting } = await bench(
+    t,
+    pip.replace('mkdir -p "$5/modal"', 'sleep 1.3; mkdir -p "$5/modal"'),
+  );
   const impatient = new AbortController();
   const first = clients.folder("1.6.4", interpreter, { say: () => {}, signal: impatient.signal });
   const second = clients.folder("1.6.4", interpreter, waiting);

@@ -14,7 +14,8 @@ async function host(t: TestContext, programs: Record<string, { minor: string; ex
     const file = join(root, name);
     await mkdir(dirname(file), { recursive: true });
     folders.add(dirname(file));
-    const lines = answer === "broken" ? ["exit 127"] : [`echo ${answer.minor}`, `echo ${join(root, answer.executable ?? name)}`];
+    const lines =
+      answer === "broken" ? ["exit 127"] : [`echo ${answer.minor}`, `echo ${join(root, answer.executable ?? name)}`];
     await writeFile(file, ["#!/bin/sh", ...lines, ""].join("\n"), { mode: 0o755 });
   }
   return { root, interpreters: new Interpreters(async () => [...folders, join(root, "not-there")]) };
@@ -66,6 +67,8 @@ it("sees a Python that is installed while it runs", async (t) => {
   await assert.rejects(interpreters.find("3.12"));
   await symlink(join(root, "a/python3.11"), join(root, "a/python3.13")); // answers 3.11 all the same
   await assert.rejects(interpreters.find("3.13"));
-  await writeFile(join(root, "a/python3.12"), `#!/bin/sh\necho 3.12\necho ${join(root, "a/python3.12")}\n`, { mode: 0o755 });
+  await writeFile(join(root, "a/python3.12"), `#!/bin/sh\necho 3.12\necho ${join(root, "a/python3.12")}\n`, {
+    mode: 0o755,
+  });
   assert.equal((await interpreters.find("3.12")).minor, "3.12");
 });

@@ -16,13 +16,17 @@ export class FakeServer {
   /** What workers sent, in order, over all sessions. */
   readonly received: wire.FromWorker[] = [];
   readonly content = new Map<string, Buffer>();
+  /** Content that never comes. */
+  readonly slow = new Set<string>();
   /** First lines of connections that are not the worker's, each with what followed it. */
   readonly doors: { secret: string; socket: net.Socket }[] = [];
   readonly sockets = new Set<net.Socket>();
   readonly #changes = new Set<() => void>();
   readonly #grpc = new GrpcServer();
   readonly #web = http.createServer((request, response) => {
-    const bytes = this.content.get(request.url?.replace("/content/", "") ?? "");
+    const sha256 = request.url?.replace("/content/", "") ?? "";
+    if (this.slow.has(sha256)) return this.#changed();
+    const bytes = this.content.get(sha256);
     response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
   });
   readonly #port: net.Server;

@@ -1,0 +1,218 @@
+/** Rows come back from the real database as they went in, and the queries that decide find what they should. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { idMaker } from "@lydian/kit";
+
+import { submitCall } from "../../src/calls/submit.ts";
+import { container, payload, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
+import { testStore } from "../support/open-store.ts";
+
+describe("containers", () => {
+  it("come back as they went in, with and without what may be missing", async () => {
+    await using test = await testStore();
+    const full = container({ id: "ta-2", readyAt: 1, killAt: 2, goneAt: 3, goneReason: "lost", state: "gone", held: 4 });
+    const found = await test.store.write(async (tx) => {
+      await tx.containers.insert(container());
+      await tx.containers.insert(full);
+      return [await tx.containers.get("ta-1"), await tx.containers.get("ta-2"), await tx.containers.get("ta-3")];
+    });
+    assert.deepEqual(found, [container(), full, undefined]);
+  });
+
+  it("are found while they live, by app and by worker", async () => {
+    await using test = await testStore();
+    const found = await test.store.write(async (tx) => {
+      await tx.containers.insert(container({ id: "ta-1" }));
+      await tx.containers.insert(container({ id: "ta-2", workerId: "other", state: "starting" }));
+      await tx.containers.insert(container({ id: "ta-3", state: "gone", goneAt: 1, goneReason: "x", appId: "ap-2" }));
+      return {
+        alive: (await tx.containers.alive()).map(({ id }) => id),
+        local: (await tx.containers.ofWorker("local", ["ready", "gone"])).map(({ id }) => id),
+        starting: (await tx.containers.ofApp("ap-1", ["starting"])).map(({ id }) => id),
+      };
+    });
+    assert.deepEqual(found, { alive: ["ta-1", "ta-2"], local: ["ta-1", "ta-3"], starting: ["ta-2"] });
+  });
+
+  it("are forgotten some time after they are gone, a few at a time", async () => {
+    await using test = await testStore();
+    const counts = await test.store.write(async (tx) => {
+      for (const [id, goneAt] of [["ta-1", 10], ["ta-2", 20], ["ta-3", 30]] as const) {
+        await tx.containers.insert(container({ id, state: "gone", goneAt, goneReason: "x" }));
+      }
+      await tx.containers.insert(container({ id: "ta-4" }));
+      return [await tx.containers.forget(30, 1), await tx.containers.forget(30, 5), await tx.containers.forget(30, 5)];
+    });
+    assert.deepEqual(counts, [1, 1, 0]);
+  });
+});
+
+describe("inputs", () => {
+  it("wait in the order of their arrival, also those of one millisecond", async () => {
+    await using test = await testStore();
+    const newId = idMaker(() => test.clock.now());
+    const context = { now: test.clock.now(), newId };
+    const [sent, queued] = await test.store.write(async (tx) => {
+      const of = await plantFunction(tx, context);
+      const ids: string[] = [];
+      for (let i = 0; i < 20; i++) ids.push((await plantCall(tx, of, context)).inputId);
+      return [ids, (await tx.inputs.queued(of.id, 20)).map(({ id }) => id)];
+    });
+    assert.deepEqual(queued, sent);
+  });
+
+  it("lose their payload when they are done, and not before", async () => {
+    await using test = await testStore();
+    const sizes = await test.does(async (tx, context) => {
+      const of = await plantFunction(tx, context);
+      const { inputId } = await plantCall(tx, of, context);
+      const input = await tx.inputs.get(inputId);
+      if (input === undefined) throw new Error("not there");
+      await tx.inputs.update({ ...input, attempt: 1 });
+      const before = (await tx.inputs.get(inputId))?.payload.length;
+      await tx.inputs.update({ ...input, state: "done" });
+      const after = (await tx.inputs.get(inputId))?.payload.length;
+      await tx.inputs.update(input); // a test's way back: nothing else would leave the database sound
+      return [before, after];
+    });
+    assert.deepEqual(sizes, [payload("argument").length, 0]);
+  });
+
+  it("that are not finished are those that wait and those that run", async () => {
+    await using test = await testStore();
+    const [expected, found] = await test.store.write(async (tx) => {
+      const context = { now: 0, newId: test.newId };
+      const of = await plantFunction(tx, context);
+      const holder = await plantContainer(tx, of, context);
+      const ids: string[] = [];
+      for (const state of ["queued", "claimed", "done"] as const) {
+        const { inputId } = await plantCall(tx, of, context);
+        const input = await tx.inputs.get(inputId);
+        if (input !== undefined) {
+          await tx.inputs.update({ ...input, state, ...(state !== "queued" && { containerId: holder.id }) });
+        }
+        if (state !== "done") ids.push(inputId);
+      }
+      return [ids, (await tx.inputs.unfinished(of.id)).map(({ id }) => id)];
+    });
+    assert.deepEqual(found.toSorted(), expected);
+  });
+});
+
+describe("outputs", () => {
+  it("are found after an entry and by their place in the call", async () => {
+    await using test = await testStore();
+    const found = await test.store.write(async (tx) => {
+      const context = { now: 0, newId: test.newId };
+      const of = await plantFunction(tx, context);
+      const inputs = [0, 1, 2].map((index) => ({ index, payload: payload("x") }));
+      const submission = { functionId: of.id, shape: "map", invocation: "sync", inputs } as const;
+      const { call, inputIds } = await submitCall(tx, submission, context);
+      for (const index of [2, 0, 1]) {
+        await tx.outputs.insert({
+          callId: call.id,
+          inputId: inputIds[index] ?? "in-none",
+          index,
+          result: new Uint8Array([index]),
+          dataFormat: 1,
+          containerId: undefined,
+          startedAt: undefined,
+          createdAt: index,
+        });
+      }
+      const all = await tx.outputs.after(call.id, 0, 10);
+      return {
+        all: all.map(({ index }) => index),
+        afterFirst: (await tx.outputs.after(call.id, all[0]?.entry ?? 0, 1)).map(({ index }) => index),
+        between: (await tx.outputs.between(call.id, 1, 2, 10)).map(({ index }) => index),
+        missing: [all[0]?.containerId, all[0]?.startedAt],
+      };
+    });
+    assert.deepEqual(found, { all: [2, 0, 1], afterFirst: [0], between: [2, 1], missing: [undefined, undefined] });
+  });
+
+  it("exist once for an input", async () => {
+    await using test = await testStore();
+    const output = {
+      callId: "fc-1",
+      inputId: "in-1",
+      index: 0,
+      result: new Uint8Array(),
+      dataFormat: 1,
+      containerId: undefined,
+      startedAt: undefined,
+      createdAt: 0,
+    } as const;
+    const twice = test.store.write(async (tx) => {
+      await tx.outputs.insert(output);
+      await tx.outputs.insert(output);
+    });
+    await assert.rejects(twice, /UNIQUE/);
+  });
+});
+
+describe("functions", () => {
+  it("keep their counts when they are defined anew", async () => {
+    await using test = await testStore();
+    const found = await test.does(async (tx, context) => {
+      const of = await plantFunction(tx, context);
+      await plantCall(tx, of, context);
+      await tx.functions.setCrashes(of.id, 2, 5);
+      await tx.functions.put({ ...of, name: "renamed" });
+      const { name } = (await tx.functions.get(of.id)) ?? {};
+      const { queued, crashStreak, notBefore } = (await tx.functions.demand(of.id)) ?? {};
+      return { name, queued, crashStreak, notBefore };
+    });
+    assert.deepEqual(found, { name: "renamed", queued: 1, crashStreak: 2, notBefore: 5 });
+  });
+
+  it("are of interest to the scheduler while they have inputs or living containers", async () => {
+    await using test = await testStore();
+    const [expected, found] = await test.store.write(async (tx) => {
+      const context = { now: 0, newId: test.newId };
+      const [waiting, running, held, idle, past] = [
+        await plantFunction(tx, context),
+        await plantFunction(tx, context),
+        await plantFunction(tx, context),
+        await plantFunction(tx, context),
+        await plantFunction(tx, context),
+      ];
+      await plantCall(tx, waiting, context);
+      await tx.functions.addDemand(running.id, { claimed: 1 });
+      await plantContainer(tx, held, context);
+      await plantContainer(tx, past, context, { state: "gone", goneAt: 1, goneReason: "x" });
+      void idle;
+      return [[waiting.id, running.id, held.id], (await tx.functions.demands()).map(({ functionId }) => functionId)];
+    });
+    assert.deepEqual(found, expected);
+  });
+});
+
+describe("mounts, images, tokens and blobs", () => {
+  it("the same manifest is the same mount", async () => {
+    await using test = await testStore();
+    const ids = await test.store.write(async (tx) => [
+      (await tx.mounts.put({ id: "mo-1", manifestSha256: "a" })).id,
+      (await tx.mounts.put({ id: "mo-2", manifestSha256: "a" })).id,
+      (await tx.mounts.put({ id: "mo-3", manifestSha256: "b" })).id,
+    ]);
+    assert.deepEqual(ids, ["mo-1", "mo-1", "mo-3"]);
+  });
+
+  it("a token's secret can change, a blob becomes complete", async () => {
+    await using test = await testStore();
+    const found = await test.store.write(async (tx) => {
+      await tx.identity.putToken({ id: "ak-1", secretSha256: "old", createdAt: 1 });
+      await tx.identity.putToken({ id: "ak-1", secretSha256: "new", createdAt: 2 });
+      const blob = { id: "bl-1", sha256: "s", size: 3, complete: false, createdAt: 1 } as const;
+      await tx.blobs.put(blob);
+      await tx.blobs.put({ ...blob, complete: true });
+      return [await tx.identity.token("ak-1"), await tx.blobs.get("bl-1")];
+    });
+    assert.deepEqual(found, [
+      { id: "ak-1", secretSha256: "new", createdAt: 1 },
+      { id: "bl-1", sha256: "s", size: 3, complete: true, createdAt: 1 },
+    ]);
+  });
+});

@@ -1,0 +1,64 @@
+/** What must hold in the database at every moment between two commits, whatever happened before. */
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+
+/** Each query finds the rows that break its rule. */
+const rules: Readonly<Record<string, string>> = {
+  "functions.queued counts the inputs that wait": `
+    SELECT f.id, f.queued, count(i.id) AS counted FROM functions f
+    LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'queued' GROUP BY f.id HAVING f.queued <> counted`,
+  "functions.claimed counts the inputs that run": `
+    SELECT f.id, f.claimed, count(i.id) AS counted FROM functions f
+    LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'claimed' GROUP BY f.id HAVING f.claimed <> counted`,
+  "containers.held counts the inputs that it has claimed": `
+    SELECT c.id, c.state, c.held, count(i.id) AS counted FROM containers c
+    LEFT JOIN inputs i ON i.container_id = c.id AND i.state = 'claimed' GROUP BY c.id HAVING c.held <> counted`,
+  "a claimed input is held by a living container of its function": `
+    SELECT i.id, i.container_id, c.state FROM inputs i LEFT JOIN containers c ON c.id = i.container_id
+    WHERE i.state = 'claimed' AND (c.id IS NULL OR c.state = 'gone' OR c.function_id <> i.function_id)`,
+  "a queued input belongs to no container": `
+    SELECT id, container_id FROM inputs WHERE state = 'queued' AND (container_id IS NOT NULL OR claimed_at IS NOT NULL)`,
+  "a done input has exactly one output, any other has none": `
+    SELECT i.id, i.state, count(o.entry) AS outputs FROM inputs i LEFT JOIN outputs o ON o.input_id = i.id
+    GROUP BY i.id HAVING outputs <> iif(i.state = 'done', 1, 0)`,
+  "an output belongs to an input of the same call": `
+    SELECT o.entry, o.input_id FROM outputs o LEFT JOIN inputs i ON i.id = o.input_id AND i.call_id = o.call_id
+    WHERE i.id IS NULL`,
+  "the payload of a done input is gone": `SELECT id FROM inputs WHERE state = 'done' AND length(payload) > 0`,
+  "calls.inputs and calls.unfinished count their inputs": `
+    SELECT c.id, c.inputs, c.unfinished, count(i.id) AS counted, count(i.id) FILTER (WHERE i.state <> 'done') AS open
+    FROM calls c LEFT JOIN inputs i ON i.call_id = c.id
+    GROUP BY c.id HAVING c.inputs <> counted OR c.unfinished <> open`,
+  "an input belongs to a call": `SELECT id FROM inputs WHERE call_id NOT IN (SELECT id FROM calls)`,
+  "a call without unfinished inputs that gets no more is finished, and no other is": `
+    SELECT id, state, unfinished, finished_at FROM calls
+    WHERE (state = 'finished') <> (state <> 'open' AND unfinished = 0) OR (state = 'finished') <> (finished_at IS NOT NULL)`,
+  "a container that is gone says when and why, and no other does": `
+    SELECT id, state, gone_at, gone_reason FROM containers
+    WHERE (state = 'gone') <> (gone_at IS NOT NULL) OR (state = 'gone') <> (gone_reason IS NOT NULL)`,
+  "a draining container has a time to be killed at": `
+    SELECT id FROM containers WHERE state = 'draining' AND kill_at IS NULL`,
+  "an app that has stopped has nothing that lives or waits": `
+    SELECT a.id FROM apps a WHERE a.state = 'stopped' AND (a.stopped_at IS NULL
+      OR EXISTS (SELECT 1 FROM containers c WHERE c.app_id = a.id AND c.state <> 'gone')
+      OR EXISTS (SELECT 1 FROM functions f WHERE f.app_id = a.id AND f.queued + f.claimed > 0))`,
+};
+
+/** What is broken, one line a row. */
+export function brokenInvariants(file: string): string[] {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    return Object.entries(rules).flatMap(([rule, query]) =>
+      database
+        .prepare(query)
+        .all()
+        .map((row) => `${rule}: ${JSON.stringify(row)}`),
+    );
+  } finally {
+    database.close();
+  }
+}
+
+export function assertInvariants(file: string, during = "now"): void {
+  assert.deepEqual(brokenInvariants(file), [], `the database contradicts itself ${during}`);
+}

@@ -1,0 +1,66 @@
+/** A real store in a folder of its own. */
+import { join } from "node:path";
+
+import { Bells, type NewId } from "@lydian/kit";
+import { ManualClock, predictableIds, temporaryFolder } from "@lydian/testkit";
+
+import type { Context } from "../../src/domain/context.ts";
+import type { Store, Tx } from "../../src/domain/store.ts";
+import { openStore } from "../../src/store/sqlite.ts";
+import { assertInvariants } from "./invariants.ts";
+
+export interface TestStore extends AsyncDisposable {
+  readonly folder: string;
+  readonly file: string;
+  readonly bells: Bells;
+  readonly clock: ManualClock;
+  readonly newId: NewId;
+  readonly store: Store;
+  /** One unit of work at the clock's present time; the database must be sound afterwards. */
+  does<T>(unit: (tx: Tx, context: Context) => Promise<T>): Promise<T>;
+}
+
+export async function testStore(): Promise<TestStore> {
+  const folder = await temporaryFolder();
+  const file = join(folder.path, "store.sqlite");
+  const bells = new Bells();
+  const clock = new ManualClock();
+  const newId = predictableIds();
+  const store = openStore(file, bells);
+  return {
+    folder: folder.path,
+    file,
+    bells,
+    clock,
+    newId,
+    store,
+    does: async (unit) => {
+      const value = await store.write((tx) => unit(tx, { now: clock.now(), newId }));
+      assertInvariants(file);
+      return value;
+    },
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** How often a bell rings from now on; `stop` ends the count. */
+export function countRings(bells: Bells, key: string): { readonly count: number; stop(): Promise<void> } {
+  const enough = new AbortController();
+  let looks = 0;
+  const clock = new ManualClock();
+  const waiting = bells
+    .until([key], async () => void looks++, { clock, waitMs: Number.MAX_SAFE_INTEGER, signal: enough.signal })
+    .catch(() => {});
+  return {
+    get count() {
+      return looks - 1; // the first look needs no ring
+    },
+    stop: async () => {
+      enough.abort(new Error("enough"));
+      await waiting;
+    },
+  };
+}

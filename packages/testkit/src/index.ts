@@ -1,0 +1,12 @@
+/** What tests share. */
+export * from "./fake-worker.ts";
+export * from "./file-platform.ts";
+export * from "./manual-clock.ts";
+export * from "./platform.ts";
+export * from "./predictable-ids.ts";
+export * from "./process-table.ts";
+export * from "./program.ts";
+export * from "./python-client.ts";
+export * from "./seeded-random.ts";
+export * from "./temporary-folder.ts";
+export * from "./within.ts";

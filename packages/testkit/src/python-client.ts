@@ -1,0 +1,69 @@
+/** The unmodified public Python clients, where set-up has put them: their command line, and scripts that use them. */
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { type Platform, repositoryRoot } from "./platform.ts";
+import { Program, type ProgramOptions } from "./program.ts";
+
+interface Clients {
+  python: string[];
+}
+
+/** Oldest first. */
+export const clientVersions: readonly string[] = (
+  JSON.parse(readFileSync(join(repositoryRoot, "packages", "contract", "clients.json"), "utf8")) as Clients
+).python.toSorted(new Intl.Collator("en", { numeric: true }).compare);
+
+export const newestClient: string = clientVersions.at(-1) ?? "";
+
+/** Where set-up puts the programs of a version's virtual environment. */
+function programsOf(version: string): string {
+  const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+  const venvs = process.env["LYDIAN_VENVS"] || join(cache, "lydian", "venvs");
+  return join(venvs, `modal-${version}`, "bin");
+}
+
+/** Why tests with this version cannot run here, or false. */
+export function missingClient(version: string): string | false {
+  if (existsSync(join(programsOf(version), "modal"))) return false;
+  return `the Python client ${version} is not installed: node scripts/setup.mjs --clients`;
+}
+
+/** Runs the `modal` command of a version against a platform. */
+export function modal(platform: Platform, version: string, args: readonly string[], options?: ProgramOptions): Program {
+  return new Program(join(programsOf(version), "modal"), args, forClient(platform, options));
+}
+
+/** Runs Python with a version's client. */
+export function python(
+  platform: Platform,
+  version: string,
+  args: readonly string[],
+  options?: ProgramOptions,
+): Program {
+  return new Program(join(programsOf(version), "python"), args, forClient(platform, options));
+}
+
+function forClient(platform: Platform, options: ProgramOptions = {}): ProgramOptions {
+  const env = {
+    ...platform.env,
+    PYTHONUNBUFFERED: "1",
+    PYTHONDONTWRITEBYTECODE: "1",
+    COLUMNS: "240", // the client breaks longer lines at 80 otherwise
+    ...options.env,
+  };
+  return { cwd: repositoryRoot, ...options, env };
+}
+
+/** The same test for each version of the client. */
+export function testEachClient(
+  title: string,
+  story: (version: string) => Promise<void>,
+  versions: readonly string[] = clientVersions,
+): void {
+  for (const version of versions) {
+    test(`${title} (${version})`, { skip: missingClient(version) }, () => story(version));
+  }
+}
