@@ -1,6 +1,6 @@
 /** The worker itself: keeps a session with the server, does what the server asks, reports what happens. */
 import { create } from "@bufbuild/protobuf";
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 import { backoffMs, type Clock, type Logger, messageOf, sleep, type Timer } from "@lydian/kit";
 
 import { whenAborted } from "./abort.ts";

@@ -4,7 +4,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 
 import { create } from "@bufbuild/protobuf";
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 import { hasCode, idMaker, isId, writeDurably } from "@lydian/kit";
 
 const mib = 1024 * 1024;

@@ -1,6 +1,6 @@
 /** What the worker tells the server about a container: its phase, its log, its end, in that order. */
 import { create } from "@bufbuild/protobuf";
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 
 import type { Container } from "./container/container.ts";
 import { exitToWire } from "./container/exit.ts";

@@ -1,7 +1,7 @@
 /** One session with the server: a gRPC stream in each direction, from Join to its end, however it ends. */
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 import { type Clock, PlatformError } from "@lydian/kit";
 
 type FromWorkerMessage = Exclude<MessageInitShape<typeof wire.FromWorkerSchema>["message"], undefined>;

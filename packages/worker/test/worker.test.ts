@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 
 import { containerPlace } from "../src/container/folder.ts";
 import { writeLease } from "../src/container/lease.ts";

@@ -66,11 +66,12 @@ export class Presence {
         if (app === undefined) return;
         if (app.state === "detached") {
           await tx.apps.update({ ...app, state: "disconnected" });
-        } else if (livesByHeartbeat(app.state) || !(await hasWork(tx, appId))) {
+          this.heard(appId);
+        } else if (app.state === "disconnected" && (await hasWork(tx, appId))) {
+          this.heard(appId);
+        } else if (app.state === "disconnected" || livesByHeartbeat(app.state)) {
           await this.#stop(tx, app, { reason: "The app's client is gone.", graceMs: times.drainGrace });
-          return;
         }
-        this.heard(appId);
       });
     } catch (error) {
       log.error({ err: error, app: appId }, "an app whose client is gone could not be stopped");

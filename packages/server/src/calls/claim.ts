@@ -1,4 +1,5 @@
 /** Hands inputs to a container that asks for them. */
+import { inputsBell } from "../domain/bells.ts";
 import type { Call } from "../domain/call.ts";
 import { type Container, takesInputs } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
@@ -24,9 +25,18 @@ export interface ClaimRequest {
 
 export async function claimInputs(tx: Tx, request: ClaimRequest, context: Context): Promise<Claim> {
   const container = await tx.containers.get(request.containerId);
-  if (container === undefined || !takesInputs(container.state)) return { kind: "end" };
+  if (container === undefined) return { kind: "end" };
+  // It may have been woken for an input that now another one has to take.
+  const passOn = (): void => tx.ring(inputsBell(container.functionId), 1);
+  if (!takesInputs(container.state)) {
+    passOn();
+    return { kind: "end" };
+  }
   const lost = (await tx.inputs.heldBy(container.id)).filter((input) => !request.received.has(input.id));
-  if (lost.length > 0) return { kind: "inputs", inputs: await withCalls(tx, lost.slice(0, request.atMost)) };
+  if (lost.length > 0) {
+    passOn();
+    return { kind: "inputs", inputs: await withCalls(tx, lost.slice(0, request.atMost)) };
+  }
   const queued = await tx.inputs.queued(container.functionId, request.atMost);
   if (queued.length === 0) return { kind: "nothing" };
   const claimed = queued.map((input) => claimedBy(input, container, context));

@@ -6,6 +6,7 @@ import { isAlive } from "../domain/app.ts";
 import { demandBell, inputsBell } from "../domain/bells.ts";
 import type { Call } from "../domain/call.ts";
 import type { Context } from "../domain/context.ts";
+import type { FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 
 export interface NewInput {
@@ -28,17 +29,12 @@ export interface Submitted {
 }
 
 export async function submitCall(tx: Tx, submission: Submission, context: Context): Promise<Submitted> {
-  const target = await tx.functions.get(submission.functionId);
-  if (target === undefined) throw fail("notFound", `Function ${submission.functionId} does not exist.`);
-  const app = await tx.apps.get(target.appId);
-  if (app === undefined || !isAlive(app.state)) {
-    throw fail("notFound", `The app of function "${target.name}" has stopped.`, { hint: "Run or deploy it again" });
-  }
+  const target = await callable(tx, submission.functionId);
   const call: Call = {
     id: context.newId("fc"),
     functionId: target.id,
-    appId: app.id,
-    state: submission.shape === "unary" && submission.inputs.length > 0 ? "closed" : "open",
+    appId: target.appId,
+    state: "open",
     shape: submission.shape,
     invocation: submission.invocation,
     inputs: 0,
@@ -48,11 +44,30 @@ export async function submitCall(tx: Tx, submission: Submission, context: Contex
     acknowledgedAt: undefined,
   };
   await tx.calls.insert(call);
-  return addInputs(tx, call, submission.inputs, context);
+  return insertInputs(tx, call, submission.inputs, context);
 }
 
 /** Adds inputs to a call that is still open, in the order given. */
 export async function addInputs(tx: Tx, call: Call, inputs: readonly NewInput[], context: Context): Promise<Submitted> {
+  await callable(tx, call.functionId);
+  return insertInputs(tx, call, inputs, context);
+}
+
+/** The function, if a call of it can ever be answered. */
+async function callable(tx: Tx, functionId: string): Promise<FunctionRecord> {
+  const target = await tx.functions.get(functionId);
+  if (target === undefined) throw fail("notFound", `Function ${functionId} does not exist.`);
+  const app = await tx.apps.get(target.appId);
+  if (app === undefined || !isAlive(app.state)) {
+    throw fail("notFound", `The app of function "${target.name}" has stopped.`, { hint: "Run or deploy it again" });
+  }
+  if (target.definition.length === 0) {
+    throw fail("failedPrecondition", `Function "${target.name}" has a name but no definition yet.`);
+  }
+  return target;
+}
+
+async function insertInputs(tx: Tx, call: Call, inputs: readonly NewInput[], context: Context): Promise<Submitted> {
   const inputIds: Id<"in">[] = [];
   for (const { index, payload } of inputs) {
     const id = context.newId("in");
@@ -70,12 +85,16 @@ export async function addInputs(tx: Tx, call: Call, inputs: readonly NewInput[],
       claimedAt: undefined,
     });
   }
-  const grown = { ...call, inputs: call.inputs + inputs.length, unfinished: call.unfinished + inputs.length };
-  if (inputs.length > 0) {
-    await tx.calls.update(grown);
-    await tx.functions.addDemand(call.functionId, { queued: inputs.length });
-    tx.ring(inputsBell(call.functionId), inputs.length);
-    tx.ring(demandBell);
-  }
+  if (inputs.length === 0) return { call, inputIds };
+  const grown: Call = {
+    ...call,
+    state: call.shape === "unary" ? "closed" : call.state,
+    inputs: call.inputs + inputs.length,
+    unfinished: call.unfinished + inputs.length,
+  };
+  await tx.calls.update(grown);
+  await tx.functions.addDemand(call.functionId, { queued: inputs.length });
+  tx.ring(inputsBell(call.functionId), inputs.length);
+  tx.ring(demandBell);
   return { call: grown, inputIds };
 }

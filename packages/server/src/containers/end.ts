@@ -4,6 +4,7 @@ import { type BackoffPolicy, backoffMs } from "@lydian/kit";
 import { finishStop } from "../apps/stop.ts";
 import { failInputs } from "../calls/complete.ts";
 import { releaseInputs } from "../calls/release.ts";
+import { drain } from "./begin.ts";
 import { livesByHeartbeat } from "../domain/app.ts";
 import { containerBell, demandBell } from "../domain/bells.ts";
 import { type Container, type Exit, describeExit, isCrash } from "../domain/container.ts";
@@ -59,6 +60,24 @@ async function countCrash(
   await tx.functions.setCrashes(container.functionId, 0, 0);
 }
 
+/**
+ * It did not say a word in the time that it has for that: this counts like one that could not be started, and it is
+ * killed.
+ */
+export async function startedTooLate(
+  tx: Tx,
+  containerId: string,
+  context: Context,
+  policy: CrashPolicy = defaultCrashPolicy,
+): Promise<void> {
+  const container = await tx.containers.get(containerId);
+  if (container?.state !== "assigned" && container?.state !== "starting") return;
+  await drain(tx, container.id, context.now);
+  const seconds = Math.round((context.now - container.createdAt) / 1000);
+  const message = `it was not ready after ${seconds} s`;
+  await countCrash(tx, container, { reason: "failedToStart", message }, policy, context);
+}
+
 function ordinal(count: number): string {
   return count === 2 ? "second" : count === 3 ? "third" : `${count}th`;
 }
@@ -83,7 +102,8 @@ export async function failedToInitialize(
     const waiting = await tx.inputs.queued(container.functionId, demand.queued);
     const held = await tx.inputs.heldBy(container.id);
     await failInputs(tx, [...held, ...waiting], result, context);
-  } else {
+  } else if (container.state !== "draining") {
+    // Said for the first time; the request may come again.
     const streak = demand.crashStreak + 1;
     await tx.functions.setCrashes(container.functionId, streak, context.now + backoffMs(crashBackoff, streak));
   }

@@ -19,8 +19,8 @@ export interface BlobUpload {
 export type BlobLink =
   /** PUT all of it at once. */
   | ({ action: "put" } & BlobUpload)
-  /** PUT part `part` of `parts`, counted from 1. */
-  | ({ action: "part"; part: number; parts: number } & BlobUpload)
+  /** PUT part `part` of `parts`, counted from 1, which has `length` bytes. */
+  | ({ action: "part"; part: number; parts: number; length: number } & BlobUpload)
   /** POST the list of parts. */
   | ({ action: "complete"; parts: number } & BlobUpload)
   | { action: "get"; blobId: string; sha256: Sha256 };
@@ -35,46 +35,46 @@ export interface PartLinks {
   completionUrl: string;
 }
 
-/** One part, as long as it is not larger than this: its completion is a rename. */
-const largestSinglePart = 1024 ** 3;
-const usualPart = 256 * 1024 ** 2;
+/** How blobs are cut, in bytes. */
+export interface PartSizes {
+  /** Up to this size a blob is one part, whose completion is a rename. */
+  largestSingle: number;
+  /** The length of the parts of a larger one, until there would be more than 10,000 of them. */
+  usual: number;
+}
+
+const usualSizes: PartSizes = { largestSingle: 1024 ** 3, usual: 256 * 1024 ** 2 };
 const mostParts = 10_000;
 
 /** In bytes, for every part but the last. */
-export function partLengthOf(size: number): number {
-  if (size <= largestSinglePart) return Math.max(size, 1);
-  return Math.max(usualPart, Math.ceil(size / mostParts));
-}
-
-/** How many parts a blob of this size has; an empty one has one, empty part. */
-export function partsOf(size: number): number {
-  return Math.max(1, Math.ceil(size / partLengthOf(size)));
-}
-
-/** The length in bytes that part `part` (from 1) must have. */
-export function lengthOfPart(size: number, part: number): number {
-  return Math.min(partLengthOf(size), size - (part - 1) * partLengthOf(size));
+export function partLengthOf(size: number, sizes: PartSizes = usualSizes): number {
+  if (size <= sizes.largestSingle) return Math.max(size, 1);
+  return Math.max(sizes.usual, Math.ceil(size / mostParts));
 }
 
 /** Makes and checks links. Pure but for the clock. */
 export class BlobLinks {
   readonly #key: Uint8Array;
   readonly #now: () => number;
+  readonly #sizes: PartSizes;
 
-  /** `key`: 32 bytes or more that only this server knows and keeps over restarts. */
-  constructor(key: Uint8Array, now: () => number) {
+  /** `key`: 32 bytes or more that only this server knows and keeps over restarts. `now`: milliseconds since the epoch. */
+  constructor(key: Uint8Array, now: () => number, sizes: PartSizes = usualSizes) {
     this.#key = key;
     this.#now = now;
+    this.#sizes = sizes;
   }
 
   /** For `multiparts`, which Python clients need: for a lone PUT they accept only hosts that they know. */
   uploadInParts(base: string, upload: BlobUpload, lifeMs: number): PartLinks {
-    const parts = partsOf(upload.size);
+    const partLength = partLengthOf(upload.size, this.#sizes);
+    const parts = Math.max(1, Math.ceil(upload.size / partLength)); // an empty blob has one, empty part
     return {
-      partLength: partLengthOf(upload.size),
-      uploadUrls: Array.from({ length: parts }, (_, i) =>
-        this.link(base, { action: "part", part: i + 1, parts, ...upload }, lifeMs),
-      ),
+      partLength,
+      uploadUrls: Array.from({ length: parts }, (_, i) => {
+        const length = Math.min(partLength, upload.size - i * partLength);
+        return this.link(base, { action: "part", part: i + 1, parts, length, ...upload }, lifeMs);
+      }),
       completionUrl: this.link(base, { action: "complete", parts, ...upload }, lifeMs),
     };
   }
@@ -149,6 +149,14 @@ function linkOf(blobId: string, fields: Readonly<Record<string, string>>): BlobL
     case "complete":
       return { action, blobId, sha256, size: number("size"), parts: number("parts") };
     case "part":
-      return { action, blobId, sha256, size: number("size"), part: number("part"), parts: number("parts") };
+      return {
+        action,
+        blobId,
+        sha256,
+        size: number("size"),
+        part: number("part"),
+        parts: number("parts"),
+        length: number("length"),
+      };
   }
 }

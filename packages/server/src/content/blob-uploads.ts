@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { hasCode, isId, removeBelow } from "@lydian/kit";
 
 import { fail } from "../errors.ts";
-import { type BlobUpload, lengthOfPart } from "./blob-links.ts";
+import type { BlobUpload } from "./blob-links.ts";
 import type { ContentStore } from "./content-store.ts";
 import { isSha256 } from "./digest.ts";
 import type { ListedPart } from "./part-list.ts";
@@ -50,9 +50,9 @@ export class BlobUploads {
   }
 
   /** One part; sent again it replaces the earlier one. Answers its MD5 in hexadecimal. */
-  async putPart(upload: BlobUpload & { part: number; parts: number }, body: Body): Promise<string> {
+  async putPart(upload: BlobUpload & { part: number; parts: number; length: number }, body: Body): Promise<string> {
     const folder = this.#folderOf(upload.blobId);
-    const length = lengthOfPart(upload.size, upload.part);
+    const { length } = upload;
     const isOnly = upload.parts === 1;
     const temporary = this.#options.store.newTemporary();
     try {

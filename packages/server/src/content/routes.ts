@@ -25,6 +25,9 @@ const bodySilenceMs = 60_000;
 /** 10,000 parts in the clients' notation need less. */
 const largestPartList = 4 * 1024 * 1024;
 
+/** The framework would answer HEAD by reading the content to its end. */
+const noHead = { exposeHeadRoute: false };
+
 /**
  * PUT, POST and GET /blobs/<id> by signed links, and GET /content/<sha256> for workers.
  *
@@ -51,12 +54,12 @@ export function contentRoutes(options: ContentRoutesOptions): FastifyPluginAsync
       return reply.type("application/xml").send(completionReply(await uploads.complete(link, listed)));
     });
 
-    app.get<BlobRequest>("/blobs/:blobId", async (request, reply) => {
+    app.get<BlobRequest>("/blobs/:blobId", noHead, async (request, reply) => {
       const link = links.verify(request.params.blobId, request.query, ["get"]);
       return sendContent(store, link.sha256, request, reply);
     });
 
-    app.get<{ Params: { sha256: string } }>("/content/:sha256", async (request, reply) => {
+    app.get<{ Params: { sha256: string } }>("/content/:sha256", noHead, async (request, reply) => {
       if (!options.isWorker(request.raw.socket))
         throw fail("permissionDenied", "Only workers read content by its digest.");
       return sendContent(store, sha256Of(request.params.sha256), request, reply);

@@ -5,7 +5,7 @@ import { fail } from "../errors.ts";
 import type { ByteRange, ContentStore } from "./content-store.ts";
 import type { Sha256 } from "./digest.ts";
 
-/** Answers GET and HEAD. Throws notFound, and outOfRange for a range that lies behind the end. */
+/** Answers a GET. Throws notFound, and outOfRange for a range that lies behind the end. */
 export async function sendContent(
   store: ContentStore,
   sha256: Sha256,
@@ -28,7 +28,7 @@ export async function sendContent(
       .header("content-length", length)
       .type("application/octet-stream");
     if (range !== undefined) void reply.header("content-range", `bytes ${range.start}-${range.end}/${content.size}`);
-    if (request.method === "HEAD" || length === 0) {
+    if (length === 0) {
       await content[Symbol.asyncDispose]();
       return await reply.send();
     }

@@ -13,6 +13,11 @@ import type { Blob, Environment, Image, Mount, Token, Workspace } from "./stored
 
 export interface Store {
   write<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * As `write`, but does not wait for the disk: for what may be undone by a power cut, never by kill -9, without harm,
+   * such as who has claimed an input. The next `write` takes it along.
+   */
+  note<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
   /** Sees what is committed, as of one moment. */
   read<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -107,6 +112,8 @@ export interface Containers {
   update(container: Container): Promise<void>;
   /** Those that are not gone. */
   alive(): Promise<Container[]>;
+  /** How many of a function are not gone. */
+  countOf(functionId: string): Promise<number>;
   ofApp(appId: string, states: readonly ContainerState[]): Promise<Container[]>;
   ofWorker(workerId: string, states: readonly ContainerState[]): Promise<Container[]>;
   forget(goneBefore: number, limit: number): Promise<number>;

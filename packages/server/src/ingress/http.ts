@@ -18,6 +18,8 @@ export interface WebOptions {
   logger: Logger;
   /** Registered in this order, each in a context of its own. */
   routes: readonly FastifyPluginAsync[];
+  /** From the first byte of a request to the end of its headers, in milliseconds. */
+  headersTimeoutMs?: number;
 }
 
 export interface Web {
@@ -31,20 +33,19 @@ export interface Web {
 const largestParsedBody = 1024 * 1024;
 
 const timeouts = {
-  /** From the first byte of a request to the end of its headers. */
-  headersTimeout: 10_000,
   /** None for whole requests: an upload takes as long as it takes; its route watches that it moves. */
   requestTimeout: 0,
   /** Longer than the clients keep an idle connection, so that it is they who close it. */
   keepAliveTimeout: 75_000,
-  connectionsCheckingInterval: 5000,
 };
 
 export async function createWeb(options: WebOptions): Promise<Web> {
+  const headersTimeout = options.headersTimeoutMs ?? 10_000;
+  const limits = { ...timeouts, headersTimeout, connectionsCheckingInterval: headersTimeout / 2 };
   const app = fastify({
     logger: false,
     bodyLimit: largestParsedBody,
-    serverFactory: (handler) => createServer(timeouts, handler),
+    serverFactory: (handler) => createServer(limits, handler),
     clientErrorHandler: (error, socket) => refuse(error, socket),
     frameworkErrors: (error, request, reply) => answerError(options.logger, error, request, reply),
   });

@@ -54,6 +54,7 @@ export class Port {
   #resolving = 0;
   readonly #cutMeanwhile = new Set<string>();
   #closed: Promise<void> | undefined;
+  #onLastGone: () => void = () => {};
 
   constructor(options: PortOptions) {
     this.#options = options;
@@ -100,26 +101,31 @@ export class Port {
 
   async #drain(graceMs: number): Promise<void> {
     const { web } = this.#options;
-    const cut = Promise.withResolvers<void>();
-    this.#listener.close(() => cut.resolve()); // calls back when the last connection has ended
-    if (!this.#listener.listening && this.#sockets.size === 0) cut.resolve();
+    this.#listener.close();
     for (const drop of this.#undecided.values()) drop();
     this.#injector.drain(graceMs);
     web.closeIdleConnections();
     // A connection that is busy now closes after its answer, since the header tells the client so.
-    web.on("request", (_request, response) => response.shouldKeepAlive && (response.shouldKeepAlive = false));
+    web.prependListener("request", (_request, response) => {
+      response.shouldKeepAlive = false;
+    });
     using timer = this.#clock.timer(graceMs, () => {
       for (const socket of this.#sockets) socket.destroy();
     });
     timer.unref();
-    await cut.promise;
+    const lastGone = Promise.withResolvers<void>();
+    this.#onLastGone = lastGone.resolve;
+    if (this.#sockets.size > 0) await lastGone.promise;
     this.#injector.destroy();
     this.#tls?.close();
   }
 
   #take(socket: Socket): void {
     this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#onLastGone();
+    });
     this.#swallowErrors(socket);
     this.#decide(socket, { isSecure: false, identity: undefined });
   }

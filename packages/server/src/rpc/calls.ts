@@ -67,7 +67,7 @@ export function callRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       if (request.clearOnSuccess && call.state === "finished") {
         // Not waited for: a lost acknowledgement only means that the outputs are kept for longer.
         store
-          .write((tx) => acknowledge(tx, callId, clock.now()))
+          .note((tx) => acknowledge(tx, callId, clock.now()))
           .catch((error: unknown) => log.warn({ err: error, call: callId }, "an acknowledgement was not kept"));
       }
       return {

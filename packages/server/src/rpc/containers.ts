@@ -26,7 +26,7 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
   const { times } = platform.config;
   return {
     containerHello: container(async (_request, { caller }) => {
-      await store.write((tx) => advance(tx, caller.id, "ready", contextOf(platform)));
+      await store.note((tx) => advance(tx, caller.id, "ready", contextOf(platform)));
       return {};
     }),
     containerHeartbeat: container(async (_request, { caller, signal }) => {
@@ -44,7 +44,8 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       const atMost = Math.max(1, request.batchMaxSize);
       const received = deliveries.before(call, request.inputConcurrency);
       const claim = async (): Promise<Exclude<Claim, { kind: "nothing" }> | undefined> => {
-        const claimed = await store.write((tx) =>
+        // A claim that a power cut undoes is made again by whoever asks then.
+        const claimed = await store.note((tx) =>
           claimInputs(tx, { containerId: id, atMost, received }, contextOf(platform)),
         );
         return claimed.kind === "nothing" ? undefined : claimed;

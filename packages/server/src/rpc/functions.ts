@@ -13,7 +13,7 @@ import {
 import { fail } from "../errors.ts";
 import { defineClass, defineFunction, reserveFunction } from "../functions/define.ts";
 import { functionData, functionHandle } from "../functions/handle.ts";
-import { type Rpcs, user } from "./adapter-access.ts";
+import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import { type Platform, once } from "./platform.ts";
 
@@ -50,6 +50,14 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
           functionData: functionData(definition),
           handleMetadata: functionHandle(record, definition),
         };
+      }),
+    ),
+    functionGetCurrentStats: userOrContainer(({ functionId }) =>
+      platform.store.read(async (tx) => {
+        const demand = await tx.functions.demand(functionId);
+        if (demand === undefined) throw fail("notFound", `Function ${functionId} does not exist.`);
+        const numTotalTasks = await tx.containers.countOf(functionId);
+        return { backlog: demand.queued, numRunningInputs: demand.claimed, numTotalTasks };
       }),
     ),
     classCreate: user((request, call) =>

@@ -16,17 +16,23 @@ export interface Scaling {
 export function autoscale(demand: Demand, containers: readonly Container[], now: number): Scaling {
   const { policy } = demand;
   const active = containers.filter(({ state }) => takesInputs(state));
-  const busy = Math.ceil((demand.queued + demand.claimed) / policy.concurrency);
+  // What a container still finishes while it drains needs no other one.
+  const finishing = containers.reduce((sum, { state, held }) => sum + (state === "draining" ? held : 0), 0);
+  const busy = Math.ceil((demand.queued + demand.claimed - finishing) / policy.concurrency);
   const wanted = Math.min(policy.maxContainers, Math.max(policy.minContainers, busy));
-  if (active.length < wanted) {
-    if (demand.notBefore > now) return { start: 0, drain: [], lookAgainAt: demand.notBefore };
-    return { start: wanted - active.length, drain: [], lookAgainAt: undefined };
-  }
+  const missing = Math.max(0, wanted - active.length);
   const idle = active
     .filter(({ state, held }) => state === "ready" && held === 0)
     .toSorted((a, b) => a.idleSince - b.idleSince)
-    .slice(0, active.length - wanted);
+    .slice(0, Math.max(0, active.length - wanted));
   const due = idle.filter(({ idleSince }) => idleSince + policy.scaledownMs <= now);
   const next = idle[due.length];
-  return { start: 0, drain: due, lookAgainAt: next && next.idleSince + policy.scaledownMs };
+  // Nobody says when a container has become idle: one that is busy now can be due after a whole window.
+  const surplus = active.length - due.length > policy.minContainers;
+  const lookAgainAt =
+    next !== undefined ? next.idleSince + policy.scaledownMs : surplus ? now + policy.scaledownMs : undefined;
+  if (missing > 0 && demand.notBefore > now) {
+    return { start: 0, drain: due, lookAgainAt: Math.min(demand.notBefore, lookAgainAt ?? Number.POSITIVE_INFINITY) };
+  }
+  return { start: missing, drain: due, lookAgainAt };
 }

@@ -1,7 +1,8 @@
 /** The one loop that acts: reads what is wanted and what there is, lets pure functions decide, and carries it out. */
-import { type Bells, type Clock, type Logger, type NewId, type Timer, randomText } from "@lydian/kit";
+import { type Bells, type Clock, type Logger, type NewId, type Timer, randomText, sleep } from "@lydian/kit";
 
 import { drain } from "../containers/begin.ts";
+import { startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { Container } from "../domain/container.ts";
@@ -31,6 +32,9 @@ export interface SchedulerDeps {
 /** No pass is ever later than this after the one before: a guard against a deadline that was miscounted. */
 const longestPauseMs = 60_000;
 
+/** Between a pass that failed and the next try. */
+const errorPauseMs = 1_000;
+
 interface View {
   demands: Demand[];
   containers: Container[];
@@ -52,8 +56,8 @@ export class Scheduler {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#alarm?.[Symbol.dispose]();
     await this.#loop;
+    this.#alarm?.[Symbol.dispose]();
   }
 
   async #run(): Promise<void> {
@@ -65,7 +69,7 @@ export class Scheduler {
       } catch (error) {
         if (signal.aborted) return;
         log.error({ err: error }, "a scheduling pass failed");
-        this.#setAlarm(clock.now() + 1_000);
+        await sleep(clock, errorPauseMs, signal).catch(() => {}); // closing: the loop ends
       }
     }
   }
@@ -78,20 +82,33 @@ export class Scheduler {
       demands: await tx.functions.demands(),
       containers: await tx.containers.alive(),
     }));
-    const overdue = stopOverdue(view, hands, now);
+    const { tooLate, toKill, nextDue } = overdue(view, now);
+    for (const container of toKill) hands.stop(container, "it did not end in time");
     const scalings = decide(view, now);
     const started = await this.#start(view, scalings);
     for (const container of started) hands.assign(container);
-    const drained = scalings.flatMap(({ scaling }) => scaling.drain);
-    if (drained.length > 0) {
-      await store.write(async (tx) => {
-        for (const { id } of drained) await drain(tx, id, now + drainForIdleMs);
-        tx.ring(demandBell);
-      });
-    }
-    this.#setAlarm(
-      Math.min(overdue, ...scalings.map(({ scaling }) => scaling.lookAgainAt ?? Number.POSITIVE_INFINITY)),
+    await this.#end(
+      tooLate,
+      scalings.flatMap(({ scaling }) => scaling.drain),
     );
+    this.#setAlarm(
+      Math.min(nextDue, ...scalings.map(({ scaling }) => scaling.lookAgainAt ?? Number.POSITIVE_INFINITY)),
+    );
+  }
+
+  async #end(tooLate: readonly Container[], idle: readonly Container[]): Promise<void> {
+    const { store, clock, newId } = this.#deps;
+    if (tooLate.length + idle.length === 0) return;
+    const context = { now: clock.now(), newId };
+    await store.write(async (tx) => {
+      for (const { id } of tooLate) await startedTooLate(tx, id, context);
+      for (const { id } of idle) {
+        const container = await tx.containers.get(id);
+        // Unless it has taken an input since it was looked at.
+        if (container?.state === "ready" && container.held === 0) await drain(tx, id, context.now + drainForIdleMs);
+      }
+      tx.ring(demandBell);
+    });
   }
 
   async #start(view: View, scalings: { demand: Demand; scaling: Scaling }[]): Promise<Container[]> {
@@ -110,6 +127,7 @@ export class Scheduler {
         await tx.containers.insert(container);
         started.push(container);
       }
+      if (started.length > 0) tx.ring(demandBell); // looked at once more: they have deadlines
       return started;
     });
   }
@@ -132,19 +150,24 @@ function decide(view: View, now: number): { demand: Demand; scaling: Scaling }[]
   }));
 }
 
-/** Kills what does not end or does not begin in time; answers when the next one is due. */
-function stopOverdue({ demands, containers }: View, hands: Hands, now: number): number {
+/** What does not begin or does not end in time, and when the next one is due. */
+function overdue(
+  { demands, containers }: View,
+  now: number,
+): { tooLate: Container[]; toKill: Container[]; nextDue: number } {
   const startupMs = new Map(demands.map(({ functionId, policy }) => [functionId, policy.startupMs]));
-  let next = Number.POSITIVE_INFINITY;
+  const tooLate: Container[] = [];
+  const toKill: Container[] = [];
+  let nextDue = Number.POSITIVE_INFINITY;
   for (const container of containers) {
     const starts = container.state === "assigned" || container.state === "starting";
     const startBy = starts ? container.createdAt + (startupMs.get(container.functionId) ?? 0) : undefined;
     const due = container.killAt ?? startBy;
     if (due === undefined) continue;
-    if (due > now) next = Math.min(next, due);
-    else hands.stop(container, container.killAt === undefined ? "it did not start in time" : "it did not end in time");
+    if (due > now) nextDue = Math.min(nextDue, due);
+    else (container.killAt === undefined ? tooLate : toKill).push(container);
   }
-  return next;
+  return { tooLate, toKill, nextDue };
 }
 
 async function isStillWanted(tx: Tx, demand: Demand): Promise<boolean> {

@@ -43,6 +43,10 @@ export function containersIn(database: DatabaseSync): Containers {
      WHERE id = :id`,
   );
   const alive = prepare<Row>(database, `SELECT ${columns} FROM containers WHERE state <> 'gone' ORDER BY id`);
+  const countOf = prepare<{ count: number }>(
+    database,
+    `SELECT count(*) AS count FROM containers WHERE function_id = :functionId AND state <> 'gone'`,
+  );
   const of = (column: string) =>
     prepare<Row>(
       database,
@@ -65,6 +69,7 @@ export function containersIn(database: DatabaseSync): Containers {
       const { id, state, held, finished, readyAt, idleSince, killAt, goneAt, goneReason, logOffset } = row;
       update.run({ id, state, held, finished, readyAt, idleSince, killAt, goneAt, goneReason, logOffset });
     },
+    countOf: async (functionId) => countOf.one({ functionId })?.count ?? 0,
     alive: async () => alive.all().map(toContainer),
     ofApp: async (owner, states) => ofApp.all({ owner, states: list(states) }).map(toContainer),
     ofWorker: async (owner, states) => ofWorker.all({ owner, states: list(states) }).map(toContainer),

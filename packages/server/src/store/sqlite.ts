@@ -4,6 +4,7 @@
  * Group commit: all units that arrive in one turn of the event loop share a transaction, and with it one sync to disk
  * (`synchronous = FULL`); each unit has a savepoint, so one that throws takes nothing with it. While a sync blocks the
  * loop the next requests gather in the sockets, and become the next group: the group grows with the load by itself.
+ * Only a group of nothing but notes (see Store.note) commits without waiting for the disk.
  */
 import { DatabaseSync } from "node:sqlite";
 
@@ -26,6 +27,8 @@ type Unit = (tx: Tx) => Promise<unknown>;
 
 interface Waiting {
   unit: Unit;
+  /** Must be on disk when it resolves. */
+  durable: boolean;
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
 }
@@ -46,7 +49,8 @@ export function openStore(file: string, bells: Bells): Store {
   };
   const refuse = (): Promise<never> => Promise.reject(new Error("the store is closed"));
   return {
-    write: (unit) => (closed === undefined ? groups.write(unit) : refuse()),
+    write: (unit) => (closed === undefined ? groups.write(unit, true) : refuse()),
+    note: (unit) => (closed === undefined ? groups.write(unit, false) : refuse()),
     read: (unit) => (closed === undefined ? reads.read(unit) : refuse()),
     close: () => (closed ??= close()),
   };
@@ -96,6 +100,7 @@ class GroupCommit {
   readonly #nouns: Omit<Tx, "ring">;
   readonly #queue: Waiting[] = [];
   #running: Promise<void> | undefined;
+  #syncs = true;
 
   constructor(database: DatabaseSync, bells: Bells) {
     this.#database = database;
@@ -103,9 +108,9 @@ class GroupCommit {
     this.#nouns = nouns(database);
   }
 
-  write<T>(unit: (tx: Tx) => Promise<T>): Promise<T> {
+  write<T>(unit: (tx: Tx) => Promise<T>, durable: boolean): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ unit, resolve: resolve as (value: unknown) => void, reject });
+      this.#queue.push({ unit, durable, resolve: resolve as (value: unknown) => void, reject });
       this.#running ??= this.#drain();
     });
   }
@@ -126,6 +131,7 @@ class GroupCommit {
     const settle: (() => void)[] = [];
     const rings: Ring[] = [];
     try {
+      this.#sync(group.some(({ durable }) => durable));
       this.#database.exec("BEGIN IMMEDIATE");
       for (const waiting of group) settle.push(await this.#run(waiting, rings));
       this.#database.exec("COMMIT");
@@ -136,6 +142,13 @@ class GroupCommit {
     }
     for (const done of settle) done();
     for (const ring of rings) this.#bells.ring(...ring);
+  }
+
+  /** Whether the next commit waits for the disk; what was committed before without waiting goes with it. */
+  #sync(wanted: boolean): void {
+    if (this.#syncs === wanted) return;
+    this.#database.exec(`PRAGMA synchronous = ${wanted ? "FULL" : "NORMAL"}`);
+    this.#syncs = wanted;
   }
 
   /** Runs one unit inside the group's transaction; answers how to settle it once that is committed. */

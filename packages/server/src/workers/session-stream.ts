@@ -67,11 +67,13 @@ class SessionStream {
   async reconcile(join: worker.Join): Promise<void> {
     const { store, sessions } = this.#deps;
     const { workerId, outbox } = this.#session;
-    const wanted = await store.read((tx) =>
+    // First of all, so that whatever is assigned from here on reaches this session. The look is a unit of the writing
+    // side, which waits for a loss of this worker that is just being recorded.
+    sessions.join(this.#session);
+    const wanted = await store.write((tx) =>
       tx.containers.ofWorker(workerId, ["assigned", "starting", "ready", "draining"]),
     );
     const adopted = new Map(join.adopted.map((state) => [state.containerId, state]));
-    sessions.join(this.#session);
     for (const container of wanted) {
       if (adopted.get(container.id)?.fence === container.fence) continue;
       if (container.state === "assigned") sessions.assign(container);
@@ -128,7 +130,7 @@ class SessionStream {
       this.#decoders.forget(containerId);
       this.#session.outbox.push({ message: { case: "release", value: { containerId, fence } } });
     } else if (container !== undefined) {
-      await store.write((tx) => advance(tx, container.id, "starting", sessions.context()));
+      await store.note((tx) => advance(tx, container.id, "starting", sessions.context()));
     }
   }
 

@@ -86,7 +86,12 @@ export class WorkerSessions {
 
   /** Hands a container to its worker; when that is not connected, it gets it on its next join. */
   assign(container: Container): void {
-    void this.#assign(container);
+    this.#assign(container).catch((error: unknown) => {
+      this.#deps.log.error(
+        { err: error, container: container.id },
+        "a container was not assigned; its start will time out",
+      );
+    });
   }
 
   stop(container: Container, reason: string): void {
@@ -102,17 +107,17 @@ export class WorkerSessions {
 
   async #assign(container: Container): Promise<void> {
     const { store, log, serverKey } = this.#deps;
-    const session = this.#sessions.get(container.workerId);
-    if (session === undefined) return;
     try {
-      const spec = await store.read(async (tx) => {
+      const { state, spec } = await store.read(async (tx) => {
         const now = await tx.containers.get(container.id);
-        return now?.state === "assigned" ? containerSpec(tx, container) : undefined;
+        const spec = now?.state === "assigned" ? await containerSpec(tx, container) : undefined;
+        return { state: now?.state, spec };
       });
-      if (spec === undefined) return await this.#end(container, { reason: "stopped" });
+      if (state === "draining") return await this.#end(container, { reason: "stopped" });
+      if (spec === undefined) return; // its worker has it already, or it is gone
       const secret = doorSecret(serverKey, container);
       const value = { containerId: container.id, fence: container.fence, doorSecret: secret, spec };
-      session.outbox.push({ message: { case: "assign", value } });
+      this.#sessions.get(container.workerId)?.outbox.push({ message: { case: "assign", value } });
     } catch (error) {
       log.error({ err: error, container: container.id }, "a container could not be specified");
       const message = "its definition could not be read; the server's log says more";
@@ -132,6 +137,7 @@ export class WorkerSessions {
     if (session !== undefined) this.leave(session);
     try {
       await store.write(async (tx) => {
+        if (this.#leases.has(workerId)) return; // it came back in this very moment
         const containers = await tx.containers.ofWorker(workerId, ["assigned", "starting", "ready", "draining"]);
         const exit = { reason: "lost", message: "its worker was not heard of any more" } as const;
         for (const { id } of containers) await endContainer(tx, id, exit, this.context());

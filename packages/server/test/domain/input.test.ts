@@ -22,7 +22,10 @@ test("a crash is counted, and the third one ends the input with the reason", () 
   assert.deepEqual(crash(1), { state: "queued", crashes: 2 });
   const third = crash(2);
   assert.equal(third.state, "done");
-  assert.match(third.state === "done" ? third.failure.message : "", /after 3 containers crashed.*exited with code 1\.$/);
+  assert.match(
+    third.state === "done" ? third.failure.message : "",
+    /after 3 containers crashed.*exited with code 1\.$/,
+  );
 });
 
 test("the limit is a setting; without end means for ever", () => {

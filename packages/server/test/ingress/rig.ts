@@ -1,7 +1,7 @@
 /** A port on the loopback interface with a gRPC and an HTTP side, and clients for it. */
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -17,8 +17,8 @@ import * as grpc from "@grpc/grpc-js";
 import { silentLogger } from "@lydian/kit";
 import type { FastifyPluginAsync } from "fastify";
 
-import { createWeb } from "../../src/ingress/http.ts";
-import { Port, type PortOptions } from "../../src/ingress/port.ts";
+import { createWeb, type WebOptions } from "../../src/ingress/http.ts";
+import { type ListenAt, Port, type PortOptions } from "../../src/ingress/port.ts";
 import { type BoundRpc, createRpcServer, type RpcServerOptions } from "../../src/rpc/adapter.ts";
 
 export const testToken = { id: "ak-test", secret: "as-test" };
@@ -34,6 +34,8 @@ export async function startRig(
     routes?: readonly FastifyPluginAsync[];
     port?: Partial<PortOptions>;
     rpc?: Partial<RpcServerOptions>;
+    web?: Partial<WebOptions>;
+    at?: ListenAt;
   } = {},
 ): Promise<Rig> {
   const rpc = createRpcServer({
@@ -42,9 +44,9 @@ export async function startRig(
     logger: silentLogger,
     ...parts.rpc,
   });
-  const web = await createWeb({ logger: silentLogger, routes: parts.routes ?? [] });
+  const web = await createWeb({ logger: silentLogger, routes: parts.routes ?? [], ...parts.web });
   const port = new Port({ rpc, web: web.server, resolveDoor: () => undefined, logger: silentLogger, ...parts.port });
-  await port.listen({ host: "127.0.0.1", port: 0 });
+  await port.listen(parts.at ?? { host: "127.0.0.1", port: 0 });
   return {
     port,
     url: `http://127.0.0.1:${port.number}`,
@@ -74,13 +76,13 @@ export async function rawConnection(port: number, first: string | Buffer = ""): 
 export async function readAll(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  if (!socket.destroyed) await once(socket, "close");
+  // Not events.once: a reset is an end like any other here.
+  if (!socket.destroyed) await new Promise((resolve) => socket.once("close", resolve));
   return Buffer.concat(chunks).toString("latin1");
 }
 
 /** A relay that joins each connection to the port after a door's line, as a worker does. */
 export async function startDoor(port: number, secret: string): Promise<AsyncDisposable & { port: number }> {
-  const { createServer } = await import("node:net");
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (inside) => {
     const out = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -165,4 +167,13 @@ export function rpcClient(
       raw.makeBidiStreamRequest(path(method), write(method), read(method), metadataOf(headers)) as never,
     [Symbol.dispose]: () => raw.close(),
   };
+}
+
+/** As `rawConnection`, to another address of this machine. */
+export async function connectFrom(host: string, port: number, first: string): Promise<Socket> {
+  const socket = connect(port, host);
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  socket.write(first);
+  return socket;
 }

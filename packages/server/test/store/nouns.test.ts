@@ -11,7 +11,15 @@ import { testStore } from "../support/open-store.ts";
 describe("containers", () => {
   it("come back as they went in, with and without what may be missing", async () => {
     await using test = await testStore();
-    const full = container({ id: "ta-2", readyAt: 1, killAt: 2, goneAt: 3, goneReason: "lost", state: "gone", held: 4 });
+    const full = container({
+      id: "ta-2",
+      readyAt: 1,
+      killAt: 2,
+      goneAt: 3,
+      goneReason: "lost",
+      state: "gone",
+      held: 4,
+    });
     const found = await test.store.write(async (tx) => {
       await tx.containers.insert(container());
       await tx.containers.insert(full);
@@ -38,7 +46,11 @@ describe("containers", () => {
   it("are forgotten some time after they are gone, a few at a time", async () => {
     await using test = await testStore();
     const counts = await test.store.write(async (tx) => {
-      for (const [id, goneAt] of [["ta-1", 10], ["ta-2", 20], ["ta-3", 30]] as const) {
+      for (const [id, goneAt] of [
+        ["ta-1", 10],
+        ["ta-2", 20],
+        ["ta-3", 30],
+      ] as const) {
         await tx.containers.insert(container({ id, state: "gone", goneAt, goneReason: "x" }));
       }
       await tx.containers.insert(container({ id: "ta-4" }));
@@ -208,7 +220,7 @@ describe("mounts, images, tokens and blobs", () => {
       const blob = { id: "bl-1", sha256: "s", size: 3, complete: false, createdAt: 1 } as const;
       await tx.blobs.put(blob);
       await tx.blobs.put({ ...blob, complete: true });
-      return [await tx.identity.token("ak-1"), await tx.blobs.get("bl-1")];
+      return [{ ...(await tx.identity.token("ak-1")) }, await tx.blobs.get("bl-1")];
     });
     assert.deepEqual(found, [
       { id: "ak-1", secretSha256: "new", createdAt: 1 },

@@ -79,10 +79,11 @@ describe("group commit", () => {
     assert.equal(broken.status, "rejected");
     assert.match(String((broken as PromiseRejectedResult).reason), /in the middle/);
     assert.equal(after.status, "fulfilled");
-    assert.deepEqual(
-      await Promise.all(["before", "half", "after"].map((key) => has(test.store, key))),
-      [true, false, true],
-    );
+    assert.deepEqual(await Promise.all(["before", "half", "after"].map((key) => has(test.store, key))), [
+      true,
+      false,
+      true,
+    ]);
   });
 
   it("shows a later unit of the group what the earlier ones wrote", async () => {

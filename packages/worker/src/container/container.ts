@@ -2,7 +2,7 @@
 import { appendFileSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 
-import type { worker as wire } from "@lydian/contract";
+import type * as wire from "@lydian/contract/worker";
 import { type Clock, type Logger, messageOf, PlatformError, removeBelow, type Timer } from "@lydian/kit";
 
 import type { ContainerProcess } from "../runtime/runtime.ts";

@@ -1,6 +1,6 @@
 /** How a container ended, and what that is called on the wire. */
 import { create } from "@bufbuild/protobuf";
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 
 /** How a main process ended, as far as its runtime can tell. */
 export type ProcessEnd =

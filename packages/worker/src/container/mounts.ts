@@ -3,7 +3,7 @@ import { chmod, constants, copyFile, mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { fromBinary } from "@bufbuild/protobuf";
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 import { hasCode, PlatformError } from "@lydian/kit";
 
 import type { ContentCache } from "../content.ts";

@@ -1,5 +1,5 @@
 /** From a container's specification to a process that can be started: lays out its files, then asks its runner. */
-import type { worker as wire } from "@lydian/contract";
+import type * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
 import type { ContentCache } from "../content.ts";

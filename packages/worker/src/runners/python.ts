@@ -6,7 +6,7 @@
  * Remote paths (/root/…) are computed by the user's client only. A client that shows a remote traceback drops the
  * leading frames whose file has `/pkg/modal/` in its name, so the packages are shown under the name `pkg`.
  */
-import type { worker as wire } from "@lydian/contract";
+import type * as wire from "@lydian/contract/worker";
 
 import type { Layout, ProcessSpec } from "../runtime/runtime.ts";
 import type { ClientPackages } from "./client-packages.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 
 import { create } from "@bufbuild/protobuf";
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 
 import type { ClientPackages } from "../../src/runners/client-packages.ts";
 import { preparePython } from "../../src/runners/python.ts";

@@ -5,7 +5,7 @@ import net from "node:net";
 
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Server as GrpcServer, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 
 type Sent = MessageInitShape<typeof wire.ToWorkerSchema>["message"];
 type Stream = ServerDuplexStream<wire.FromWorker, wire.ToWorker>;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { worker as wire } from "@lydian/contract";
+import * as wire from "@lydian/contract/worker";
 
 import { workerMain } from "../../src/index.ts";
 import { Interpreters } from "../../src/runners/interpreters.ts";

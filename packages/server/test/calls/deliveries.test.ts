@@ -1,0 +1,47 @@
+/** Which inputs a container is known to have. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Deliveries, type Poll } from "../../src/calls/deliveries.ts";
+
+const poll = (idempotencyKey: string, signal = new AbortController().signal): Poll => ({
+  caller: { id: "ta-1" },
+  idempotencyKey,
+  signal,
+});
+
+test("a container with one slot that asks has nothing", () => {
+  const deliveries = new Deliveries();
+  deliveries.sent(poll("a"), ["in-1"]);
+  assert.deepEqual([...deliveries.before(poll("b"), 1)], []);
+});
+
+test("one with several has what was sent, until it is finished", () => {
+  const deliveries = new Deliveries();
+  assert.deepEqual([...deliveries.before(poll("a"), 5)], []);
+  deliveries.sent(poll("a"), ["in-1", "in-2"]);
+  deliveries.sent(poll("b"), ["in-3"]);
+  assert.deepEqual([...deliveries.before(poll("c"), 5)], ["in-1", "in-2", "in-3"]);
+  deliveries.finished("ta-1", ["in-2"]);
+  assert.deepEqual([...deliveries.before(poll("d"), 5)], ["in-1", "in-3"]);
+});
+
+test("a repeated request says that the last reply was lost", () => {
+  const deliveries = new Deliveries();
+  deliveries.sent(poll("a"), ["in-1"]);
+  deliveries.sent(poll("b"), ["in-2"]);
+  assert.deepEqual([...deliveries.before(poll("b"), 5)], ["in-1"]);
+});
+
+test("who hung up has received nothing", () => {
+  const deliveries = new Deliveries();
+  deliveries.sent(poll("a", AbortSignal.abort()), ["in-1"]);
+  assert.deepEqual([...deliveries.before(poll("b"), 5)], []);
+});
+
+test("nothing is known of a container that is gone", () => {
+  const deliveries = new Deliveries();
+  deliveries.sent(poll("a"), ["in-1"]);
+  deliveries.forget("ta-1");
+  assert.deepEqual([...deliveries.before(poll("b"), 5)], []);
+});

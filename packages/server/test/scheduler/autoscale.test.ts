@@ -1,0 +1,152 @@
+/** How many containers a function gets: by examples, then by what holds for every input. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { seededRandom } from "@lydian/testkit";
+
+import { type Container, type ContainerState, takesInputs } from "../../src/domain/container.ts";
+import type { Demand } from "../../src/domain/function.ts";
+import { autoscale } from "../../src/scheduler/autoscale.ts";
+import { container, demand, policy } from "../support/rows.ts";
+
+const now = 1_000_000;
+
+/** Containers by their states; those that are ready are busy unless they say since when they are idle. */
+const group = (...all: readonly Partial<Container>[]): Container[] =>
+  all.map((changes, index) =>
+    container({ id: `ta-${index}`, held: changes.idleSince === undefined ? 1 : 0, ...changes }),
+  );
+
+describe("autoscale", () => {
+  it("starts one container for each input that none has, up to the limit", () => {
+    const table: [Partial<Demand>, Container[], number][] = [
+      [{ queued: 0 }, [], 0],
+      [{ queued: 3 }, [], 3],
+      [{ queued: 30 }, [], 10],
+      [{ queued: 3, claimed: 2 }, group({}, {}), 3],
+      [{ queued: 2 }, group({ state: "assigned" }, { state: "starting" }), 0],
+      [{ queued: 1 }, group({ state: "draining", killAt: 1, held: 0 }), 1],
+      [{ queued: 5, policy: policy({ concurrency: 2 }) }, [], 3],
+      [{ queued: 0, policy: policy({ minContainers: 2 }) }, [], 2],
+      [{ queued: 9, policy: policy({ minContainers: 2, maxContainers: 1 }) }, [], 1],
+      [{ queued: 9, policy: policy({ maxContainers: 0 }) }, [], 0],
+    ];
+    for (const [changes, containers, start] of table) {
+      assert.equal(autoscale(demand(changes), containers, now).start, start, JSON.stringify(changes));
+    }
+  });
+
+  it("starts none for what a draining container still finishes", () => {
+    const draining = group({ state: "draining", killAt: 1, held: 1 });
+    assert.equal(autoscale(demand({ claimed: 1 }), draining, now).start, 0);
+    assert.equal(autoscale(demand({ claimed: 1, queued: 1 }), draining, now).start, 1);
+  });
+
+  it("starts none before the function's time after crashes, and looks again then", () => {
+    const waiting = demand({ queued: 1, notBefore: now + 500 });
+    assert.deepEqual(autoscale(waiting, [], now), { start: 0, drain: [], lookAgainAt: now + 500 });
+    assert.equal(autoscale(waiting, [], now + 500).start, 1);
+  });
+
+  it("gives back what was idle for the window, longest first, and says when the next is due", () => {
+    const containers = group({ idleSince: now - 60_000 }, { idleSince: now - 10_000 }, { idleSince: now - 70_000 }, {});
+    const { drain, lookAgainAt } = autoscale(demand({ claimed: 1 }), containers, now);
+    assert.deepEqual(
+      drain.map(({ id }) => id),
+      ["ta-2", "ta-0"],
+    );
+    assert.equal(lookAgainAt, now + 50_000);
+  });
+
+  it("keeps the least number and what the inputs need", () => {
+    const idle = group({ idleSince: 0 }, { idleSince: 1 }, { idleSince: 2 });
+    const drained = (changes: Partial<Demand>): number => autoscale(demand(changes), idle, now).drain.length;
+    assert.equal(drained({}), 3);
+    assert.equal(drained({ policy: policy({ minContainers: 2 }) }), 1);
+    assert.equal(drained({ queued: 2 }), 1);
+    assert.equal(drained({ queued: 9 }), 0);
+  });
+
+  it("looks again for a busy container, which tells nobody when it has become idle", () => {
+    assert.equal(autoscale(demand({ claimed: 1 }), group({}), now).lookAgainAt, now + 60_000);
+    const kept = demand({ claimed: 1, policy: policy({ minContainers: 1 }) });
+    assert.equal(autoscale(kept, group({}), now).lookAgainAt, undefined);
+  });
+});
+
+describe("autoscale, whatever comes", () => {
+  const random = seededRandom(42);
+  const states: readonly ContainerState[] = ["assigned", "starting", "ready", "draining"];
+  const cases = Array.from({ length: 5_000 }, () => {
+    const containers = Array.from({ length: random.below(12) }, (_, index) => {
+      const state = random.pick(states) ?? "ready";
+      const held = state === "ready" || state === "draining" ? random.below(3) : 0;
+      return container({ id: `ta-${index}`, state, held, idleSince: now - random.below(120_000) });
+    });
+    const changes = {
+      policy: policy({
+        minContainers: random.below(4),
+        maxContainers: random.below(8),
+        concurrency: 1 + random.below(3),
+        scaledownMs: 1 + random.below(90_000),
+      }),
+      queued: random.below(20),
+      claimed: containers.reduce((sum, { held }) => sum + held, 0),
+      notBefore: random.once(4) ? now + random.below(5_000) : 0,
+    };
+    return { demand: demand(changes), containers };
+  });
+  const active = (containers: readonly Container[]): number =>
+    containers.filter(({ state }) => takesInputs(state)).length;
+
+  it("never has more containers take inputs than the limit allows", () => {
+    for (const { demand, containers } of cases) {
+      const { start } = autoscale(demand, containers, now);
+      assert.ok(start === 0 || active(containers) + start <= demand.policy.maxContainers);
+    }
+  });
+
+  it("ends only what is ready, idle and due, and never falls below the least number", () => {
+    for (const { demand, containers } of cases) {
+      const { drain } = autoscale(demand, containers, now);
+      for (const { state, held, idleSince } of drain) {
+        assert.equal(state, "ready");
+        assert.equal(held, 0);
+        assert.ok(idleSince + demand.policy.scaledownMs <= now);
+      }
+      const least = Math.min(demand.policy.minContainers, demand.policy.maxContainers);
+      assert.ok(drain.length === 0 || active(containers) - drain.length >= least);
+      assert.equal(new Set(drain).size, drain.length);
+    }
+  });
+
+  it("never starts and ends at once", () => {
+    for (const { demand, containers } of cases) {
+      const { start, drain } = autoscale(demand, containers, now);
+      assert.ok(start === 0 || drain.length === 0);
+    }
+  });
+
+  it("asks to be called again only in the future, and comes to rest when it is obeyed", () => {
+    for (const { demand, containers } of cases) {
+      const first = autoscale(demand, containers, now);
+      assert.ok(first.lookAgainAt === undefined || first.lookAgainAt > now);
+      const started = Array.from({ length: first.start }, (_, i) =>
+        container({ id: `ta-new-${i}`, state: "assigned" }),
+      );
+      const after = containers.map((each) =>
+        first.drain.includes(each) ? { ...each, state: "draining" as const } : each,
+      );
+      const second = autoscale(demand, [...after, ...started], now);
+      assert.deepEqual([second.start, second.drain], [0, []]);
+    }
+  });
+
+  it("always has a container for waiting inputs, unless it may not", () => {
+    for (const { demand, containers } of cases) {
+      const { start, lookAgainAt } = autoscale(demand, containers, now);
+      if (demand.queued === 0 || demand.policy.maxContainers === 0 || active(containers) > 0) continue;
+      assert.ok(start > 0 || (demand.notBefore > now && lookAgainAt !== undefined && lookAgainAt <= demand.notBefore));
+    }
+  });
+});

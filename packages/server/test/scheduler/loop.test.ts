@@ -1,0 +1,267 @@
+/** The loop that acts: over a real store, with a clock that tests move and hands that only take notes. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { fromBinary } from "@bufbuild/protobuf";
+import { GenericResultSchema } from "@lydian/contract";
+import { silentLogger } from "@lydian/kit";
+
+import { stopApp } from "../../src/apps/stop.ts";
+import { claimInputs } from "../../src/calls/claim.ts";
+import { completeInputs } from "../../src/calls/complete.ts";
+import { advance } from "../../src/containers/begin.ts";
+import { endContainer } from "../../src/containers/end.ts";
+import { demandBell } from "../../src/domain/bells.ts";
+import type { Container } from "../../src/domain/container.ts";
+import type { FunctionRecord, ScalingPolicy } from "../../src/domain/function.ts";
+import type { Store } from "../../src/domain/store.ts";
+import type { WorkerView } from "../../src/domain/worker.ts";
+import { Scheduler } from "../../src/scheduler/loop.ts";
+import { assertInvariants } from "../support/invariants.ts";
+import { type TestStore, testStore } from "../support/open-store.ts";
+import { plantCall, plantContainer, plantFunction, success } from "../support/rows.ts";
+
+/** A scheduler that runs; `passes` counts how often it looked. */
+async function running(changes: Partial<ScalingPolicy> = {}, wrap: (store: Store) => Store = (store) => store) {
+  const test = await testStore();
+  const of = await test.does((tx, context) => plantFunction(tx, context, { policy: changes }));
+  const workers: WorkerView[] = [{ id: "local", capacity: { milliCpu: 1_000, memoryMib: 1_024 } }];
+  const assigned: Container[] = [];
+  const stopped: string[] = [];
+  let passes = 0;
+  const store: Store = { ...test.store, read: (unit) => (passes++, test.store.read(unit)) };
+  const hands = {
+    workers: () => workers,
+    assign: (container: Container) => void assigned.push(container),
+    stop: ({ id }: Container) => void stopped.push(id),
+  };
+  const scheduler = new Scheduler({ ...test, store: wrap(store), hands, log: silentLogger });
+  scheduler.start();
+  await test.clock.settle();
+  return {
+    ...test,
+    of,
+    workers,
+    assigned,
+    stopped,
+    scheduler,
+    passes: () => passes,
+    async [Symbol.asyncDispose]() {
+      await scheduler.close();
+      assert.equal(test.clock.pending, 0, "nothing is left behind");
+      assertInvariants(test.file);
+      await test[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const call = async (test: TestStore, of: FunctionRecord) => {
+  const made = await test.does((tx, context) => plantCall(tx, of, context));
+  await test.clock.settle();
+  return made;
+};
+
+const stateOf = (test: TestStore, id: string | undefined) =>
+  test.store.read(async (tx) => (await tx.containers.get(id ?? ""))?.state);
+
+/** The container becomes ready, takes what waits and finishes it. */
+async function serve(test: TestStore, { id }: Container): Promise<void> {
+  await test.does(async (tx, context) => {
+    await advance(tx, id, "ready", context);
+    const claim = await claimInputs(tx, { containerId: id, atMost: 1, received: new Set() }, context);
+    const inputs = claim.kind === "inputs" ? claim.inputs : [];
+    const completions = inputs.map((input) => ({ inputId: input.id, result: success("x"), startedAt: undefined }));
+    await completeInputs(tx, id, completions, context);
+  });
+  await test.clock.settle();
+}
+
+describe("the scheduler", () => {
+  it("starts a container for a call, once, and hands it to its worker", async () => {
+    await using test = await running();
+    await call(test, test.of);
+    assert.equal(test.assigned.length, 1);
+    const [container] = test.assigned;
+    assert.deepEqual(
+      [container?.functionId, container?.workerId, container?.state, container?.milliCpu, container?.memoryMib],
+      [test.of.id, "local", "assigned", 100, 128],
+    );
+    assert.match(container?.fence ?? "", /^[A-Za-z0-9]{16}$/);
+    test.bells.ring(demandBell);
+    await test.clock.advance(1_000);
+    assert.equal(test.assigned.length, 1);
+  });
+
+  it("gives every container a fence of its own", async () => {
+    await using test = await running();
+    for (let i = 0; i < 3; i++) await call(test, test.of);
+    assert.equal(new Set(test.assigned.map(({ fence }) => fence)).size, 3);
+  });
+
+  it("starts what fits, and the rest when a worker with room comes", async () => {
+    await using test = await running({ milliCpu: 600 });
+    for (let i = 0; i < 3; i++) await call(test, test.of);
+    assert.equal(test.assigned.length, 1);
+    test.workers.push({ id: "second", capacity: { milliCpu: 2_000, memoryMib: 1_024 } });
+    test.bells.ring(demandBell);
+    await test.clock.settle();
+    assert.deepEqual(
+      test.assigned.map(({ workerId }) => workerId),
+      ["local", "second", "second"],
+    );
+  });
+
+  it("starts nothing for an app that is stopping", async () => {
+    await using test = await running();
+    test.workers.length = 0;
+    await call(test, test.of);
+    await test.does(async (tx) => {
+      const app = await tx.apps.get(test.of.appId);
+      if (app !== undefined) await tx.apps.update({ ...app, state: "stopping" });
+    });
+    test.workers.push({ id: "local", capacity: { milliCpu: 1_000, memoryMib: 1_024 } });
+    test.bells.ring(demandBell);
+    await test.clock.settle();
+    assert.deepEqual(test.assigned, []);
+  });
+
+  it("ends an idle container exactly when its window is over, and kills it when it does not end", async () => {
+    await using test = await running({ scaledownMs: 10_000 });
+    await call(test, test.of);
+    const [container] = test.assigned;
+    if (container === undefined) throw new Error("none was started");
+    await test.clock.advance(3_000);
+    await serve(test, container);
+    await test.clock.advance(9_999);
+    assert.equal(await stateOf(test, container.id), "ready");
+    await test.clock.advance(1);
+    assert.equal(await stateOf(test, container.id), "draining");
+    await test.clock.advance(29_999);
+    assert.deepEqual(test.stopped, []);
+    await test.clock.advance(1);
+    assert.deepEqual(test.stopped, [container.id]);
+  });
+
+  it("does not end a container that took an input after it was looked at", async () => {
+    let meddle: (() => Promise<void>) | undefined;
+    const afterRead = (store: Store): Store => ({
+      ...store,
+      read: async (unit) => {
+        const value = await store.read(unit);
+        await meddle?.();
+        return value;
+      },
+    });
+    await using test = await running({ scaledownMs: 10_000 }, afterRead);
+    const busy = await test.does((tx, context) => plantContainer(tx, test.of, context));
+    meddle = async () => {
+      meddle = undefined;
+      await test.does(async (tx, context) => {
+        await plantCall(tx, test.of, context);
+        await claimInputs(tx, { containerId: busy.id, atMost: 1, received: new Set() }, context);
+      });
+    };
+    await test.clock.advance(10_000);
+    test.bells.ring(demandBell);
+    await test.clock.settle();
+    assert.equal(await stateOf(test, busy.id), "ready");
+  });
+
+  it("kills a container that is not ready in time, and tells who waits", async () => {
+    await using test = await running({ startupMs: 20_000 });
+    const { callId } = await call(test, test.of);
+    const [container] = test.assigned;
+    await test.clock.advance(19_999);
+    assert.deepEqual(test.stopped, []);
+    await test.clock.advance(1);
+    assert.deepEqual(test.stopped, [container?.id]);
+    const [output] = await test.store.read((tx) => tx.outputs.after(callId, 0, 1));
+    const result = fromBinary(GenericResultSchema, output?.result ?? new Uint8Array());
+    assert.equal(result.exception, "The container could not be started: it was not ready after 20 s.");
+    await test.does((tx, context) => endContainer(tx, container?.id ?? "", { reason: "stopped" }, context));
+    await test.clock.advance(60_000);
+    assert.equal(test.assigned.length, 1, "nothing waits any more");
+  });
+
+  it("tries a deployed function again after a start that took too long, later each time", async () => {
+    await using test = await running({ startupMs: 20_000 });
+    await test.does(async (tx) => {
+      const app = await tx.apps.get(test.of.appId);
+      if (app !== undefined) await tx.apps.update({ ...app, state: "deployed" });
+    });
+    await call(test, test.of);
+    await test.clock.advance(20_000);
+    await test.does((tx, context) => endContainer(tx, test.assigned[0]?.id ?? "", { reason: "stopped" }, context));
+    await test.clock.advance(999);
+    assert.equal(test.assigned.length, 1);
+    await test.clock.advance(1);
+    assert.equal(test.assigned.length, 2);
+    await test.clock.advance(20_000);
+    const demand = await test.store.read((tx) => tx.functions.demand(test.of.id));
+    assert.deepEqual([demand?.queued, (demand?.notBefore ?? 0) - test.clock.now()], [1, 2_000]);
+  });
+
+  it("kills what an app that stops leaves in the middle of an input", async () => {
+    await using test = await running();
+    await call(test, test.of);
+    const [container] = test.assigned;
+    await test.does(async (tx, context) => {
+      const app = await tx.apps.get(test.of.appId);
+      if (app !== undefined) await stopApp(tx, app, { reason: "x", graceMs: 30_000 }, context);
+    });
+    await test.clock.settle();
+    assert.deepEqual(test.stopped, [container?.id]);
+  });
+});
+
+describe("the scheduler's rest", () => {
+  it("is undisturbed while nothing changes", async () => {
+    await using test = await running();
+    const before = test.passes();
+    await test.clock.advance(3_600_000);
+    assert.ok(test.passes() - before <= 2 * 60, `${test.passes() - before} passes in an idle hour`);
+  });
+
+  it("does not end in haste when nothing can be placed", async () => {
+    await using test = await running({ milliCpu: 5_000 });
+    await call(test, test.of);
+    const before = test.passes();
+    await test.clock.advance(600_000);
+    assert.ok(test.passes() - before <= 25, `${test.passes() - before} passes in ten minutes`);
+  });
+
+  it("is as long while containers are overdue and do not end", async () => {
+    await using test = await running({ scaledownMs: 1_000 });
+    await test.does((tx, context) => plantContainer(tx, test.of, context, { state: "draining", killAt: context.now }));
+    test.bells.ring(demandBell);
+    await test.clock.settle();
+    const before = test.passes();
+    await test.clock.advance(600_000);
+    assert.ok(test.passes() - before <= 25, `${test.passes() - before} passes in ten minutes`);
+  });
+
+  it("goes on after a pass that failed, without haste", async () => {
+    let failures = 0;
+    let broken = false;
+    const failing = (store: Store): Store => ({
+      ...store,
+      read: (unit) => (broken ? (failures++, Promise.reject(new Error("the disk is gone"))) : store.read(unit)),
+    });
+    await using test = await running({}, failing);
+    broken = true;
+    await call(test, test.of);
+    await test.clock.advance(10_000);
+    assert.ok(failures >= 5 && failures <= 25, `${failures} tries in ten seconds`);
+    broken = false;
+    await test.clock.advance(1_000);
+    assert.equal(test.assigned.length, 1);
+  });
+
+  it("ends with close, also when nothing was ever asked", async () => {
+    await using test = await running();
+    await test.scheduler.close();
+    await test.scheduler.close();
+    await call(test, test.of);
+    assert.deepEqual(test.assigned, []);
+  });
+});
