@@ -1,5 +1,7 @@
 """Functions that fail in the ways that functions do."""
 
+import threading
+
 import modal
 
 app = modal.App("failures")
@@ -22,7 +24,7 @@ def order(item: str):
 
 @app.function()
 def unpicklable():
-    return lambda: None
+    return threading.Lock()
 
 
 @app.function()
@@ -52,5 +54,7 @@ def no_pickle():
         unpicklable.remote()
     except Exception as error:
         print(f"caught {type(error).__name__}: {error}")
+    else:
+        raise AssertionError("a lock cannot travel")
     assert fine.remote(3) == 6
     print("and the next call is answered")

@@ -6,6 +6,7 @@ import { type Clock, Leases, type Logger, type NewId } from "@lydian/kit";
 
 import type { Times } from "../config.ts";
 import { type App, livesByHeartbeat } from "../domain/app.ts";
+import { logsBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { type StopOptions, stopApp } from "./stop.ts";
@@ -45,11 +46,17 @@ export class Presence {
   async departed(tx: Tx, app: App, departure: Departure): Promise<void> {
     this.#leases.drop(app.id);
     if (app.state === "detached" && departure !== "failed") {
-      await tx.apps.update({ ...app, state: "disconnected" });
-      return this.heard(app.id);
+      await this.#disconnect(tx, app);
+      return;
     }
     const graceMs = departure === "done" ? this.#deps.times.drainGrace : hurryMs;
     await this.#stop(tx, app, { reason: "The app was stopped by its client.", graceMs });
+  }
+
+  async #disconnect(tx: Tx, app: App): Promise<void> {
+    await tx.apps.update({ ...app, state: "disconnected" });
+    this.heard(app.id);
+    tx.ring(logsBell(app.id)); // the client's log ends here, though the app goes on
   }
 
   async #stop(tx: Tx, app: App, options: StopOptions): Promise<void> {
@@ -65,8 +72,7 @@ export class Presence {
         const app = await tx.apps.get(appId);
         if (app === undefined) return;
         if (app.state === "detached") {
-          await tx.apps.update({ ...app, state: "disconnected" });
-          this.heard(appId);
+          await this.#disconnect(tx, app);
         } else if (app.state === "disconnected" && (await hasWork(tx, appId))) {
           this.heard(appId);
         } else if (app.state === "disconnected" || livesByHeartbeat(app.state)) {

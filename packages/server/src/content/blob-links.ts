@@ -93,7 +93,7 @@ export class BlobLinks {
   link(base: string, link: BlobLink, lifeMs: number): string {
     const query = new URLSearchParams(fieldsOf(link, this.#now() + lifeMs));
     query.set("sig", this.#sign(link.blobId, query));
-    return `${base}/blobs/${link.blobId}?${query}`;
+    return `${base}/blobs/${link.blobId}?${query.toString()}`;
   }
 
   /**
@@ -125,7 +125,7 @@ export class BlobLinks {
   #sign(blobId: string, query: URLSearchParams): string {
     const sorted = new URLSearchParams(query);
     sorted.sort();
-    return createHmac("sha256", this.#key).update(`blob-link/1\n${blobId}\n${sorted}`).digest("base64url");
+    return createHmac("sha256", this.#key).update(`blob-link/1\n${blobId}\n${sorted.toString()}`).digest("base64url");
   }
 }
 

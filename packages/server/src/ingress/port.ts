@@ -6,7 +6,7 @@
  */
 import { once } from "node:events";
 import type { Server as HttpServer } from "node:http";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from "node:tls";
 
 import { type Server as RpcServer, ServerCredentials } from "@grpc/grpc-js";

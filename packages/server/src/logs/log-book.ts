@@ -4,7 +4,7 @@
  * A piece is written and synced first and committed second; what lies beyond the committed end was never acknowledged
  * and is cut off on start. Pieces of one app that arrive while a write is under way go together in the next one.
  */
-import { mkdir, open, readdir } from "node:fs/promises";
+import { mkdir, open, readdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type Bells, hasCode, removeBelow, syncFolder } from "@lydian/kit";
@@ -140,6 +140,8 @@ export class LogBook {
   async #write(appId: string, end: LogEnd | undefined, lines: readonly LogLine[]): Promise<LogEnd> {
     const folder = join(this.#folder, appId);
     const full = end !== undefined && end.bytes >= segmentBytes;
+    // It is read to its end from here on, which must not be that of a piece that failed.
+    if (full) await truncate(segmentFile(folder, end.segment), end.bytes);
     const at = end === undefined ? logStart : full ? { segment: end.segment + 1, bytes: 0 } : end;
     const isNew = at.bytes === 0;
     if (isNew) await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -36,10 +36,12 @@ function runState(state: AppState): "ephemeral" | "detached" {
     case AppState.DETACHED:
       return "detached";
     default:
-      throw fail("unimplemented", "Deployments are not supported yet.", {
-        hint: "Use `modal run`, also with --detach",
-      });
+      return refuseDeployment();
   }
+}
+
+function refuseDeployment(): never {
+  throw fail("unimplemented", "Deployments are not supported yet.", { hint: "Use `modal run`, also with --detach" });
 }
 
 function departure(reason: AppDisconnectReason): Departure {
@@ -68,6 +70,7 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       presence.heard(reply.appId ?? "");
       return reply;
     }),
+    appGetByDeploymentName: user(async () => refuseDeployment()),
     appHeartbeat: user(async ({ appId }) => {
       const app = await store.read((tx) => tx.apps.get(appId));
       if (app === undefined) throw fail("notFound", `App ${appId} does not exist.`);

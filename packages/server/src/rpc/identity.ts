@@ -38,6 +38,7 @@ export function identityRpcs({ store, config }: Platform): Rpcs<typeof ModalClie
         environmentId: id,
         name,
         default: name === defaultEnvironment,
+        imageBuilderVersion: builderVersion,
       }));
       return { items };
     }),

@@ -73,7 +73,8 @@ test("parts cover a blob of any size", () => {
 });
 
 test("lists of parts", () => {
-  const part = (n: unknown, etag: string) => `<Part>\n<PartNumber>${n}</PartNumber>\n<ETag>"${etag}"</ETag>\n</Part>`;
+  const part = (n: number | string, etag: string) =>
+    `<Part>\n<PartNumber>${n}</PartNumber>\n<ETag>"${etag}"</ETag>\n</Part>`;
   const list = (...parts: string[]) => ["<CompleteMultipartUpload>", ...parts, "</CompleteMultipartUpload>"].join("\n");
   assert.deepEqual(parsePartList(list(part(1, "a".repeat(32)), part(2, "b".repeat(32)))), [
     { part: 1, etag: "a".repeat(32) },
@@ -109,6 +110,8 @@ test("ranges", () => {
     ["bytes=-", undefined],
     ["lines=1-2", undefined],
   ];
-  for (const [header, expected] of cases) assert.deepEqual(rangeOf(header, 10), expected, header);
+  for (const [header, expected] of cases) {
+    assert.deepEqual(rangeOf(header, 10), expected, String(header));
+  }
   assert.equal(rangeOf("bytes=0-", 0), "unsatisfiable");
 });

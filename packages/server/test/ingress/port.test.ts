@@ -22,11 +22,11 @@ const rpcs = bind(ModalClient, {
 });
 const routes: FastifyPluginAsync[] = [
   async (app) => {
-    app.get("/who", async (request) => identityOf(request.raw.socket) ?? { kind: "outside" });
+    app.get("/who", (request) => identityOf(request.raw.socket) ?? { kind: "outside" });
     app.get("/bug", async () => {
       throw new Error("inner secret");
     });
-    app.post("/echo", async (request) => request.body);
+    app.post("/echo", (request) => request.body);
   },
 ];
 const resolveDoor = async (secret: string) => {
@@ -80,14 +80,15 @@ test("a preface that comes byte by byte is gRPC", async () => {
   // A relay that splits what the client sends first into single bytes.
   const slow = createServer((inside) => {
     const out = connect({ port: rig.port.number, host: "127.0.0.1", noDelay: true });
-    inside.once("data", async (first: Buffer) => {
+    const trickle = async (first: Buffer): Promise<void> => {
       inside.pause();
       for (const byte of first) {
         out.write(Buffer.of(byte));
         await new Promise((resolve) => setImmediate(resolve));
       }
       inside.pipe(out);
-    });
+    };
+    inside.once("data", (first: Buffer) => void trickle(first));
     out.pipe(inside);
     for (const socket of [inside, out]) socket.on("error", () => {});
   }).listen(0, "127.0.0.1");

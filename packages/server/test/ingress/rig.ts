@@ -159,7 +159,7 @@ export function rpcClient(
             else message = reply as never;
           },
         );
-        call.on("status", ({ code, metadata }) => code === 0 && resolve({ message, trailers: metadata }));
+        call.on("status", ({ code, metadata }) => code === grpc.status.OK && resolve({ message, trailers: metadata }));
       }),
     stream: (method, request, headers = tokenHeaders) =>
       raw.makeServerStreamRequest(path(method), write(method), read(method), request, metadataOf(headers)) as never,

@@ -4,7 +4,6 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { get } from "node:https";
-import { type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -22,7 +21,7 @@ const { method } = ModalClient;
 const rpcs = bind(ModalClient, { clientHello: anyone(async (_request, call) => ({ warning: call.caller.kind })) });
 const routes: FastifyPluginAsync[] = [
   async (app) => {
-    app.get("/who", async (request) => identityOf(request.raw.socket) ?? { kind: "outside" });
+    app.get("/who", (request) => identityOf(request.raw.socket) ?? { kind: "outside" });
   },
 ];
 const resolveDoor = (secret: string) =>
@@ -102,7 +101,7 @@ test("gRPC, HTTP and doors under TLS; plain only from this machine", async (cont
   await context.test("plain from elsewhere is refused", async (inner) => {
     const host = addressOfThisMachine();
     if (host === undefined) return inner.skip("this machine has only a loopback interface");
-    const say = async (text: string): Promise<string> => readAll((await connectFrom(host, number, text)) as Socket);
+    const say = async (text: string): Promise<string> => readAll(await connectFrom(host, number, text));
     assert.match(await say("GET /who HTTP/1.1\r\nhost: x\r\n\r\n"), /^HTTP\/1.1 400 [^]*use https/);
     assert.equal(await say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "");
     assert.equal(await say("LYDIAN/1 s3cret\nGET /who HTTP/1.1\r\nhost: x\r\n\r\n"), "");

@@ -82,7 +82,7 @@ export async function plantFunction(
     name: "app",
     state: changes.state ?? "ephemeral",
     createdAt: context.now,
-    stoppedAt: undefined,
+    stoppedAt: changes.state === "stopped" ? context.now : undefined,
     layout: { functionIds: {}, classIds: {} },
   });
   const record: FunctionRecord = {

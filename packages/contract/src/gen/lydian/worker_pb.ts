@@ -305,7 +305,8 @@ export type ContainerSpec = Message<"lydian.worker.ContainerSpec"> & {
   mounts: Mount[];
 
   /**
-   * Secrets are among them: kept with mode 0600, never logged. Wins over what the runner sets.
+   * Secrets are among them: kept with mode 0600, never logged. Wins over what the runner sets, but for what makes the
+   * container find its door and its arguments (MODAL_TASK_ID, MODAL_SERVER_URL and the like); PYTHONPATH is joined.
    *
    * @generated from field: map<string, string> env = 4;
    */

@@ -1,0 +1,1 @@
+"""A package, run as a module: `modal run -m packaged.app`."""

@@ -1,0 +1,3 @@
+"""Travels with its package."""
+
+separator = " and "

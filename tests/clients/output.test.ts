@@ -1,0 +1,47 @@
+/** What a function prints appears in the client's terminal, in order, while the function runs. */
+import assert from "node:assert/strict";
+
+import { modal, platformOfFile, testEachClient } from "@lydian/testkit";
+
+import { Scratch, app } from "./scratch.ts";
+
+const platform = await platformOfFile();
+
+testEachClient("prints appear while the function runs", async (version) => {
+  await using scratch = await Scratch.make();
+  await using run = modal(platform, version, ["run", app("output.py"), "--folder", scratch.path]);
+  // The function goes on only when we have seen the words before, so it cannot have ended by then.
+  await run.sees("first words\n");
+  await scratch.put("first-seen");
+  await run.sees("to stderr\n");
+  await scratch.put("second-seen");
+  await run.sees("from the descriptor\n");
+  await scratch.put("third-seen");
+  const output = await run.finishWith(0);
+  const printed = [
+    "before\n",
+    "first words\n",
+    "to stderr\n",
+    "from the descriptor\n",
+    "an unfinished line\n", // printed in two parts
+    "ünïcödé ☃\n",
+    `${"x".repeat(100_000)}\n`,
+    "last words without an end",
+  ];
+  let at = -1;
+  for (const text of printed) {
+    const next = output.indexOf(text, at + 1);
+    assert.ok(next > at, run.describe(`has not printed ${JSON.stringify(text.slice(0, 40))} in its turn`));
+    at = next;
+  }
+});
+
+testEachClient("no line is lost and none comes twice, however many there are", async (version) => {
+  const count = 20_000;
+  await using run = modal(platform, version, ["run", app("output.py::chatter"), "--lines", String(count)]);
+  const lines = (await run.finishWith(0)).match(/^line \d+$/gm);
+  assert.deepEqual(
+    lines,
+    Array.from({ length: count }, (_, number) => `line ${number}`),
+  );
+});
