@@ -53,7 +53,7 @@ function wrongSide(rpc: string, access: Access): ServerError {
     anyone: "anyone",
     user: "users",
     container: "containers",
-    userOrContainer: "users",
+    userOrContainer: "users and containers",
     worker: "workers",
   };
   return fail("permissionDenied", `${rpc} can only be called by ${whose[access]}.`);

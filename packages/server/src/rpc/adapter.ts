@@ -98,9 +98,9 @@ class Desk {
               admit(metadata);
             };
             const refuse = (error: unknown): void => {
-              const answer = this.#answerFor(error, method.path);
-              call.sendStatus(statusOf(answer));
-              this.#observe(method.path.slice(method.path.lastIndexOf("/") + 1), startedMs, statusOf(answer).code);
+              const status = statusOf(this.#answerFor(error, method.path));
+              call.sendStatus(status);
+              this.#observe(method.path.slice(method.path.lastIndexOf("/") + 1), startedMs, status.code);
             };
             try {
               const caller = this.#identify(method.path, call.getPeer(), metadata);

@@ -1,0 +1,225 @@
+/**
+ * One life of the server without its port: the real parts over a real folder, RPCs and sessions called in process, and a
+ * death that can be had at any commit. What is dead does nothing more: no timer fires, no reply comes, nothing is written.
+ */
+import { join } from "node:path";
+
+import { type DescMethod, type MessageInitShape, type MessageShape, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ModalClient, type worker as wire } from "@lydian/contract";
+import { Bells, type Clock, type NewId, silentLogger } from "@lydian/kit";
+import type { ManualClock, OpenSession } from "@lydian/testkit";
+
+import { Presence } from "../../src/apps/presence.ts";
+import { Deliveries } from "../../src/calls/deliveries.ts";
+import { Reaper } from "../../src/calls/reap.ts";
+import { type ServerConfig, serverConfigSchema } from "../../src/config.ts";
+import { ContentStore } from "../../src/content/content-store.ts";
+import type { Store } from "../../src/domain/store.ts";
+import { ensureIdentity } from "../../src/identity/first-start.ts";
+import { LogBook } from "../../src/logs/log-book.ts";
+import { type BoundRpc, bind } from "../../src/rpc/adapter-access.ts";
+import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
+import { appRpcs } from "../../src/rpc/apps.ts";
+import { callRpcs } from "../../src/rpc/calls.ts";
+import { containerRpcs } from "../../src/rpc/containers.ts";
+import { functionRpcs } from "../../src/rpc/functions.ts";
+import { imageRpcs } from "../../src/rpc/images.ts";
+import type { Platform } from "../../src/rpc/platform.ts";
+import { Scheduler } from "../../src/scheduler/loop.ts";
+import { openStore } from "../../src/store/sqlite.ts";
+import { doorResolver } from "../../src/workers/doors.ts";
+import { runSession } from "../../src/workers/session-stream.ts";
+import { WorkerSessions } from "../../src/workers/sessions.ts";
+
+/** What a client sees when the server dies under its request: it repeats it. */
+export class ConnectionLost extends Error {}
+
+/** Dies at the write with this number, counted from 1: just before it is done, or just after, before anybody hears of it. */
+export interface Fault {
+  write: number;
+  when: "before" | "after";
+}
+
+export interface Request {
+  caller: Caller;
+  idempotencyKey?: string;
+  signal?: AbortSignal;
+}
+
+/** A promise of something that the dead will never do. */
+const never = new Promise<never>(() => {});
+
+export class ServerProcess {
+  readonly store: Store;
+  readonly resolveDoor: ReturnType<typeof doorResolver>;
+  /** Writes so far. */
+  writes = 0;
+  /** Set at any time: where to die. */
+  fault: Fault | undefined;
+  readonly #life = new AbortController();
+  readonly #disk: Store;
+  readonly #bells = new Bells();
+  readonly #rpcs: ReadonlyMap<string, BoundRpc>;
+  readonly #parts: { presence: Presence; sessions: WorkerSessions; scheduler: Scheduler; reaper: Reaper };
+  readonly #platform: Platform;
+
+  private constructor(config: ServerConfig, content: ContentStore, clock: ManualClock, newId: NewId) {
+    this.#disk = openStore(join(config.data, "store.sqlite"), this.#bells);
+    this.store = this.#mortal(this.#disk);
+    const mortalClock: Clock = {
+      now: () => clock.now(),
+      timer: (delayMs, fire) => clock.timer(delayMs, () => this.isDead || fire()),
+    };
+    const serverKey = new Uint8Array(32).fill(7);
+    const shared = { store: this.store, bells: this.#bells, clock: mortalClock, newId, log: silentLogger };
+    const logBook = new LogBook({ folder: join(config.data, "logs"), ...shared });
+    const timed = { ...shared, times: config.times, serverKey };
+    const presence = new Presence(timed);
+    const sessions = new WorkerSessions(timed);
+    this.#platform = { ...timed, config, content, logBook, presence, sessions };
+    this.#parts = { presence, sessions, scheduler: new Scheduler({ ...shared, hands: sessions }), reaper: new Reaper(timed) };
+    const deliveries = new Deliveries();
+    const families = [appRpcs, imageRpcs, functionRpcs, callRpcs].map((family) => family(this.#platform));
+    const bound = bind(ModalClient, ...families, containerRpcs(this.#platform, deliveries));
+    this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
+    this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
+    this.#openSession = (messages, signal) =>
+      runSession({ ...timed, sessions, logBook, cutDoors: (id) => deliveries.forget(id) }, messages, signal);
+  }
+
+  readonly #openSession: OpenSession;
+
+  static async start(folder: string, clock: ManualClock, newId: NewId): Promise<ServerProcess> {
+    const config = serverConfigSchema.parse({
+      data: folder,
+      publicUrl: "http://lydian.example",
+      workspace: "home",
+      ownerToken: { id: "ak-owner", secretSha256: "0".repeat(64) },
+      workerSecret: "w".repeat(40),
+    });
+    const server = new ServerProcess(config, await ContentStore.open(join(folder, "content")), clock, newId);
+    await server.#disk.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
+    await server.#platform.logBook.start();
+    await server.#parts.presence.start();
+    await server.#parts.sessions.start();
+    server.#parts.scheduler.start();
+    server.#parts.reaper.start();
+    return server;
+  }
+
+  get isDead(): boolean {
+    return this.#life.signal.aborted;
+  }
+
+  /** Aborts when the server dies. */
+  get death(): AbortSignal {
+    return this.#life.signal;
+  }
+
+  /** As kill -9 does it. The file is closed later, by `bury`, so that it is found as it was left. */
+  kill(): void {
+    this.#life.abort(new ConnectionLost("the server is dead"));
+  }
+
+  /** After the test: gives back what a dead process would not hold any more. */
+  async bury(): Promise<void> {
+    await this.#disk.close();
+  }
+
+  /** The orderly end. */
+  async close(): Promise<void> {
+    const { presence, sessions, scheduler, reaper } = this.#parts;
+    presence.close();
+    await reaper.close();
+    await scheduler.close();
+    sessions.close();
+    await this.#disk.close();
+  }
+
+  /** Calls an RPC as the wire would: both messages travel as bytes, and its caller must be one that may call it. */
+  async call<M extends DescMethod>(
+    method: M,
+    request: MessageInitShape<M["input"]>,
+    from: Request,
+  ): Promise<MessageShape<M["output"]>> {
+    if (this.isDead) throw new ConnectionLost("the server is dead");
+    const bound = this.#rpcs.get(method.name);
+    if (bound === undefined) throw new Error(`no RPC ${method.name}`);
+    const { access, handle } = bound.rpc;
+    const mayCall = access === from.caller.kind || (access === "userOrContainer" && from.caller.kind !== "worker");
+    if (!mayCall) throw new Error(`${method.name} is not for a ${from.caller.kind}`);
+    const received = fromBinary(method.input, toBinary(method.input, create(method.input, request as never)));
+    const unary = handle as unknown as (request: unknown, call: Call) => Promise<MessageInitShape<M["output"]>>;
+    const reply = await this.#orDeath(unary(received, callOf(method.name, from)));
+    const bytes = toBinary(method.output, create(method.output, reply as never));
+    return fromBinary(method.output, bytes) as MessageShape<M["output"]>;
+  }
+
+  /** A worker's session, which breaks off when the server dies. */
+  readonly session: OpenSession = (messages, signal) => this.#untilDeath(messages, signal);
+
+  async *#untilDeath(
+    messages: AsyncIterable<wire.FromWorker>,
+    signal: AbortSignal,
+  ): AsyncGenerator<MessageInitShape<typeof wire.ToWorkerSchema>> {
+    const stream = this.#openSession(messages, signal)[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await this.#orDeath(stream.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  }
+
+  /** What happens, unless the server dies first. */
+  #orDeath<T>(happens: Promise<T>): Promise<T> {
+    const { signal } = this.#life;
+    return new Promise((resolve, reject) => {
+      const onDeath = (): void => reject(signal.reason as Error);
+      if (signal.aborted) return onDeath();
+      signal.addEventListener("abort", onDeath, { once: true });
+      happens.then(resolve, reject).finally(() => signal.removeEventListener("abort", onDeath));
+    });
+  }
+
+  #mortal(disk: Store): Store {
+    const write =
+      (kind: "write" | "note"): Store["write"] =>
+      async (unit) => {
+        if (this.isDead) return await never;
+        const number = ++this.writes;
+        const isLast = this.fault?.write === number;
+        if (isLast && this.fault?.when === "before") this.kill();
+        const outcome = await disk[kind](async (tx) => {
+          this.#life.signal.throwIfAborted(); // dead before its turn came
+          return await unit(tx);
+        }).catch((error: unknown) => (this.isDead ? never : Promise.reject(error)));
+        if (isLast) this.kill();
+        return this.isDead ? await never : outcome;
+      };
+    return {
+      write: write("write"),
+      note: write("note"),
+      read: async (unit) => {
+        if (this.isDead) return await never;
+        const value = await disk.read(unit);
+        return this.isDead ? await never : value;
+      },
+      close: () => disk.close(),
+    };
+  }
+}
+
+function callOf(rpc: string, { caller, idempotencyKey, signal }: Request): Call {
+  return {
+    rpc,
+    caller,
+    clientVersion: "1.6.4",
+    clientType: caller.kind === "container" ? 3 : 1,
+    idempotencyKey,
+    retryAttempt: 0,
+    deadlineMs: Number.POSITIVE_INFINITY,
+    signal: signal ?? new AbortController().signal,
+    header: () => undefined,
+    warn: () => {},
+  };
+}
