@@ -4,7 +4,14 @@
  */
 import { join } from "node:path";
 
-import { type DescMethod, type MessageInitShape, type MessageShape, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMethod,
+  type MessageInitShape,
+  type MessageShape,
+  create,
+  fromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { ModalClient, type worker as wire } from "@lydian/contract";
 import { Bells, type Clock, type NewId, silentLogger } from "@lydian/kit";
 import type { ManualClock, OpenSession } from "@lydian/testkit";
@@ -77,7 +84,12 @@ export class ServerProcess {
     const presence = new Presence(timed);
     const sessions = new WorkerSessions(timed);
     this.#platform = { ...timed, config, content, logBook, presence, sessions };
-    this.#parts = { presence, sessions, scheduler: new Scheduler({ ...shared, hands: sessions }), reaper: new Reaper(timed) };
+    this.#parts = {
+      presence,
+      sessions,
+      scheduler: new Scheduler({ ...shared, hands: sessions }),
+      reaper: new Reaper(timed),
+    };
     const deliveries = new Deliveries();
     const families = [appRpcs, imageRpcs, functionRpcs, callRpcs].map((family) => family(this.#platform));
     const bound = bind(ModalClient, ...families, containerRpcs(this.#platform, deliveries));
