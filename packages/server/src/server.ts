@@ -10,6 +10,7 @@ import { Bells, type Clock, type Logger, hasCode, idMaker, writeDurably } from "
 import { Presence } from "./apps/presence.ts";
 import { Deliveries } from "./calls/deliveries.ts";
 import { Reaper } from "./calls/reap.ts";
+import { Timeouts } from "./calls/timeouts.ts";
 import type { ServerConfig } from "./config.ts";
 import { BlobLinks } from "./content/blob-links.ts";
 import { BlobUploads } from "./content/blob-uploads.ts";
@@ -70,12 +71,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const shared = { store, bells, clock, newId, log, times: config.times, serverKey };
   const presence = new Presence(shared);
   const sessions = new WorkerSessions(shared);
-  const platform: Platform = { ...shared, config, content, logBook, presence, sessions };
+  const timeouts = new Timeouts(shared);
+  const platform: Platform = { ...shared, config, content, logBook, presence, sessions, timeouts };
   const scheduler = new Scheduler({ ...shared, hands: sessions });
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
   const port = await openPort(options, platform, uploads);
   await presence.start();
   await sessions.start();
+  await timeouts.start();
   scheduler.start();
   reaper.start();
   await port.listen(options.listenAt);
@@ -84,6 +87,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     platform,
     close: async () => {
       presence.close();
+      timeouts.close();
       await reaper.close();
       await scheduler.close();
       sessions.close();

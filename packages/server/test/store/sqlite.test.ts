@@ -17,12 +17,11 @@ const keep = (key: string) => async (tx: Tx) => await tx.replies.keep(key, new U
 const has = (store: Store, key: string): Promise<boolean> =>
   store.read(async (tx) => (await tx.replies.find(key)) !== undefined);
 
-/** Counts commits: another connection's view of the data changes once for each. */
-function commitCounter(file: string): { (): number; close(): void } {
+/** How many pages the write-ahead log has. */
+function pagesOfLog(file: string): { (): number; close(): void } {
   const database = new DatabaseSync(file, { readOnly: true });
-  // data_version says that something was committed since the last look, not how much; the log says how many frames.
   const frames = database.prepare("PRAGMA wal_checkpoint(NOOP)");
-  const read = (): number => Number((frames.get() as { log: number }).log);
+  const read = (): number => (frames.get() as { log: number }).log;
   return Object.assign(read, { close: () => database.close() });
 }
 
@@ -42,7 +41,7 @@ describe("group commit", () => {
 
   it("costs as much of the log for many units as for one", async () => {
     await using test = await testStore();
-    const frames = commitCounter(test.file);
+    const frames = pagesOfLog(test.file);
     await test.store.write(keep("warm"));
     const before = frames();
     await test.store.write(keep("one"));
@@ -77,7 +76,7 @@ describe("group commit", () => {
     ]);
     assert.equal(before.status, "fulfilled");
     assert.equal(broken.status, "rejected");
-    assert.match(String((broken as PromiseRejectedResult).reason), /in the middle/);
+    assert.match(String(broken.reason), /in the middle/);
     assert.equal(after.status, "fulfilled");
     assert.deepEqual(await Promise.all(["before", "half", "after"].map((key) => has(test.store, key))), [
       true,

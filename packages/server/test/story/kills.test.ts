@@ -3,10 +3,11 @@
  * and without the containers, the container itself; and a client that repeats its request. Always one result arrives.
  */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 
 import { worker as wire } from "@lydian/contract";
-import { DatabaseSync } from "node:sqlite";
+import { sleep } from "@lydian/kit";
 
 import { Stage, type Interruption, type Step, answerTo, steps } from "../support/actors.ts";
 import type { Fault } from "../support/server-process.ts";
@@ -154,14 +155,38 @@ describe("a call whose client repeats its request", () => {
   }
 });
 
-describe("a worker that falls silent", () => {
-  it("loses its containers when its lease is over, and the call goes on with the next worker", async () => {
-    await using stage = await Stage.set();
-    const { world } = stage;
-    stage.interrupt("claimed", async () => {
-      stage.loseHost();
+describe("a worker that stays away for longer than its lease", () => {
+  /** At this step, for this long; the container goes on with what it does once that long has passed. */
+  async function awayAt(step: Step, awayMs: number, busyMs: number) {
+    const stage = await Stage.set();
+    let holder = "";
+    stage.interrupt(step, async ({ world }, id) => {
+      holder = id;
+      stage.stayAway(awayMs);
       world.worker.drop();
+      await sleep(world.clock, busyMs);
     });
-    await callThrough(stage, "world", 0);
+    return { stage, holder: () => holder };
+  }
+
+  it("loses the call to another container, and the late output of the first counts for nothing", async () => {
+    const { stage, holder } = await awayAt("computed", 15_000, 12_000);
+    await using _ = stage;
+    const tookMs = await callThrough(stage, "world", 20_000);
+    assert.ok(tookMs >= 15_000 && tookMs < 16_000, `${tookMs} ms`);
+    const { store } = await stage.world.server();
+    const first = await store.read((tx) => tx.containers.get(holder()));
+    assert.equal(first?.goneReason, "was lost: its worker was not heard of any more");
+    assert.equal(first?.finished, 0);
+    assert.equal(stage.world.worker.containers.has(holder()), false, "it has ended, and was released");
+  });
+
+  it("loses nothing when it is back in time", async () => {
+    const { stage, holder } = await awayAt("computed", 8_000, 9_000);
+    await using _ = stage;
+    const tookMs = await callThrough(stage, "world", 20_000);
+    assert.ok(tookMs >= 9_000 && tookMs < 10_000, `${tookMs} ms`);
+    const { store } = await stage.world.server();
+    assert.equal((await store.read((tx) => tx.containers.get(holder())))?.finished, 1);
   });
 });

@@ -5,6 +5,7 @@ import {
   GenericResult_GenericStatus as Status,
   worker as wire,
 } from "@lydian/contract";
+import { sleep } from "@lydian/kit";
 import type { HeldContainer } from "@lydian/testkit";
 
 import { World, rpc } from "./world.ts";
@@ -37,6 +38,7 @@ export class Stage implements AsyncDisposable {
   readonly #lives = new Map<string, AbortController>();
   readonly #faults: unknown[] = [];
   #interruption: { at: Step; act: Interruption } | undefined;
+  #awayMs = 0;
   #isOver = false;
 
   private constructor(world: World) {
@@ -59,6 +61,11 @@ export class Stage implements AsyncDisposable {
   /** Once, when somebody first comes to this step. */
   interrupt(at: Step, act: Interruption): void {
     this.#interruption = { at, act };
+  }
+
+  /** From the next break of its session on, the worker stays away for this long. */
+  stayAway(ms: number): void {
+    this.#awayMs = ms;
   }
 
   /** A whole call as a client makes it. */
@@ -104,6 +111,8 @@ export class Stage implements AsyncDisposable {
       await this.world.join().catch(() => {}); // the server died while it joined
       await worker.ended();
       await this.world.clock.settle();
+      if (this.#awayMs > 0) await sleep(this.world.clock, this.#awayMs);
+      this.#awayMs = 0;
     }
   }
 

@@ -19,6 +19,7 @@ import type { ManualClock, OpenSession } from "@lydian/testkit";
 import { Presence } from "../../src/apps/presence.ts";
 import { Deliveries } from "../../src/calls/deliveries.ts";
 import { Reaper } from "../../src/calls/reap.ts";
+import { Timeouts } from "../../src/calls/timeouts.ts";
 import { type ServerConfig, serverConfigSchema } from "../../src/config.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
 import type { Store } from "../../src/domain/store.ts";
@@ -83,12 +84,13 @@ export class ServerProcess {
     const timed = { ...shared, times: config.times, serverKey };
     const presence = new Presence(timed);
     const sessions = new WorkerSessions(timed);
-    this.#platform = { ...timed, config, content, logBook, presence, sessions };
+    const timeouts = new Timeouts(timed);
+    this.#platform = { ...timed, config, content, logBook, presence, sessions, timeouts };
     this.#parts = {
       presence,
       sessions,
       scheduler: new Scheduler({ ...shared, hands: sessions }),
-      reaper: new Reaper(timed),
+      reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
     const deliveries = new Deliveries();
     const families = [appRpcs, imageRpcs, functionRpcs, callRpcs].map((family) => family(this.#platform));
@@ -114,6 +116,7 @@ export class ServerProcess {
     await server.#platform.logBook.start();
     await server.#parts.presence.start();
     await server.#parts.sessions.start();
+    await server.#platform.timeouts.start();
     server.#parts.scheduler.start();
     server.#parts.reaper.start();
     return server;
@@ -142,6 +145,7 @@ export class ServerProcess {
   async close(): Promise<void> {
     const { presence, sessions, scheduler, reaper } = this.#parts;
     presence.close();
+    this.#platform.timeouts.close();
     await reaper.close();
     await scheduler.close();
     sessions.close();

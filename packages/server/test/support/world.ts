@@ -11,6 +11,7 @@ import {
   FunctionCallInvocationType,
   FunctionCallType,
   type FunctionGetOutputsItem,
+  type FunctionSchema$,
   Function_FunctionType,
   ModalClient,
 } from "@lydian/contract";
@@ -73,10 +74,14 @@ export class World implements AsyncDisposable {
     this.#server = this.#start();
   }
 
-  static async begin(worker: FakeWorkerOptions = {}): Promise<World> {
+  /** `definition` is what the function asks for besides its name and image. */
+  static async begin(
+    worker: FakeWorkerOptions = {},
+    definition: MessageInitShape<typeof FunctionSchema$> = {},
+  ): Promise<World> {
     const world = new World(await temporaryFolder(), worker);
     await world.server();
-    await world.#define();
+    await world.#define(definition);
     return world;
   }
 
@@ -180,7 +185,7 @@ export class World implements AsyncDisposable {
     watched.catch(() => {}); // thrown below
     const began = this.clock.now();
     for (;;) {
-      await this.#rest();
+      await this.rest();
       if (state.over) break;
       if (this.clock.now() - began >= atMostMs) throw new Error(`it did not happen within ${atMostMs} ms`);
       await this.clock.advance(250);
@@ -191,7 +196,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Lets everything happen that needs no time of the clock. */
-  async #rest(): Promise<void> {
+  async rest(): Promise<void> {
     for (let looks = 0; looks < 8; looks++) {
       await this.#server; // its start reads and writes files, at their own pace
       await turns();
@@ -222,11 +227,11 @@ export class World implements AsyncDisposable {
     return server;
   }
 
-  async #define(): Promise<void> {
+  async #define(asked: MessageInitShape<typeof FunctionSchema$>): Promise<void> {
     const app = await this.asUser(rpc.appCreate, { description: "story", appState: AppState.EPHEMERAL });
     this.appId = app.appId;
     const { imageId } = await this.asUser(rpc.imageGetOrCreate, { image });
-    const definition = { functionName: "hello", functionType: Function_FunctionType.FUNCTION, imageId };
+    const definition = { ...asked, functionName: "hello", functionType: Function_FunctionType.FUNCTION, imageId };
     const made = await this.asUser(rpc.functionCreate, { appId: this.appId, function: definition });
     this.functionId = made.functionId;
     const functionIds = { hello: made.functionId };
