@@ -157,7 +157,34 @@ function field(chance: Chance): Buffer {
 
 const knownMethods = ModalClient.methods.map(({ name }) => `/${ModalClient.typeName}/${name}`);
 
-function rpcAttempt(session: http2.ClientHttp2Session, token: Record<string, string>, chance: Chance): Attempt {
+/** Connections for calls: many calls share one until the server ends it. */
+export class Sessions implements Disposable {
+  readonly #url: URL;
+  readonly #all = new Set<http2.ClientHttp2Session>();
+  #current: http2.ClientHttp2Session | undefined;
+
+  constructor(url: URL) {
+    this.#url = url;
+  }
+
+  /** One that takes calls. */
+  get current(): http2.ClientHttp2Session {
+    if (this.#current === undefined || this.#current.closed || this.#current.destroyed) {
+      const session = http2.connect(this.#url);
+      session.on("error", () => {}); // its calls end with it
+      session.once("close", () => this.#all.delete(session));
+      this.#all.add(session);
+      this.#current = session;
+    }
+    return this.#current;
+  }
+
+  [Symbol.dispose](): void {
+    for (const session of this.#all) session.destroy();
+  }
+}
+
+function rpcAttempt(sessions: Sessions, token: Record<string, string>, chance: Chance): Attempt {
   const known = chance.pick(knownMethods);
   const path = chance.pick([known, known, known, `${known}x`, `/${chance.text(20)}/${chance.text(10)}`, `/${chance.text(30)}`, "/"]);
   const credentials = chance.pick([token, token, {}, { "x-modal-token-id": "ak-x", "x-modal-token-secret": chance.text(20) }]);
@@ -177,7 +204,7 @@ function rpcAttempt(session: http2.ClientHttp2Session, token: Record<string, str
   const bytes = body(chance);
   const isAborted = chance.below(20) === 0;
   const title = `${name} to ${path} with ${JSON.stringify(oddities)}`;
-  return { name: title, make: () => within(hangsAfterMs, callOver(session, headers, bytes, isAborted), () => `${title} was not answered`) };
+  return { name: title, make: () => within(hangsAfterMs, callOver(sessions.current, headers, bytes, isAborted), () => `${title} was not answered`) };
 }
 
 function callOver(session: http2.ClientHttp2Session, headers: http2.OutgoingHttpHeaders, body: Buffer, isAborted: boolean): Promise<Answer> {
@@ -185,7 +212,7 @@ function callOver(session: http2.ClientHttp2Session, headers: http2.OutgoingHttp
     let answer: Answer = { kind: "closed" };
     const read = (fields: http2.IncomingHttpHeaders): void => {
       const status = fields["grpc-status"];
-      const text = decodeURIComponent(String(fields["grpc-message"] ?? ""));
+      const text = String(fields["grpc-message"] ?? "");
       if (status !== undefined) answer = { kind: "grpc", status: Number(status), message: text };
       else if (fields[":status"] !== undefined && fields[":status"] !== 200) answer = { kind: "http", status: fields[":status"], message: "" };
     };
@@ -202,11 +229,11 @@ export function hostileAttempts(
   url: URL,
   seed: number,
   count: number,
-  over: { session: http2.ClientHttp2Session; token: Record<string, string> },
+  over: { sessions: Sessions; token: Record<string, string> },
 ): Attempt[] {
   const chance = new Chance(seed);
   return Array.from({ length: count }, () => {
     const own = new Chance(chance.below(2 ** 32));
-    return own.below(2) === 0 ? connectionAttempt(url, own) : rpcAttempt(over.session, over.token, own);
+    return own.below(2) === 0 ? connectionAttempt(url, own) : rpcAttempt(over.sessions, over.token, own);
   });
 }

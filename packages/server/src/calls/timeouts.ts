@@ -2,7 +2,6 @@
 import { type Clock, Leases, type Logger, type NewId } from "@lydian/kit";
 
 import { drain } from "../containers/begin.ts";
-import { demandBell } from "../domain/bells.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { failInputs } from "./complete.ts";
 
@@ -65,7 +64,6 @@ export class Timeouts {
     await failInputs(tx, [input], { status: "timeout", message }, { now, newId });
     // Its code may hold the interpreter and hear nothing: only the container's end surely ends it.
     await drain(tx, input.containerId, now);
-    tx.ring(demandBell);
   }
 }
 

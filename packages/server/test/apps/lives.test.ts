@@ -211,21 +211,23 @@ describe("the presence of clients", () => {
     await it.test.clock.advance(10 * times.appExpiry);
     assert.equal(await it.stateNow(), "deployed");
   });
+});
 
+describe("clients that leave", () => {
   for (const [departure, state, expected] of [
     ["done", "ephemeral", "stopped"],
     ["interrupted", "ephemeral", "stopped"],
     ["failed", "detached", "stopped"],
     ["interrupted", "detached", "disconnected"],
   ] as const) {
-    it(`a client that leaves an app that is ${state} as ${departure} makes it ${expected}`, async () => {
+    it(`an app that is ${state} as ${departure} make it ${expected}`, async () => {
       await using it = await scene(state);
       await it.leave(departure);
       assert.equal(await it.stateNow(), expected);
     });
   }
 
-  it("hurries an interrupted app's containers", async () => {
+  it("by an interrupt hurry the app's containers", async () => {
     await using it = await scene("ephemeral");
     const { id } = await it.test.does((tx, context) => plantContainer(tx, it.of, context));
     await it.leave("interrupted");

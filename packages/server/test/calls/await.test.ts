@@ -107,6 +107,17 @@ describe("of several outputs, who waits", () => {
     assert.deepEqual(outputs, []);
   });
 
+  it("gets none before an entry that it names, also by their place", async () => {
+    await using test = await testStore();
+    const { callId, complete } = await scene(test, 1);
+    await complete(0);
+    const range = { first: 0, last: 0 };
+    const first = await awaitOutputs(test, query(callId, { range }), never);
+    assert.equal(first.outputs.length, 1);
+    const after = first.outputs[0]?.entry ?? 0;
+    assert.deepEqual((await awaitOutputs(test, query(callId, { range, after }), never)).outputs, []);
+  });
+
   it("sleeps through outputs that it did not ask for", async () => {
     await using test = await testStore();
     const { callId, complete } = await scene(test, 3);

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 
 import {
+  type DescMessage,
   type DescMethod,
   type MessageInitShape,
   type MessageShape,
@@ -32,6 +33,7 @@ import { callRpcs } from "../../src/rpc/calls.ts";
 import { containerRpcs } from "../../src/rpc/containers.ts";
 import { functionRpcs } from "../../src/rpc/functions.ts";
 import { imageRpcs } from "../../src/rpc/images.ts";
+import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
 import { openStore } from "../../src/store/sqlite.ts";
@@ -93,7 +95,7 @@ export class ServerProcess {
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
     const deliveries = new Deliveries();
-    const families = [appRpcs, imageRpcs, functionRpcs, callRpcs].map((family) => family(this.#platform));
+    const families = [appRpcs, imageRpcs, functionRpcs, callRpcs, logRpcs].map((family) => family(this.#platform));
     const bound = bind(ModalClient, ...families, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
     this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
@@ -158,17 +160,34 @@ export class ServerProcess {
     request: MessageInitShape<M["input"]>,
     from: Request,
   ): Promise<MessageShape<M["output"]>> {
+    const answer = this.#begin(method, request, from) as Promise<MessageInitShape<M["output"]>>;
+    return received(method.output, await this.#orDeath(answer)) as MessageShape<M["output"]>;
+  }
+
+  /** The same for an RPC that answers with a stream. */
+  async *stream<M extends DescMethod>(
+    method: M,
+    request: MessageInitShape<M["input"]>,
+    from: Request,
+  ): AsyncGenerator<MessageShape<M["output"]>> {
+    const answers = this.#begin(method, request, from) as AsyncIterable<MessageInitShape<M["output"]>>;
+    const iterator = answers[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await this.#orDeath(iterator.next());
+      if (next.done === true) return;
+      yield received(method.output, next.value) as MessageShape<M["output"]>;
+    }
+  }
+
+  #begin<M extends DescMethod>(method: M, request: MessageInitShape<M["input"]>, from: Request): unknown {
     if (this.isDead) throw new ConnectionLost("the server is dead");
     const bound = this.#rpcs.get(method.name);
     if (bound === undefined) throw new Error(`no RPC ${method.name}`);
     const { access, handle } = bound.rpc;
     const mayCall = access === from.caller.kind || (access === "userOrContainer" && from.caller.kind !== "worker");
     if (!mayCall) throw new Error(`${method.name} is not for a ${from.caller.kind}`);
-    const received = fromBinary(method.input, toBinary(method.input, create(method.input, request as never)));
-    const unary = handle as unknown as (request: unknown, call: Call) => Promise<MessageInitShape<M["output"]>>;
-    const reply = await this.#orDeath(unary(received, callOf(method.name, from)));
-    const bytes = toBinary(method.output, create(method.output, reply as never));
-    return fromBinary(method.output, bytes) as MessageShape<M["output"]>;
+    const answer = handle as unknown as (request: unknown, call: Call) => unknown;
+    return answer(received(method.input, request), callOf(method.name, from));
   }
 
   /** A worker's session, which breaks off when the server dies. */
@@ -223,6 +242,11 @@ export class ServerProcess {
       close: () => disk.close(),
     };
   }
+}
+
+/** A message as it arrives on the other side. */
+function received<D extends DescMessage>(schema: D, message: MessageInitShape<D>): MessageShape<D> {
+  return fromBinary(schema, toBinary(schema, create(schema, message)));
 }
 
 function callOf(rpc: string, { caller, idempotencyKey, signal }: Request): Call {

@@ -184,8 +184,10 @@ describe("a join mends what both sides think of the containers: it", () => {
       ["old"],
     );
   });
+});
 
-  it("with the end of a container records and releases it", async () => {
+describe("a join with news", () => {
+  it("of the end of a container records and releases it", async () => {
     await using it = await scene();
     const { id: containerId, fence } = await it.plant();
     const exit = { reason: wire.Exit_Reason.EXITED, code: 3 };
