@@ -33,3 +33,7 @@ def main():
             timed(empty.remote, remote)
             timed(empty.get_current_stats, floor)
     print(json.dumps({"remote": remote, "floor": floor}))
+    print("calls alone: begin", flush=True)  # what the server's processor time is taken over
+    for _ in range(rounds):
+        empty.remote()
+    print("calls alone: end", flush=True)

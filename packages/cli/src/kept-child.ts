@@ -17,8 +17,8 @@ import {
 /** After the second death in a row; the first restart is immediate, because open connections are waiting for it. */
 const restartBackoff: BackoffPolicy = { initialMs: 250, factor: 2, maxMs: 15_000 };
 
-/** A child that lived this long had started well: its next death is the first of a new row. */
-const streakForgottenMs = 30_000;
+/** A child that was ready and lived this long had started well: its next death is the first of a new row. */
+const streakForgottenMs = 2_000;
 
 /** That many deaths by a signal before it was ever ready, and the start is given up. */
 const mostDeathsAtStart = 3;
@@ -46,6 +46,8 @@ export class KeptChild {
   readonly #around: ChildSurroundings;
   readonly #firstReady = Promise.withResolvers<void>();
   #everReady = false;
+  /** The process that runs now has said so. */
+  #isReady = false;
   #configured = false;
   #closing = false;
   #process: ChildProcess | undefined;
@@ -154,6 +156,7 @@ export class KeptChild {
       case "ready":
         log.debug({ child: this.#plan.name }, `the ${this.#plan.name} is ready`);
         this.#everReady = true;
+        this.#isReady = true;
         this.#firstReady.resolve();
         return;
       case "failed":
@@ -170,7 +173,8 @@ export class KeptChild {
   #ended(how: string, retry: boolean, livedMs: number): void {
     if (this.#closing) return;
     const { name } = this.#plan;
-    this.#deathsInARow = livedMs >= streakForgottenMs ? 1 : this.#deathsInARow + 1;
+    this.#deathsInARow = this.#isReady && livedMs >= streakForgottenMs ? 1 : this.#deathsInARow + 1;
+    this.#isReady = false;
     if (!this.#everReady && (!retry || this.#deathsInARow >= mostDeathsAtStart)) {
       // Without effect when the child has said why it failed.
       const hint = "what it wrote above says why";

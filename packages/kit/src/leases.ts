@@ -47,9 +47,13 @@ export class Leases implements Disposable {
   #look(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.now();
-    const expired = [...this.#deadlines].filter(([, deadline]) => deadline <= now).map(([key]) => key);
+    const expired: string[] = [];
+    let next = Number.POSITIVE_INFINITY;
+    for (const [key, deadline] of this.#deadlines) {
+      if (deadline <= now) expired.push(key);
+      else next = Math.min(next, deadline);
+    }
     for (const key of expired) this.#deadlines.delete(key);
-    const next = Math.min(...this.#deadlines.values());
     if (Number.isFinite(next)) this.#arm(next);
     for (const key of expired) this.#onExpired(key);
   }

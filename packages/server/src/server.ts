@@ -1,6 +1,7 @@
 /** Puts the server together: opens the store, wires the parts, starts and closes them in order. */
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 
 import { ModalClient, worker } from "@lydian/contract";
@@ -9,11 +10,13 @@ import { Bells, type Clock, type Logger, hasCode, idMaker, writeDurably } from "
 import { Presence } from "./apps/presence.ts";
 import { Deliveries } from "./calls/deliveries.ts";
 import { Reaper } from "./calls/reap.ts";
+import { Timeouts } from "./calls/timeouts.ts";
 import type { ServerConfig } from "./config.ts";
 import { BlobLinks } from "./content/blob-links.ts";
 import { BlobUploads } from "./content/blob-uploads.ts";
 import { ContentStore } from "./content/content-store.ts";
 import { contentRoutes } from "./content/routes.ts";
+import type { Store } from "./domain/store.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { ensureIdentity } from "./identity/first-start.ts";
 import { createWeb } from "./ingress/http.ts";
@@ -62,17 +65,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const store = openStore(join(config.data, "store.sqlite"), bells);
   await store.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
   const content = await ContentStore.open(join(config.data, "content"));
+  const uploads = openUploads(config.data, content, store, clock);
   const logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
   await logBook.start();
   const shared = { store, bells, clock, newId, log, times: config.times, serverKey };
   const presence = new Presence(shared);
   const sessions = new WorkerSessions(shared);
-  const platform: Platform = { ...shared, config, content, logBook, presence, sessions };
+  const timeouts = new Timeouts(shared);
+  const platform: Platform = { ...shared, config, content, logBook, presence, sessions, timeouts };
   const scheduler = new Scheduler({ ...shared, hands: sessions });
-  const reaper = new Reaper(shared);
-  const port = await openPort(options, platform);
+  const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
+  const port = await openPort(options, platform, uploads);
   await presence.start();
   await sessions.start();
+  await timeouts.start();
   scheduler.start();
   reaper.start();
   await port.listen(options.listenAt);
@@ -81,6 +87,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     platform,
     close: async () => {
       presence.close();
+      timeouts.close();
       await reaper.close();
       await scheduler.close();
       sessions.close();
@@ -90,19 +97,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-async function openPort(options: ServerOptions, platform: Platform): Promise<Port> {
-  const { config, clock, log } = options;
-  const { store, content, serverKey, sessions, logBook } = platform;
-  const links = new BlobLinks(serverKey, () => clock.now());
-  const uploads = new BlobUploads({
+function openUploads(data: string, content: ContentStore, store: Store, clock: Clock): BlobUploads {
+  return new BlobUploads({
     store: content,
-    folder: join(config.data, "uploads"),
+    folder: join(data, "uploads"),
     stored: ({ blobId, sha256, size }) =>
       store.write((tx) =>
         tx.blobs.put({ id: blobId as `bl-${string}`, sha256, size, complete: true, createdAt: clock.now() }),
       ),
   });
-  const isWorker = (socket: Parameters<typeof identityOf>[0]): boolean => identityOf(socket)?.kind === "worker";
+}
+
+async function openPort(options: ServerOptions, platform: Platform, uploads: BlobUploads): Promise<Port> {
+  const { config, clock, log, tls } = options;
+  const { store, content, serverKey } = platform;
+  const links = new BlobLinks(serverKey, () => clock.now());
+  const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({ logger: log, routes: [contentRoutes({ store: content, links, uploads, isWorker })] });
   const deliveries = new Deliveries();
   const cutDoors = (containerId: string): void => {
@@ -110,7 +120,6 @@ async function openPort(options: ServerOptions, platform: Platform): Promise<Por
     port.cutDoors(containerId);
   };
   const tokens = new Tokens(store);
-  const shared = { ...platform, times: config.times };
   const rpc = createRpcServer({
     rpcs: [
       ...bind(
@@ -125,21 +134,14 @@ async function openPort(options: ServerOptions, platform: Platform): Promise<Por
         callRpcs(platform),
         containerRpcs(platform, deliveries),
       ),
-      ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors })),
+      ...bind(worker.Workers, workerRpcs({ ...platform, times: config.times, cutDoors })),
     ],
     authenticate: (id, secret) => tokens.authenticate(id, secret),
     logger: log,
     observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
   });
   const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
-  const port = new Port({
-    rpc,
-    web: web.server,
-    resolveDoor,
-    logger: log,
-    clock,
-    ...(options.tls && { tls: options.tls }),
-  });
+  const port = new Port({ rpc, web: web.server, resolveDoor, logger: log, clock, ...(tls && { tls }) });
   return port;
 }
 

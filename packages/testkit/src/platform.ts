@@ -41,7 +41,6 @@ export class Platform implements AsyncDisposable {
   readonly #ownsFolder: boolean;
   /** Server and worker are children of the supervisor, so that what it had is still known when it is dead. */
   readonly #seen = new Map<Role, ProcessEntry>();
-  #stopped = false;
 
   private constructor(program: Program, data: string, ownsFolder: boolean) {
     this.#program = program;
@@ -140,8 +139,6 @@ export class Platform implements AsyncDisposable {
 
   /** Stops it as a service manager does, and fails if that was not clean: its exit status, and processes that are left. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    if (this.#stopped) return;
-    this.#stopped = true;
     this.#program.signal(signal);
     const { code, signal: killedBy } = await within(patienceMs, this.#program.ended, () =>
       this.describe("the platform does not stop"),
@@ -153,7 +150,6 @@ export class Platform implements AsyncDisposable {
 
   /** Ends everything at once, whatever state it is in, without a word about what is left. */
   async destroy(): Promise<void> {
-    this.#stopped = true;
     await this.#program[Symbol.asyncDispose]();
     const gone = (): boolean => {
       const left = this.processes();
@@ -168,9 +164,10 @@ export class Platform implements AsyncDisposable {
     return `${sentence}\nThe platform's log:\n${this.log}`;
   }
 
+  /** Stops it cleanly, unless a test has ended it in another way. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await this.stop();
+      if (this.#program.end === undefined) await this.stop();
     } finally {
       await this.destroy();
       if (this.#ownsFolder) await rm(this.data, { recursive: true, force: true });

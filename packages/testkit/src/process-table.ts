@@ -48,7 +48,7 @@ export function touches(entry: ProcessEntry, folder: string): boolean {
 
 /** The value of a line such as `Uid:` in /proc/PID/status. */
 export function statusLine(pid: number, name: string): string | undefined {
-  return new RegExp(`^${name}:\\s*(.*)$`, "m").exec(readProc(pid, "status") ?? "")?.[1]?.trim();
+  return new RegExp(`^${name}:[ \\t]*(.*)$`, "m").exec(readProc(pid, "status") ?? "")?.[1]?.trim();
 }
 
 /** Resident memory in bytes. */

@@ -22,6 +22,8 @@ export interface ProgramOptions {
   cwd?: string;
   /** The whole environment. */
   env?: NodeJS.ProcessEnv;
+  /** The user that it runs as; for root. */
+  as?: { uid: number; gid: number };
   /** Written to stdin, which is then closed; without it there is nothing to read. */
   input?: string;
 }
@@ -45,6 +47,7 @@ export class Program implements AsyncDisposable {
       detached: true,
       ...(options.cwd !== undefined && { cwd: options.cwd }),
       ...(options.env !== undefined && { env: options.env }),
+      ...options.as,
     });
     this.#child.stdin?.on("error", () => {}).end(options.input); // whoever does not read on shows it by its end
     this.#collect("stdout");

@@ -9,8 +9,8 @@ import type { Tx } from "../domain/store.ts";
 /** `end` tells the container to finish; `nothing` that no input waits. */
 export type Claim = { kind: "inputs"; inputs: ClaimedInput[] } | { kind: "end" } | { kind: "nothing" };
 
-/** With what a container must know of the call: how large an output may be inline depends on it. */
-export type ClaimedInput = Input & Pick<Call, "invocation">;
+/** With what a container must know of the call (how large an output may be inline), and when its time is up. */
+export type ClaimedInput = Input & Pick<Call, "invocation"> & { timeoutMs: number };
 
 export interface ClaimRequest {
   containerId: string;
@@ -50,8 +50,9 @@ async function withCalls(tx: Tx, inputs: readonly Input[]): Promise<ClaimedInput
   const found: ClaimedInput[] = [];
   for (const input of inputs) {
     const call = await tx.calls.get(input.callId);
-    if (call === undefined) throw new Error(`input ${input.id} has no call`);
-    found.push({ ...input, invocation: call.invocation });
+    const demand = await tx.functions.demand(input.functionId);
+    if (call === undefined || demand === undefined) throw new Error(`input ${input.id} has no call or no function`);
+    found.push({ ...input, invocation: call.invocation, timeoutMs: demand.policy.timeoutMs });
   }
   return found;
 }

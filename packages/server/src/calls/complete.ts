@@ -1,5 +1,5 @@
 /** Turns inputs into outputs; whoever completes an input twice, or without holding it, changes nothing. */
-import { callBell } from "../domain/bells.ts";
+import { callBell, demandBell } from "../domain/bells.ts";
 import { settled } from "../domain/call.ts";
 import type { Context } from "../domain/context.ts";
 import type { Failure, Input } from "../domain/input.ts";
@@ -13,33 +13,39 @@ export interface Completion {
   startedAt: number | undefined;
 }
 
-/** Outputs that a container reports. Those of inputs that it does not hold are ignored: the fence. */
+/**
+ * Outputs that a container reports. Those of inputs that it does not hold are ignored: the fence. Answers the inputs that
+ * are finished by them.
+ */
 export async function completeInputs(
   tx: Tx,
   containerId: string,
   completions: readonly Completion[],
   context: Context,
-): Promise<void> {
+): Promise<string[]> {
   const container = await tx.containers.get(containerId);
-  if (container === undefined || container.state === "gone") return;
-  let finished = 0;
+  if (container === undefined || container.state === "gone") return [];
+  const finished: string[] = [];
   for (const { inputId, result, startedAt } of completions) {
     const input = await tx.inputs.get(inputId);
     if (input?.state !== "claimed" || input.containerId !== container.id) continue;
     await finish(tx, input, result, startedAt, context);
-    finished++;
+    finished.push(input.id);
   }
-  if (finished === 0) return;
-  const held = container.held - finished;
+  if (finished.length === 0) return [];
+  const held = container.held - finished.length;
   await tx.containers.update({
     ...container,
     held,
-    finished: container.finished + finished,
+    finished: container.finished + finished.length,
     idleSince: held === 0 ? context.now : container.idleSince,
   });
   const demand = await tx.functions.demand(container.functionId);
-  if (demand !== undefined && (demand.crashStreak > 0 || demand.notBefore > 0))
+  if (demand !== undefined && (demand.crashStreak > 0 || demand.notBefore > 0)) {
     await tx.functions.setCrashes(container.functionId, 0, 0);
+    tx.ring(demandBell);
+  }
+  return finished;
 }
 
 /** Ends inputs without their code having said so. Those that a container held count as held no more. */

@@ -1,4 +1,7 @@
-/** Forgets what nobody will ask for again: acknowledged and old calls, kept replies, containers long gone. */
+/**
+ * Forgets what nobody will ask for again: acknowledged and old calls, kept replies, containers long gone, uploads that
+ * were given up.
+ */
 import type { Clock, Logger, Timer } from "@lydian/kit";
 
 import type { Times } from "../config.ts";
@@ -11,13 +14,25 @@ const portion = 500;
 /** How long a container that is gone can still be looked up. */
 const containersKeptMs = 7 * 86_400_000;
 
+/** An upload that has not moved for longer is given up. */
+const uploadsKeptMs = 86_400_000;
+
+export interface ReaperDeps {
+  store: Store;
+  clock: Clock;
+  times: Times;
+  log: Logger;
+  /** Removes the parts of uploads that were begun before this time and not completed. */
+  sweepUploads(before: number): Promise<void>;
+}
+
 export class Reaper {
-  readonly #deps: { store: Store; clock: Clock; times: Times; log: Logger };
+  readonly #deps: ReaperDeps;
   #timer: Timer | undefined;
   #round: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(deps: { store: Store; clock: Clock; times: Times; log: Logger }) {
+  constructor(deps: ReaperDeps) {
     this.#deps = deps;
   }
 
@@ -42,6 +57,7 @@ export class Reaper {
       await this.#all((tx) => tx.calls.forget({ finished: now - times.resultKept, acknowledged: repeats }, portion));
       await this.#all((tx) => tx.replies.forget(repeats, portion));
       await this.#all((tx) => tx.containers.forget(now - containersKeptMs, portion));
+      await this.#deps.sweepUploads(now - uploadsKeptMs);
     } catch (error) {
       log.error({ err: error }, "old rows could not be removed; the next round tries again");
     }

@@ -6,7 +6,7 @@ import { isAlive } from "../domain/app.ts";
 import { demandBell, inputsBell } from "../domain/bells.ts";
 import type { Call } from "../domain/call.ts";
 import type { Context } from "../domain/context.ts";
-import type { FunctionRecord } from "../domain/function.ts";
+import type { CallTarget } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 
 export interface NewInput {
@@ -54,14 +54,14 @@ export async function addInputs(tx: Tx, call: Call, inputs: readonly NewInput[],
 }
 
 /** The function, if a call of it can ever be answered. */
-async function callable(tx: Tx, functionId: string): Promise<FunctionRecord> {
-  const target = await tx.functions.get(functionId);
+async function callable(tx: Tx, functionId: string): Promise<CallTarget> {
+  const target = await tx.functions.target(functionId);
   if (target === undefined) throw fail("notFound", `Function ${functionId} does not exist.`);
   const app = await tx.apps.get(target.appId);
   if (app === undefined || !isAlive(app.state)) {
     throw fail("notFound", `The app of function "${target.name}" has stopped.`, { hint: "Run or deploy it again" });
   }
-  if (target.definition.length === 0) {
+  if (!target.defined) {
     throw fail("failedPrecondition", `Function "${target.name}" has a name but no definition yet.`);
   }
   return target;

@@ -1,5 +1,5 @@
 /** A container's first signs of life. */
-import { containerBell } from "../domain/bells.ts";
+import { containerBell, demandBell } from "../domain/bells.ts";
 import { type ContainerState, mayMove } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
@@ -24,4 +24,5 @@ export async function drain(tx: Tx, containerId: string, killAt: number): Promis
   const earliest = Math.min(killAt, container.killAt ?? killAt);
   await tx.containers.update({ ...container, state: "draining", killAt: earliest });
   tx.ring(containerBell(container.id));
+  tx.ring(demandBell); // it may have to be replaced, and it has a deadline
 }

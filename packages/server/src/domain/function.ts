@@ -17,6 +17,12 @@ export interface FunctionRecord {
   createdAt: number;
 }
 
+/** What a call needs to know of its function; read without the definition, which may be large. */
+export type CallTarget = Pick<FunctionRecord, "id" | "appId" | "name"> & {
+  /** It has more than a name. */
+  defined: boolean;
+};
+
 /** How many containers a function gets, and of what size. */
 export interface ScalingPolicy {
   minContainers: number;
@@ -30,6 +36,8 @@ export interface ScalingPolicy {
   memoryMib: number;
   /** Time from assignment to the container's first word, in milliseconds. */
   startupMs: number;
+  /** Time that one input may run, in milliseconds. */
+  timeoutMs: number;
 }
 
 /** What the scheduler needs to know; the counts are kept beside the rows, so that no decision has to count a queue. */

@@ -7,7 +7,7 @@
 import type { App, AppState } from "./app.ts";
 import type { Call } from "./call.ts";
 import type { Container, ContainerState } from "./container.ts";
-import type { ClassRecord, Demand, FunctionRecord } from "./function.ts";
+import type { CallTarget, ClassRecord, Demand, FunctionRecord } from "./function.ts";
 import type { Input, Output } from "./input.ts";
 import type { Blob, Environment, Image, Mount, Token, Workspace } from "./stored.ts";
 
@@ -61,6 +61,7 @@ export interface Functions {
   /** Inserts or replaces. */
   put(record: FunctionRecord): Promise<void>;
   get(id: string): Promise<FunctionRecord | undefined>;
+  target(id: string): Promise<CallTarget | undefined>;
   ofApp(appId: string): Promise<FunctionRecord[]>;
   demand(id: string): Promise<Demand | undefined>;
   /** Adds to the counts. */
@@ -91,6 +92,8 @@ export interface Inputs {
   update(input: Input): Promise<void>;
   /** The oldest that wait, in the order of their arrival. */
   queued(functionId: string, limit: number): Promise<Input[]>;
+  /** Of all functions. */
+  claimed(): Promise<Input[]>;
   /** What this container has claimed and not finished. */
   heldBy(containerId: string): Promise<Input[]>;
   /** Without an output yet, queued or claimed, of one function. */

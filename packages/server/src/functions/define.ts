@@ -50,6 +50,7 @@ const scalingPolicyOfNothing: FunctionRecord["policy"] = {
   milliCpu: 0,
   memoryMib: 0,
   startupMs: 0,
+  timeoutMs: 0,
 };
 
 export async function defineFunction(tx: Tx, request: Definition, context: Context): Promise<FunctionRecord> {

@@ -4,7 +4,7 @@ import type { Function } from "@lydian/contract";
 import type { ScalingPolicy } from "../domain/function.ts";
 
 /** What a function gets that asks for nothing. */
-const defaults = { milliCpu: 125, memoryMib: 128, scaledownMs: 60_000, startupMs: 300_000 };
+const defaults = { milliCpu: 125, memoryMib: 128, scaledownMs: 60_000, startupMs: 300_000, timeoutMs: 300_000 };
 
 /** No function has more containers than this. */
 const mostContainers = 1_000;
@@ -21,5 +21,6 @@ export function scalingPolicy(definition: Function): ScalingPolicy {
     milliCpu: resources?.milliCpu || defaults.milliCpu,
     memoryMib: resources?.memoryMb || defaults.memoryMib,
     startupMs: definition.startupTimeoutSecs * 1000 || defaults.startupMs,
+    timeoutMs: definition.timeoutSecs * 1000 || defaults.timeoutMs,
   };
 }

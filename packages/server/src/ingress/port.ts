@@ -65,6 +65,12 @@ export class Port {
     // Running out of descriptors, for example: the listener goes on, so the port must too.
     this.#listener.on("error", (error) => options.logger.error({ err: error }, "the port's listener failed"));
     this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls);
+    // While the port closes, a connection that was busy closes after its answer; it counts as idle a turn later.
+    options.web.on("request", (_request, response) => {
+      response.once("close", () => {
+        if (this.#closed !== undefined) setImmediate(() => options.web.closeIdleConnections());
+      });
+    });
   }
 
   /** Rejects when the address is taken or the descriptor is no socket. */
@@ -105,10 +111,6 @@ export class Port {
     for (const drop of this.#undecided.values()) drop();
     this.#injector.drain(graceMs);
     web.closeIdleConnections();
-    // A connection that is busy now closes after its answer, since the header tells the client so.
-    web.prependListener("request", (_request, response) => {
-      response.shouldKeepAlive = false;
-    });
     using timer = this.#clock.timer(graceMs, () => {
       for (const socket of this.#sockets) socket.destroy();
     });

@@ -52,16 +52,19 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       };
       const keys = [inputsBell(self.functionId), containerBell(id)];
       const found = await bells.until(keys, claim, { clock, waitMs: times.claimHold, signal: call.signal });
-      if (found?.kind === "inputs")
+      if (found?.kind === "inputs") {
+        for (const input of found.inputs) platform.timeouts.watch(input);
         deliveries.sent(
           call,
           found.inputs.map((input) => input.id),
         );
+      }
       return claimReply(found);
     }),
     functionPutOutputs: container(async ({ outputs }, { caller }) => {
       const completions = outputs.map(completion);
-      await store.write((tx) => completeInputs(tx, caller.id, completions, contextOf(platform)));
+      const finished = await store.write((tx) => completeInputs(tx, caller.id, completions, contextOf(platform)));
+      for (const inputId of finished) platform.timeouts.finished(inputId); // of no input that another container holds
       deliveries.finished(
         caller.id,
         completions.map(({ inputId }) => inputId),

@@ -87,6 +87,7 @@ function refuseUnsupported(definition: Function): void {
   if (definition.volumeMounts.length > 0) missing("volumes");
   if (definition.webhookConfig !== undefined && definition.webhookConfig.type !== 0) missing("a web endpoint");
   if (definition.schedule !== undefined) missing("a schedule");
+  if ((definition.retryPolicy?.retries ?? 0) > 0) missing("retries");
   if ((resources?.gpuConfig?.count ?? 0) > 0) missing("a GPU");
 }
 

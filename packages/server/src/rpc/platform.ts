@@ -3,6 +3,7 @@ import { type DescMessage, type MessageInitShape, create, fromBinary, toBinary }
 import type { Bells, Clock, Logger, NewId } from "@lydian/kit";
 
 import type { Presence } from "../apps/presence.ts";
+import type { Timeouts } from "../calls/timeouts.ts";
 import type { ServerConfig } from "../config.ts";
 import type { ContentStore } from "../content/content-store.ts";
 import type { Context } from "../domain/context.ts";
@@ -22,6 +23,7 @@ export interface Platform {
   logBook: LogBook;
   presence: Presence;
   sessions: WorkerSessions;
+  timeouts: Timeouts;
   serverKey: Uint8Array;
 }
 

@@ -107,7 +107,6 @@ export class Scheduler {
         // Unless it has taken an input since it was looked at.
         if (container?.state === "ready" && container.held === 0) await drain(tx, id, context.now + drainForIdleMs);
       }
-      tx.ring(demandBell);
     });
   }
 

@@ -1,7 +1,7 @@
 /** SQL of functions, of the counts that stand beside them, and of classes. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { ClassRecord, Demand, FunctionRecord, ScalingPolicy } from "../domain/function.ts";
+import type { CallTarget, ClassRecord, Demand, FunctionRecord, ScalingPolicy } from "../domain/function.ts";
 import type { Classes, Functions } from "../domain/store.ts";
 import { prepare } from "./sql.ts";
 
@@ -25,6 +25,10 @@ export function functionsIn(database: DatabaseSync): Functions {
        client_version = :clientVersion, image_id = :imageId, policy = :policy`,
   );
   const get = prepare<Row>(database, `SELECT ${columns} FROM functions WHERE id = :id`);
+  const target = prepare<Omit<CallTarget, "defined"> & { defined: number }>(
+    database,
+    `SELECT id, app_id AS appId, name, length(definition) > 0 AS defined FROM functions WHERE id = :id`,
+  );
   const ofApp = prepare<Row>(database, `SELECT ${columns} FROM functions WHERE app_id = :appId ORDER BY id`);
   const counts = `id AS functionId, app_id AS appId, policy, queued, claimed, crash_streak AS crashStreak,
     not_before AS notBefore`;
@@ -48,6 +52,10 @@ export function functionsIn(database: DatabaseSync): Functions {
     get: async (id) => {
       const row = get.one({ id });
       return row && toFunction(row);
+    },
+    target: async (id) => {
+      const row = target.one({ id });
+      return row && { ...row, defined: row.defined === 1 };
     },
     ofApp: async (appId) => ofApp.all({ appId }).map(toFunction),
     demands: async () => demands.all().map(toDemand),

@@ -44,6 +44,7 @@ export function inputsIn(database: DatabaseSync): Inputs {
     database,
     `SELECT ${columns} FROM inputs WHERE container_id = :containerId AND state = 'claimed' ORDER BY rowid`,
   );
+  const claimed = prepare<Row>(database, `SELECT ${columns} FROM inputs WHERE state = 'claimed'`);
   const unfinished = prepare<Row>(
     database,
     `SELECT ${columns} FROM inputs WHERE function_id = :functionId AND state = 'queued'
@@ -63,6 +64,7 @@ export function inputsIn(database: DatabaseSync): Inputs {
     },
     queued: async (functionId, limit) => queued.all({ functionId, limit }).map(toInput),
     heldBy: async (containerId) => heldBy.all({ containerId }).map(toInput),
+    claimed: async () => claimed.all().map(toInput),
     unfinished: async (functionId) => unfinished.all({ functionId }).map(toInput),
   };
 }

@@ -133,26 +133,27 @@ describe("stopping", () => {
   });
 });
 
-describe("the presence of clients", () => {
-  async function scene(state: App["state"]) {
-    const test = await testStore();
-    const presence = new Presence({ ...test, times, log: silentLogger });
-    const of = await test.does((tx, context) => plantFunction(tx, context, { state }));
-    presence.heard(of.appId);
-    const stateNow = async (): Promise<string | undefined> => (await appOf(test, of.appId))?.state;
-    const leave = (departure: Departure): Promise<void> =>
-      test.does(async (tx) => {
-        const app = await tx.apps.get(of.appId);
-        if (app !== undefined) await presence.departed(tx, app, departure);
-      });
-    const dispose = async (): Promise<void> => {
-      presence.close();
-      assert.equal(test.clock.pending, 0);
-      await test[Symbol.asyncDispose]();
-    };
-    return { test, presence, of, stateNow, leave, [Symbol.asyncDispose]: dispose };
-  }
+/** An app in this state whose client was heard of just now. */
+async function scene(state: App["state"]) {
+  const test = await testStore();
+  const presence = new Presence({ ...test, times, log: silentLogger });
+  const of = await test.does((tx, context) => plantFunction(tx, context, { state }));
+  presence.heard(of.appId);
+  const stateNow = async (): Promise<string | undefined> => (await appOf(test, of.appId))?.state;
+  const leave = (departure: Departure): Promise<void> =>
+    test.does(async (tx) => {
+      const app = await tx.apps.get(of.appId);
+      if (app !== undefined) await presence.departed(tx, app, departure);
+    });
+  const dispose = async (): Promise<void> => {
+    presence.close();
+    assert.equal(test.clock.pending, 0);
+    await test[Symbol.asyncDispose]();
+  };
+  return { test, presence, of, stateNow, leave, [Symbol.asyncDispose]: dispose };
+}
 
+describe("the presence of clients", () => {
   it("keeps an ephemeral app while it is heard of, and ends it after a term of silence", async () => {
     await using it = await scene("ephemeral");
     for (let i = 0; i < 5; i++) {
@@ -210,21 +211,23 @@ describe("the presence of clients", () => {
     await it.test.clock.advance(10 * times.appExpiry);
     assert.equal(await it.stateNow(), "deployed");
   });
+});
 
+describe("clients that leave", () => {
   for (const [departure, state, expected] of [
     ["done", "ephemeral", "stopped"],
     ["interrupted", "ephemeral", "stopped"],
     ["failed", "detached", "stopped"],
     ["interrupted", "detached", "disconnected"],
   ] as const) {
-    it(`a client that leaves an app that is ${state} as ${departure} makes it ${expected}`, async () => {
+    it(`an app that is ${state} as ${departure} make it ${expected}`, async () => {
       await using it = await scene(state);
       await it.leave(departure);
       assert.equal(await it.stateNow(), expected);
     });
   }
 
-  it("hurries an interrupted app's containers", async () => {
+  it("by an interrupt hurry the app's containers", async () => {
     await using it = await scene("ephemeral");
     const { id } = await it.test.does((tx, context) => plantContainer(tx, it.of, context));
     await it.leave("interrupted");

@@ -22,7 +22,7 @@ async function scene(test: TestStore, count: number) {
     const shape = count === 1 ? "unary" : "map";
     const { call, inputIds } = await submitCall(tx, { functionId: of.id, shape, invocation: "sync", inputs }, context);
     await claimInputs(tx, { containerId: holder.id, atMost: count, received: new Set() }, context);
-    const complete = (index: number): Promise<void> =>
+    const complete = (index: number): Promise<string[]> =>
       test.does((tx, context) =>
         completeInputs(
           tx,
@@ -94,7 +94,9 @@ describe("who waits for outputs", () => {
     await assert.rejects(waiting, /gone/);
     assert.equal(test.bells.waiting(callBell(callId)), 0);
   });
+});
 
+describe("of several outputs, who waits", () => {
   it("gets those after an entry, and does not take a finished call for one that still runs", async () => {
     await using test = await testStore();
     const { callId, complete } = await scene(test, 1);
@@ -103,6 +105,17 @@ describe("who waits for outputs", () => {
     const entry = first.outputs[0]?.entry ?? 0;
     const { outputs } = await awaitOutputs(test, query(callId, { after: entry }), never);
     assert.deepEqual(outputs, []);
+  });
+
+  it("gets none before an entry that it names, also by their place", async () => {
+    await using test = await testStore();
+    const { callId, complete } = await scene(test, 1);
+    await complete(0);
+    const range = { first: 0, last: 0 };
+    const first = await awaitOutputs(test, query(callId, { range }), never);
+    assert.equal(first.outputs.length, 1);
+    const after = first.outputs[0]?.entry ?? 0;
+    assert.deepEqual((await awaitOutputs(test, query(callId, { range, after }), never)).outputs, []);
   });
 
   it("sleeps through outputs that it did not ask for", async () => {

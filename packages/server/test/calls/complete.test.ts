@@ -25,7 +25,7 @@ async function scene(test: TestStore) {
   });
 }
 
-const complete = (test: TestStore, containerId: string, inputId: string, value: string): Promise<void> =>
+const complete = (test: TestStore, containerId: string, inputId: string, value: string): Promise<string[]> =>
   test.does((tx, context) =>
     completeInputs(tx, containerId, [{ inputId, result: success(value), startedAt: undefined }], context),
   );
@@ -93,7 +93,9 @@ describe("an output of a container", () => {
       [success("right").bytes],
     );
   });
+});
 
+describe("an output of a container also", () => {
   it("ends the function's streak of crashes", async () => {
     await using test = await testStore();
     const { of, inputId, holder } = await scene(test);

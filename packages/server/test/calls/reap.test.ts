@@ -13,6 +13,7 @@ import { plantCall, plantContainer, plantFunction } from "../support/rows.ts";
 
 const times = timesSchema.parse({});
 const dayMs = 86_400_000;
+const sweepUploads = async (): Promise<void> => {};
 
 /** One call that finished, one that was acknowledged, one that waits. */
 async function threeCalls(test: TestStore) {
@@ -32,7 +33,7 @@ async function threeCalls(test: TestStore) {
 test("acknowledged calls go soon, others after their term, and what waits stays", async () => {
   await using test = await testStore();
   const calls = await threeCalls(test);
-  const reaper = new Reaper({ store: test.store, clock: test.clock, times, log: silentLogger });
+  const reaper = new Reaper({ store: test.store, clock: test.clock, times, log: silentLogger, sweepUploads });
   reaper.start();
   const left = () =>
     test.store.read(async (tx) => {
@@ -69,6 +70,7 @@ test("unacknowledged results and containers go after their terms", async () => {
     clock: test.clock,
     times: { ...times, resultKept: dayMs },
     log: silentLogger,
+    sweepUploads,
   });
   await test.clock.advance(dayMs - 1);
   reaper.start();
@@ -83,7 +85,7 @@ test("unacknowledged results and containers go after their terms", async () => {
   assert.deepEqual(await left(), [false, true, true]);
   await reaper.close();
   await test.clock.advance(7 * dayMs);
-  const second = new Reaper({ store: test.store, clock: test.clock, times, log: silentLogger });
+  const second = new Reaper({ store: test.store, clock: test.clock, times, log: silentLogger, sweepUploads });
   second.start();
   await test.clock.advance(60_000);
   await second.close();
@@ -95,9 +97,20 @@ test("many are forgotten in portions within one round", async () => {
   await test.store.write(async (tx) => {
     for (let i = 0; i < 1_200; i++) await tx.replies.keep(`k${i}`, new Uint8Array(), 0);
   });
-  const reaper = new Reaper({ store: test.store, clock: test.clock, times, log: silentLogger });
+  const reaper = new Reaper({ store: test.store, clock: test.clock, times, log: silentLogger, sweepUploads });
   reaper.start();
   await test.clock.advance(60_000);
   await reaper.close();
   assert.equal(await test.store.read((tx) => tx.replies.find("k1199")), undefined);
+});
+
+test("uploads that were given up are swept with the time before which they began", async () => {
+  await using test = await testStore();
+  const sweeps: number[] = [];
+  const note = async (before: number): Promise<void> => void sweeps.push(before);
+  const reaper = new Reaper({ store: test.store, clock: test.clock, times, log: silentLogger, sweepUploads: note });
+  reaper.start();
+  await test.clock.advance(120_000);
+  await reaper.close();
+  assert.deepEqual(sweeps, [test.clock.now() - 60_000 - dayMs, test.clock.now() - dayMs]);
 });

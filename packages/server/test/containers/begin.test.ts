@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { advance, drain } from "../../src/containers/begin.ts";
-import { containerBell } from "../../src/domain/bells.ts";
+import { containerBell, demandBell } from "../../src/domain/bells.ts";
 import type { ContainerState } from "../../src/domain/container.ts";
 import { countRings, testStore } from "../support/open-store.ts";
 import { container } from "../support/rows.ts";
@@ -39,6 +39,7 @@ test("draining is told, and never puts off an end that was nearer", async () => 
   await using test = await testStore();
   await test.does((tx) => tx.containers.insert(container()));
   const rings = countRings(test.bells, containerBell("ta-1"));
+  const scheduler = countRings(test.bells, demandBell);
   await test.clock.settle();
   const killAt = async (at: number): Promise<number | undefined> =>
     await test.does(async (tx) => {
@@ -48,5 +49,7 @@ test("draining is told, and never puts off an end that was nearer", async () => 
   assert.deepEqual([await killAt(200), await killAt(300), await killAt(100)], [200, 200, 100]);
   await test.clock.settle();
   assert.ok(rings.count >= 1);
+  assert.ok(scheduler.count >= 1, "it may have to be replaced");
   await rings.stop();
+  await scheduler.stop();
 });

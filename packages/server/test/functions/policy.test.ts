@@ -21,6 +21,7 @@ test("a function that asks for nothing", () => {
     milliCpu: 125,
     memoryMib: 128,
     startupMs: 300_000,
+    timeoutMs: 300_000,
   });
 });
 
@@ -44,10 +45,11 @@ test("settings that are there and say nothing leave the older names and the defa
   assert.equal(policy({ warmPoolSize: 3, autoscalerSettings: { minContainers: 0 } }).minContainers, 0);
 });
 
-test("resources and the time to start", () => {
-  const { milliCpu, memoryMib, startupMs } = policy({
+test("resources, the time to start and the time to run", () => {
+  const { milliCpu, memoryMib, startupMs, timeoutMs } = policy({
     resources: { milliCpu: 2_500, memoryMb: 4_096 },
     startupTimeoutSecs: 45,
+    timeoutSecs: 12,
   });
-  assert.deepEqual([milliCpu, memoryMib, startupMs], [2_500, 4_096, 45_000]);
+  assert.deepEqual([milliCpu, memoryMib, startupMs, timeoutMs], [2_500, 4_096, 45_000, 12_000]);
 });

@@ -76,7 +76,7 @@ async function serve(test: TestStore, { id }: Container): Promise<void> {
   await test.clock.settle();
 }
 
-describe("the scheduler", () => {
+describe("the scheduler starts containers: it", () => {
   it("starts a container for a call, once, and hands it to its worker", async () => {
     await using test = await running();
     await call(test, test.of);
@@ -124,7 +124,9 @@ describe("the scheduler", () => {
     await test.clock.settle();
     assert.deepEqual(test.assigned, []);
   });
+});
 
+describe("the scheduler ends containers: it", () => {
   it("ends an idle container exactly when its window is over, and kills it when it does not end", async () => {
     await using test = await running({ scaledownMs: 10_000 });
     await call(test, test.of);
@@ -166,7 +168,9 @@ describe("the scheduler", () => {
     await test.clock.settle();
     assert.equal(await stateOf(test, busy.id), "ready");
   });
+});
 
+describe("the scheduler does not wait for ever: it", () => {
   it("kills a container that is not ready in time, and tells who waits", async () => {
     await using test = await running({ startupMs: 20_000 });
     const { callId } = await call(test, test.of);

@@ -27,6 +27,7 @@ export const policy = (changes: Partial<ScalingPolicy> = {}): ScalingPolicy => (
   milliCpu: 100,
   memoryMib: 128,
   startupMs: 300_000,
+  timeoutMs: 300_000,
   ...changes,
 });
 

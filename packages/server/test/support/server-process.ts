@@ -4,7 +4,15 @@
  */
 import { join } from "node:path";
 
-import { type DescMethod, type MessageInitShape, type MessageShape, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type DescMethod,
+  type MessageInitShape,
+  type MessageShape,
+  create,
+  fromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { ModalClient, type worker as wire } from "@lydian/contract";
 import { Bells, type Clock, type NewId, silentLogger } from "@lydian/kit";
 import type { ManualClock, OpenSession } from "@lydian/testkit";
@@ -12,6 +20,7 @@ import type { ManualClock, OpenSession } from "@lydian/testkit";
 import { Presence } from "../../src/apps/presence.ts";
 import { Deliveries } from "../../src/calls/deliveries.ts";
 import { Reaper } from "../../src/calls/reap.ts";
+import { Timeouts } from "../../src/calls/timeouts.ts";
 import { type ServerConfig, serverConfigSchema } from "../../src/config.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
 import type { Store } from "../../src/domain/store.ts";
@@ -24,6 +33,7 @@ import { callRpcs } from "../../src/rpc/calls.ts";
 import { containerRpcs } from "../../src/rpc/containers.ts";
 import { functionRpcs } from "../../src/rpc/functions.ts";
 import { imageRpcs } from "../../src/rpc/images.ts";
+import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
 import { openStore } from "../../src/store/sqlite.ts";
@@ -76,10 +86,16 @@ export class ServerProcess {
     const timed = { ...shared, times: config.times, serverKey };
     const presence = new Presence(timed);
     const sessions = new WorkerSessions(timed);
-    this.#platform = { ...timed, config, content, logBook, presence, sessions };
-    this.#parts = { presence, sessions, scheduler: new Scheduler({ ...shared, hands: sessions }), reaper: new Reaper(timed) };
+    const timeouts = new Timeouts(timed);
+    this.#platform = { ...timed, config, content, logBook, presence, sessions, timeouts };
+    this.#parts = {
+      presence,
+      sessions,
+      scheduler: new Scheduler({ ...shared, hands: sessions }),
+      reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
+    };
     const deliveries = new Deliveries();
-    const families = [appRpcs, imageRpcs, functionRpcs, callRpcs].map((family) => family(this.#platform));
+    const families = [appRpcs, imageRpcs, functionRpcs, callRpcs, logRpcs].map((family) => family(this.#platform));
     const bound = bind(ModalClient, ...families, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
     this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
@@ -102,6 +118,7 @@ export class ServerProcess {
     await server.#platform.logBook.start();
     await server.#parts.presence.start();
     await server.#parts.sessions.start();
+    await server.#platform.timeouts.start();
     server.#parts.scheduler.start();
     server.#parts.reaper.start();
     return server;
@@ -130,6 +147,7 @@ export class ServerProcess {
   async close(): Promise<void> {
     const { presence, sessions, scheduler, reaper } = this.#parts;
     presence.close();
+    this.#platform.timeouts.close();
     await reaper.close();
     await scheduler.close();
     sessions.close();
@@ -142,17 +160,34 @@ export class ServerProcess {
     request: MessageInitShape<M["input"]>,
     from: Request,
   ): Promise<MessageShape<M["output"]>> {
+    const answer = this.#begin(method, request, from) as Promise<MessageInitShape<M["output"]>>;
+    return received(method.output, await this.#orDeath(answer)) as MessageShape<M["output"]>;
+  }
+
+  /** The same for an RPC that answers with a stream. */
+  async *stream<M extends DescMethod>(
+    method: M,
+    request: MessageInitShape<M["input"]>,
+    from: Request,
+  ): AsyncGenerator<MessageShape<M["output"]>> {
+    const answers = this.#begin(method, request, from) as AsyncIterable<MessageInitShape<M["output"]>>;
+    const iterator = answers[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await this.#orDeath(iterator.next());
+      if (next.done === true) return;
+      yield received(method.output, next.value) as MessageShape<M["output"]>;
+    }
+  }
+
+  #begin<M extends DescMethod>(method: M, request: MessageInitShape<M["input"]>, from: Request): unknown {
     if (this.isDead) throw new ConnectionLost("the server is dead");
     const bound = this.#rpcs.get(method.name);
     if (bound === undefined) throw new Error(`no RPC ${method.name}`);
     const { access, handle } = bound.rpc;
     const mayCall = access === from.caller.kind || (access === "userOrContainer" && from.caller.kind !== "worker");
     if (!mayCall) throw new Error(`${method.name} is not for a ${from.caller.kind}`);
-    const received = fromBinary(method.input, toBinary(method.input, create(method.input, request as never)));
-    const unary = handle as unknown as (request: unknown, call: Call) => Promise<MessageInitShape<M["output"]>>;
-    const reply = await this.#orDeath(unary(received, callOf(method.name, from)));
-    const bytes = toBinary(method.output, create(method.output, reply as never));
-    return fromBinary(method.output, bytes) as MessageShape<M["output"]>;
+    const answer = handle as unknown as (request: unknown, call: Call) => unknown;
+    return answer(received(method.input, request), callOf(method.name, from));
   }
 
   /** A worker's session, which breaks off when the server dies. */
@@ -207,6 +242,11 @@ export class ServerProcess {
       close: () => disk.close(),
     };
   }
+}
+
+/** A message as it arrives on the other side. */
+function received<D extends DescMessage>(schema: D, message: MessageInitShape<D>): MessageShape<D> {
+  return fromBinary(schema, toBinary(schema, create(schema, message)));
 }
 
 function callOf(rpc: string, { caller, idempotencyKey, signal }: Request): Call {

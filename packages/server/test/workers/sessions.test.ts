@@ -101,6 +101,23 @@ describe("a join", () => {
     await assert.rejects(session.next(), /begins with Join/);
   });
 
+  it("takes the place of an older session of the same worker", async () => {
+    await using it = await scene();
+    const [older, newer] = [it.worker(), it.worker({ milliCpu: 77 })];
+    await it.join(older);
+    await it.join(newer);
+    await older.ended();
+    assert.equal(older.isConnected, false);
+    assert.deepEqual(
+      it.sessions.workers().map(({ capacity }) => capacity.milliCpu),
+      [77],
+    );
+    await it.settle();
+    assert.equal(it.sessions.workers().length, 1, "the older one's end does not end the newer one");
+  });
+});
+
+describe("a join mends what both sides think of the containers: it", () => {
   it("brings what was assigned and did not arrive: again with the same fence and secret", async () => {
     await using it = await scene();
     const { id, fence } = await it.plant({ state: "assigned" });
@@ -167,8 +184,10 @@ describe("a join", () => {
       ["old"],
     );
   });
+});
 
-  it("with the end of a container records and releases it", async () => {
+describe("a join with news", () => {
+  it("of the end of a container records and releases it", async () => {
     await using it = await scene();
     const { id: containerId, fence } = await it.plant();
     const exit = { reason: wire.Exit_Reason.EXITED, code: 3 };
@@ -180,21 +199,6 @@ describe("a join", () => {
     for await (const { message } of it.open(messages(), new AbortController().signal)) answers.push(message?.case);
     assert.deepEqual(answers, ["welcome", "release"]);
     assert.equal((await it.container(containerId))?.goneReason, "exited with code 3");
-  });
-
-  it("takes the place of an older session of the same worker", async () => {
-    await using it = await scene();
-    const [older, newer] = [it.worker(), it.worker({ milliCpu: 77 })];
-    await it.join(older);
-    await it.join(newer);
-    await older.ended();
-    assert.equal(older.isConnected, false);
-    assert.deepEqual(
-      it.sessions.workers().map(({ capacity }) => capacity.milliCpu),
-      [77],
-    );
-    await it.settle();
-    assert.equal(it.sessions.workers().length, 1, "the older one's end does not end the newer one");
   });
 });
 
@@ -403,7 +407,9 @@ describe("a worker's lease", () => {
     await it.clock.advance(1);
     assert.equal((await it.container(container.id))?.state, "gone");
   });
+});
 
+describe("a worker's lease", () => {
   it("that runs out in the moment of a return does not take the containers away", async () => {
     const held = Promise.withResolvers<void>();
     let slow = false;

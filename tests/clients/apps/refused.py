@@ -1,0 +1,34 @@
+"""Asks for what this version does not have yet: nothing of it may seem to work."""
+
+import os
+
+import modal
+
+app = modal.App("refused")
+
+wish = os.environ.get("WISH")
+options = {}
+if wish == "packages":
+    options["image"] = modal.Image.debian_slim().pip_install("numpy")
+elif wish == "registry":
+    options["image"] = modal.Image.from_registry("python:3.11-slim")
+elif wish == "secret":
+    options["secrets"] = [modal.Secret.from_dict({"KEY": "value"})]
+elif wish == "volume":
+    options["volumes"] = {"/data": modal.Volume.from_name("data", create_if_missing=True)}
+elif wish == "gpu":
+    options["gpu"] = "H100"
+elif wish == "schedule":
+    options["schedule"] = modal.Period(hours=1)
+
+
+@app.function(**options)
+def work():
+    print("WORKED")
+
+
+@app.local_entrypoint()
+def main():
+    if wish == "dict":
+        modal.Dict.from_name("numbers", create_if_missing=True)["one"] = 1
+    work.remote()
