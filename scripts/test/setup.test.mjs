@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { installClients, newest, venvsFolder } from "../setup/clients.mjs";
+import { lack, missingPackages } from "../setup/containers.mjs";
 import { findPython } from "../setup/python.mjs";
 import { run, SetupError, withLock } from "../setup/stage.mjs";
 import { sampleTree } from "./sample-tree.mjs";
@@ -40,6 +41,14 @@ test("clients: complete environments are left alone", async (t) => {
   const folder = sampleTree(t, whole);
   await installClients(folder, ["1.0.0"]);
   assert.ok(!existsSync(join(folder, ".setup.lock")));
+});
+
+test("containers: names the packages of the programs that are missing", (t) => {
+  const root = sampleTree(t, { "a/runc": "", "b/conmon": "", "b/nft": "", "b/ip": "" });
+  for (const path of ["a/runc", "b/conmon", "b/ip"]) chmodSync(join(root, path), 0o755); // and nft cannot be run
+  const missing = missingPackages([join(root, "a"), join(root, "b")]);
+  assert.deepEqual(missing, ["nftables", "mmdebstrap"]);
+  assert.match(lack(missing), /apt-get install nftables mmdebstrap\).*--runtime process/);
 });
 
 test("lock: one at a time, and let go after a failure", async (t) => {

@@ -154,6 +154,10 @@ export class Agent {
           if (container !== undefined) await this.#forget(container);
         });
       }
+      case "ready": {
+        const { containerId, fence } = message.value;
+        return this.#inTurn(containerId, async () => this.#ours(containerId, fence)?.ready());
+      }
       case "welcome":
       case undefined:
         return; // of a protocol newer than ours

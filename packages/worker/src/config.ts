@@ -10,7 +10,17 @@ export const workerConfigSchema = z.object({
   server: z.object({ host: z.string(), port: z.number().int().positive() }),
   /** The first line of the worker's own connections to the server. */
   workerSecret: z.string().min(32),
-  runtime: z.enum(["process"]),
+  runtime: z.discriminatedUnion("name", [
+    z.object({
+      name: z.literal("runc"),
+      /** The programs' paths. */
+      runc: z.string(),
+      conmon: z.string(),
+      /** Containers have a user namespace of their own: the kernel can show layers with other owners. */
+      userNamespaces: z.boolean(),
+    }),
+    z.object({ name: z.literal("process") }),
+  ]),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 

@@ -1,6 +1,18 @@
 /** Runs containers on one host for a Lydian server. It is started as a process; this is what its supervisor needs. */
 import { fileURLToPath } from "node:url";
 
+export { Cgroups } from "./cgroups/cgroups.ts";
+export { type HostCapabilities, probeHost } from "./host/capabilities.ts";
+export { nearestExisting, probeDisk } from "./host/disk.ts";
+export {
+  containersPossible,
+  type Finding,
+  type FindingState,
+  type HostFinding,
+  missing,
+  ok,
+  warning,
+} from "./host/finding.ts";
 export { type WorkerConfig, type WorkerConfigInput, workerConfigSchema } from "./config.ts";
 
 /** The program to start: `node main`, with a WorkerConfig as JSON line on stdin. */

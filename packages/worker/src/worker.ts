@@ -11,7 +11,7 @@ import { recover } from "./recover.ts";
 import type { Inheritance } from "./reopen.ts";
 import { ClientPackages } from "./runners/client-packages.ts";
 import { Interpreters } from "./runners/interpreters.ts";
-import { ProcessRuntime } from "./runtime/process/process-runtime.ts";
+import { openRuntime } from "./runtime/open-runtime.ts";
 
 /** What a container gets to end by itself when the whole worker is told to. */
 const closingGraceMs = 2000;
@@ -34,10 +34,12 @@ export async function startWorker(
   const door = await Door.open(doorFile, config.workerSecret, server);
   const content = new ContentCache({ data, doorFile, clock });
   await content.start();
-  const clients = new ClientPackages({ cache, clock, logger });
-  const runtime = new ProcessRuntime({ data, interpreters: new Interpreters() });
+  const interpreters = new Interpreters();
+  const clients = new ClientPackages({ cache, interpreters, clock, logger });
+  const id = await workerId(data, () => clock.now());
+  const { runtime, close: closeRuntime } = await openRuntime({ config, workerId: id, interpreters, clock, logger });
   const agent = new Agent({
-    workerId: await workerId(data, () => clock.now()),
+    workerId: id,
     capacity: hostCapacity(),
     doorFile,
     host: { data, server, clock, logger, runtime, content, clients },
@@ -48,6 +50,7 @@ export async function startWorker(
     async close() {
       await agent.close(closingGraceMs);
       clients.close();
+      await closeRuntime();
       content.close();
       await door.close();
     },

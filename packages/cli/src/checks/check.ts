@@ -1,21 +1,10 @@
-/** What the doctor looks at: checks are data, one finding each. */
+/** What the doctor looks at: checks are data; what they find has the shape that the worker's probes of the host have. */
+import type { Finding, HostFinding } from "@lydian/worker";
 
-/** `missing`: the platform does not work without it. `warning`: it works, but something will be amiss. */
-export type FindingState = "ok" | "missing" | "warning";
+export { type Finding, type FindingState, type HostFinding, missing, ok, warning } from "@lydian/worker";
 
-export interface Finding {
-  readonly state: FindingState;
-  /** What was found, in one line. */
-  readonly detail: string;
-  /** What to do about it; every finding that is not ok has one. */
-  readonly remedy?: string;
-}
-
+/** Finds one thing under its own name, or several under theirs. */
 export interface Check {
   readonly name: string;
-  run(): Promise<Finding>;
+  run(): Promise<Finding | readonly HostFinding[]>;
 }
-
-export const ok = (detail: string): Finding => ({ state: "ok", detail });
-export const missing = (detail: string, remedy: string): Finding => ({ state: "missing", detail, remedy });
-export const warning = (detail: string, remedy: string): Finding => ({ state: "warning", detail, remedy });

@@ -1,4 +1,4 @@
-/** The programs that the platform needs on its host: Node, and Python for the functions of Python apps. */
+/** The programs that the platform needs on its host, and the places on the network where packages and images are. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { setGlobalProxyFromEnv } from "node:http";
@@ -8,6 +8,9 @@ import { messageOf } from "@lydian/kit";
 import { type Check, type Finding, missing, ok, warning } from "./check.ts";
 
 const runFile = promisify(execFile);
+
+/** Far more than any takes, also on a machine that is busy with something else. */
+const programMs = 20_000;
 
 const oldestNode = [26, 4] as const;
 
@@ -44,7 +47,7 @@ export type ProbePython = (command: string) => Promise<HostPython | undefined>;
 
 export const probePython: ProbePython = async (command) => {
   try {
-    const { stdout } = await runFile(command, ["-c", pythonProbe], { timeout: 5000 });
+    const { stdout } = await runFile(command, ["-c", pythonProbe], { timeout: programMs });
     const [version, makesVenvs] = JSON.parse(stdout) as [[number, number], boolean];
     return { command, version, makesVenvs };
   } catch {
@@ -93,7 +96,9 @@ const fetchHead: Head = async (url, headers) => {
 async function configuredIndex(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   if (env["PIP_INDEX_URL"]) return env["PIP_INDEX_URL"];
   try {
-    const { stdout } = await runFile("python3", ["-m", "pip", "config", "get", "global.index-url"], { timeout: 5000 });
+    const { stdout } = await runFile("python3", ["-m", "pip", "config", "get", "global.index-url"], {
+      timeout: programMs,
+    });
     return stdout.trim() || undefined;
   } catch {
     return undefined; // not set (pip ends with 1), or no pip: then there is only the default
@@ -123,9 +128,33 @@ export function packageIndexCheck(env: NodeJS.ProcessEnv, head: Head = fetchHead
           ? ok(`${url.origin} answers`)
           : warning(`${url.href} answers with status ${status}`, remedy);
       } catch (error) {
-        const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-        return warning(`${url.origin} does not answer: ${messageOf(cause)}`, remedy);
+        return warning(`${url.origin} does not answer: ${reasonOf(error)}`, remedy);
       }
     },
   };
+}
+
+const registry = "https://registry-1.docker.io/v2/";
+
+/** Only a warning: without a registry base images are made from Debian's packages. Any answer at all is one. */
+export function registryCheck(head: Head = fetchHead): Check {
+  return {
+    name: "Registry",
+    async run() {
+      const { host } = new URL(registry);
+      try {
+        await head(registry, {});
+        return ok(`${host} answers`);
+      } catch (error) {
+        const remedy =
+          "nothing, if the network is to be so: base images are then made from Debian's packages and this machine's Python";
+        return warning(`${host} does not answer within ${indexPatienceMs / 1000} s: ${reasonOf(error)}`, remedy);
+      }
+    },
+  };
+}
+
+/** fetch itself says only that it failed. */
+function reasonOf(error: unknown): string {
+  return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 }

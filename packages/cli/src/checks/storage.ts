@@ -1,13 +1,14 @@
-/** The data folder: may it be used, is there room, is the file system one that can be trusted with a database. */
+/** The data folder: may it be used, and what is the disk below it like. */
 import { constants } from "node:fs";
-import { access, stat, statfs } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { hasCode, messageOf } from "@lydian/kit";
+import { messageOf } from "@lydian/kit";
+import { nearestExisting, probeDisk } from "@lydian/worker";
 
 import { type DataLayout, isRoot } from "../paths.ts";
 import { dynamicUser, findObstacle } from "../privileges.ts";
-import { type Check, missing, ok, warning } from "./check.ts";
+import { type Check, missing, ok } from "./check.ts";
 
 export function dataFolderCheck(layout: DataLayout): Check {
   return {
@@ -41,48 +42,7 @@ function serverUserOf(layout: DataLayout): { uid: number; gid: number } {
   return { uid, gid: uid };
 }
 
-/** The numbers that statfs(2) gives; `trouble` is what goes wrong there. */
-const fileSystems = new Map<number, { name: string; trouble?: string }>([
-  [0xef53, { name: "ext4" }],
-  [0x58465342, { name: "xfs" }],
-  [0x9123683e, { name: "btrfs" }],
-  [0x2fc12fc1, { name: "zfs" }],
-  [0xf2f52010, { name: "f2fs" }],
-  [0x794c7630, { name: "overlayfs", trouble: "the data ends with the container whose file system this is" }],
-  [0x01021994, { name: "tmpfs", trouble: "the data is gone after a restart of the machine" }],
-  [0x6969, { name: "NFS", trouble: "a database over the network can lose what it was told is safe" }],
-  [0xff534d42, { name: "CIFS", trouble: "a database over the network can lose what it was told is safe" }],
-  [0x65735546, { name: "a FUSE file system", trouble: "not all of them keep what was synced" }],
-]);
-
-const gibibyte = 2 ** 30;
-const littleRoom = 5 * gibibyte;
-const noRoom = gibibyte / 4;
-
+/** `lydian up` checks the same as part of what containers need. */
 export function diskCheck(layout: DataLayout): Check {
-  return {
-    name: "Disk",
-    async run() {
-      const { type, bavail, bsize } = await statfs(await nearestExisting(layout.root));
-      const fileSystem = fileSystems.get(type) ?? { name: `file system 0x${type.toString(16)}` };
-      const free = bavail * bsize;
-      const detail = `${(free / gibibyte).toFixed(1)} GiB free on ${fileSystem.name}`;
-      const remedy = "free some, or choose a folder on another disk with --data";
-      if (free < noRoom) return missing(detail, remedy);
-      if (free < littleRoom) return warning(`${detail}: little room for images and volumes`, remedy);
-      return fileSystem.trouble === undefined
-        ? ok(detail)
-        : warning(`${detail}: ${fileSystem.trouble}`, "choose a folder on a local disk with --data");
-    },
-  };
-}
-
-async function nearestExisting(path: string): Promise<string> {
-  try {
-    await stat(path);
-    return path;
-  } catch (error) {
-    if (path !== dirname(path) && hasCode(error, "ENOENT", "ENOTDIR")) return nearestExisting(dirname(path));
-    return path; // closed to this user: the check that asks for it says so
-  }
+  return { name: "Disk", run: async () => (await probeDisk(layout.root)).finding };
 }

@@ -4,18 +4,21 @@ import { resolve } from "node:path";
 import { PlatformError } from "@lydian/kit";
 import { Option } from "commander";
 
-import type { Check, Finding, FindingState } from "../checks/check.ts";
+import type { Check, FindingState, HostFinding } from "../checks/check.ts";
+import { hostCheck } from "../checks/host.ts";
 import { answerCheck, portCheck, profileCheck } from "../checks/platform.ts";
-import { nodeCheck, packageIndexCheck, pythonCheck } from "../checks/programs.ts";
+import { nodeCheck, packageIndexCheck, pythonCheck, registryCheck } from "../checks/programs.ts";
 import { dataFolderCheck, diskCheck } from "../checks/storage.ts";
 import { type CliCommand, exitStatus } from "../command.ts";
 import { clientConfigFile, layoutOf } from "../paths.ts";
+import { runtimeNames, type RuntimeName } from "../runtime-choice.ts";
 import type { Terminal } from "../terminal.ts";
 import { dataOption, parsePort } from "./options.ts";
 
 export interface DoctorOptions {
   data?: string;
   port: number;
+  runtime: RuntimeName;
   json?: boolean;
 }
 
@@ -28,10 +31,14 @@ export const doctor: CliCommand<DoctorOptions> = {
   options: [
     dataOption(),
     new Option("--port <port>", "the port that the platform is to have").default(8700).argParser(parsePort),
+    new Option("--runtime <runtime>", "what is to run functions: runc in containers; process without isolation")
+      .choices(runtimeNames)
+      .default("runc"),
     new Option("--json", "print the findings as JSON"),
   ],
   examples: [
     { line: "lydian doctor", effect: "check this machine" },
+    { line: "lydian doctor --runtime process", effect: "only what is needed without containers" },
     { line: "lydian doctor --json", effect: "the same, for programs" },
   ],
   run: (options, terminal) => examine(checksFor(options, terminal.env), options, terminal),
@@ -39,12 +46,13 @@ export const doctor: CliCommand<DoctorOptions> = {
 
 function checksFor(options: DoctorOptions, env: NodeJS.ProcessEnv): Check[] {
   const layout = layoutOf(options.data, env);
+  const forContainers = [hostCheck(layout), registryCheck()];
   return [
     nodeCheck(),
     pythonCheck(),
     packageIndexCheck(env),
     dataFolderCheck(layout),
-    diskCheck(layout),
+    ...(options.runtime === "runc" ? forContainers : [diskCheck(layout)]),
     portCheck(layout, "127.0.0.1", options.port),
     profileCheck(layout, resolve(clientConfigFile(env))),
     answerCheck(layout),
@@ -57,8 +65,7 @@ export async function examine(
   options: { json?: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const run = (): Promise<(Finding & { name: string })[]> =>
-    Promise.all(checks.map(async (check) => ({ name: check.name, ...(await outcomeOf(check)) })));
+  const run = async (): Promise<HostFinding[]> => (await Promise.all(checks.map(outcomeOf))).flat();
   const findings = await terminal.step("Looking at this machine", run);
   const isComplete = findings.every(({ state }) => state !== "missing");
   if (options.json === true) {
@@ -80,11 +87,14 @@ const styles: Record<FindingState, Parameters<Terminal["paint"]>[0]> = {
 };
 
 /** A check that people can act on failed: that is a finding too. Others are faults and end the command. */
-async function outcomeOf(check: Check): Promise<Finding> {
+async function outcomeOf(check: Check): Promise<readonly HostFinding[]> {
+  const { name } = check;
   try {
-    return await check.run();
+    const found = await check.run();
+    return "state" in found ? [{ name, ...found }] : found;
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
-    return { state: "missing", detail: error.message, ...(error.hint !== undefined && { remedy: error.hint }) };
+    const remedy = error.hint === undefined ? {} : { remedy: error.hint };
+    return [{ name, state: "missing", detail: error.message, ...remedy }];
   }
 }

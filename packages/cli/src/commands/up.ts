@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
 import type { ServerConfigInput, TimesInput } from "@lydian/server";
-import type { WorkerConfigInput } from "@lydian/worker";
+import { probeHost, type WorkerConfigInput } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, UsageError, exitStatus } from "../command.ts";
@@ -16,6 +16,7 @@ import type { ChildPlan } from "../kept-child.ts";
 import { localAddress, numericHost, refuseOpenPort, urlOf } from "../listen-address.ts";
 import { type DataLayout, defaultCacheFolder, isRoot, layoutOf, shellWord } from "../paths.ts";
 import { prepareFolders } from "../privileges.ts";
+import { refuseUnlessPossible, runtimeNames, type RuntimeName } from "../runtime-choice.ts";
 import { StopSignals } from "../stop-signals.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
@@ -26,7 +27,7 @@ export interface UpOptions {
   host: string;
   publicUrl?: string;
   data?: string;
-  runtime: "process";
+  runtime: RuntimeName;
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
@@ -36,6 +37,9 @@ export interface UpOptions {
 }
 
 const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
+
+/** Containers, wherever they can run; where not, `up` says why. */
+const usualRuntime: RuntimeName = "runc";
 
 /** The programs of the platform; tests put others in their place. */
 export interface Programs {
@@ -64,9 +68,9 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       "the address that clients are told, when it is another one (behind a proxy)",
     ).argParser(parseUrl),
     dataOption(),
-    new Option("--runtime <runtime>", "what isolates functions; process: nothing")
-      .choices(["process"])
-      .default("process"),
+    new Option("--runtime <runtime>", "what runs functions: runc in containers; process without isolation")
+      .choices(runtimeNames)
+      .default(usualRuntime),
     new Option("--insecure", "listen beyond loopback without TLS"),
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
@@ -95,10 +99,10 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   await terminal.step("Waiting for the processes of an earlier platform to end", () => awaitPredecessors(layout));
   const port = bindPort(host, options.port);
   held.defer(() => port.close());
-  reportRuntime(terminal);
+  const runtime = await settleRuntime(options.runtime, layout, terminal);
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
-  const given = { options, programs, tls, layout, url, address, descriptor: port.fd(), env: terminal.env };
+  const given = { options, programs, runtime, tls, layout, url, address, descriptor: port.fd(), env: terminal.env };
   const plans = await planChildren(given);
   await writeRunning(layout, { pid: process.pid, url });
   held.defer(() => rm(layout.running, { force: true }));
@@ -139,6 +143,7 @@ async function supervise(
 interface ChildrenOptions {
   readonly options: UpOptions;
   readonly programs: Programs;
+  readonly runtime: WorkerConfigInput["runtime"];
   readonly tls: { certificateFile: string; keyFile: string } | undefined;
   readonly layout: DataLayout;
   readonly url: string;
@@ -171,7 +176,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     data: layout.worker,
     cache: defaultCacheFolder(given.env),
     server: given.address,
-    runtime: options.runtime,
+    runtime: given.runtime,
   };
   return {
     server: { name: "server", script: programs.server, configuration: server, descriptors: [given.descriptor] },
@@ -189,15 +194,34 @@ function announce(terminal: Terminal, layout: DataLayout, url: string): void {
   terminal.print(lines.join("\n"));
 }
 
+/** Says what runs functions, and how the worker is to run them; throws when this machine cannot. */
+async function settleRuntime(
+  wanted: RuntimeName,
+  layout: DataLayout,
+  terminal: Terminal,
+): Promise<WorkerConfigInput["runtime"]> {
+  if (wanted === "process") {
+    reportProcesses(terminal);
+    return { name: "process" };
+  }
+  const { findings, runc, conmon, userNamespaces, idMaps } = await probeHost({ data: layout.worker });
+  refuseUnlessPossible(findings);
+  for (const { name, state, detail, remedy } of findings) {
+    if (state !== "warning") continue;
+    terminal.report(terminal.paintReport("yellow", `${name}: ${detail}`));
+    if (remedy !== undefined) terminal.report(terminal.paintReport("dim", `-> ${remedy}`));
+  }
+  const paths = { runc: runc?.path ?? "runc", conmon: conmon?.path ?? "conmon" };
+  return { name: "runc", ...paths, userNamespaces: userNamespaces && idMaps };
+}
+
 /** A runtime without isolation is never chosen silently. */
-function reportRuntime(terminal: Terminal): void {
+function reportProcesses(terminal: Terminal): void {
   const rights = isRoot() ? "with root's rights" : "with this user's rights";
   terminal.report(
     terminal.paintReport("yellow", `Runtime "process": functions run on this machine ${rights} and without isolation.`),
   );
-  terminal.report(
-    "It is this version's only runtime, so run only code that you trust; the next version makes containers the default.",
-  );
+  terminal.report("Run only code that you trust; --runtime runc runs functions in containers.");
 }
 
 async function tlsFiles(options: UpOptions): Promise<ChildrenOptions["tls"]> {

@@ -26,7 +26,11 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
   const { times } = platform.config;
   return {
     containerHello: container(async (_request, { caller }) => {
-      await store.note((tx) => advance(tx, caller.id, "ready", contextOf(platform)));
+      const self = await store.note(async (tx) => {
+        await advance(tx, caller.id, "ready", contextOf(platform));
+        return tx.containers.get(caller.id);
+      });
+      if (self !== undefined) platform.sessions.ready(self);
       return {};
     }),
     containerHeartbeat: container(async (_request, { caller, signal }) => {

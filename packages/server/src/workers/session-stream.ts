@@ -75,7 +75,10 @@ class SessionStream {
     );
     const adopted = new Map(join.adopted.map((state) => [state.containerId, state]));
     for (const container of wanted) {
-      if (adopted.get(container.id)?.fence === container.fence) continue;
+      if (adopted.get(container.id)?.fence === container.fence) {
+        if (container.state === "ready") sessions.ready(container); // it may not have heard it
+        continue;
+      }
       if (container.state === "assigned") sessions.assign(container);
       else await this.#end(container, { reason: "lost", message: "its worker came back without it" });
     }

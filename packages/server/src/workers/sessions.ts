@@ -94,6 +94,11 @@ export class WorkerSessions {
     });
   }
 
+  /** The container has said its first word. */
+  ready({ id: containerId, fence, workerId }: Container): void {
+    this.#sessions.get(workerId)?.outbox.push({ message: { case: "ready", value: { containerId, fence } } });
+  }
+
   stop(container: Container, reason: string): void {
     this.#deps.log.debug({ container: container.id, reason }, "stop a container");
     const { id: containerId, fence } = container;

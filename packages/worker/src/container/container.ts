@@ -1,6 +1,8 @@
 /** One container's life on this worker: from its assignment to its release. state.ts has the phases and the moves. */
 import { appendFileSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
+import type net from "node:net";
+import { dirname } from "node:path";
 
 import type * as wire from "@lydian/contract/worker";
 import { type Clock, type Logger, messageOf, PlatformError, removeBelow, type Timer } from "@lydian/kit";
@@ -9,7 +11,7 @@ import type { ContainerProcess } from "../runtime/runtime.ts";
 import { AcknowledgedOffset } from "./acknowledged.ts";
 import { Door, type ServerAddress } from "./doors.ts";
 import type { ContainerExit, ProcessEnd } from "./exit.ts";
-import { type ContainerPlace, containerPlace, containersFolder } from "./folder.ts";
+import { type ContainerPlace, containerPlace, containersFolder, doorsFolder } from "./folder.ts";
 import { type Lease, writeLease } from "./lease.ts";
 import { formatRecords } from "./log-format.ts";
 import { prepareProcess, type Workshop } from "./prepare.ts";
@@ -76,7 +78,7 @@ export class Container {
       container.#gone.abort();
       return container;
     }
-    const adoption = await host.runtime.adopt(place);
+    const adoption = await host.runtime.adopt(place, { door: container.#admit });
     switch (adoption.state) {
       case "running":
         container.#attach(adoption.process);
@@ -127,6 +129,11 @@ export class Container {
     this.#acknowledged.advance(offset);
   }
 
+  /** It has loaded its code. */
+  async ready(): Promise<void> {
+    if (this.#phase === "running") await this.#host.runtime.ready(this.place);
+  }
+
   /** SIGTERM now, SIGKILL after the grace. Asked again, the earlier end wins. */
   async stop(graceMs: number): Promise<void> {
     if (this.#phase === "gone") return;
@@ -148,6 +155,7 @@ export class Container {
     this.#killTimer?.[Symbol.dispose]();
     await this.#door?.close();
     await this.#host.runtime.clear(this.place);
+    await removeBelow(doorsFolder(this.#host.data), dirname(this.place.doorFile));
     await removeBelow(containersFolder(this.#host.data), this.place.folder);
   }
 
@@ -158,10 +166,17 @@ export class Container {
     await this.#door?.close();
   }
 
+  /** For doors of the runtime's own; the connection closes when the container's door is closed already. */
+  readonly #admit = (inside: net.Socket): void => {
+    if (this.#door === undefined) inside.destroy();
+    else this.#door.admit(inside);
+  };
+
   async #prepareAndRun(spec: wire.ContainerSpec): Promise<void> {
     try {
       const { signal } = this.#preparation;
-      const process = await prepareProcess(this.place, spec, this.#host, { say: (line) => this.#say(line), signal });
+      const customer = { say: (line: string) => this.#say(line), signal, door: this.#admit };
+      const process = await prepareProcess(this.place, spec, this.#host, customer);
       signal.throwIfAborted();
       this.#attach(await this.#host.runtime.start(this.place, process));
     } catch (error) {

@@ -5,8 +5,9 @@
  * From then on the door only moves bytes, both ways, each end of stream by itself. A server that cannot be reached shows
  * as a connection that closes: whoever is inside tries again. Nothing that happens to a connection ends the worker.
  */
-import { rm } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import net from "node:net";
+import { dirname } from "node:path";
 
 import { PlatformError } from "@lydian/kit";
 
@@ -21,32 +22,31 @@ const longestSocketPath = 107;
 
 export class Door {
   readonly file: string;
+  readonly #greeting: string;
+  readonly #server: ServerAddress;
   readonly #listener: net.Server;
-  readonly #sockets: Set<net.Socket>;
+  readonly #sockets = new Set<net.Socket>();
 
-  private constructor(file: string, listener: net.Server, sockets: Set<net.Socket>) {
+  private constructor(file: string, secret: string, server: ServerAddress) {
     this.file = file;
-    this.#listener = listener;
-    this.#sockets = sockets;
+    this.#greeting = `LYDIAN/1 ${secret}\n`;
+    this.#server = server;
+    this.#listener = net.createServer({ allowHalfOpen: true }, (inside) => this.admit(inside));
   }
 
-  /** Listens on `file`; a socket that a worker before left there is replaced. */
+  /**
+   * Listens on `file`; a socket that a worker before left there is replaced. Whoever reaches the socket may use it: it is
+   * its folder's place that bars the way to all others.
+   */
   static async open(file: string, secret: string, server: ServerAddress): Promise<Door> {
     if (Buffer.byteLength(file) > longestSocketPath) {
       throw new PlatformError(`the path ${file} is too long for a unix socket`, {
         hint: "choose a data folder with a shorter path",
       });
     }
-    const sockets = new Set<net.Socket>();
-    const listener = net.createServer({ allowHalfOpen: true }, (inside) => {
-      const out = net.connect({ ...server, allowHalfOpen: true, noDelay: true });
-      out.write(`LYDIAN/1 ${secret}\n`);
-      join(inside, out);
-      for (const socket of [inside, out]) {
-        sockets.add(socket);
-        socket.once("close", () => sockets.delete(socket));
-      }
-    });
+    const door = new Door(file, secret, server);
+    const listener = door.#listener;
+    await mkdir(dirname(file), { recursive: true, mode: 0o711 });
     await rm(file, { force: true });
     await new Promise<void>((resolve, reject) => {
       listener.once("error", reject);
@@ -57,7 +57,19 @@ export class Door {
     });
     // After `listen`, only a failed accept (out of descriptors) comes here; the connection is lost, the door is not.
     listener.on("error", () => {});
-    return new Door(file, listener, sockets);
+    await chmod(file, 0o666);
+    return door;
+  }
+
+  /** Joins a connection from inside, whichever way it came, to a new one to the server. */
+  admit(inside: net.Socket): void {
+    const out = net.connect({ ...this.#server, allowHalfOpen: true, noDelay: true });
+    out.write(this.#greeting);
+    join(inside, out);
+    for (const socket of [inside, out]) {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    }
   }
 
   /** Ends the door and all that goes through it. */

@@ -6,7 +6,7 @@ import * as wire from "@lydian/contract/worker";
 export type ProcessEnd =
   | { reason: "exited"; code: number }
   | { reason: "signaled"; signal: string }
-  | { reason: "outOfMemory" }
+  | { reason: "outOfMemory"; limitMib?: number }
   | { reason: "lost"; message: string };
 
 /** How a container ended: its process by itself, or the worker's doing. */
@@ -19,7 +19,10 @@ export function exitToWire(exit: ContainerExit): wire.Exit {
     case "signaled":
       return create(wire.ExitSchema, { reason: wire.Exit_Reason.SIGNALED, signal: exit.signal });
     case "outOfMemory":
-      return create(wire.ExitSchema, { reason: wire.Exit_Reason.OUT_OF_MEMORY });
+      return create(wire.ExitSchema, {
+        reason: wire.Exit_Reason.OUT_OF_MEMORY,
+        message: exit.limitMib === undefined ? "" : `its memory limit is ${exit.limitMib} MiB`,
+      });
     case "stopped":
       return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
     case "failedToStart":

@@ -19,7 +19,7 @@ export function containersFolder(data: string): string {
   return join(data, "containers");
 }
 
-/** Sockets have a folder with a short name, for their paths are limited to 107 bytes. */
+/** Each door has a folder of its own, which can be shown to its container; their names are short, for their paths are limited to 107 bytes. */
 export function doorsFolder(data: string): string {
   return join(data, "d");
 }
@@ -34,5 +34,5 @@ export function containerPlace(data: string, id: string): ContainerPlace {
   if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,79}$/.test(id)) throw new PlatformError(`${JSON.stringify(id)} is no container id`);
   const folder = join(containersFolder(data), id);
   const short = createHash("sha256").update(id).digest("hex").slice(0, 12);
-  return { id, folder, logFile: join(folder, "log"), doorFile: join(doorsFolder(data), short) };
+  return { id, folder, logFile: join(folder, "log"), doorFile: join(doorsFolder(data), short, "s") };
 }

@@ -5,7 +5,7 @@ import { PlatformError } from "@lydian/kit";
 import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
-import type { Layout, ProcessSpec, Runtime } from "../runtime/runtime.ts";
+import type { DoorHandler, Layout, ProcessSpec, Resources, Runtime } from "../runtime/runtime.ts";
 import type { ContainerPlace } from "./folder.ts";
 import { layMounts } from "./mounts.ts";
 
@@ -21,6 +21,7 @@ interface Customer {
   /** Writes a line into the container's log. */
   say: (line: string) => void;
   signal: AbortSignal;
+  door: DoorHandler;
 }
 
 /** Leaves nothing running when it rejects. */
@@ -28,11 +29,12 @@ export async function prepareProcess(
   place: ContainerPlace,
   spec: wire.ContainerSpec,
   workshop: Workshop,
-  { say, signal }: Customer,
+  asked: Customer,
 ): Promise<ProcessSpec> {
-  const layout = await workshop.runtime.lay(place);
+  const image = { python: spec.runner?.kind.value?.python ?? "" };
+  const layout = await workshop.runtime.lay(place, { ...asked, image, resources: resourcesOf(spec) });
   const other = new AbortController(); // when one half fails, the other need not go on
-  const customer = { say, signal: AbortSignal.any([signal, other.signal]) };
+  const customer = { ...asked, signal: AbortSignal.any([asked.signal, other.signal]) };
   const files = layMounts(spec.mounts, {
     content: workshop.content,
     hostPath: (path) => layout.hostPath(path),
@@ -47,6 +49,13 @@ export async function prepareProcess(
     await Promise.allSettled([files, runner]);
     throw error;
   }
+}
+
+/** What is 0 on the wire was not asked for. */
+function resourcesOf({ resources }: wire.ContainerSpec): Resources {
+  const milliCpu = Number(resources?.milliCpu ?? 0);
+  const memoryMib = Number(resources?.memoryMib ?? 0);
+  return { ...(milliCpu > 0 && { milliCpu }), ...(memoryMib > 0 && { memoryMib }) };
 }
 
 async function prepareRunner(

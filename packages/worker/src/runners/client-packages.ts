@@ -1,15 +1,16 @@
 /**
- * The public client's package with its dependencies, per client version and Python minor, installed once by pip and
- * shared by all containers and all platforms of this user.
+ * The public client's package and its dependencies, per client version and Python minor, installed once by pip and
+ * shared by all containers and all platforms of this user. They lie apart: the client comes first on the path of a
+ * container's Python, its dependencies last, so that whatever the user has installed wins over them.
  */
 import { type ChildProcess, execFile } from "node:child_process";
-import { access, mkdir, mkdtemp, readdir, rename } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type Clock, lockWithin, type Logger, PlatformError, removeBelow, syncFolder } from "@lydian/kit";
 
 import { SharedWork, unlessAborted } from "../shared-work.ts";
-import type { Interpreter } from "./interpreters.ts";
+import type { Interpreter, Interpreters } from "./interpreters.ts";
 
 /** How long another process may take that installs the same. */
 const patienceMs = 10 * 60_000;
@@ -20,31 +21,55 @@ const silentMs = 1000;
 /** How many of pip's last lines go into the message of a failure. */
 const shownLines = 15;
 
+export interface ClientPackage {
+  /** The client's own packages, and what makes Python find the others. */
+  readonly own: string;
+  readonly dependencies: string;
+}
+
+/** What the client itself consists of; all else that pip installs is a dependency. */
+const ownPackages = ["modal", "modal_proto", "modal_version", "synchronicity"];
+
+/** Where a container is shown the dependencies, relative to the folder that holds the client. */
+export const dependenciesBeside = "__modal/deps";
+
+/** Python runs this before anything else: it puts the dependencies last on the path. */
+const sitecustomize = `import os
+import sys
+
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), *"${dependenciesBeside}".split("/")))
+`;
+
 export class ClientPackages {
   readonly #folder: string;
+  readonly #interpreters: Pick<Interpreters, "find">;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #installing = new SharedWork<string>();
+  readonly #installing = new SharedWork<void>();
   readonly #closed = new AbortController();
 
-  constructor(options: { cache: string; clock: Clock; logger: Logger }) {
-    this.#folder = join(options.cache, "clients");
+  constructor(options: { cache: string; interpreters: Pick<Interpreters, "find">; clock: Clock; logger: Logger }) {
+    this.#interpreters = options.interpreters;
+    this.#folder = join(options.cache, "clients", "2"); // the second layout of these folders
     this.#clock = options.clock;
     this.#logger = options.logger;
   }
 
-  /** The folder to put on PYTHONPATH. `say` gets a line for people when it takes a while. */
-  async folder(
+  /** The client of a version for a Python minor such as "3.11". `say` gets a line for people when it takes a while. */
+  async find(
     version: string,
-    interpreter: Interpreter,
+    minor: string,
     waiting: { say: (line: string) => void; signal: AbortSignal },
-  ): Promise<string> {
+  ): Promise<ClientPackage> {
     // The version becomes part of paths and of pip's arguments.
     if (!/^\d+\.\d+\.\d+([a-z0-9.]*)?$/.test(version)) {
       throw new PlatformError(`${JSON.stringify(version)} is no version of the client`);
     }
+    const interpreter = await this.#interpreters.find(minor);
     const name = `modal-${version}-py${interpreter.minor}`;
-    if (await exists(join(this.#folder, name))) return join(this.#folder, name);
+    const folder = join(this.#folder, name);
+    const found = { own: join(folder, "own"), dependencies: join(folder, "dependencies") };
+    if (await exists(folder)) return found;
     const what = `the client ${version} for Python ${interpreter.minor}`;
     const beganMs = this.#clock.now();
     let said = false;
@@ -52,12 +77,12 @@ export class ClientPackages {
       said = true;
       waiting.say(`Installing ${what} …`);
     });
-    const folder = await unlessAborted(
+    await unlessAborted(
       this.#installing.run(name, () => this.#install(name, version, interpreter)),
       waiting.signal,
     );
     if (said) waiting.say(`Installed ${what} in ${((this.#clock.now() - beganMs) / 1000).toFixed(1)} s`);
-    return folder;
+    return found;
   }
 
   /** Ends installations that are under way. */
@@ -65,16 +90,18 @@ export class ClientPackages {
     this.#closed.abort(new PlatformError("the worker ends"));
   }
 
-  async #install(name: string, version: string, interpreter: Interpreter): Promise<string> {
+  async #install(name: string, version: string, interpreter: Interpreter): Promise<void> {
     const folder = join(this.#folder, name);
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await mkdir(this.#folder, { recursive: true, mode: 0o755 });
     const lockFile = join(this.#folder, `.${name}.lock`);
     using _lock = await unlessAborted(lockWithin(this.#clock, lockFile, patienceMs), this.#closed.signal);
-    if (await exists(folder)) return folder;
+    if (await exists(folder)) return;
     await this.#removeUnfinished(name);
     const work = await mkdtemp(join(this.#folder, `.${name}.tmp-`));
     try {
-      const target = join(work, "packages");
+      const whole = join(work, "client");
+      const target = join(whole, "dependencies");
+      await mkdir(whole, { mode: 0o755 });
       const pip = await this.#pip(interpreter, work);
       this.#logger.info({ client: version, python: interpreter.program }, "installing a client");
       await this.#run(pip, [
@@ -85,9 +112,9 @@ export class ClientPackages {
       // a package that a power cut left half empty would be taken for whole from then on.
       await this.#run(interpreter.program, ["-m", "compileall", "-q", "-j", "0", target], "ignore failure");
       await this.#run(interpreter.program, ["-I", "-c", "import os; os.sync()"]);
-      await rename(target, folder);
+      await setApart(target, join(whole, "own"));
+      await rename(whole, folder);
       await syncFolder(this.#folder);
-      return folder;
     } finally {
       await removeBelow(this.#folder, work);
     }
@@ -135,6 +162,15 @@ export class ClientPackages {
       child.stdin?.end();
     });
   }
+}
+
+/** Moves the client's own packages out from among its dependencies. */
+async function setApart(dependencies: string, own: string): Promise<void> {
+  await mkdir(own, { mode: 0o755 });
+  for (const name of ownPackages) {
+    if (await exists(join(dependencies, name))) await rename(join(dependencies, name), join(own, name));
+  }
+  await writeFile(join(own, "sitecustomize.py"), sitecustomize, { mode: 0o644 });
 }
 
 const pipHint = "the client comes from the package index that pip is configured for on this host; is it reachable?";

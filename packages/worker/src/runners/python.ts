@@ -9,7 +9,7 @@
 import type * as wire from "@lydian/contract/worker";
 
 import type { Layout, ProcessSpec } from "../runtime/runtime.ts";
-import type { ClientPackages } from "./client-packages.ts";
+import { type ClientPackages, dependenciesBeside } from "./client-packages.ts";
 import { dirname } from "node:path";
 
 export interface PythonRequest {
@@ -29,9 +29,9 @@ export interface PythonRequest {
 export async function preparePython(request: PythonRequest): Promise<ProcessSpec> {
   const { runner, layout } = request;
   const program = await layout.python(runner.python);
-  const interpreter = { program, minor: runner.python };
-  const packages = await request.clients.folder(runner.clientVersion, interpreter, request);
-  const shown = await layout.addFolder("pkg", packages);
+  const client = await request.clients.find(runner.clientVersion, runner.python, request);
+  const shown = await layout.addFolder("pkg", client.own);
+  await layout.addFolder(dependenciesBeside, client.dependencies);
   const argumentsFile = await layout.addFile("arguments", runner.arguments);
   return {
     argv: [program, "-m", "modal._container_entrypoint"],
@@ -53,10 +53,9 @@ function environment(
   const { layout, env } = request;
   const pythonPath = [packages, layout.home, env["PYTHONPATH"] ?? ""].filter((entry) => entry !== "").join(":");
   return {
-    // `python` and the interpreter's own scripts come first, then what the host has.
-    PATH: `${dirname(program)}:${process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"}`,
-    LANG: process.env["LANG"] ?? "C.UTF-8",
-    ...(process.env["TZ"] === undefined ? {} : { TZ: process.env["TZ"] }),
+    ...layout.environment,
+    // `python` and the interpreter's own scripts come first.
+    PATH: [dirname(program), layout.environment["PATH"] ?? ""].filter((entry) => entry !== "").join(":"),
     HOME: layout.home,
     PYTHONUNBUFFERED: "1",
     ...env,

@@ -4,6 +4,8 @@
  * A runtime keeps what it needs for adoption in the container's folder. All that it does about a container can be done
  * again after kill -9 of the worker.
  */
+import type net from "node:net";
+
 import type { ContainerPlace } from "../container/folder.ts";
 import type { ProcessEnd } from "../container/exit.ts";
 
@@ -17,21 +19,51 @@ export interface Runtime {
   readonly limits: boolean;
 
   /** Makes the place where a container's files go. */
-  lay(place: ContainerPlace): Promise<Layout>;
+  lay(place: ContainerPlace, request: LayRequest): Promise<Layout>;
   /** Starts the main process; its output goes to the place's log. Rejects with a PlatformError for people. */
   start(place: ContainerPlace, spec: ProcessSpec): Promise<ContainerProcess>;
+  /** The container has loaded its code: from here on the cpu limit holds, which would only have slowed the import. */
+  ready(place: ContainerPlace): Promise<void>;
   /** Finds what a worker before started here. */
-  adopt(place: ContainerPlace): Promise<Adoption>;
+  adopt(place: ContainerPlace, request: { door: DoorHandler }): Promise<Adoption>;
   /** Ends every process of the container and gives back what lies outside its folder. Twice does no harm. */
   clear(place: ContainerPlace): Promise<void>;
   /** Ends what is left of containers of this worker that are not among `known`. */
   clearOthers(known: ReadonlySet<string>): Promise<void>;
 }
 
+/** What a container asks for before its files are laid out. */
+export interface LayRequest {
+  readonly image: ImageRequest;
+  readonly resources: Resources;
+  /** Joins a connection from inside to the server; for the runtime's own loopback listener. */
+  readonly door: DoorHandler;
+  /** Writes a line into the container's log. */
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The root file system: the default image with this minor version of Python, such as "3.11". */
+export interface ImageRequest {
+  readonly python: string;
+}
+
+/** Absent: unlimited, but for the number of processes, which has a default. */
+export interface Resources {
+  readonly milliCpu?: number;
+  readonly memoryMib?: number;
+  /** Processes and threads at a time. */
+  readonly pids?: number;
+}
+
+export type DoorHandler = (inside: net.Socket) => void;
+
 /** A container's file system before it runs, and the names of things as its processes see them. */
 export interface Layout {
   /** The folder that stands for /root: home and working directory. */
   readonly home: string;
+  /** What every process gets, unless its runner or its user says otherwise: PATH, LANG and the like. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Where processes reach the server, as a client takes it. */
   readonly serverUrl: string;
   /** Where on the host the file of an absolute path in the container goes; refuses what this runtime cannot place. */

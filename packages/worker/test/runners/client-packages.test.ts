@@ -13,7 +13,7 @@ const pip = `#!/bin/sh
 echo "$@" >> "$(dirname "$0")/calls"
 case "$*" in
   *"pip --version"*) exit 0;;
-  *"pip install"*) mkdir -p "$5/modal"; echo "0.0" > "$5/modal/version";;
+  *"pip install"*) mkdir -p "$5/modal" "$5/aiohttp"; echo "0.0" > "$5/modal/version";;
 esac`;
 
 const failing = `#!/bin/sh
@@ -22,59 +22,64 @@ case "$*" in *"pip install"*) echo "Looking in indexes: https://example.test" >&
 async function bench(t: TestContext, script: string) {
   const root = await temporaryFolder(t);
   await writeFile(join(root, "python3.11"), script, { mode: 0o755 });
-  const clients = new ClientPackages({ cache: join(root, "cache"), clock: systemClock, logger: silentLogger });
+  const interpreters = { find: async (minor: string) => ({ program: join(root, "python3.11"), minor }) };
+  const options = { cache: join(root, "cache"), interpreters, clock: systemClock, logger: silentLogger };
+  const clients = new ClientPackages(options);
   t.after(() => clients.close());
-  const interpreter = { program: join(root, "python3.11"), minor: "3.11" };
   const lines: string[] = [];
   return {
     root,
     lines,
     clients,
-    interpreter,
+    options,
     waiting: { say: (line: string) => lines.push(line), signal: new AbortController().signal },
   };
 }
 
 it("installs once what many want at once, and leaves nothing half done", async (t) => {
-  const { root, clients, interpreter, waiting } = await bench(t, pip);
-  const other = new ClientPackages({ cache: join(root, "cache"), clock: systemClock, logger: silentLogger });
-  await mkdir(join(root, "cache", "clients", ".modal-1.6.4-py3.11.tmp-left"), { recursive: true });
-  const all = [clients, clients, other].map((packages) => packages.folder("1.6.4", interpreter, waiting));
-  const folders = new Set(await Promise.all(all));
-  assert.deepEqual([...folders], [join(root, "cache", "clients", "modal-1.6.4-py3.11")]);
+  const { root, clients, options, waiting } = await bench(t, pip);
+  const other = new ClientPackages(options);
+  const cache = join(root, "cache", "clients", "2");
+  await mkdir(join(cache, ".modal-1.6.4-py3.11.tmp-left"), { recursive: true });
+  const all = [clients, clients, other].map((packages) => packages.find("1.6.4", "3.11", waiting));
+  const folder = join(cache, "modal-1.6.4-py3.11");
+  const expected = { own: join(folder, "own"), dependencies: join(folder, "dependencies") };
+  assert.deepEqual(await Promise.all(all), [expected, expected, expected]);
+  assert.deepEqual(await readdir(expected.own), ["modal", "sitecustomize.py"]);
+  assert.deepEqual(await readdir(expected.dependencies), ["aiohttp"]);
   const calls = (await readFile(join(root, "calls"), "utf8")).split("\n");
   assert.equal(calls.filter((call) => call.includes("pip install")).length, 1);
   assert.ok(calls.some((call) => call.endsWith("modal==1.6.4")));
-  const left = (await readdir(join(root, "cache", "clients"))).filter((name) => name.includes("tmp"));
+  const left = (await readdir(cache)).filter((name) => name.includes("tmp"));
   assert.deepEqual(left, []);
 });
 
 it("fails with pip's last lines, and tries again the next time", async (t) => {
-  const { root, clients, interpreter, waiting } = await bench(t, failing);
-  await assert.rejects(clients.folder("9.9.9", interpreter, waiting), {
+  const { root, clients, waiting } = await bench(t, failing);
+  await assert.rejects(clients.find("9.9.9", "3.11", waiting), {
     message: /pip install failed:\nLooking in indexes: .*\nERROR: No matching distribution found for modal$/,
     hint: /package index/,
   });
   await writeFile(join(root, "python3.11"), pip, { mode: 0o755 });
-  await clients.folder("9.9.9", interpreter, waiting);
+  await clients.find("9.9.9", "3.11", waiting);
 });
 
 it("refuses what is no version before it reaches a path or pip", async (t) => {
-  const { root, clients, interpreter, waiting } = await bench(t, pip);
+  const { root, clients, waiting } = await bench(t, pip);
   for (const version of ["", "1.6", "../../x", "1.6.4/../..", "1.6.4 --index-url=x", "1.6.4\n", "--help"]) {
-    await assert.rejects(clients.folder(version, interpreter, waiting), /is no version of the client/, version);
+    await assert.rejects(clients.find(version, "3.11", waiting), /is no version of the client/, version);
   }
   assert.deepEqual(await readdir(root), ["python3.11"]);
 });
 
 it("says in the container's log what takes long, and lets one who stops waiting go", async (t) => {
-  const { clients, interpreter, lines, waiting } = await bench(
+  const { clients, lines, waiting } = await bench(
     t,
     pip.replace('mkdir -p "$5/modal"', 'sleep 1.3; mkdir -p "$5/modal"'),
   );
   const impatient = new AbortController();
-  const first = clients.folder("1.6.4", interpreter, { say: () => {}, signal: impatient.signal });
-  const second = clients.folder("1.6.4", interpreter, waiting);
+  const first = clients.find("1.6.4", "3.11", { say: () => {}, signal: impatient.signal });
+  const second = clients.find("1.6.4", "3.11", waiting);
   impatient.abort(new Error("enough"));
   await assert.rejects(first, /enough/);
   await second;

@@ -10,6 +10,7 @@ import type { Layout } from "../../src/runtime/runtime.ts";
 
 const layout: Layout = {
   home: "/c/root",
+  environment: { PATH: "/usr/bin", LANG: "C.UTF-8" },
   serverUrl: "unix:/d/1",
   hostPath: (path) => path,
   addFile: async (name) => `/c/${name}`,
@@ -24,15 +25,15 @@ it("starts the client's entry point with the user's variables, but never with an
     imageId: "im-1",
     env: { HOME: "/elsewhere", PYTHONPATH: "/mine", MODAL_SERVER_URL: "https://other", MODAL_TASK_ID: "ta-2", A: "b" },
     layout,
-    clients: { folder: async () => "/cache/modal" } as unknown as ClientPackages,
+    clients: { find: async () => ({ own: "/cache/own", dependencies: "/cache/dependencies" }) } as unknown as ClientPackages,
     say: () => {},
     signal: new AbortController().signal,
   });
   assert.deepEqual(spec.argv, ["/opt/bin/python3.11", "-m", "modal._container_entrypoint"]);
   assert.equal(spec.cwd, "/c/root");
-  const { PATH, LANG, TZ: _, ...env } = spec.env;
-  assert.ok(PATH?.startsWith("/opt/bin:") && LANG !== undefined);
-  assert.deepEqual(env, {
+  assert.deepEqual(spec.env, {
+    PATH: "/opt/bin:/usr/bin",
+    LANG: "C.UTF-8",
     HOME: "/elsewhere",
     A: "b",
     PYTHONUNBUFFERED: "1",

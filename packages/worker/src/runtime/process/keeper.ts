@@ -7,9 +7,7 @@
  */
 import { spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, openSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
-import net from "node:net";
 import os from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -20,6 +18,7 @@ import { hasCode, PlatformError } from "@lydian/kit";
 import type { ProcessEnd } from "../../container/exit.ts";
 import type { ContainerPlace } from "../../container/folder.ts";
 import type { ProcessSpec } from "../runtime.ts";
+import { watchWriters } from "../writer-watch.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 
 /** keeper.json, written before the main process runs its first instruction. */
@@ -80,31 +79,9 @@ export async function readEnd(place: ContainerPlace): Promise<ProcessEnd | undef
   return undefined;
 }
 
-/**
- * Calls `onGone` once when the keeper has ended, however it ended. The keeper alone holds the FIFO open for writing, so
- * the end of file is its end; this also holds for a keeper that another worker started.
- */
+/** Calls `onGone` once when the keeper has ended, also one that another worker started: it alone holds the FIFO open. */
 export function watchKeeper(place: ContainerPlace, onGone: () => void): { close(): void } {
-  const fd = openSync(join(place.folder, "alive"), constants.O_RDONLY | constants.O_NONBLOCK);
-  let pipe: net.Socket;
-  try {
-    pipe = new net.Socket({ fd, readable: true, writable: false });
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  pipe.unref();
-  pipe.once("end", onGone);
-  pipe.on("error", onGone);
-  pipe.resume();
-  return {
-    close() {
-      pipe.off("end", onGone);
-      pipe.off("error", onGone);
-      pipe.on("error", () => {}); // nobody watches any more
-      pipe.destroy();
-    },
-  };
+  return watchWriters(join(place.folder, "alive"), onGone);
 }
 
 function signalName(number: number): string {

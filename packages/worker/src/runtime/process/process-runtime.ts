@@ -3,7 +3,7 @@
  * development: nothing is isolated and no limit is enforced, and what a function writes outside its home stays.
  */
 import { mkdir, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { PlatformError } from "@lydian/kit";
 
@@ -37,6 +37,7 @@ export class ProcessRuntime implements Runtime {
     await mkdir(home, { recursive: true, mode: 0o700 });
     return {
       home,
+      environment: hostEnvironment(),
       serverUrl: `unix:${place.doorFile}`,
       hostPath: (containerPath) => hostPath(home, containerPath),
       async addFile(name, bytes) {
@@ -46,6 +47,7 @@ export class ProcessRuntime implements Runtime {
       },
       async addFolder(name, hostFolder) {
         const link = join(place.folder, name);
+        await mkdir(dirname(link), { recursive: true, mode: 0o700 });
         await symlink(hostFolder, link);
         return link;
       },
@@ -59,6 +61,9 @@ export class ProcessRuntime implements Runtime {
     if (record === undefined) throw new Error(`the keeper of ${place.id} left no record`);
     return this.#watch(place, record);
   }
+
+  /** Nothing is limited. */
+  async ready(): Promise<void> {}
 
   async adopt(place: ContainerPlace): Promise<Adoption> {
     const record = await readKeeperRecord(place);
@@ -111,6 +116,12 @@ export class ProcessRuntime implements Runtime {
       message: "the process that kept it was killed or the host was restarted; how the function ended is unknown",
     };
   }
+}
+
+/** What a function may know of the worker's own environment. */
+function hostEnvironment(): Record<string, string> {
+  const { PATH = "/usr/local/bin:/usr/bin:/bin", LANG = "C.UTF-8", TZ } = process.env;
+  return { PATH, LANG, ...(TZ !== undefined && { TZ }) };
 }
 
 /** /root is the container's home; there is no other place that is the container's own. */

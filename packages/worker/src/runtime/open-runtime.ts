@@ -1,0 +1,33 @@
+/** Makes the runtime that the configuration names, with all that it stands on. */
+import type { Clock, Logger } from "@lydian/kit";
+
+import type { WorkerConfig } from "../config.ts";
+import type { Interpreters } from "../runners/interpreters.ts";
+import { ProcessRuntime } from "./process/process-runtime.ts";
+import type { Runtime } from "./runtime.ts";
+
+export interface OpenRuntime {
+  readonly runtime: Runtime;
+  /** Once no container is left: takes away what the runtime itself has on this host. */
+  close(): Promise<void>;
+}
+
+export interface RuntimeParts {
+  readonly config: WorkerConfig;
+  readonly workerId: string;
+  readonly interpreters: Interpreters;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export async function openRuntime(parts: RuntimeParts): Promise<OpenRuntime> {
+  const { config, interpreters } = parts;
+  switch (config.runtime.name) {
+    case "process":
+      return { runtime: new ProcessRuntime({ data: config.data, interpreters }), close: async () => {} };
+    case "runc": {
+      const { openRunc } = await import("./runc/open-runc.ts"); // loads what only containers need
+      return openRunc(parts, config.runtime);
+    }
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * A container's config.json: everything that shuts it in, as a pure function of what it is to run and where.
+ *
+ * The values are Docker's where Docker has one; what differs says why. OCI runtime specification 1.0.
+ */
+import type { ProcessSpec } from "../runtime.ts";
+import { type SeccompProfile, seccompProfile } from "./seccomp.ts";
+
+/** A file or folder of the host that the container sees; never writable. */
+export interface SpecBind {
+  /** Trusted path on the host. */
+  readonly source: string;
+  /** Absolute in the container; runc resolves it inside the root and makes it when it is missing. */
+  readonly path: string;
+  /** The platform's own files and sockets; packages hold libraries, which are executable. */
+  readonly executable: boolean;
+}
+
+export interface SpecRequest {
+  readonly process: ProcessSpec;
+  /** The container's limit of memory, if it has one. */
+  readonly memoryMib?: number | undefined;
+  /** Path of the merged root file system. */
+  readonly root: string;
+  readonly hostname: string;
+  /** `/lydian/INSTANCE/ID`; its limits are the worker's to set, before and after the start. */
+  readonly cgroupsPath: string;
+  readonly network: { readonly netns: string; readonly userns: string | undefined; readonly base: number };
+  readonly binds: readonly SpecBind[];
+  readonly host: SpecHost;
+}
+
+/** What the host can do. */
+export interface SpecHost {
+  /** The hard limit of open files that the worker itself has: without CAP_SYS_RESOURCE nobody can have more. */
+  readonly maxOpenFiles: number;
+  /** An instruction set in Node's words, `process.arch`. */
+  readonly processor: string;
+}
+
+export interface OciSpec {
+  readonly ociVersion: string;
+  readonly root: { readonly path: string; readonly readonly: boolean };
+  readonly hostname: string;
+  readonly process: OciProcess;
+  readonly mounts: readonly OciMount[];
+  readonly linux: OciLinux;
+}
+
+interface OciProcess {
+  readonly terminal: boolean;
+  readonly user: { readonly uid: number; readonly gid: number };
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly capabilities: Readonly<Record<"bounding" | "effective" | "permitted", readonly string[]>>;
+  readonly rlimits: readonly { readonly type: string; readonly hard: number; readonly soft: number }[];
+  readonly noNewPrivileges: boolean;
+  readonly oomScoreAdj: number;
+}
+
+interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+interface OciLinux {
+  readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
+  readonly cgroupsPath: string;
+  readonly resources: { readonly devices: readonly { readonly allow: boolean; readonly access: string }[] };
+  readonly rootfsPropagation: string;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly seccomp: SeccompProfile;
+}
+
+interface IdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
+/** How many ids a container has, from its root on. */
+const idCount = 65_536;
+
+const mib = 1024 * 1024;
+
+const maxOpenFiles = 65_536;
+
+/** Docker's fourteen. None can be had beyond them: the bounding set is the same, and nothing is inheritable or ambient. */
+export const containerCapabilities: readonly string[] = [
+  ...["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID"],
+  ...["CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL"],
+  "CAP_AUDIT_WRITE",
+];
+
+/** They show the host, or let one act on it. */
+const maskedPaths = [
+  ...["/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats"],
+  ...["/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi"],
+  ...["/sys/firmware", "/sys/devices/virtual/powercap"],
+];
+const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+export function ociSpec(request: SpecRequest): OciSpec {
+  const { network, host } = request;
+  const mapping = network.userns === undefined ? undefined : [{ containerID: 0, hostID: network.base, size: idCount }];
+  return {
+    ociVersion: "1.0.2",
+    root: { path: request.root, readonly: false },
+    hostname: request.hostname,
+    process: ociProcess(request.process, host),
+    mounts: [...systemMounts(request.memoryMib), ...request.binds.map(bindMount)],
+    linux: {
+      namespaces: namespaces(network),
+      // Beside the path: runc 1.1 needs to know who root is although the namespace has its map already.
+      ...(mapping === undefined ? {} : { uidMappings: mapping, gidMappings: mapping }),
+      cgroupsPath: request.cgroupsPath,
+      // runc adds null, zero, full, random, urandom, tty and the terminals.
+      resources: { devices: [{ allow: false, access: "rwm" }] },
+      // What the worker mounts below the root later appears inside; nothing that is mounted inside appears outside.
+      rootfsPropagation: "rslave",
+      maskedPaths,
+      readonlyPaths,
+      seccomp: seccompProfile(host.processor),
+    },
+  };
+}
+
+function ociProcess(process: ProcessSpec, host: SpecHost): OciProcess {
+  const files = Math.min(maxOpenFiles, host.maxOpenFiles);
+  return {
+    terminal: false,
+    user: { uid: 0, gid: 0 },
+    args: process.argv,
+    env: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
+    cwd: process.cwd,
+    capabilities: {
+      bounding: containerCapabilities,
+      effective: containerCapabilities,
+      permitted: containerCapabilities,
+    },
+    rlimits: [
+      { type: "RLIMIT_CORE", hard: 0, soft: 0 },
+      { type: "RLIMIT_NOFILE", hard: files, soft: files },
+    ],
+    noNewPrivileges: true,
+    // When the host runs out of memory the kernel takes functions before the platform and people's own programs.
+    oomScoreAdj: 500,
+  };
+}
+
+function namespaces(network: SpecRequest["network"]): OciLinux["namespaces"] {
+  return [
+    ...["pid", "ipc", "uts", "mount", "cgroup"].map((type) => ({ type })),
+    ...(network.userns === undefined ? [] : [{ type: "user", path: network.userns }]),
+    { type: "network", path: network.netns },
+  ];
+}
+
+function systemMounts(memoryMib: number | undefined): OciMount[] {
+  const closed = ["nosuid", "noexec", "nodev"];
+  const mount = (destination: string, type: string, source: string, ...options: string[]): OciMount => {
+    return { destination, type, source, options };
+  };
+  // What lies in shared memory counts as the container's memory; without a limit the kernel's is half of the host's.
+  const shared = memoryMib === undefined ? [] : [`size=${memoryMib * mib}`];
+  return [
+    mount("/proc", "proc", "proc", ...closed),
+    mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+    mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+    mount("/dev/shm", "tmpfs", "shm", ...closed, "mode=1777", ...shared),
+    mount("/dev/mqueue", "mqueue", "mqueue", ...closed),
+    // Fresh ones, not the host's: with interfaces and control groups of the container's own alone.
+    mount("/sys", "sysfs", "sysfs", ...closed, "ro"),
+    mount("/sys/fs/cgroup", "cgroup", "cgroup", ...closed, "relatime", "ro"),
+  ];
+}
+
+/**
+ * Mount flags that the source's file system has on the host cannot be taken off in a user namespace, so all that can be
+ * done without are set: hosts mount /run, where our own files lie, with the three of them.
+ */
+function bindMount({ source, path, executable }: SpecBind): OciMount {
+  const options = ["bind", "ro", "nosuid", "nodev", ...(executable ? [] : ["noexec"])];
+  return { destination: path, type: "bind", source, options };
+}

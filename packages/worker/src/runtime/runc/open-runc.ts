@@ -1,0 +1,63 @@
+/** Puts the runtime `runc` together: layers, images, mounts, networks and control groups of this platform on this host. */
+import { createHash } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { Cgroups } from "../../cgroups/cgroups.ts";
+import type { WorkerConfig } from "../../config.ts";
+import { BaseImages, publicRegistry } from "../../images/base-images.ts";
+import { LayerStore, Mounter } from "../../layers/index.ts";
+import { NetworkPool } from "../../network/network-pool.ts";
+import type { OpenRuntime, RuntimeParts } from "../open-runtime.ts";
+import { RuncRuntime } from "./runc-runtime.ts";
+
+/** Networks that wait ready: a slot takes longer to make than a container to start. */
+const networksReady = 4;
+
+type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
+
+export async function openRunc(
+  parts: RuntimeParts,
+  { runc, conmon, userNamespaces }: RuncConfig,
+): Promise<OpenRuntime> {
+  const { config, workerId, interpreters, clock, logger } = parts;
+  const instance = instanceOf(workerId);
+  // What costs minutes to make is shared by all platforms of this host.
+  const shared = join(config.cache, "images");
+  const run = `/run/lydian/${instance}`;
+  await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
+  const [layers, mounter, cgroups, network] = await Promise.all([
+    LayerStore.open(join(shared, "layers"), { clock }),
+    Mounter.start({ clock }),
+    Cgroups.detect(),
+    NetworkPool.open({
+      instance,
+      folder: join(run, "network"),
+      size: networksReady,
+      userns: userNamespaces,
+      logger,
+      clock,
+    }),
+  ]);
+  const images = new BaseImages({ layers, folder: shared, clock, logger, registry: publicRegistry, interpreters });
+  const runtime = new RuncRuntime({
+    data: config.data,
+    instance,
+    programs: { runc, conmon },
+    ...{ images, layers, mounter, network, cgroups, clock, logger },
+  });
+  return {
+    runtime,
+    async close() {
+      await images.close();
+      await network.close({ remove: true });
+      await runtime.close();
+      await mounter.close();
+    },
+  };
+}
+
+/** Short enough for the name of a network interface, and no other platform's on this host. */
+function instanceOf(workerId: string): string {
+  return createHash("sha256").update(workerId).digest("hex").slice(0, 8);
+}

@@ -1,0 +1,322 @@
+/**
+ * The runtime `runc`: a function is an OCI container, shut in by namespaces, capabilities, seccomp and control groups.
+ *
+ * What a container has on this host, in the order in which it is made: image layers and a network slot that are held for
+ * it, a control group, a record of them (record.ts), folders below /run (host-place.ts), a mounted root, then conmon and
+ * runc's state. `clear` takes away whatever is there of it; what there is without a record, `clearOthers` finds.
+ */
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import net from "node:net";
+import { dirname, join } from "node:path";
+
+import { type Clock, hasCode, type Logger, PlatformError, removeBelow } from "@lydian/kit";
+
+import type { Cgroups } from "../../cgroups/cgroups.ts";
+import type { ProcessEnd } from "../../container/exit.ts";
+import { type ContainerPlace, containersFolder, doorsFolder } from "../../container/folder.ts";
+import type { BaseImages } from "../../images/base-images.ts";
+import type { Layer, LayerStore, Mounter } from "../../layers/index.ts";
+import type { NetworkPool, NetworkSlot } from "../../network/network-pool.ts";
+import { signalProcess } from "../process/process-identity.ts";
+import type {
+  Adoption,
+  ContainerProcess,
+  DoorHandler,
+  Layout,
+  LayRequest,
+  ProcessSpec,
+  Resources,
+  Runtime,
+} from "../runtime.ts";
+import { createContainer, readExitCode, type RuncPrograms, startContainer, watchConmon } from "./conmon.ts";
+import { endOf } from "./container-end.ts";
+import { HostPlaces } from "./host-place.ts";
+import { type OciSpec, ociSpec } from "./oci-spec.ts";
+import { currentBoot, readEnd, readRecord, removeRecord, writeEnd, writeRecord } from "./record.ts";
+import { entries, Remains } from "./remains.ts";
+import { RuncLayout } from "./runc-layout.ts";
+import { readState, type RuncState } from "./runc-state.ts";
+import { allSettledWell } from "./settled.ts";
+import { Trash } from "./trash.ts";
+
+/** Processes and threads of a container that asks for no number: more than programs need, far less than the host has. */
+const defaultPids = 4096;
+
+/** Where the server is reached by plain HTTP inside. */
+const loopbackPort = 8700;
+
+export interface RuncRuntimeOptions {
+  /** The worker's data folder. */
+  data: string;
+  /** The platform's short id: 1 to 8 of a-z0-9, the same as the network pool's. */
+  instance: string;
+  programs: RuncPrograms;
+  images: Pick<BaseImages, "stack">;
+  layers: LayerStore;
+  mounter: Mounter;
+  network: NetworkPool;
+  cgroups: Cgroups;
+  clock: Clock;
+  logger: Logger;
+  /** For tests that show what a guard is good for by taking it away. */
+  amend?: (spec: OciSpec) => OciSpec;
+}
+
+/** What this worker holds of a container. */
+interface Held {
+  readonly resources: Resources;
+  readonly layers: readonly Layer[];
+  slot?: NetworkSlot;
+  listener?: net.Server;
+  layout?: RuncLayout;
+  watch?: { close(): void };
+  /** conmon has ended by itself: nobody is at work on the container any more. */
+  isOver?: boolean;
+}
+
+export class RuncRuntime implements Runtime {
+  readonly name = "runc";
+  readonly isolates = true;
+  readonly ownNetwork = true;
+  readonly limits = true;
+  readonly #options: RuncRuntimeOptions;
+  readonly #places: HostPlaces;
+  readonly #remains: Remains;
+  readonly #trash: Trash;
+  readonly #held = new Map<string, Held>();
+  readonly #maxOpenFiles = hardLimitOfFiles();
+
+  constructor(options: RuncRuntimeOptions) {
+    this.#options = options;
+    this.#places = new HostPlaces(options.instance);
+    this.#remains = new Remains({ ...options, places: this.#places });
+    this.#trash = new Trash(join(options.data, "trash"), options.logger);
+  }
+
+  async lay(place: ContainerPlace, request: LayRequest): Promise<Layout> {
+    if (dirname(place.doorFile) === doorsFolder(this.#options.data)) {
+      throw new Error(`the door of ${place.id} has no folder of its own that could be shown`);
+    }
+    const { images, layers, network, mounter } = this.#options;
+    const { resources, door, signal } = request;
+    const held: Held = { resources, layers: await images.stack(request.image.python, request) };
+    this.#held.set(place.id, held);
+    const taken = network.take(place.id, signal).then((slot) => (held.slot = slot));
+    await allSettledWell([taken, layers.hold(this.#holder(place.id), held.layers), this.#limit(place, resources)]);
+    const slot = await taken;
+    await writeRecord(place, { boot: currentBoot, slot: slot.index, layers: held.layers, resources });
+    const host = await this.#places.make(place.id, slot.base);
+    const layout = new RuncLayout(place, host, slot.resolvConf);
+    held.layout = layout;
+    await allSettledWell([
+      layout.nameHost(hostnameOf(place.id)),
+      // Without the map of ids, for files are laid by the host's root; `start` mounts it again with it.
+      mounter.mountRoot({ lowers: held.layers, work: workFolder(place), target: host.root, volatile: true }),
+      this.#openDoor(held, slot, door),
+    ]);
+    return layout;
+  }
+
+  async start(place: ContainerPlace, spec: ProcessSpec): Promise<ContainerProcess> {
+    const { programs, clock, amend = (spec: OciSpec): OciSpec => spec } = this.#options;
+    const held = this.#held.get(place.id);
+    if (held?.slot === undefined || held.layout === undefined) throw new Error(`${place.id} was not laid out`);
+    held.layout.close();
+    const host = this.#places.of(place.id);
+    const config = ociSpec({
+      process: spec,
+      memoryMib: held.resources.memoryMib,
+      root: host.root,
+      hostname: hostnameOf(place.id),
+      cgroupsPath: host.cgroup,
+      network: held.slot,
+      binds: held.layout.binds,
+      host: { maxOpenFiles: this.#maxOpenFiles, processor: process.arch },
+    });
+    await allSettledWell([
+      writeFile(join(host.bundle, "config.json"), JSON.stringify(amend(config)), { mode: 0o600 }),
+      this.#mapIds(place, held, held.slot),
+    ]);
+    await createContainer(programs, host, place.logFile, clock);
+    await startContainer(host, clock);
+    const state = await readState(host);
+    if (state === undefined) throw new Error(`runc left no state of ${place.id}`);
+    return this.#watch(place, held, state);
+  }
+
+  async ready(place: ContainerPlace): Promise<void> {
+    const { milliCpu } = this.#held.get(place.id)?.resources ?? {};
+    if (milliCpu === undefined) return;
+    try {
+      await this.#options.cgroups.limit(this.#places.of(place.id).cgroup, { milliCpu });
+    } catch (error) {
+      if (!hasCode(error, "ENOENT", "ENODEV")) throw error; // it has ended meanwhile
+    }
+  }
+
+  async adopt(place: ContainerPlace, { door }: { door: DoorHandler }): Promise<Adoption> {
+    const end = await readEnd(place);
+    if (end !== undefined) return { state: "ended", end };
+    const held = await this.#takeOver(place);
+    if (held === undefined) return { state: "neverStarted" };
+    if (held.slot === undefined) {
+      return { state: "ended", end: { reason: "lost", message: "the host was restarted, or its network is gone" } };
+    }
+    const state = await readState(this.#places.of(place.id));
+    if (state?.isStarted !== true) return { state: "neverStarted" };
+    await this.#openDoor(held, held.slot, door);
+    // If it has ended meanwhile the watch says so at once.
+    return { state: "running", process: this.#watch(place, held, state) };
+  }
+
+  async clear(place: ContainerPlace): Promise<void> {
+    const { network, layers } = this.#options;
+    const known = this.#held.get(place.id);
+    known?.watch?.close();
+    known?.listener?.close();
+    await this.#remains.remove(this.#places.of(place.id), { isOver: known?.isOver === true });
+    const held = known ?? (await this.#takeOver(place));
+    // The record goes before what it names: without it, whatever is left is nobody's and goes by `clearOthers`.
+    await removeRecord(place);
+    await allSettledWell([
+      held?.slot === undefined ? undefined : network.give(held.slot),
+      held === undefined ? undefined : layers.release(this.#holder(place.id), held.layers),
+      this.#trash.throwAway(workFolder(place)),
+    ]);
+    this.#held.delete(place.id);
+  }
+
+  async clearOthers(known: ReadonlySet<string>): Promise<void> {
+    const { data, network } = this.#options;
+    const folderOf = (id: string): string => join(containersFolder(data), id);
+    const recorded = new Set<string>();
+    for (const id of known) if ((await readRecord({ folder: folderOf(id) })) !== undefined) recorded.add(id);
+    const isOther = (id: string): boolean => !recorded.has(id);
+    const others = (await this.#remains.list()).filter(isOther);
+    await allSettledWell(others.map((id) => this.#remains.remove(this.#places.of(id), { isOver: false })));
+    await allSettledWell([network.clearOthers(recorded), this.#releaseOthers(recorded)]);
+    const uppers = (await entries(containersFolder(data)))
+      .filter(isOther)
+      .map((id) => workFolder({ folder: folderOf(id) }));
+    await allSettledWell(uppers.map((upper) => this.#trash.throwAway(upper)));
+    void this.#trash.empty();
+  }
+
+  /** Finishes deleting, and removes what is empty of the platform's own on this host. */
+  async close(): Promise<void> {
+    await this.#trash.empty();
+    await this.#remains.removeParents();
+  }
+
+  async #releaseOthers(recorded: ReadonlySet<string>): Promise<void> {
+    const { layers } = this.#options;
+    const holders = new Set([...recorded].map((id) => this.#holder(id)));
+    for (const [id, names] of await layers.holders()) {
+      const layer = await layers.get(id);
+      const lost = names.filter((name) => name.startsWith(this.#holder("")) && !holders.has(name));
+      if (layer !== undefined) for (const name of lost) await layers.release(name, [layer]);
+    }
+  }
+
+  /** What a worker before held; undefined when there is no record. Without a slot when the slot is gone. */
+  async #takeOver(place: ContainerPlace): Promise<Held | undefined> {
+    const record = await readRecord(place);
+    if (record === undefined) return undefined;
+    const held: Held = { resources: record.resources, layers: record.layers };
+    this.#held.set(place.id, held);
+    if (record.boot !== currentBoot) return held;
+    try {
+      held.slot = await this.#options.network.adopt(place.id, record.slot);
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      this.#options.logger.warn({ err: error, container: place.id }, "the network of a container is gone");
+    }
+    return held;
+  }
+
+  /** Other platforms may have the same store. */
+  #holder(id: string): string {
+    return `${this.#options.instance}.${id}`;
+  }
+
+  async #limit(place: ContainerPlace, { milliCpu, memoryMib, pids = defaultPids }: Resources): Promise<void> {
+    const { cgroups } = this.#options;
+    const { cgroup } = this.#places.of(place.id);
+    await cgroups.create(cgroup);
+    await cgroups.limit(cgroup, {
+      pids,
+      ...(memoryMib === undefined ? {} : { memoryMib }),
+      ...(milliCpu === undefined ? {} : { shareMilliCpu: milliCpu }),
+    });
+  }
+
+  /** A listener inside the container's network, with the same door behind it as the unix socket. */
+  async #openDoor(held: Held, slot: NetworkSlot, door: DoorHandler): Promise<void> {
+    const listener = net.createServer({ allowHalfOpen: true }, door);
+    held.listener = await this.#options.network.listen(slot, loopbackPort, listener);
+    held.listener.on("error", () => {}); // only a failed accept (out of descriptors) comes here: one connection is lost
+    held.listener.unref();
+  }
+
+  /** From here on what root owns on disk is root's inside. */
+  async #mapIds(place: ContainerPlace, { layers }: Held, { userns, base }: NetworkSlot): Promise<void> {
+    if (userns === undefined) return;
+    const { mounter } = this.#options;
+    const work = workFolder(place);
+    const target = this.#places.of(place.id).root;
+    await mounter.unmount(target);
+    await removeBelow(work, join(work, "w")); // it is marked as volatile and cannot be mounted again
+    await mounter.mountRoot({ lowers: layers, work, target, volatile: true, idMap: { userns, base } });
+  }
+
+  #watch(place: ContainerPlace, held: Held, state: RuncState): ContainerProcess {
+    const ended = Promise.withResolvers<ProcessEnd>();
+    const watch = watchConmon(this.#places.of(place.id), () => {
+      watch.close();
+      this.#end(place, held, state).then(ended.resolve, (error: unknown) => {
+        ended.resolve({ reason: "lost", message: `how it ended cannot be read: ${String(error)}` });
+      });
+    });
+    held.watch = watch;
+    return {
+      end: ended.promise,
+      signal: (name) => signalProcess(state.init, name, "group"),
+      release: () => {
+        watch.close();
+        held.listener?.close();
+      },
+    };
+  }
+
+  /** Of a container whose conmon is gone; written down before `clear` takes away what it is read from. */
+  async #end(place: ContainerPlace, held: Held, state: RuncState): Promise<ProcessEnd> {
+    const host = this.#places.of(place.id);
+    const exitCode = await readExitCode(host);
+    held.isOver = exitCode !== undefined;
+    if (exitCode === undefined) signalProcess(state.init, "SIGKILL", "process");
+    const oomKills = await this.#options.cgroups.oomKills(host.cgroup);
+    const end = endOf({ exitCode, oomKills, memoryMib: held.resources.memoryMib });
+    await writeEnd(place, end);
+    return end;
+  }
+}
+
+/** Where a container's upper is: on the data disk, thrown away with it. */
+function workFolder(place: Pick<ContainerPlace, "folder">): string {
+  return join(place.folder, "root");
+}
+
+/** The end of its id, which is random. */
+function hostnameOf(id: string): string {
+  return id
+    .replaceAll(/[^A-Za-z0-9]/g, "")
+    .slice(-12)
+    .toLowerCase();
+}
+
+/** What the worker may have open, and so the most that it can allow. */
+function hardLimitOfFiles(): number {
+  const limit = /^Max open files +\S+ +(\S+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
+  return limit === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(limit);
+}

@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+
+import { type Layer, LayerInUseError, LayerStore } from "../../src/layers/layer-store.ts";
+import { temporaryFolder } from "../support/temporary.ts";
+
+const write =
+  (text: string) =>
+  (diff: string): Promise<void> =>
+    writeFile(join(diff, "file"), text);
+
+const contentOf = (layer: Layer): Promise<string> => readFile(join(layer.diff, "file"), "utf8");
+
+/** What is in the store but for layers and locks. */
+async function leftovers(folder: string): Promise<string[]> {
+  return [...(await readdir(join(folder, ".drafts"))), ...(await readdir(join(folder, ".gone")))];
+}
+
+/** Another process that makes layer `a`: says "filling", and finishes when its input ends. */
+async function otherMaker(folder: string): Promise<{ finish: (how: "kill" | "end") => Promise<void> }> {
+  const module = new URL("../../src/layers/layer-store.ts", import.meta.url).href;
+  const script = `
+    import { writeFile } from "node:fs/promises";
+    import { LayerStore } from ${JSON.stringify(module)};
+    const store = await LayerStore.open(${JSON.stringify(folder)});
+    await store.make("a", async (diff) => {
+      await writeFile(diff + "/file", "theirs");
+      console.log("filling");
+      for await (const _ of process.stdin);
+    });`;
+  const args = [
+    ...process.execArgv.filter((arg) => arg.startsWith("--conditions")),
+    "--input-type=module",
+    "-e",
+    script,
+  ];
+  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const exit = once(child, "exit");
+  await once(child.stdout, "data");
+  return {
+    async finish(how) {
+      if (how === "kill") child.kill("SIGKILL");
+      else child.stdin.end();
+      await exit;
+    },
+  };
+}
+
+describe("making a layer", () => {
+  it("makes a layer once, for all who want it, and finds it again", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(folder);
+    let fills = 0;
+    const fill = async (diff: string, scratch: string): Promise<void> => {
+      fills++;
+      await mkdir(join(scratch, "u"), { mode: 0o755 });
+      await writeFile(join(scratch, "u", "file"), "kept");
+      await rename(join(scratch, "u"), diff);
+    };
+    const layers = await Promise.all(Array.from({ length: 5 }, () => store.make("a", fill)));
+    assert.equal(fills, 1);
+    assert.deepEqual(new Set(layers.map(({ diff }) => diff)), new Set([join(folder, "a", "diff")]));
+    assert.equal(await contentOf(layers[0]!), "kept");
+    assert.deepEqual((await readdir(join(folder, "a"))).sort(), ["diff", "holders"]);
+    assert.equal((await stat(layers[0]!.diff)).mode & 0o777, 0o755);
+
+    const again = await LayerStore.open(folder);
+    assert.deepEqual(await again.get("a"), layers[0]);
+    assert.deepEqual(await again.list(), [layers[0]]);
+    assert.equal(await again.get("b"), undefined);
+    assert.deepEqual(await leftovers(folder), []);
+  });
+
+  it("keeps nothing of a layer that could not be made", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(folder);
+    const fails = store.make("a", async (diff) => {
+      await write("half")(diff);
+      throw new Error("no space");
+    });
+    await Promise.all([
+      assert.rejects(fails, /no space/),
+      assert.rejects(store.make("a", write("whole")), /no space/), // it had joined
+    ]);
+    assert.equal(await store.get("a"), undefined);
+    assert.deepEqual(await leftovers(folder), []);
+    assert.equal(await contentOf(await store.make("a", write("whole"))), "whole");
+  });
+
+  it("goes on for those who still want it when the one who makes it gives up", async (t) => {
+    const store = await LayerStore.open(await temporaryFolder(t));
+    const [first, second] = [new AbortController(), new AbortController()];
+    const filling = Promise.withResolvers<void>();
+    const made = store.make(
+      "a",
+      () => {
+        filling.resolve();
+        return new Promise((_, reject) => {
+          first.signal.addEventListener("abort", () => reject(first.signal.reason as Error));
+        });
+      },
+      first.signal,
+    );
+    await filling.promise;
+    const waits = store.make("a", write("second"));
+    const leaves = store.make("a", write("third"), second.signal);
+    second.abort(new Error("no longer"));
+    await assert.rejects(leaves, /no longer/);
+    first.abort(new Error("gave up"));
+    await assert.rejects(made, /gave up/);
+    assert.equal(await contentOf(await waits), "second");
+  });
+});
+
+describe("keeping a layer", () => {
+  it("removes a layer only when nobody holds it", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(folder);
+    const [a, b] = [await store.make("a", write("a")), await store.make("b", write("b"))];
+    await store.hold("one", [a]);
+    await store.hold("one", [a, b]);
+    await store.hold("two", [a]);
+    const other = await LayerStore.open(folder);
+    const holders = await other.holders();
+    assert.equal(holders.size, 2);
+    assert.deepEqual(holders.get("a")?.toSorted(), ["one", "two"]);
+    assert.deepEqual(holders.get("b"), ["one"]);
+    await assert.rejects(other.remove("a"), LayerInUseError);
+    await other.release("one", [a, b]);
+    await other.release("one", [a, b]);
+    await assert.rejects(other.remove("a"), /layer a is held by two/);
+    await other.remove("b");
+    await other.remove("b");
+    assert.equal(await store.get("b"), undefined);
+    // All or none: what was taken for a hold that fails is given back, what was held before stays.
+    await assert.rejects(store.hold("two", [a, b]), /layer b is gone/);
+    await assert.rejects(store.hold("three", [a, b]), /layer b is gone/);
+    assert.deepEqual((await store.holders()).get("a"), ["two"]);
+    assert.equal(await contentOf(await store.make("b", write("anew"))), "anew");
+    assert.deepEqual(await leftovers(folder), []);
+  });
+
+  it("refuses names that are paths", async (t) => {
+    const store = await LayerStore.open(await temporaryFolder(t));
+    for (const name of ["", ".", "..", ".drafts", "a/b", "../x", "a\0", "x".repeat(129)]) {
+      await assert.rejects(store.get(name), /cannot be the name/);
+      await assert.rejects(store.make(name, write("")), /cannot be the name/);
+      await assert.rejects(store.remove(name), /cannot be the name/);
+      await assert.rejects(store.hold(name, []), /cannot be the name/);
+    }
+  });
+});
+
+describe("a layer store of several processes", () => {
+  it("waits for another process that makes the layer, and takes its", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(folder);
+    const other = await otherMaker(folder);
+    await (await LayerStore.open(folder)).list(); // tidying up leaves the draft of who is alive
+    assert.deepEqual(await leftovers(folder), ["a"]);
+    const impatient = new AbortController();
+    const leaves = store.make("a", write("never"), impatient.signal);
+    impatient.abort(new Error("no longer"));
+    await assert.rejects(leaves, /no longer/);
+    const waits = store.make("a", write("never"));
+    await other.finish("end");
+    assert.equal(await contentOf(await waits), "theirs");
+  });
+
+  it("makes the layer itself when the other process is killed", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(folder);
+    const other = await otherMaker(folder);
+    const waits = store.make("a", write("ours"));
+    await other.finish("kill");
+    assert.equal(await contentOf(await waits), "ours");
+    assert.deepEqual((await readdir(join(folder, "a"))).sort(), ["diff", "holders"]);
+  });
+
+  it("clears away what crashes left", async (t) => {
+    const folder = await temporaryFolder(t);
+    const other = await otherMaker(folder);
+    await other.finish("kill");
+    // Killed between a remover's two steps, and while it deleted.
+    for (const rest of ["b/diff/x", ".gone/.layer.tmp/diff"]) await mkdir(join(folder, rest), { recursive: true });
+    assert.deepEqual(await leftovers(folder), ["a", ".layer.tmp"]);
+    const store = await LayerStore.open(folder);
+    assert.deepEqual(await leftovers(folder), []);
+    assert.deepEqual(await readdir(folder), [".drafts", ".gone", ".locks"]);
+    assert.deepEqual(await store.list(), []);
+  });
+});

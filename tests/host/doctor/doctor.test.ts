@@ -1,0 +1,119 @@
+/** `lydian doctor` and the start of `lydian up` on this host, and on hosts that lack something: parts of this one hidden. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { temporaryFolder, until } from "@lydian/testkit";
+import { Cgroups, probeHost } from "@lydian/worker";
+
+const root = process.getuid?.() === 0 ? {} : { skip: "only root can hide parts of a host" };
+const main = join(import.meta.dirname, "../../../packages/cli/src/main.ts");
+
+/** Runs `lydian` where the shell commands have changed what it sees of this host; nobody else sees that. */
+function lydian(args: readonly string[], hide = ":"): Promise<{ code: number; out: string; err: string }> {
+  const command = [process.execPath, "--conditions=lydian-source", main, ...args];
+  const shell = ["--mount", "sh", "-ec", `${hide}; exec "$@"`, "sh", ...command];
+  return new Promise((resolve) => {
+    execFile("unshare", shell, { timeout: 60_000 }, (error, out, err) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out, err });
+    });
+  });
+}
+
+interface Report {
+  ok: boolean;
+  findings: { name: string; state: string; detail: string; remedy?: string }[];
+}
+
+async function doctor(data: string, hide?: string): Promise<Report & { code: number }> {
+  const { code, out, err } = await lydian(["doctor", "--json", "--port", "0", "--data", data], hide);
+  assert.ok(out.startsWith("{"), err);
+  return { ...(JSON.parse(out) as Report), code };
+}
+
+const stateOf = (report: Report, name: string): string | undefined =>
+  report.findings.find((finding) => finding.name === name)?.state;
+
+/** What a look at the host could leave behind: mounts of the folder, nft tables, control groups. */
+async function traces(folder: string): Promise<string[]> {
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
+  const tables = await new Promise<string>((resolve) => {
+    execFile("nft", ["list", "tables"], (_error, out) => resolve(out));
+  });
+  const groups = (await Cgroups.detect()).children("/lydian");
+  return [
+    ...mounts.filter((line) => line.includes(folder)),
+    ...tables.split("\n").filter((line) => line.includes("lydian_prb")),
+    ...(await groups).filter((name) => name.startsWith("probe-")),
+  ];
+}
+
+test("the doctor covers what containers need, and leaves nothing behind", root, async () => {
+  await using folder = await temporaryFolder();
+  const report = await doctor(join(folder.path, "data"));
+  const named = ["Kernel", "Rights", "Control groups", "Overlayfs", "User namespaces", "Id maps", "Seccomp", "runc"];
+  for (const name of [...named, "conmon", "nftables", "Forwarding", "Disk", "Python", "Registry"])
+    assert.notEqual(stateOf(report, name), undefined, name);
+  for (const { name, state, remedy } of report.findings) assert.ok(state === "ok" || remedy !== undefined, name);
+  assert.equal(report.code, report.ok ? 0 : 1);
+  assert.deepEqual(await readdir(folder.path), []);
+  const isClean = async (): Promise<boolean> => (await traces(folder.path)).length === 0;
+  await until(5000, isClean, () => "mounts, tables or control groups are left"); // another test may look at this moment
+});
+
+test("the worker decides by the same answers that people are told", root, async () => {
+  await using folder = await temporaryFolder();
+  const host = await probeHost({ data: join(folder.path, "data", "worker") });
+  const state = (name: string): string | undefined => host.findings.find((finding) => finding.name === name)?.state;
+  assert.equal(host.isRoot, state("Rights") === "ok");
+  assert.equal(host.cgroups !== undefined, state("Control groups") === "ok");
+  assert.equal(host.overlay !== "none", state("Overlayfs") === "ok");
+  assert.equal(host.userNamespaces, state("User namespaces") === "ok");
+  assert.equal(host.idMaps, state("Id maps") === "ok");
+  assert.equal(host.runc !== undefined, state("runc") === "ok");
+  assert.equal(host.conmon !== undefined, state("conmon") === "ok");
+});
+
+/** How a host comes to lack something, what is found then, and what stays. */
+const lacks: Record<string, { hide: string; name: string; detail: RegExp }> = {
+  "a program": { hide: "mount --bind /dev/null $(command -v runc)", name: "runc", detail: /PATH/ },
+  "control groups": { hide: "umount -l /sys/fs/cgroup", name: "Control groups", detail: /no control groups mounted/ },
+  "user namespaces": {
+    hide: "mount --bind /bin/false $(command -v unshare)",
+    name: "User namespaces",
+    detail: /cannot be made/,
+  },
+};
+
+for (const [what, { hide, name, detail }] of Object.entries(lacks)) {
+  test(`a host without ${what} is told what to do`, root, async () => {
+    await using folder = await temporaryFolder();
+    const report = await doctor(join(folder.path, "data"), hide);
+    const finding = report.findings.find((candidate) => candidate.name === name);
+    assert.match(finding?.detail ?? "", detail);
+    assert.notEqual(finding?.remedy, undefined);
+    assert.equal(stateOf(report, "Kernel"), "ok");
+  });
+}
+
+test("`lydian up` does not start without what containers need, and names the way without them", root, async () => {
+  await using folder = await temporaryFolder();
+  const hide = `${lacks["a program"]?.hide}; ${lacks["control groups"]?.hide}`;
+  const up = ["up", "--port", "0", "--data", join(folder.path, "data"), "--runtime", "runc"];
+  const { code, out, err } = await lydian(up, hide);
+  assert.equal(code, 1);
+  assert.equal(out, "");
+  assert.match(err, /^Error: containers cannot run on this machine$/m);
+  assert.match(err, /^ {2}runc: is not on the PATH\n {4}-> .*apt-get install runc/m);
+  assert.match(err, /^ {2}Control groups: .*\n {4}-> boot with/m);
+  assert.match(err, /^Hint: .*lydian up --runtime process$/m);
+});
+
+test("a data folder that cannot be written cannot hold layers either", root, async () => {
+  await using folder = await temporaryFolder();
+  const report = await doctor(folder.path, `mount -t tmpfs -o ro none ${folder.path}`);
+  assert.equal(stateOf(report, "Overlayfs"), "missing");
+  assert.equal(stateOf(report, "Data folder"), "missing");
+});

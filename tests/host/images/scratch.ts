@@ -1,0 +1,39 @@
+/** What the tests of images share: stores, people who wait, and a look at the host when all is over. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+
+import { silentLogger, systemClock } from "@lydian/kit";
+
+import { BaseImages, type BaseImagesOptions } from "../../../packages/worker/src/images/base-images.ts";
+import type { Waiting } from "../../../packages/worker/src/images/layer-builds.ts";
+import { LayerStore } from "../../../packages/worker/src/layers/index.ts";
+import { Interpreters } from "../../../packages/worker/src/runners/interpreters.ts";
+
+export const needsRoot = process.getuid?.() === 0 ? {} : { skip: "layers need root" };
+
+/** What all platforms of this host share; a first run fills it. */
+export const cache = process.env["LYDIAN_CACHE"] ?? "/var/cache/lydian";
+
+export async function scratchFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "lydian-images-"));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+/** Images with everything in one folder. */
+export async function imagesIn(folder: string, options: Partial<BaseImagesOptions> = {}): Promise<BaseImages> {
+  const layers = await LayerStore.open(join(folder, "layers"));
+  const fixed = { layers, folder: join(folder, "images"), clock: systemClock, logger: silentLogger };
+  return new BaseImages({ ...fixed, registry: undefined, ...options });
+}
+
+/** A host without any Python. */
+export const noInterpreters = new Interpreters(() => Promise.resolve([]));
+
+export function waiter(): Waiting & { lines: string[]; leave: () => void } {
+  const abort = new AbortController();
+  const lines: string[] = [];
+  return { lines, say: (line) => lines.push(line), signal: abort.signal, leave: () => abort.abort(new Error("left")) };
+}

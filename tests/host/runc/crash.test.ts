@@ -1,0 +1,79 @@
+/** kill -9 of the worker: what the next one finds, adopts and removes. */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, it } from "node:test";
+
+import { within } from "@lydian/testkit";
+
+import { containerPlace } from "../../../packages/worker/src/container/folder.ts";
+import { type Crash, crashRound, startHalfWorker } from "./crash-round.ts";
+import { needsContainers, newIdentity, nothingIsLeft, outputOf, Rig, type RigIdentity } from "./rig.ts";
+
+describe("a worker that is killed", needsContainers, () => {
+  let identity: RigIdentity;
+  before(async () => {
+    identity = await newIdentity();
+  });
+  after(() => nothingIsLeft(identity));
+
+  it("leaves a running container, which the next one adopts with all its output", async () => {
+    const id = "ta-ADOPTED";
+    const script = 'trap "echo bye; exit 9" TERM; echo before; while :; do sleep 0.05; done';
+    const first = startHalfWorker(identity, id, script);
+    await first.step("started");
+    await first.kill();
+
+    const rig = await Rig.open(identity);
+    const place = containerPlace(identity.data, id);
+    await rig.runtime.clearOthers(new Set([id]));
+    const adoption = await rig.runtime.adopt(place, { door: (inside) => inside.destroy() });
+    assert.equal(adoption.state, "running");
+    if (adoption.state !== "running") return;
+    await rig.said(place, "before\n");
+    adoption.process.signal("SIGTERM");
+    assert.deepEqual(await within(5000, adoption.process.end, () => "no end"), { reason: "exited", code: 9 });
+    assert.equal(outputOf(await readFile(place.logFile, "utf8")), "before\nbye\n");
+    await rig.runtime.clear(place);
+    // How it ended is known until its folder is removed, also to a worker after this one.
+    assert.deepEqual(await rig.runtime.adopt(place, { door: () => {} }), {
+      state: "ended",
+      end: { reason: "exited", code: 9 },
+    });
+    await rig.close();
+  });
+
+  it("does not hide how a container ended meanwhile", async () => {
+    const id = "ta-ENDED";
+    const first = startHalfWorker(identity, id, "sleep 0.3; echo done; exit 4");
+    await first.step("started");
+    await first.kill();
+    const place = containerPlace(identity.data, id);
+    const rig = await Rig.open(identity);
+    await rig.said(place, "done\n");
+    const adoption = await rig.runtime.adopt(place, { door: () => {} });
+    assert.equal(adoption.state, "running"); // as far as anybody has looked
+    if (adoption.state === "running") {
+      assert.deepEqual(await within(5000, adoption.process.end, () => "no end"), { reason: "exited", code: 4 });
+    }
+    await rig.runtime.clear(place);
+    await rig.close();
+  });
+
+  // From the first step to well past the last: a start takes 50 to 200 ms here.
+  const rounds: Omit<Crash, "id">[] = [
+    { afterMs: 0, victims: [], isLeased: true },
+    { afterMs: 15, victims: [], isLeased: false },
+    { afterMs: 40, victims: [], isLeased: true },
+    { afterMs: 60, victims: ["runc"], isLeased: true },
+    { afterMs: 80, victims: [], isLeased: false },
+    { afterMs: 100, victims: ["conmon"], isLeased: true },
+    { afterMs: 130, victims: ["container"], isLeased: true },
+    { afterMs: 200, victims: [], isLeased: false },
+  ];
+  for (const [number, round] of rounds.entries()) {
+    const who = [...round.victims, "the worker"].join(" and ");
+    it(`leaves nothing that the next one does not remove: ${who}, after ${round.afterMs} ms`, async () => {
+      assert.deepEqual(await crashRound(identity, { id: `ta-KILLED${number}`, ...round }), []);
+    });
+  }
+});

@@ -1,0 +1,195 @@
+/** The runtime `runc` with its real parts, for tests: a platform's worth of names on this host, and what is left of them. */
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before } from "node:test";
+
+import { createLogger, systemClock } from "@lydian/kit";
+import { until } from "@lydian/testkit";
+
+import { Cgroups } from "../../../packages/worker/src/cgroups/cgroups.ts";
+import type { ProcessEnd } from "../../../packages/worker/src/container/exit.ts";
+import { type ContainerPlace, containerPlace } from "../../../packages/worker/src/container/folder.ts";
+import { findProgram } from "../../../packages/worker/src/host/programs.ts";
+import { type LayerStore, Mounter } from "../../../packages/worker/src/layers/index.ts";
+import { NetworkPool } from "../../../packages/worker/src/network/network-pool.ts";
+import type { OciSpec } from "../../../packages/worker/src/runtime/runc/oci-spec.ts";
+import { RuncRuntime } from "../../../packages/worker/src/runtime/runc/runc-runtime.ts";
+import type { ContainerProcess, DoorHandler, Layout, Resources } from "../../../packages/worker/src/runtime/runtime.ts";
+import { debian, openTestLayers } from "./debian-layer.ts";
+import { leftovers } from "./leftovers.ts";
+
+export const needsContainers = await containersLack();
+
+async function containersLack(): Promise<{ skip?: string }> {
+  if (process.getuid?.() !== 0) return { skip: "containers need root" };
+  for (const program of ["runc", "conmon", "mmdebstrap", "nft"]) {
+    if ((await findProgram(program)) === undefined) return { skip: `${program} is not installed` };
+  }
+  return {};
+}
+
+/** What the parts of a platform on this host are known by. */
+export interface RigIdentity {
+  readonly data: string;
+  readonly instance: string;
+}
+
+interface Guards {
+  amend: (spec: OciSpec) => OciSpec;
+}
+
+export class Rig {
+  readonly identity: RigIdentity;
+  readonly runtime: RuncRuntime;
+  readonly cgroups: Cgroups;
+  readonly network: NetworkPool;
+  readonly layers: LayerStore;
+  readonly #mounter: Mounter;
+  /** What comes through the loopback listeners; tests may change it. */
+  door: DoorHandler = (inside) => inside.end("through the loopback door\n");
+  /** Takes guards away; tests may change it. */
+  readonly guards: Guards;
+  #count = 0;
+
+  private constructor(
+    parts: Pick<Rig, "identity" | "runtime" | "cgroups" | "network" | "layers" | "guards">,
+    mounter: Mounter,
+  ) {
+    this.identity = parts.identity;
+    this.runtime = parts.runtime;
+    this.cgroups = parts.cgroups;
+    this.network = parts.network;
+    this.layers = parts.layers;
+    this.guards = parts.guards;
+    this.#mounter = mounter;
+  }
+
+  static async open(identity: RigIdentity, options: { userns?: boolean } = {}): Promise<Rig> {
+    const clock = systemClock;
+    const logger = createLogger("test", "warn");
+    const layers = await openTestLayers();
+    const image = await debian(layers);
+    const [mounter, cgroups] = await Promise.all([Mounter.start(), Cgroups.detect()]);
+    const network = await NetworkPool.open({
+      instance: identity.instance,
+      folder: `/run/lydian/${identity.instance}/network`,
+      size: 2,
+      userns: options.userns ?? true,
+      ...{ logger, clock },
+    });
+    const guards: Guards = { amend: (spec) => spec };
+    const runtime = new RuncRuntime({
+      ...identity,
+      programs: { conmon: (await findProgram("conmon")) ?? "", runc: (await findProgram("runc")) ?? "" },
+      images: { stack: async () => [image] },
+      ...{ layers, mounter, network, cgroups, clock, logger },
+      amend: (spec) => guards.amend(spec),
+    });
+    return new Rig({ identity, runtime, cgroups, network, layers, guards }, mounter);
+  }
+
+  /** A container's place with its door, as container/ makes it. */
+  async place(id = `ta-TEST${String(++this.#count).padStart(4, "0")}`): Promise<ContainerPlace> {
+    const place = containerPlace(this.identity.data, id);
+    await mkdir(place.folder, { recursive: true, mode: 0o700 });
+    await (await open(place.logFile, "a", 0o600)).close();
+    await mkdir(dirname(place.doorFile), { recursive: true, mode: 0o711 });
+    return place;
+  }
+
+  lay(place: ContainerPlace, resources: Resources = {}): Promise<Layout> {
+    return this.runtime.lay(place, {
+      image: { python: "3.11" },
+      resources,
+      door: (inside) => this.door(inside),
+      say: () => {},
+      signal: AbortSignal.timeout(60_000),
+    });
+  }
+
+  /** Starts a shell script. */
+  start(place: ContainerPlace, script: string, env: Record<string, string> = {}): Promise<ContainerProcess> {
+    return this.runtime.start(place, {
+      argv: ["/bin/sh", "-c", script],
+      env: { PATH: "/usr/local/bin:/usr/bin:/bin", ...env },
+      cwd: "/root",
+    });
+  }
+
+  /** Resolves when the container has said exactly this on stdout. */
+  async said(place: ContainerPlace, text: string): Promise<void> {
+    const output = async (): Promise<string> => outputOf(await readFile(place.logFile, "utf8"));
+    await until(
+      10_000,
+      async () => (await output()) === text,
+      () => `${place.id} does not say ${JSON.stringify(text)}`,
+    );
+  }
+
+  /** From nothing to the end of a script and back to nothing. */
+  async run(script: string, resources: Resources = {}): Promise<{ end: ProcessEnd; log: string; output: string }> {
+    const place = await this.place();
+    try {
+      await this.lay(place, resources);
+      const process = await this.start(place, script);
+      const end = await process.end;
+      const log = await readFile(place.logFile, "utf8");
+      return { end, log, output: outputOf(log) };
+    } finally {
+      await this.runtime.clear(place);
+    }
+  }
+
+  /** Ends this worker's side; containers go on. */
+  async leave(): Promise<void> {
+    await this.network.close({ remove: false });
+    await this.#mounter.close();
+  }
+
+  /** As a platform stops. */
+  async close(): Promise<void> {
+    await this.runtime.clearOthers(new Set());
+    await this.network.close({ remove: true });
+    await this.runtime.close();
+    await this.#mounter.close();
+  }
+}
+
+/** What a stream said, from a log's records. */
+export function outputOf(log: string, stream = "stdout"): string {
+  const texts = log.split("\n").map((record) => {
+    const [, name = "", tag = "", text = ""] = /^\S+ (\S+) ([FP]) (.*)$/s.exec(record) ?? [];
+    return name === stream ? `${text}${tag === "F" ? "\n" : ""}` : "";
+  });
+  return texts.join("");
+}
+
+/** A rig for the tests of a file or of a group; after them nothing of it may be left. */
+export function sharedRig(options: { userns?: boolean } = {}): { readonly rig: Rig } {
+  const shared: { rig: Rig } = { rig: undefined as unknown as Rig };
+  if (needsContainers.skip !== undefined) return shared;
+  before(async () => {
+    shared.rig = await Rig.open(await newIdentity(), options);
+  });
+  after(async () => {
+    await shared.rig.close();
+    await nothingIsLeft(shared.rig.identity);
+  });
+  return shared;
+}
+
+export async function newIdentity(): Promise<RigIdentity> {
+  return {
+    data: await mkdtemp(join(tmpdir(), "lydian-runc-")),
+    instance: `t${randomBytes(3).toString("hex")}`,
+  };
+}
+
+/** The end of every test: fails when anything is left, but for the data folder, which it removes. */
+export async function nothingIsLeft(identity: RigIdentity): Promise<void> {
+  const left = await leftovers(identity);
+  if (left.length > 0) throw new Error(`left over:\n${left.join("\n")}`);
+  await rm(identity.data, { recursive: true });
+}
