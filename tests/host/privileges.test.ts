@@ -20,7 +20,7 @@ async function serverPid(): Promise<number> {
 /** The four ids of a process (real, effective, saved, of the file system) when they are one. */
 function idOf(pid: number, name: "Uid" | "Gid"): number {
   const ids = new Set(statusLine(pid, name)?.split(/\s+/));
-  assert.equal(ids.size, 1, `${name}: ${[...ids]}`);
+  assert.equal(ids.size, 1, `${name}: ${[...ids].join(", ")}`);
   return Number([...ids][0]);
 }
 

@@ -23,11 +23,12 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
   const test = await testStore();
   const of = await test.does((tx, context) => plantFunction(tx, context));
   const store = wrap(test.store);
-  const shared = { ...test, store, log: silentLogger, times, serverKey };
+  const cut: string[] = [];
+  const cutDoors = (id: string): void => void cut.push(id);
+  const shared = { ...test, store, log: silentLogger, times, serverKey, cutDoors };
   const sessions = new WorkerSessions(shared);
   const logBook = new LogBook({ folder: `${test.folder}/logs`, store: test.store, bells: test.bells });
-  const cut: string[] = [];
-  const deps = { ...shared, sessions, logBook, cutDoors: (id: string) => void cut.push(id) };
+  const deps = { ...shared, sessions, logBook };
   const workers: FakeWorker[] = [];
   const open = (messages: AsyncIterable<wire.FromWorker>, signal: AbortSignal) => runSession(deps, messages, signal);
   const settle = (): Promise<void> => test.clock.settle();
