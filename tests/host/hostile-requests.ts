@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import net from "node:net";
 
 import { ModalClient } from "@lydian/contract";
-import { within } from "@lydian/testkit";
+import { type Random, seededRandom, within } from "@lydian/testkit";
 
 /** How the server answered: a status of gRPC or HTTP, or by closing the connection or stream. */
 export type Answer =
@@ -20,25 +20,16 @@ export interface Attempt {
 /** No answer within this time counts as a hanging request; the server itself waits 10 s for the rest of a beginning. */
 const hangsAfterMs = 25_000;
 
-/** mulberry32: small, and good enough to choose. */
+/** What requests are made of. */
 export class Chance {
-  #state: number;
+  readonly #random: Random;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** From 0 to below 1. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    this.#random = seededRandom(seed);
   }
 
   below(count: number): number {
-    return Math.floor(this.next() * count);
+    return this.#random.below(count);
   }
 
   pick<T>(list: readonly T[]): T {
