@@ -1,7 +1,7 @@
 /** The other commands of the clients that work, and the words in which the rest is refused. */
 import assert from "node:assert/strict";
 
-import { type Program, modal, platformOfFile, python, testEachClient } from "@lydian/testkit";
+import { type Program, modal, platformOfFile, testEachClient } from "@lydian/testkit";
 
 import { Scratch, app } from "./scratch.ts";
 

@@ -124,7 +124,10 @@ test("the supervisor is killed: the others end, and the next one takes over and 
   await using second = await Platform.start({ data: first.data, args: ["--port", new URL(first.url).port] });
   assert.ok(isRunning(story.running), "the function outlives them");
   assert.match(second.log, /took over containers/);
-  assert.deepEqual(second.functions().map(({ pid }) => pid), [story.running.pid]);
+  assert.deepEqual(
+    second.functions().map(({ pid }) => pid),
+    [story.running.pid],
+  );
   story.run.signal("SIGKILL", "group"); // whether it still waits depends on how long there was no port
   await story.run.finish();
   await second.stop();

@@ -57,7 +57,11 @@ export class Scratch implements AsyncDisposable {
         wake = next.resolve;
       }
     };
-    return await within(withinMs, wait(), () => `${count} files ${prefix}* were expected, and there are: ${names}`);
+    return await within(
+      withinMs,
+      wait(),
+      () => `${count} files ${prefix}* were expected, and there are: ${names.join(", ")}`,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

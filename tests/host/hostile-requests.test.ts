@@ -1,7 +1,6 @@
 /** A thousand requests that no client would send, many at once: the server answers each clearly, and loses nothing by it. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import http2 from "node:http2";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -14,10 +13,11 @@ const count = 1_000;
 const atOnce = 50;
 const mayGrowBytes = 20 * 1024 * 1024;
 
-/** Statuses of gRPC that are no answer to a bad request: UNKNOWN, INTERNAL and DATA_LOSS speak of a fault of the server. */
-const ownFaults = [2, 13, 15];
+/** What the server says when something in it went wrong that should not have. */
+const ownFault = /incident/;
 
-const platform = await platformOfFile();
+// A small heap, so that garbage which is merely not collected yet does not look like growth.
+const platform = await platformOfFile({ nodeArgs: ["--max-old-space-size=96", "--max-semi-space-size=2"] });
 const url = new URL(platform.url);
 
 async function token(): Promise<Record<string, string>> {
@@ -27,9 +27,7 @@ async function token(): Promise<Record<string, string>> {
 }
 
 async function round(): Promise<Map<Attempt, Answer>> {
-  const session = http2.connect(url);
-  session.on("error", () => {});
-  const attempts = hostileAttempts(url, seed, count, { session, token: await token() });
+  const attempts = hostileAttempts(url, seed, count, await token());
   const answers = new Map<Attempt, Answer>();
   const queue = [...attempts];
   const next = async (): Promise<void> => {
@@ -38,7 +36,6 @@ async function round(): Promise<Map<Attempt, Answer>> {
     }
   };
   await Promise.all(Array.from({ length: atOnce }, next));
-  session.destroy();
   return answers;
 }
 
@@ -46,15 +43,25 @@ test(`${count} hostile requests (seed ${seed}) are answered clearly, do no harm,
   const before = platform.process("server");
   assert.ok(before);
   const answers = await round();
+  await round(); // the heap has found its size
   const warm = residentBytes(before.pid);
   await round();
   const growth = (): number => residentBytes(before.pid) - warm;
-  await until(20_000, () => growth() < mayGrowBytes, () => `the server has grown by ${growth()} bytes`);
-  context.diagnostic(`resident memory: ${Math.round(warm / 1048576)} MiB after the first round, ${Math.round(growth() / 1048576)} more after the second`);
+  await until(
+    20_000,
+    () => growth() < mayGrowBytes,
+    () => `the server has grown by ${growth()} bytes`,
+  );
+  context.diagnostic(
+    `resident memory: ${Math.round(warm / 1048576)} MiB when warm, ${Math.round(growth() / 1048576)} more after another round`,
+  );
 
   assert.equal(platform.process("server")?.pid, before.pid, "it is the same process");
   const faults = [...answers].filter(([, answer]) => isFault(answer));
-  assert.deepEqual(faults.map(([attempt, answer]) => [attempt.name, answer]), []);
+  assert.deepEqual(
+    faults.map(([attempt, answer]) => [attempt.name, answer]),
+    [],
+  );
   const kinds = Object.groupBy(answers.values(), ({ kind }) => kind);
   for (const kind of ["grpc", "http", "closed"] as const) {
     assert.ok((kinds[kind]?.length ?? 0) > count / 20, `${kind}: ${kinds[kind]?.length}`);
@@ -68,7 +75,7 @@ function isFault(answer: Answer): boolean {
     case "http":
       return answer.status >= 500;
     case "grpc":
-      return ownFaults.includes(answer.status);
+      return ownFault.test(answer.message);
   }
 }
 

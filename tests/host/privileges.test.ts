@@ -9,14 +9,18 @@ const skip = process.getuid?.() === 0 ? false : "needs root: only then does the 
 const platform = await platformOfFile();
 
 async function serverPid(): Promise<number> {
-  const server = await until(10_000, () => platform.process("server"), () => platform.describe("there is no server"));
+  const server = await until(
+    10_000,
+    () => platform.process("server"),
+    () => platform.describe("there is no server"),
+  );
   return server.pid;
 }
 
 /** The four ids of a process (real, effective, saved, of the file system) when they are one. */
 function idOf(pid: number, name: "Uid" | "Gid"): number {
   const ids = new Set(statusLine(pid, name)?.split(/\s+/));
-  assert.equal(ids.size, 1, `${name}: ${[...ids]}`);
+  assert.equal(ids.size, 1, `${name}: ${[...ids].join(", ")}`);
   return Number([...ids][0]);
 }
 
@@ -62,6 +66,10 @@ test("it reads its own folder and nothing else of the platform's", { skip }, asy
 });
 
 test("what belongs to the owner alone is closed to all others", async () => {
-  await using modes = new Program("stat", ["-c", "%a", ...["server", "worker", "profile.toml"].map((name) => join(platform.data, name))]);
+  await using modes = new Program("stat", [
+    "-c",
+    "%a",
+    ...["server", "worker", "profile.toml"].map((name) => join(platform.data, name)),
+  ]);
   assert.equal(await modes.finishWith(0), "700\n700\n600\n");
 });

@@ -27,9 +27,10 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
   test(`after ${signal} no process, no socket and no sign of life is left`, async () => {
     await using folder = await temporaryFolder();
     const platform = await Platform.start({ data: folder.path });
-    const sockets = (): string[] => globSync("**", { cwd: folder.path, withFileTypes: true })
-      .filter((entry) => entry.isSocket() || entry.isFIFO())
-      .map((entry) => join(entry.parentPath, entry.name));
+    const sockets = (): string[] =>
+      globSync("**", { cwd: folder.path, withFileTypes: true })
+        .filter((entry) => entry.isSocket() || entry.isFIFO())
+        .map((entry) => join(entry.parentPath, entry.name));
     try {
       assert.equal(await connecting(platform.url), "connected");
       assert.ok(sockets().length > 0, "the worker's door is one");
@@ -58,7 +59,10 @@ test("a second one on the same folder is refused, and the first goes on", async 
   await using first = await Platform.start();
   await using second = up(first.data);
   await second.finishWith(1);
-  assert.match(second.stderr, new RegExp(`a platform is already running on ${first.data} \\(process \\d+, ${first.url}\\)`));
+  assert.match(
+    second.stderr,
+    new RegExp(`a platform is already running on ${first.data} \\(process \\d+, ${first.url}\\)`),
+  );
   assert.match(second.stderr, /Hint: .*kill \d+/);
   assert.equal(await connecting(first.url), "connected");
 });

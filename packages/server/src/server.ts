@@ -23,7 +23,7 @@ import { createWeb } from "./ingress/http.ts";
 import { identityOf } from "./ingress/identity.ts";
 import { type ListenAt, Port } from "./ingress/port.ts";
 import { LogBook } from "./logs/log-book.ts";
-import { bind, createRpcServer } from "./rpc/adapter.ts";
+import { type BoundRpc, type Rpcs, bind, createRpcServer } from "./rpc/adapter.ts";
 import { appRpcs } from "./rpc/apps.ts";
 import { callRpcs } from "./rpc/calls.ts";
 import { containerRpcs } from "./rpc/containers.ts";
@@ -70,12 +70,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await logBook.start();
   const shared = { store, bells, clock, newId, log, times: config.times, serverKey };
   const presence = new Presence(shared);
-  const sessions = new WorkerSessions(shared);
+  const deliveries = new Deliveries();
+  const cutDoors = (containerId: string): void => {
+    deliveries.forget(containerId);
+    port.cutDoors(containerId); // there is a port before there is any container
+  };
+  const sessions = new WorkerSessions({ ...shared, cutDoors });
   const timeouts = new Timeouts(shared);
   const platform: Platform = { ...shared, config, content, logBook, presence, sessions, timeouts };
   const scheduler = new Scheduler({ ...shared, hands: sessions });
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
-  const port = await openPort(options, platform, uploads);
+  const links = new BlobLinks(serverKey, () => clock.now());
+  const rpcs = [
+    ...bind(ModalClient, ...families(platform, deliveries, links)),
+    ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors })),
+  ];
+  const port = await openPort(options, platform, links, uploads, rpcs);
   await presence.start();
   await sessions.start();
   await timeouts.start();
@@ -108,41 +118,39 @@ function openUploads(data: string, content: ContentStore, store: Store, clock: C
   });
 }
 
-async function openPort(options: ServerOptions, platform: Platform, uploads: BlobUploads): Promise<Port> {
-  const { config, clock, log, tls } = options;
-  const { store, content, serverKey } = platform;
-  const links = new BlobLinks(serverKey, () => clock.now());
+/** What answers the clients, by family. */
+function families(platform: Platform, deliveries: Deliveries, links: BlobLinks): Rpcs<typeof ModalClient>[] {
+  return [
+    identityRpcs(platform),
+    appRpcs(platform),
+    logRpcs(platform),
+    mountRpcs(platform),
+    blobRpcs(platform, links),
+    imageRpcs(platform),
+    functionRpcs(platform),
+    callRpcs(platform),
+    containerRpcs(platform, deliveries),
+  ];
+}
+
+async function openPort(
+  { config, clock, log, tls }: ServerOptions,
+  { store, content, serverKey }: Platform,
+  links: BlobLinks,
+  uploads: BlobUploads,
+  rpcs: BoundRpc[],
+): Promise<Port> {
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({ logger: log, routes: [contentRoutes({ store: content, links, uploads, isWorker })] });
-  const deliveries = new Deliveries();
-  const cutDoors = (containerId: string): void => {
-    deliveries.forget(containerId);
-    port.cutDoors(containerId);
-  };
   const tokens = new Tokens(store);
   const rpc = createRpcServer({
-    rpcs: [
-      ...bind(
-        ModalClient,
-        identityRpcs(platform),
-        appRpcs(platform),
-        logRpcs(platform),
-        mountRpcs(platform),
-        blobRpcs(platform, links),
-        imageRpcs(platform),
-        functionRpcs(platform),
-        callRpcs(platform),
-        containerRpcs(platform, deliveries),
-      ),
-      ...bind(worker.Workers, workerRpcs({ ...platform, times: config.times, cutDoors })),
-    ],
+    rpcs,
     authenticate: (id, secret) => tokens.authenticate(id, secret),
     logger: log,
     observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
   });
   const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
-  const port = new Port({ rpc, web: web.server, resolveDoor, logger: log, clock, ...(tls && { tls }) });
-  return port;
+  return new Port({ rpc, web: web.server, resolveDoor, logger: log, clock, ...(tls && { tls }) });
 }
 
 /** The key that signs links and derives door secrets: made once, readable by this process's user alone. */

@@ -27,13 +27,18 @@ function programsOf(version: string): string {
 
 /** Why tests with this version cannot run here, or false. */
 export function missingClient(version: string): string | false {
-  if (existsSync(join(programsOf(version), "modal"))) return false;
+  if (existsSync(clientProgram(version, "modal"))) return false;
   return `the Python client ${version} is not installed: node scripts/setup.mjs --clients`;
+}
+
+/** The path of a version's `modal` command or of its Python. */
+export function clientProgram(version: string, program: "modal" | "python"): string {
+  return join(programsOf(version), program);
 }
 
 /** Runs the `modal` command of a version against a platform. */
 export function modal(platform: Platform, version: string, args: readonly string[], options?: ProgramOptions): Program {
-  return new Program(join(programsOf(version), "modal"), args, forClient(platform, options));
+  return new Program(clientProgram(version, "modal"), args, forClient(platform, options));
 }
 
 /** Runs Python with a version's client. */
@@ -43,7 +48,7 @@ export function python(
   args: readonly string[],
   options?: ProgramOptions,
 ): Program {
-  return new Program(join(programsOf(version), "python"), args, forClient(platform, options));
+  return new Program(clientProgram(version, "python"), args, forClient(platform, options));
 }
 
 function forClient(platform: Platform, options: ProgramOptions = {}): ProgramOptions {

@@ -37,7 +37,7 @@ VALUES = {
     "complex": 1 + 2j,
     "text": ["", "plain", "ünïcödé \N{SNOWMAN} \U0001f600", "nul\0inside", "lines\r\nand\n"],
     "bytes": [b"", bytes(range(256)), bytearray(b"changeable")],
-    "containers": {"list": [1, [2, [3]]], "tuple": (1, (2,)), "set": {1, 2}, "frozen": frozenset("ab")},
+    "containers": {"list": [1, [2, [3]]], "tuple": (1, (2,)), "set": {1, 2}, "frozen": frozenset({"a"})},
     "keys": {1: "int", "1": "text", (1, 2): "tuple", None: "none", b"b": "bytes"},
     "dates": [
         datetime.date(2024, 2, 29),

@@ -28,6 +28,7 @@ export async function stopApp(tx: Tx, app: App, options: StopOptions, context: C
   for (const { id } of await tx.functions.ofApp(app.id)) {
     await failInputs(tx, await tx.inputs.unfinished(id), { status: "terminated", message: options.reason }, context);
   }
+  await tx.calls.closeOf(app.id, context.now);
   await finishStop(tx, app.id, context);
   tx.ring(demandBell);
 }

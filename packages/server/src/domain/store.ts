@@ -81,6 +81,8 @@ export interface Calls {
   insert(call: Call): Promise<void>;
   get(id: string): Promise<Call | undefined>;
   update(call: Call): Promise<void>;
+  /** Those of an app take no more inputs; those that have an output for each are finished. */
+  closeOf(appId: string, now: number): Promise<void>;
   /** Deletes calls, inputs and outputs that finished before `finished` or were acknowledged before `acknowledged`. */
   forget(before: { finished: number; acknowledged: number }, limit: number): Promise<number>;
 }

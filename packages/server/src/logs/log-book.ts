@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { type Bells, hasCode, removeBelow, syncFolder } from "@lydian/kit";
 
 import { logsBell } from "../domain/bells.ts";
+import { fail } from "../errors.ts";
 import type { LogEnd, Store } from "../domain/store.ts";
 
 export type LogStream = "stdout" | "stderr" | "system";
@@ -166,7 +167,7 @@ export class LogBook {
     if (whole === 0 && bytesRead === maxBytes) return await this.#readSegment(appId, from, maxBytes * 2, end);
     const lines = buffer.toString("utf8", 0, whole).split("\n").slice(0, -1);
     return {
-      lines: lines.map((line) => JSON.parse(line) as LogLine),
+      lines: lines.map((line) => parseLine(line, from)),
       next: { segment: from.segment, bytes: from.bytes + whole },
     };
   }
@@ -190,6 +191,15 @@ function takeIfNext(piece: LogPiece, offsets: Map<string, number>): readonly Log
   if (offsets.get(piece.containerId) !== piece.offset) return [];
   offsets.set(piece.containerId, piece.endOffset);
   return piece.lines;
+}
+
+/** A place in the middle of a line can only come from outside. */
+function parseLine(line: string, from: LogCursor): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch (error) {
+    throw fail("invalidArgument", `${from.segment}-${from.bytes} is no place in the log.`, { cause: error });
+  }
 }
 
 function segmentFile(folder: string, segment: number): string {

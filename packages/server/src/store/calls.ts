@@ -41,6 +41,11 @@ export function callsIn(database: DatabaseSync): Calls {
     `UPDATE calls SET state = :state, inputs = :inputs, unfinished = :unfinished, finished_at = :finishedAt,
        acknowledged_at = :acknowledgedAt WHERE id = :id`,
   );
+  const closeOf = prepare(
+    database,
+    `UPDATE calls SET state = iif(unfinished = 0, 'finished', 'closed'), finished_at = iif(unfinished = 0, :now, NULL)
+     WHERE app_id = :appId AND state = 'open'`,
+  );
   const forgettable = prepare<{ id: string }>(
     database,
     `SELECT id FROM (
@@ -60,6 +65,7 @@ export function callsIn(database: DatabaseSync): Calls {
       const { id, state, inputs, unfinished, finishedAt, acknowledgedAt } = toCallRow(call);
       update.run({ id, state, inputs, unfinished, finishedAt, acknowledgedAt });
     },
+    closeOf: async (appId, now) => void closeOf.run({ appId, now }),
     forget: async (before, limit) => {
       const rows = forgettable.all({ ...before, limit });
       for (const { id } of rows) for (const deletion of deletions) deletion.run({ id });

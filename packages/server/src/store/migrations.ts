@@ -39,6 +39,7 @@ export const migrations: readonly string[] = [
     invocation TEXT NOT NULL, inputs INTEGER NOT NULL, unfinished INTEGER NOT NULL, created_at INTEGER NOT NULL,
     finished_at INTEGER, acknowledged_at INTEGER
   ) STRICT;
+  CREATE INDEX calls_open ON calls (app_id) WHERE state = 'open';
   CREATE INDEX calls_by_end ON calls (finished_at) WHERE finished_at IS NOT NULL;
   CREATE INDEX calls_by_acknowledgement ON calls (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
 

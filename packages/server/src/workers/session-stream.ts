@@ -14,8 +14,6 @@ import { exitOf, isGone } from "./wire.ts";
 export interface StreamDeps extends SessionDeps {
   sessions: WorkerSessions;
   logBook: LogBook;
-  /** Cuts the connections of a container that is gone. */
-  cutDoors(containerId: string): void;
 }
 
 /** The answers to a worker's messages; ends when either side does. */

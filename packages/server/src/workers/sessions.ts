@@ -24,6 +24,8 @@ export interface SessionDeps {
   times: Times;
   /** What door secrets are derived from. */
   serverKey: Uint8Array;
+  /** Cuts the connections of a container that is gone. */
+  cutDoors(containerId: string): void;
 }
 
 export interface Session {
@@ -133,6 +135,7 @@ export class WorkerSessions {
   /** One that its worker never heard of. */
   async #end(container: Container, exit: Exit): Promise<void> {
     await this.#deps.store.write((tx) => endContainer(tx, container.id, exit, this.context()));
+    this.#deps.cutDoors(container.id);
   }
 
   async #lost(workerId: string): Promise<void> {
@@ -141,12 +144,14 @@ export class WorkerSessions {
     const session = this.#sessions.get(workerId);
     if (session !== undefined) this.leave(session);
     try {
-      await store.write(async (tx) => {
-        if (this.#leases.has(workerId)) return; // it came back in this very moment
+      const lost = await store.write(async (tx) => {
+        if (this.#leases.has(workerId)) return []; // it came back in this very moment
         const containers = await tx.containers.ofWorker(workerId, ["assigned", "starting", "ready", "draining"]);
         const exit = { reason: "lost", message: "its worker was not heard of any more" } as const;
         for (const { id } of containers) await endContainer(tx, id, exit, this.context());
+        return containers;
       });
+      for (const { id } of lost) this.#deps.cutDoors(id);
     } catch (error) {
       log.error({ err: error, worker: workerId }, "a lost worker's containers could not be released");
       this.renew(workerId); // tried again when this term is over

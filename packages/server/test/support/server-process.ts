@@ -83,7 +83,9 @@ export class ServerProcess {
     const serverKey = new Uint8Array(32).fill(7);
     const shared = { store: this.store, bells: this.#bells, clock: mortalClock, newId, log: silentLogger };
     const logBook = new LogBook({ folder: join(config.data, "logs"), ...shared });
-    const timed = { ...shared, times: config.times, serverKey };
+    const deliveries = new Deliveries();
+    const cutDoors = (id: string): void => deliveries.forget(id);
+    const timed = { ...shared, times: config.times, serverKey, cutDoors };
     const presence = new Presence(timed);
     const sessions = new WorkerSessions(timed);
     const timeouts = new Timeouts(timed);
@@ -94,13 +96,11 @@ export class ServerProcess {
       scheduler: new Scheduler({ ...shared, hands: sessions }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
-    const deliveries = new Deliveries();
     const families = [appRpcs, imageRpcs, functionRpcs, callRpcs, logRpcs].map((family) => family(this.#platform));
     const bound = bind(ModalClient, ...families, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
     this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
-    this.#openSession = (messages, signal) =>
-      runSession({ ...timed, sessions, logBook, cutDoors: (id) => deliveries.forget(id) }, messages, signal);
+    this.#openSession = (messages, signal) => runSession({ ...timed, sessions, logBook }, messages, signal);
   }
 
   readonly #openSession: OpenSession;
