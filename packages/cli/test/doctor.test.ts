@@ -9,7 +9,7 @@ import { it } from "node:test";
 
 import { PlatformError } from "@lydian/kit";
 
-import { type Check, missing, ok, warning } from "../src/checks/check.ts";
+import { type Check, type Finding, missing, ok, warning } from "../src/checks/check.ts";
 import { answerCheck, portCheck, profileCheck } from "../src/checks/platform.ts";
 import { type HostPython, nodeCheck, packageIndexCheck, pythonCheck } from "../src/checks/programs.ts";
 import { dataFolderCheck, diskCheck } from "../src/checks/storage.ts";
@@ -51,11 +51,18 @@ it("prints a line for each finding and its remedy, and ends with 1 only when som
   assert.deepEqual(report.findings[3], { name: "Cup", state: "missing", detail: "it is broken", remedy: "glue it" });
 });
 
+/** What a check finds that looks at one thing. */
+async function finding(check: Check): Promise<Finding> {
+  const found = await check.run();
+  if (!("state" in found)) throw new Error(`${check.name} found several things`);
+  return found;
+}
+
 it("judges the versions of Node and Python", async () => {
   const nodes = { "26.3.9": "missing", "26.4.0": "ok", "27.0.0": "ok", "20.19.0": "missing" };
-  for (const [version, state] of Object.entries(nodes)) assert.equal((await nodeCheck(version).run()).state, state);
+  for (const [version, state] of Object.entries(nodes)) assert.equal((await finding(nodeCheck(version))).state, state);
   const having = (...pythons: HostPython[]) =>
-    pythonCheck((command) => Promise.resolve(pythons.find((python) => python.command === command))).run();
+    finding(pythonCheck((command) => Promise.resolve(pythons.find((python) => python.command === command))));
   const python = (minor: number, makesVenvs: boolean): HostPython => ({
     command: `python3.${minor}`,
     version: [3, minor],
@@ -81,46 +88,46 @@ it("asks the index that pip is configured with, and shows no password", async ()
   const [url, headers] = asked[0] ?? assert.fail("nothing asked");
   assert.equal(url, "https://mirror.example/simple/pip/");
   assert.equal(headers["authorization"], `Basic ${Buffer.from("me:p@ss").toString("base64")}`);
-  assert.equal((await packageIndexCheck({}, answering(404), mirror).run()).state, "warning");
+  assert.equal((await finding(packageIndexCheck({}, answering(404), mirror))).state, "warning");
   const silent = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("ENOTFOUND") }));
-  const away = await packageIndexCheck({}, silent, () => Promise.resolve(undefined)).run();
+  const away = await finding(packageIndexCheck({}, silent, () => Promise.resolve(undefined)));
   assert.equal(away.detail, "https://pypi.org does not answer: ENOTFOUND");
 });
 
 it("looks at the data folder and its disk, also before the folder exists", async () => {
   const { layout, folder } = await stage();
   await using _folder = folder;
-  assert.deepEqual(await dataFolderCheck(layout).run(), ok(`${layout.root} can be made`));
-  assert.match((await diskCheck(layout).run()).detail, /^\d+\.\d GiB free on /);
+  assert.deepEqual(await finding(dataFolderCheck(layout)), ok(`${layout.root} can be made`));
+  assert.match((await finding(diskCheck(layout))).detail, /^\d+\.\d GiB free on /);
   writeFileSync(layout.root, "a file");
-  assert.equal((await dataFolderCheck(layout).run()).state, "missing");
+  assert.equal((await finding(dataFolderCheck(layout))).state, "missing");
 });
 
 it("knows whose the port is, and whether the platform answers", async () => {
   const { layout, folder } = await stage();
   await using _folder = folder;
-  assert.equal((await answerCheck(layout).run()).state, "warning");
+  assert.equal((await finding(answerCheck(layout))).state, "warning");
   const platform = createServer((_request, response) => response.writeHead(404).end()).listen(0, "127.0.0.1");
   await once(platform, "listening");
   const { port } = platform.address() as { port: number };
-  assert.equal((await portCheck(layout, "127.0.0.1", port).run()).state, "missing");
+  assert.equal((await finding(portCheck(layout, "127.0.0.1", port))).state, "missing");
   await writeRunning(layout, { pid: process.pid, url: `http://127.0.0.1:${port}` });
-  assert.equal((await portCheck(layout, "127.0.0.1", port).run()).state, "ok");
-  assert.deepEqual(await answerCheck(layout).run(), ok(`answers at http://127.0.0.1:${port}`));
+  assert.equal((await finding(portCheck(layout, "127.0.0.1", port))).state, "ok");
+  assert.deepEqual(await finding(answerCheck(layout)), ok(`answers at http://127.0.0.1:${port}`));
   platform.close();
   platform.closeAllConnections();
-  assert.equal((await answerCheck(layout).run()).state, "missing");
-  assert.equal((await portCheck(layout, "127.0.0.1", port).run()).detail, `${port} is free`);
+  assert.equal((await finding(answerCheck(layout))).state, "missing");
+  assert.equal((await finding(portCheck(layout, "127.0.0.1", port))).detail, `${port} is free`);
 });
 
 it("says whether the clients' active profile is the platform's", async () => {
   const { layout, clientFile, folder } = await stage();
   await using _folder = folder;
-  assert.match((await profileCheck(layout, clientFile).run()).remedy ?? "", /lydian up/);
+  assert.match((await finding(profileCheck(layout, clientFile))).remedy ?? "", /lydian up/);
   const profile = await ensureProfile(layout.profile, "http://127.0.0.1:8700");
-  assert.match((await profileCheck(layout, clientFile).run()).remedy ?? "", /lydian setup/);
+  assert.match((await finding(profileCheck(layout, clientFile))).remedy ?? "", /lydian setup/);
   await writeClientConfig(await readClientConfig(clientFile), "lydian", profile);
-  assert.deepEqual(await profileCheck(layout, clientFile).run(), ok(`"lydian" in ${clientFile} is active`));
+  assert.deepEqual(await finding(profileCheck(layout, clientFile)), ok(`"lydian" in ${clientFile} is active`));
   await ensureProfile(layout.profile, "http://127.0.0.1:9000");
-  assert.equal((await profileCheck(layout, clientFile).run()).state, "warning");
+  assert.equal((await finding(profileCheck(layout, clientFile))).state, "warning");
 });

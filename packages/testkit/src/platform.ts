@@ -1,4 +1,5 @@
 /** The real platform, `lydian up` in a temporary folder on a free port: for stories with the real clients. */
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,12 +23,22 @@ export interface FunctionProcess extends ProcessEntry {
 export interface PlatformOptions {
   /** A folder that a platform had before; without it a new one, which goes when the platform is disposed of. */
   data?: string;
+  /** What runs functions; plain processes without it, which share signs with their test through the file system. */
+  runtime?: "runc" | "process";
   /** More arguments of `lydian up`. */
   args?: readonly string[];
   /** Flags of node for all its processes, such as those that make a profile. */
   nodeArgs?: readonly string[];
   /** The server's times that are to be shorter than usual, in milliseconds (packages/server/src/config.ts). */
   times?: Readonly<Record<string, number>>;
+}
+
+/** Containers where this machine can run them: for stories whose functions leave no signs on the host. */
+export const usualRuntime: "runc" | "process" =
+  process.getuid?.() === 0 && ["runc", "conmon", "nft"].every((name) => isOnPath(name)) ? "runc" : "process";
+
+function isOnPath(program: string): boolean {
+  return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, program)));
 }
 
 /** What a process of the platform may take to start, or to end when it is told to. */
@@ -52,7 +63,7 @@ export class Platform implements AsyncDisposable {
   static async start(options: PlatformOptions = {}): Promise<Platform> {
     const data = options.data ?? (await mkdtemp(join(tmpdir(), "lydian-test-")));
     const program = runLydian(
-      ["up", "--port", "0", "--data", data, ...(options.args ?? [])],
+      ["up", "--port", "0", "--data", data, "--runtime", options.runtime ?? "process", ...(options.args ?? [])],
       {
         ...(options.times && { LYDIAN_TIMES: JSON.stringify(options.times) }),
       },
@@ -92,10 +103,9 @@ export class Platform implements AsyncDisposable {
 
   /** The main processes of functions. */
   functions(): FunctionProcess[] {
-    const doors = `unix:${join(this.data, "worker", "d")}/`;
     return listProcesses().flatMap((entry) => {
       const containerId = entry.environment.get("MODAL_TASK_ID");
-      const isOurs = entry.environment.get("MODAL_SERVER_URL")?.startsWith(doors) === true;
+      const isOurs = containerId !== undefined && existsSync(join(this.data, "worker", "containers", containerId));
       const isMain = entry.command.includes("modal._container_entrypoint");
       return containerId !== undefined && isOurs && isMain ? { ...entry, containerId } : [];
     });
@@ -188,7 +198,12 @@ export function runLydian(
   const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
   return new Program(process.execPath, [...nodeArgs, "--conditions=lydian-source", command, ...args], {
     cwd: repositoryRoot,
-    env: { NODE_COMPILE_CACHE: join(cache, "lydian", "compile"), ...cleanEnvironment(), ...env },
+    env: {
+      LYDIAN_REGISTRY: "none",
+      NODE_COMPILE_CACHE: join(cache, "lydian", "compile"),
+      ...cleanEnvironment(),
+      ...env,
+    },
   });
 }
 

@@ -18,6 +18,8 @@ export const workerConfigSchema = z.object({
       conmon: z.string(),
       /** Containers have a user namespace of their own: the kernel can show layers with other owners. */
       userNamespaces: z.boolean(),
+      /** Where base images are pulled from; absent: they are made on this host. */
+      registry: z.url().optional(),
     }),
     z.object({ name: z.literal("process") }),
   ]),

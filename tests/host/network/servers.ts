@@ -2,6 +2,7 @@
 import dgram from "node:dgram";
 import { once } from "node:events";
 import net from "node:net";
+import os from "node:os";
 
 const port = Number(process.argv[2]);
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -12,11 +13,17 @@ const tcp = net.createServer((socket) => {
   socket.end(`you are ${socket.remoteAddress}\n`);
 });
 tcp.listen(port, "0.0.0.0");
-const udp = dgram.createSocket("udp4", (bytes, from) => {
-  say(`udp ${from.address} ${bytes.toString()}`);
-  udp.send(`you are ${from.address}`, from.port, from.address);
-});
-udp.bind(port);
-await Promise.all([once(tcp, "listening"), once(udp, "listening")]);
+// One for each address, so that an answer comes from the address that was asked.
+const addresses = Object.values(os.networkInterfaces()).flatMap((list) => list ?? []);
+const sockets = addresses
+  .filter(({ family }) => family === "IPv4")
+  .map(({ address }) => {
+    const udp = dgram.createSocket("udp4", (bytes, from) => {
+      say(`udp ${from.address} ${bytes.toString()}`);
+      udp.send(`you are ${from.address}`, from.port, from.address);
+    });
+    return udp.bind(port, address);
+  });
+await Promise.all([tcp, ...sockets].map((server) => once(server, "listening")));
 say("ready");
 process.stdin.resume().on("end", () => process.exit());

@@ -26,10 +26,24 @@ export async function tool(program: string, ...args: string[]): Promise<string> 
 
 export const newInstance = (): string => `t${randomBytes(3).toString("hex")}`;
 
+const undoing = new WeakMap<TestContext, AsyncDisposableStack>();
+
+/** When the test ends, the last comes first; the runner's own order is the other way round. */
+function atEnd(t: TestContext, undo: () => Promise<unknown>): void {
+  let stack = undoing.get(t);
+  if (stack === undefined) {
+    const fresh = new AsyncDisposableStack();
+    stack = fresh;
+    undoing.set(t, fresh);
+    t.after(() => fresh.disposeAsync());
+  }
+  stack.defer(async () => void (await undo()));
+}
+
 /** A folder that ends with the test, after what was opened in it. */
 export async function scratchFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "lydian-net-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  atEnd(t, () => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -50,7 +64,7 @@ export async function openPool(t: TestContext, changes: Partial<NetworkPoolOptio
     ...changes,
   };
   const pool = await NetworkPool.open(options);
-  t.after(() => pool.close({ remove: true }));
+  atEnd(t, () => pool.close({ remove: true }));
   return { pool, options };
 }
 
@@ -79,18 +93,24 @@ export async function traces({ instance, folder }: Pick<NetworkPoolOptions, "ins
 /** Tries to reach all targets at once from within the namespace, as the host's root, who may more than a container. */
 export async function probe(netns: string, targets: readonly Target[]): Promise<Verdict[]> {
   const script = fileURLToPath(new URL("./probe.ts", import.meta.url));
-  return JSON.parse(await tool("nsenter", `--net=${netns}`, process.execPath, script, JSON.stringify(targets))) as Verdict[];
+  return JSON.parse(
+    await tool("nsenter", `--net=${netns}`, process.execPath, script, JSON.stringify(targets)),
+  ) as Verdict[];
+}
+
+export interface Resident {
+  readonly lines: readonly string[];
+  /** The first line, also of those to come, that fits. */
+  line(pattern: RegExp): Promise<string>;
+  /** Gives it a line to read. */
+  tell(line: string): void;
 }
 
 /** A program that lives in a namespace until the test ends, and says what happens line by line. */
-export async function liveIn(
-  t: TestContext,
-  netns: string,
-  ...args: string[]
-): Promise<{ line: (pattern: RegExp) => Promise<string>; lines: readonly string[] }> {
+export async function liveIn(t: TestContext, netns: string, ...args: string[]): Promise<Resident> {
   const child = spawn("nsenter", [`--net=${netns}`, process.execPath, ...args], { stdio: ["pipe", "pipe", "inherit"] });
   const gone = once(child, "close");
-  t.after(async () => {
+  atEnd(t, async () => {
     child.stdin.end();
     await gone;
   });
@@ -102,6 +122,7 @@ export async function liveIn(
   });
   return {
     lines,
+    tell: (line) => void child.stdin.write(`${line}\n`),
     line: (pattern) =>
       new Promise((resolve) => {
         const look = (): void => {
@@ -123,14 +144,14 @@ export interface Outside {
   readonly hostAddress: string;
   readonly port: number;
   /** What its servers said: `tcp ADDRESS`, `udp ADDRESS TEXT`. */
-  readonly heard: Awaited<ReturnType<typeof liveIn>>;
+  readonly heard: Resident;
 }
 
 /** `more`: further addresses that it has, to which the host gets a route. */
-export async function outside(t: TestContext, more: readonly string[] = []): Promise<Outside> {
+export async function outside(t: TestContext, more: readonly string[] = [], port = 7000): Promise<Outside> {
   const holder = spawn("unshare", ["--net", "--", "cat"], { stdio: ["pipe", "pipe", "inherit"] });
   const gone = once(holder, "close");
-  t.after(async () => {
+  atEnd(t, async () => {
     holder.stdin.end();
     await gone;
   });
@@ -143,7 +164,7 @@ export async function outside(t: TestContext, more: readonly string[] = []): Pro
   const address = `198.51.${a}.${first + 2}`;
   const netns = `/proc/${holder.pid}/ns/net`;
   await tool("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", String(holder.pid));
-  t.after(() => tool("ip", "link", "delete", link));
+  atEnd(t, () => tool("ip", "link", "delete", link));
   await tool("ip", "address", "add", `${hostAddress}/30`, "dev", link);
   await tool("ip", "link", "set", link, "up");
   const inside = (...args: string[]): Promise<string> => tool("nsenter", `--net=${netns}`, "ip", ...args);
@@ -155,7 +176,13 @@ export async function outside(t: TestContext, more: readonly string[] = []): Pro
   // So that what comes with a false source could be answered, and a dropped packet is the rules' doing.
   await inside("route", "add", "default", "via", hostAddress);
   for (const address of more) await tool("ip", "route", "add", `${address}/32`, "dev", link);
-  const heard = await liveIn(t, netns, fileURLToPath(new URL("./servers.ts", import.meta.url)), "7000");
+  const heard = await liveIn(t, netns, fileURLToPath(new URL("./servers.ts", import.meta.url)), String(port));
   await heard.line(/^ready/);
-  return { address, hostAddress, port: 7000, heard };
+  return { address, hostAddress, port, heard };
+}
+
+/** The host's end of a slot's link. */
+export function gateway({ address }: { address: string }): string {
+  const octets = address.split(".").map(Number);
+  return [...octets.slice(0, 3), (octets[3] ?? 0) - 1].join(".");
 }

@@ -66,7 +66,13 @@ test("a fork bomb stays inside and ends with the container", needsContainers, as
   const { rig } = shared;
   const place = await rig.place();
   await rig.lay(place, { pids: 60, milliCpu: 300 });
-  const process = await rig.start(place, "bomb() { bomb | bomb & }; bomb; echo up; exec sleep 60");
+  const script = `exec python3 -c "
+import os, time
+while True:
+    try: os.fork()
+    except OSError: time.sleep(0.01)
+"`;
+  const process = await rig.start(place, script);
   await rig.runtime.ready(place);
   const host = `/lydian/${rig.identity.instance}/${place.id}`;
   await until(

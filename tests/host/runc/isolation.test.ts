@@ -31,7 +31,13 @@ async function ask(rig: Rig, commands: Record<string, string>): Promise<Record<s
       .split("\n")
       .map((line) => {
         const at = line.indexOf("=");
-        return [line.slice(0, at), line.slice(at + 1).trim()];
+        return [
+          line.slice(0, at),
+          line
+            .slice(at + 1)
+            .trim()
+            .replaceAll(/\s+/g, " "),
+        ];
       }),
   );
 }
@@ -68,7 +74,7 @@ async function seesItsOwn(rig: Rig, userns: boolean): Promise<void> {
 }
 
 async function cannotReachOut(rig: Rig): Promise<void> {
-  const refused = /Read-only file system|Permission denied|Operation not permitted|nonexistent/i;
+  const refused = /Read-only file system|Permission denied|Operation not permitted|nonexistent|must be root/i;
   const tries = await ask(rig, {
     sysctl: "echo 1 > /proc/sys/kernel/panic",
     sysrq: "echo h > /proc/sysrq-trigger",

@@ -26,6 +26,13 @@ export function parseTimes(text: string): TimesInput {
   }
 }
 
+/** Said instead of a registry's address. */
+export const noRegistry = "none";
+
+export function parseRegistry(text: string): string {
+  return text === noRegistry ? text : parseUrl(text);
+}
+
 /** Answers the address without a slash at its end. */
 export function parseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

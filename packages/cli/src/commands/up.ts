@@ -20,7 +20,7 @@ import { refuseUnlessPossible, runtimeNames, type RuntimeName } from "../runtime
 import { StopSignals } from "../stop-signals.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, parsePort, parseTimes, parseUrl } from "./options.ts";
+import { dataOption, noRegistry, parsePort, parseRegistry, parseTimes, parseUrl } from "./options.ts";
 
 export interface UpOptions {
   port: number;
@@ -28,6 +28,7 @@ export interface UpOptions {
   publicUrl?: string;
   data?: string;
   runtime: RuntimeName;
+  registry: string;
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
@@ -71,6 +72,10 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     new Option("--runtime <runtime>", "what runs functions: runc in containers; process without isolation")
       .choices(runtimeNames)
       .default(usualRuntime),
+    new Option("--registry <url>", "where base images are pulled from; none: they are made on this machine")
+      .env("LYDIAN_REGISTRY")
+      .default("https://registry-1.docker.io", "the public one")
+      .argParser(parseRegistry),
     new Option("--insecure", "listen beyond loopback without TLS"),
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
@@ -99,7 +104,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   await terminal.step("Waiting for the processes of an earlier platform to end", () => awaitPredecessors(layout));
   const port = bindPort(host, options.port);
   held.defer(() => port.close());
-  const runtime = await settleRuntime(options.runtime, layout, terminal);
+  const runtime = await settleRuntime(options, layout, terminal);
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
   const given = { options, programs, runtime, tls, layout, url, address, descriptor: port.fd(), env: terminal.env };
@@ -196,7 +201,7 @@ function announce(terminal: Terminal, layout: DataLayout, url: string): void {
 
 /** Says what runs functions, and how the worker is to run them; throws when this machine cannot. */
 async function settleRuntime(
-  wanted: RuntimeName,
+  { runtime: wanted, registry }: UpOptions,
   layout: DataLayout,
   terminal: Terminal,
 ): Promise<WorkerConfigInput["runtime"]> {
@@ -212,7 +217,8 @@ async function settleRuntime(
     if (remedy !== undefined) terminal.report(terminal.paintReport("dim", `-> ${remedy}`));
   }
   const paths = { runc: runc?.path ?? "runc", conmon: conmon?.path ?? "conmon" };
-  return { name: "runc", ...paths, userNamespaces: userNamespaces && idMaps };
+  const images = registry === noRegistry ? {} : { registry };
+  return { name: "runc", ...paths, userNamespaces: userNamespaces && idMaps, ...images };
 }
 
 /** A runtime without isolation is never chosen silently. */

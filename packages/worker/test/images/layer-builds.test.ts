@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 
-import { ManualClock } from "@lydian/testkit";
+import { ManualClock, until } from "@lydian/testkit";
 
 import { LayerBuilds, type LayerWork, type Waiting } from "../../src/images/layer-builds.ts";
 import { LayerStore } from "../../src/layers/index.ts";
@@ -20,6 +20,14 @@ function waiter(): Waiting & { lines: string[]; leave: () => void } {
   const lines: string[] = [];
   return { lines, say: (line) => lines.push(line), signal: abort.signal, leave: () => abort.abort(new Error("left")) };
 }
+
+/** Who comes in the middle hears at once what is being done. */
+const joined = ({ lines }: { lines: string[] }): Promise<true> =>
+  until(
+    5000,
+    () => lines.length > 0,
+    () => "was told nothing",
+  );
 
 /** A maker that waits until it is let go or told to stop, and says that it has begun. */
 function slow() {
@@ -50,6 +58,7 @@ it("makes a layer once for all who wait, and tells each of them, also who comes 
   await work.begun;
   await clock.advance(1000);
   const two = made.make("soup", second, work.fill);
+  await joined(second);
   await clock.advance(500);
   work.finish();
   const [layer, same] = await Promise.all([one, two]);
@@ -71,13 +80,14 @@ it("says nothing of what is there, or over within a second", async (t) => {
 });
 
 it("goes on when one of those who wait leaves, and is broken off when the last one does", async (t) => {
-  const { layers, builds: made } = await builds(t);
+  const { clock, builds: made } = await builds(t);
   const [first, second] = [waiter(), waiter()];
   const work = slow();
   const one = made.make("soup", first, work.fill);
   const { signal } = await work.begun;
+  await clock.advance(1000);
   const two = made.make("soup", second, work.fill);
-  await layers.get("soup"); // a turn, so that the second one has joined
+  await joined(second);
   first.leave();
   await assert.rejects(one, /^Error: left$/);
   assert.equal(signal.aborted, false);

@@ -2,7 +2,7 @@
  * Where a container's things lie on the host, beside its folder in the worker's data: all below one folder of its own, so
  * that looking for what is left and removing it need no list. Below /run, since nothing in it outlives the host.
  */
-import { chown, mkdir } from "node:fs/promises";
+import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { PlatformError } from "@lydian/kit";
@@ -77,6 +77,8 @@ export class HostPlaces {
   }
 }
 
+/** With this mode whatever the umask is, and whoever made it before. */
 async function makeFolder(folder: string, mode: number): Promise<void> {
-  await mkdir(folder, { recursive: true, mode });
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, mode);
 }

@@ -1,6 +1,7 @@
 /** Puts the runtime `runc` together: layers, images, mounts, networks and control groups of this platform on this host. */
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
+import http from "node:http";
 import { join } from "node:path";
 
 import { Cgroups } from "../../cgroups/cgroups.ts";
@@ -16,10 +17,9 @@ const networksReady = 4;
 
 type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 
-export async function openRunc(
-  parts: RuntimeParts,
-  { runc, conmon, userNamespaces }: RuncConfig,
-): Promise<OpenRuntime> {
+export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<OpenRuntime> {
+  const { runc, conmon, userNamespaces } = asked;
+  http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
   const { config, workerId, interpreters, clock, logger } = parts;
   const instance = instanceOf(workerId);
   // What costs minutes to make is shared by all platforms of this host.
@@ -39,7 +39,8 @@ export async function openRunc(
       clock,
     }),
   ]);
-  const images = new BaseImages({ layers, folder: shared, clock, logger, registry: publicRegistry, interpreters });
+  const registry = asked.registry === undefined ? undefined : { ...publicRegistry, url: asked.registry };
+  const images = new BaseImages({ layers, folder: shared, clock, logger, registry, interpreters });
   const runtime = new RuncRuntime({
     data: config.data,
     instance,

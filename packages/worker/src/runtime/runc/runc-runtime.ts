@@ -171,7 +171,7 @@ export class RuncRuntime implements Runtime {
   }
 
   async clear(place: ContainerPlace): Promise<void> {
-    const { network, layers } = this.#options;
+    const { layers } = this.#options;
     const known = this.#held.get(place.id);
     known?.watch?.close();
     known?.listener?.close();
@@ -179,8 +179,8 @@ export class RuncRuntime implements Runtime {
     const held = known ?? (await this.#takeOver(place));
     // The record goes before what it names: without it, whatever is left is nobody's and goes by `clearOthers`.
     await removeRecord(place);
+    if (held?.slot !== undefined) this.#giveBack(place, held.slot);
     await allSettledWell([
-      held?.slot === undefined ? undefined : network.give(held.slot),
       held === undefined ? undefined : layers.release(this.#holder(place.id), held.layers),
       this.#trash.throwAway(workFolder(place)),
     ]);
@@ -233,6 +233,13 @@ export class RuncRuntime implements Runtime {
       this.#options.logger.warn({ err: error, container: place.id }, "the network of a container is gone");
     }
     return held;
+  }
+
+  /** Nobody waits for it: the kernel takes 30 ms and more for the end of a network namespace, in which nothing runs now. */
+  #giveBack(place: ContainerPlace, slot: NetworkSlot): void {
+    this.#options.network.give(slot).catch((error: unknown) => {
+      this.#options.logger.error({ err: error, container: place.id }, "a container's network could not be removed");
+    });
   }
 
   /** Other platforms may have the same store. */
