@@ -98,7 +98,7 @@ testEachClient("a detached app that is done ends at once", async (version) => {
 });
 
 test("a client that was killed is missed", { skip: missingClient(newestClient) }, async () => {
-  const expiryMs = 1_500;
+  const expiryMs = 10_000; // less than the client's own 15 s between heartbeats, and time enough to start
   await using impatient = await Platform.start({ times: { appExpiry: expiryMs } });
   await using scratch = await Scratch.make();
   await using run = modal(impatient, newestClient, ["run", app("patience.py::main"), "--folder", scratch.path]);

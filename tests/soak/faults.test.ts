@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { test } from "node:test";
 
-import { Platform, clientProgram, missingClient, newestClient, seededRandom } from "@lydian/testkit";
+import { Platform, clientProgram, missingClient, newestClient, seededRandom, temporaryFolder } from "@lydian/testkit";
 
 const rounds = Number(process.env["LYDIAN_ROUNDS"] ?? 100);
 const seed = Number(process.env["LYDIAN_SEED"] ?? 1);
@@ -67,5 +67,33 @@ test(
     await client.return();
     t.diagnostic(`killed: ${JSON.stringify(counts)}`);
     assert.match(await readFile(join(platform.data, "profile.toml"), "utf8"), /token_secret/);
+  },
+);
+
+test(
+  `the supervisor is killed ${Math.ceil(rounds / 10)} times: the next one on the same folder serves, and leaves nothing`,
+  { skip: missingClient(newestClient), timeout: 3_600_000 },
+  async () => {
+    const random = seededRandom(seed);
+    await using folder = await temporaryFolder();
+    for (let round = 0; round < Math.ceil(rounds / 10); round++) {
+      await using platform = await Platform.start({ data: folder.path, args: ["--log-level", "error"] });
+      const client = stretches(platform);
+      await client.next();
+      assert.equal((await client.next("1")).value, "answered 1");
+      const cut = client.next(String(callsPerRound)).catch(() => {}); // its platform goes, and with it the port
+      await pause(random.below(400));
+      await platform.kill("supervisor");
+      await platform.ended();
+      await using next = await Platform.start({ data: folder.path, args: ["--log-level", "error"] });
+      const second = stretches(next);
+      await second.next();
+      assert.equal((await second.next("5")).value, "answered 5");
+      await second.next("stop");
+      await second.return();
+      await client.return();
+      await cut;
+      await next.stop(); // fails if a process of either is left
+    }
   },
 );
