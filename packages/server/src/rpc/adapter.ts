@@ -1,5 +1,6 @@
 /** Turns service descriptors and typed handlers into a gRPC server: identity, access, codecs, errors, streams. */
 import type { EventEmitter } from "node:events";
+import type { ServerHttp2Stream } from "node:http2";
 
 import { create, type DescMethod, type Message, toBinary } from "@bufbuild/protobuf";
 import {
@@ -53,6 +54,7 @@ export function createRpcServer(options: RpcServerOptions): Server {
     "grpc.enable_channelz": 0,
     interceptors: [desk.intercept],
   });
+  ignoreCancelledStreams(server);
   const definitions: Record<string, MethodDefinition<Buffer, Buffer>> = {};
   const handlers: Record<string, (...parts: never[]) => void> = {};
   for (const bound of options.rpcs) {
@@ -62,6 +64,31 @@ export function createRpcServer(options: RpcServerOptions): Server {
   }
   if (options.rpcs.length > 0) server.addService(definitions, handlers as never);
   return server;
+}
+
+/**
+ * A call that its client takes back in the same breath arrives as a stream that is closed already, and the library's
+ * refusals (no such method, no gRPC at all) throw on such a stream, outside of anything that could catch it.
+ */
+function ignoreCancelledStreams(server: Server): void {
+  interface WithHttp2 {
+    createHttp2Server(credentials: unknown): EventEmitter;
+  }
+  const library = server as unknown as WithHttp2;
+  const make = library.createHttp2Server.bind(server);
+  library.createHttp2Server = (credentials) => {
+    const http2 = make(credentials);
+    const emit = http2.emit.bind(http2);
+    http2.emit = (event: string | symbol, ...args: unknown[]) => {
+      if (event === "stream") {
+        const stream = args[0] as ServerHttp2Stream;
+        stream.on("error", () => {}); // nobody else listens on one that is dropped here
+        if (stream.destroyed || stream.closed) return true;
+      }
+      return emit(event, ...args);
+    };
+    return http2;
+  };
 }
 
 type Send = (stream: Outgoing, call: OpenCall) => Promise<void>;
