@@ -7,6 +7,6 @@ import { listFiles } from "./files.mjs";
 export function checkTiers(root) {
   const run = new Set(Object.values(tiers).flatMap((tier) => filesOf(root, tier)));
   return listFiles(root)
-    .filter((path) => /[._-](?:test|spec)\.(?:[cm]?[jt]sx?|py)$/.test(path) && !run.has(path))
+    .filter((path) => /\.(?:test|spec)\.(?:[cm]?[jt]sx?|py)$/.test(path) && !run.has(path))
     .map((path) => `${path} is in no tier (scripts/test-tiers.mjs), so no test command runs it`);
 }

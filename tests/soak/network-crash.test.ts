@@ -4,7 +4,7 @@ import test from "node:test";
 
 import { seededRandom } from "@lydian/testkit";
 
-import { NetworkPool } from "../../packages/worker/src/network/network-pool.ts";
+import { NetworkPool } from "@lydian/worker/src/network/network-pool";
 import { crashRound } from "../host/network/crash-round.ts";
 import { needsRoot, noTraces, openPool, traces } from "../host/network/support.ts";
 

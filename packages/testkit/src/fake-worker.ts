@@ -144,6 +144,7 @@ export class FakeWorker {
           if (this.#isOurs(message.value)) this.containers.delete(message.value.containerId);
           break;
         case "logsAck":
+        case "ready":
         case undefined:
       }
     }

@@ -37,12 +37,12 @@ export async function startWorker(
   const interpreters = new Interpreters();
   const clients = new ClientPackages({ cache, interpreters, clock, logger });
   const id = await workerId(data, () => clock.now());
-  const { runtime, close: closeRuntime } = await openRuntime({ config, workerId: id, interpreters, clock, logger });
+  const opened = await openRuntime({ config, workerId: id, interpreters, clock, logger });
   const agent = new Agent({
     workerId: id,
     capacity: hostCapacity(),
     doorFile,
-    host: { data, server, clock, logger, runtime, content, clients },
+    host: { data, server, clock, logger, runtime: opened.runtime, content, clients },
     onReady: options.onReady,
   });
   agent.start(await recover(inheritance, agent.host));
@@ -50,7 +50,7 @@ export async function startWorker(
     async close() {
       await agent.close(closingGraceMs);
       clients.close();
-      await closeRuntime();
+      await opened.close();
       content.close();
       await door.close();
     },

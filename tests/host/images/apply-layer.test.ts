@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 
-import { applyLayer } from "../../../packages/worker/src/images/registry/apply-layer.ts";
-import type { Compression } from "../../../packages/worker/src/images/registry/manifests.ts";
-import { Mounter } from "../../../packages/worker/src/layers/index.ts";
+import { applyLayer } from "@lydian/worker/src/images/registry/apply-layer";
+import type { Compression } from "@lydian/worker/src/images/registry/manifests";
+import { Mounter } from "@lydian/worker/src/layers/index";
 import { archive, type Entry } from "./loopback-registry.ts";
 import { needsRoot, scratchFolder } from "./scratch.ts";
 

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 import { promisify } from "node:util";
 
-import type { BaseImagesOptions } from "../../../packages/worker/src/images/base-images.ts";
-import { packageSettings } from "../../../packages/worker/src/images/package-settings.ts";
-import { PrivateRoot } from "../../../packages/worker/src/images/private-root.ts";
-import { type Layer, parseMountInfo } from "../../../packages/worker/src/layers/index.ts";
-import { Interpreters } from "../../../packages/worker/src/runners/interpreters.ts";
+import type { BaseImagesOptions } from "@lydian/worker/src/images/base-images";
+import { packageSettings } from "@lydian/worker/src/images/package-settings";
+import { PrivateRoot } from "@lydian/worker/src/images/private-root";
+import { type Layer, parseMountInfo } from "@lydian/worker/src/layers/index";
+import { Interpreters } from "@lydian/worker/src/runners/interpreters";
 import { cache, imagesIn, needsRoot, scratchFolder, waiter } from "./scratch.ts";
 
 /** What the public clients support and this image is made for; those that the host lacks are passed over. */

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import { isRunning, listProcesses, type ProcessEntry, until } from "@lydian/testkit";
 
-import { LayerStore, parseMountInfo } from "../../../packages/worker/src/layers/index.ts";
+import { LayerStore, parseMountInfo } from "@lydian/worker/src/layers/index";
 import { cache, imagesIn, needsRoot, scratchFolder, waiter } from "./scratch.ts";
 
 const script = fileURLToPath(new URL("half-bootstrap.ts", import.meta.url));

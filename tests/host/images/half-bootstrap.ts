@@ -1,14 +1,14 @@
 /** A worker that is killed in the middle of an image: makes what it is told to until the end of its process. */
 import { systemClock } from "@lydian/kit";
 
-import { debianRecipe, hostRelease } from "../../../packages/worker/src/images/debian.ts";
-import { hostPythonRecipe } from "../../../packages/worker/src/images/host-python.ts";
-import { describePython } from "../../../packages/worker/src/images/host-python-files.ts";
-import { LayerBuilds } from "../../../packages/worker/src/images/layer-builds.ts";
-import { packageSettings } from "../../../packages/worker/src/images/package-settings.ts";
-import { markOf } from "../../../packages/worker/src/images/stack-records.ts";
-import { LayerStore } from "../../../packages/worker/src/layers/index.ts";
-import { Interpreters } from "../../../packages/worker/src/runners/interpreters.ts";
+import { debianRecipe, hostRelease } from "@lydian/worker/src/images/debian";
+import { hostPythonRecipe } from "@lydian/worker/src/images/host-python";
+import { describePython } from "@lydian/worker/src/images/host-python-files";
+import { LayerBuilds } from "@lydian/worker/src/images/layer-builds";
+import { packageSettings } from "@lydian/worker/src/images/package-settings";
+import { markOf } from "@lydian/worker/src/images/stack-records";
+import { LayerStore } from "@lydian/worker/src/layers/index";
+import { Interpreters } from "@lydian/worker/src/runners/interpreters";
 import { waiter } from "./scratch.ts";
 
 const [folder = "", what, baseDiff = ""] = process.argv.slice(2);

@@ -6,10 +6,10 @@ import type { TestContext } from "node:test";
 
 import { silentLogger, systemClock } from "@lydian/kit";
 
-import { BaseImages, type BaseImagesOptions } from "../../../packages/worker/src/images/base-images.ts";
-import type { Waiting } from "../../../packages/worker/src/images/layer-builds.ts";
-import { LayerStore } from "../../../packages/worker/src/layers/index.ts";
-import { Interpreters } from "../../../packages/worker/src/runners/interpreters.ts";
+import { BaseImages, type BaseImagesOptions } from "@lydian/worker/src/images/base-images";
+import type { Waiting } from "@lydian/worker/src/images/layer-builds";
+import { LayerStore } from "@lydian/worker/src/layers/index";
+import { Interpreters } from "@lydian/worker/src/runners/interpreters";
 
 export const needsRoot = process.getuid?.() === 0 ? {} : { skip: "layers need root" };
 

@@ -6,15 +6,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 
-import {
-  type IdMap,
-  type Layer,
-  Mounter,
-  type MounterOptions,
-  parseMountInfo,
-} from "../../../packages/worker/src/layers/index.ts";
+import { type IdMap, type Layer, Mounter, type MounterOptions, parseMountInfo } from "@lydian/worker/src/layers/index";
 
-export * from "../../../packages/worker/src/layers/index.ts";
+export * from "@lydian/worker/src/layers/index";
 
 export const needsRoot = process.getuid?.() === 0 ? {} : { skip: "mounts need root" };
 

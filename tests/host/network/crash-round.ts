@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { silentLogger, systemClock } from "@lydian/kit";
 import { listProcesses, until } from "@lydian/testkit";
 
-import { NetworkPool, type NetworkPoolOptions } from "../../../packages/worker/src/network/network-pool.ts";
+import { NetworkPool, type NetworkPoolOptions } from "@lydian/worker/src/network/network-pool";
 import { probe, traces } from "./support.ts";
 
 type Options = Pick<NetworkPoolOptions, "instance" | "folder" | "size" | "userns">;

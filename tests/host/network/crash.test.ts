@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 
 import { silentLogger, systemClock } from "@lydian/kit";
 
-import { NetworkPool } from "../../../packages/worker/src/network/network-pool.ts";
+import { NetworkPool } from "@lydian/worker/src/network/network-pool";
 import { crashRound } from "./crash-round.ts";
 import { needsRoot, newInstance, noTraces, openPool, scratchFolder, traces } from "./support.ts";
 

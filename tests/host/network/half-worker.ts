@@ -6,7 +6,7 @@
  */
 import { silentLogger, systemClock } from "@lydian/kit";
 
-import { NetworkPool, type NetworkPoolOptions } from "../../../packages/worker/src/network/network-pool.ts";
+import { NetworkPool, type NetworkPoolOptions } from "@lydian/worker/src/network/network-pool";
 
 const say = (step: string): void => void process.stdout.write(`${step}\n`);
 

@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 
 import { silentLogger, systemClock } from "@lydian/kit";
 
-import { NetworkPool, type NetworkPoolOptions } from "../../../packages/worker/src/network/network-pool.ts";
+import { NetworkPool, type NetworkPoolOptions } from "@lydian/worker/src/network/network-pool";
 import type { Target, Verdict } from "./probe.ts";
 
 export const needsRoot = process.getuid?.() === 0 ? {} : { skip: "network namespaces need root" };

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { hasCode } from "@lydian/kit";
 import { listProcesses, within } from "@lydian/testkit";
 
-import { containerPlace } from "../../../packages/worker/src/container/folder.ts";
+import { containerPlace } from "@lydian/worker/src/container/folder";
 import { leftovers } from "./leftovers.ts";
 import { Rig, type RigIdentity } from "./rig.ts";
 

@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 
 import { within } from "@lydian/testkit";
 
-import { containerPlace } from "../../../packages/worker/src/container/folder.ts";
+import { containerPlace } from "@lydian/worker/src/container/folder";
 import { type Crash, crashRound, startHalfWorker } from "./crash-round.ts";
 import { needsContainers, newIdentity, nothingIsLeft, outputOf, Rig, type RigIdentity } from "./rig.ts";
 

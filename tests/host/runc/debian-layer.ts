@@ -4,7 +4,7 @@ import { readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { type Layer, LayerStore } from "../../../packages/worker/src/layers/index.ts";
+import { type Layer, LayerStore } from "@lydian/worker/src/layers/index";
 
 const run = promisify(execFile);
 

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { describe, it } from "node:test";
 
-import type { OciSpec } from "../../../packages/worker/src/runtime/runc/oci-spec.ts";
+import type { OciSpec } from "@lydian/worker/src/runtime/runc/oci-spec";
 import { needsContainers, type Rig, sharedRig } from "./rig.ts";
 
 type Guard = (spec: OciSpec) => OciSpec;

@@ -8,15 +8,15 @@ import { after, before } from "node:test";
 import { createLogger, systemClock } from "@lydian/kit";
 import { until } from "@lydian/testkit";
 
-import { Cgroups } from "../../../packages/worker/src/cgroups/cgroups.ts";
-import type { ProcessEnd } from "../../../packages/worker/src/container/exit.ts";
-import { type ContainerPlace, containerPlace } from "../../../packages/worker/src/container/folder.ts";
-import { findProgram } from "../../../packages/worker/src/host/programs.ts";
-import { type LayerStore, Mounter } from "../../../packages/worker/src/layers/index.ts";
-import { NetworkPool } from "../../../packages/worker/src/network/network-pool.ts";
-import type { OciSpec } from "../../../packages/worker/src/runtime/runc/oci-spec.ts";
-import { RuncRuntime } from "../../../packages/worker/src/runtime/runc/runc-runtime.ts";
-import type { ContainerProcess, DoorHandler, Layout, Resources } from "../../../packages/worker/src/runtime/runtime.ts";
+import { Cgroups } from "@lydian/worker/src/cgroups/cgroups";
+import type { ProcessEnd } from "@lydian/worker/src/container/exit";
+import { type ContainerPlace, containerPlace } from "@lydian/worker/src/container/folder";
+import { findProgram } from "@lydian/worker/src/host/programs";
+import { type LayerStore, Mounter } from "@lydian/worker/src/layers/index";
+import { NetworkPool } from "@lydian/worker/src/network/network-pool";
+import type { OciSpec } from "@lydian/worker/src/runtime/runc/oci-spec";
+import { RuncRuntime } from "@lydian/worker/src/runtime/runc/runc-runtime";
+import type { ContainerProcess, DoorHandler, Layout, Resources } from "@lydian/worker/src/runtime/runtime";
 import { debian, openTestLayers } from "./debian-layer.ts";
 import { leftovers } from "./leftovers.ts";
 

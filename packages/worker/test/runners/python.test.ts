@@ -25,7 +25,9 @@ it("starts the client's entry point with the user's variables, but never with an
     imageId: "im-1",
     env: { HOME: "/elsewhere", PYTHONPATH: "/mine", MODAL_SERVER_URL: "https://other", MODAL_TASK_ID: "ta-2", A: "b" },
     layout,
-    clients: { find: async () => ({ own: "/cache/own", dependencies: "/cache/dependencies" }) } as unknown as ClientPackages,
+    clients: {
+      find: async () => ({ own: "/cache/own", dependencies: "/cache/dependencies" }),
+    } as unknown as ClientPackages,
     say: () => {},
     signal: new AbortController().signal,
   });
