@@ -1,11 +1,11 @@
 /** The other commands of the clients that work, and the words in which the rest is refused. */
 import assert from "node:assert/strict";
 
-import { type Program, modal, platformOfFile, testEachClient, usualRuntime } from "@lydian/testkit";
+import { type Program, modal, platformOfFile, testEachClient } from "@lydian/testkit";
 
 import { Scratch, app } from "./scratch.ts";
 
-const platform = await platformOfFile({ runtime: usualRuntime });
+const platform = await platformOfFile();
 
 async function succeeds(version: string, ...args: string[]): Promise<string> {
   await using run = modal(platform, version, args);

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { type Program, modal, platformOfFile, testEachClient, usualRuntime } from "@lydian/testkit";
+import { type Program, modal, platformOfFile, testEachClient } from "@lydian/testkit";
 
 import { Scratch, app } from "./scratch.ts";
 
-const platform = await platformOfFile({ runtime: usualRuntime });
+const platform = await platformOfFile();
 
 /** From the start of the client, which alone takes about half a second, to its end. */
 const failsWithinMs = 5_000;

@@ -4,7 +4,7 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { modal, platformOfFile, repositoryRoot, testEachClient, usualRuntime } from "@lydian/testkit";
+import { modal, platformOfFile, repositoryRoot, testEachClient } from "@lydian/testkit";
 
 const folder = "examples/python";
 
@@ -24,7 +24,7 @@ test("every example has a test", () => {
   assert.deepEqual(files.sort(), Object.keys(examples).sort());
 });
 
-const platform = await platformOfFile({ runtime: usualRuntime });
+const platform = await platformOfFile();
 
 for (const [file, { prints, args = [] }] of Object.entries(examples)) {
   testEachClient(file, async (version) => {

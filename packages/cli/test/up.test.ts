@@ -96,7 +96,7 @@ it("says where it is, configures its children, and ends clean and soon at Ctrl-C
       data: join(data.path, "worker"),
       cache: "",
       server: { host: "127.0.0.1", port },
-      runtime: "process",
+      runtime: { name: "process" },
       workerSecret,
       logLevel: "warn",
     },

@@ -79,7 +79,7 @@ async function cannotReachOut(rig: Rig): Promise<void> {
     sysctl: "echo 1 > /proc/sys/kernel/panic",
     sysrq: "echo h > /proc/sysrq-trigger",
     sys: "echo 1 > /sys/class/net/lo/mtu",
-    group: "mkdir $(ls -d /sys/fs/cgroup/* | head -1)/mine",
+    group: "mkdir $(ls -d /sys/fs/cgroup /sys/fs/cgroup/memory 2>/dev/null | tail -1)/mine",
     pattern: "echo x > /proc/sys/kernel/core_pattern",
     mount: "mount -t tmpfs none /mnt",
     unshare: "unshare --user true",

@@ -39,8 +39,8 @@ export interface UpOptions {
 
 const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 
-/** Containers, wherever they can run; where not, `up` says why. */
-const usualRuntime: RuntimeName = "runc";
+/** Until containers have shown all that they must, they are there for whoever asks for them. */
+const usualRuntime: RuntimeName = "process";
 
 /** The programs of the platform; tests put others in their place. */
 export interface Programs {

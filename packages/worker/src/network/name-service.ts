@@ -70,10 +70,13 @@ export class NameService {
       socket.bind({ fd: await namespaces.run("socket", netns, { kind: "udp" }) }); // takes effect at once
       return socket;
     };
-    const [inside, outside] = await Promise.all([
-      someAnswers(this.resolvers, insideSocket, clock),
+    const askInside = (): Promise<boolean> => someAnswers(this.resolvers, insideSocket, clock);
+    const [atOnce, outside] = await Promise.all([
+      askInside(),
       someAnswers(this.#host.own.nameservers, hostSocket, clock),
     ]);
+    // Twice, for a packet can be lost and this is decided once.
+    const inside = atOnce || (outside && (await askInside()));
     if (!inside && !outside) logger.warn({ nameservers: this.resolvers }, "no name server answers this host");
     return this.#write(!inside && outside);
   }
