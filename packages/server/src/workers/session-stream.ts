@@ -73,8 +73,9 @@ class SessionStream {
     );
     const adopted = new Map(join.adopted.map((state) => [state.containerId, state]));
     for (const container of wanted) {
-      if (adopted.get(container.id)?.fence === container.fence) {
-        if (container.state === "ready") sessions.ready(container); // it may not have heard it
+      const held = adopted.get(container.id);
+      if (held?.fence === container.fence) {
+        if (container.state === "ready" && !isGone(held)) sessions.ready(container); // it may not have heard it
         continue;
       }
       if (container.state === "assigned") sessions.assign(container);

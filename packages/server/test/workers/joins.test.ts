@@ -85,7 +85,7 @@ describe("a join mends what both sides think of the containers: it", () => {
     assert.deepEqual(it.cut, [id]);
   });
 
-  it("with a container that should be there leaves it in peace", async () => {
+  it("with a container that should be there only says again that it is ready", async () => {
     await using it = await sessionScene();
     const container = await it.plant();
     const worker = it.worker();
@@ -93,7 +93,7 @@ describe("a join mends what both sides think of the containers: it", () => {
     await it.join(worker);
     assert.deepEqual(
       worker.received.map(({ message }) => message.case),
-      ["welcome"],
+      ["welcome", "ready"],
     );
     assert.equal((await it.container(container.id))?.state, "ready");
   });

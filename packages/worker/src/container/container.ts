@@ -14,6 +14,7 @@ import type { ContainerExit, ProcessEnd } from "./exit.ts";
 import { type ContainerPlace, containerPlace, containersFolder, doorsFolder } from "./folder.ts";
 import { type Lease, writeLease } from "./lease.ts";
 import { formatRecords } from "./log-format.ts";
+import type { LogTrim } from "./log-trim.ts";
 import { prepareProcess, type Workshop } from "./prepare.ts";
 import { type ContainerPhase, move } from "./state.ts";
 
@@ -26,6 +27,9 @@ export interface ContainerHost extends Workshop {
   /** Called after each change of a container's phase. */
   onPhase: (container: Container) => void;
 }
+
+/** The log of most containers is shorter, and stays as it is until their end. */
+const trimmedFromBytes = 1024 * 1024;
 
 export class Container {
   readonly place: ContainerPlace;
@@ -41,6 +45,8 @@ export class Container {
   #process: ContainerProcess | undefined;
   #killTimer: Timer | undefined;
   #saved: Promise<void> = Promise.resolve();
+  /** Loaded by the first container whose log is long: it needs system calls that most never do. */
+  #trim: Promise<LogTrim> | undefined;
 
   private constructor(place: ContainerPlace, lease: Lease, door: Door | undefined, host: ContainerHost) {
     this.place = place;
@@ -127,6 +133,17 @@ export class Container {
 
   acknowledge(offset: number): void {
     this.#acknowledged.advance(offset);
+    if (offset >= trimmedFromBytes) void this.#trimLog(offset);
+  }
+
+  /** What the server has on its disk need not lie on this one as well. */
+  async #trimLog(offset: number): Promise<void> {
+    try {
+      this.#trim ??= import("./log-trim.ts").then(({ LogTrim }) => new LogTrim(this.place.logFile));
+      await (await this.#trim).until(offset);
+    } catch (error) {
+      this.#logger.warn({ err: error }, "the disk space of a log could not be given back");
+    }
   }
 
   /** It has loaded its code. */

@@ -65,7 +65,7 @@ export function startWorkerProcess(folder: string, server: FakeServer): WorkerPr
     cache: join(folder, "cache"),
     server: server.address,
     workerSecret,
-    runtime: "process",
+    runtime: { name: "process" },
     logLevel: "info",
   };
   stdin.write(`${JSON.stringify(config)}\n`);
