@@ -69,6 +69,7 @@ const refusals: Record<string, RegExp> = {
   volume: /VolumeGetOrCreate/,
   gpu: /Function "work" asks for a GPU, which this version of Lydian does not have yet/,
   schedule: /Function "work" asks for a schedule/,
+  retries: /Function "work" asks for retries/,
   dict: /UnimplementedError: .*DictGetOrCreate/,
 };
 

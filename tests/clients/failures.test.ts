@@ -9,7 +9,7 @@ import { Scratch, app } from "./scratch.ts";
 
 const platform = await platformOfFile();
 
-/** From the start of the client, which alone takes about half a second, to its end. */
+/** From the call, when the client has made all that it needs, to its error. */
 const failsWithinMs = 5_000;
 
 testEachClient("an exception is raised in the client as the type that it is", async (version) => {
@@ -37,9 +37,21 @@ testEachClient("a result that cannot be pickled fails its call alone", async (ve
   assert.match(output, /^and the next call is answered$/m);
 });
 
+testEachClient("a function that takes longer than its timeout is ended", async (version) => {
+  await using run = modal(platform, version, ["run", app("failures.py::timed_out")]);
+  const output = await run.finishWith(0, 20_000);
+  assert.match(output, /^caught FunctionTimeoutError: /m);
+  assert.match(output, /^and the next call is answered$/m);
+  assert.deepEqual(platform.functions(), [], "nothing of it goes on");
+});
+
 async function failsSoon(run: Program, error: RegExp): Promise<void> {
-  await run.finishWith(1, failsWithinMs);
+  await run.sees("Created objects");
+  const calledAt = performance.now();
+  await run.finishWith(1);
   assert.match(run.stderr, error);
+  const toldAt = run.pieces.find(({ stream }) => stream === "stderr")?.at ?? Number.POSITIVE_INFINITY;
+  assert.ok(toldAt - calledAt < failsWithinMs, `the error came ${toldAt - calledAt} ms after the call`);
 }
 
 testEachClient("an import that fails in the container ends the call with that error", async (version) => {

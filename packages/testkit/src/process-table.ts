@@ -69,7 +69,7 @@ function linkOf(path: string): string {
   try {
     return readlinkSync(path);
   } catch (error) {
-    if (isGone(error)) return "";
+    if (isGone(error) || hasCode(error, "ENAMETOOLONG")) return ""; // a mount that is no file has no path, only a long name
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 """Functions that fail in the ways that functions do."""
 
 import threading
+import time
 
 import modal
 
@@ -25,6 +26,11 @@ def order(item: str):
 @app.function()
 def unpicklable():
     return threading.Lock()
+
+
+@app.function(timeout=1)
+def too_slow():
+    time.sleep(60)
 
 
 @app.function()
@@ -57,4 +63,14 @@ def no_pickle():
     else:
         raise AssertionError("a lock cannot travel")
     assert fine.remote(3) == 6
+    print("and the next call is answered")
+
+
+@app.local_entrypoint()
+def timed_out():
+    try:
+        too_slow.remote()
+    except modal.exception.FunctionTimeoutError as error:
+        print(f"caught {type(error).__name__}: {error}")
+    assert fine.remote(4) == 8
     print("and the next call is answered")
