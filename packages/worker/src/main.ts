@@ -51,6 +51,7 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
+process.umask(0o022); // what is laid out for a container, its root must be able to read
 let toldToEnd = false;
 const starting = start();
 starting.catch(fail);

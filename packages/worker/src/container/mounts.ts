@@ -1,5 +1,5 @@
 /** Lays the files of mounts into a container: copies, for a function may write to what it finds. */
-import { chmod, constants, copyFile, mkdir, readFile } from "node:fs/promises";
+import { chmod, constants, copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { fromBinary } from "@bufbuild/protobuf";
@@ -71,10 +71,11 @@ async function makeFolder(folder: string): Promise<void> {
 
 async function layFile(source: string, file: PlannedFile): Promise<void> {
   try {
+    await rm(file.hostPath, { force: true }); // what the image has there, never what a link of it leads to
     await copyFile(source, file.hostPath, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     await chmod(file.hostPath, file.mode);
   } catch (error) {
-    if (!hasCode(error, "EISDIR", "EEXIST")) throw error;
+    if (!hasCode(error, "EISDIR", "EEXIST", "ERR_FS_EISDIR")) throw error;
     throw new PlatformError(`mounts need ${file.hostPath} as a file and as a folder`, { cause: error });
   }
 }

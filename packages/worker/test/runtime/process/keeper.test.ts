@@ -64,7 +64,7 @@ it("keeps the streams apart, in order, with partial lines at once and long lines
   const { place, start, log } = await bench(t);
   const source = `
 import os, sys
-print("out"); print("err", file=sys.stderr); sys.stdout.write("10 %\\r"); open("progress", "w").close()
+print("out"); sys.stderr.write("err\\n"); sys.stdout.write("10 %\\r"); open("progress", "w").close()
 os.read(os.open("go", os.O_RDONLY), 1)
 print("20 %"); os.write(1, b"x" * 20000 + b"\\n"); os.write(1, b"\\xff\\n")`;
   execFileSync("mkfifo", [join(place.folder, "go")]);
