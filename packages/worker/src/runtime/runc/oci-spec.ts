@@ -102,9 +102,14 @@ export const containerCapabilities: readonly string[] = [
 const maskedPaths = [
   ...["/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats"],
   ...["/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi"],
-  ...["/sys/firmware", "/sys/devices/virtual/powercap"],
+  // Where the kernel's and everybody's memory lies: the host's root may read it, who without a user namespace is ours.
+  ...["/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/pagetypeinfo", "/proc/slabinfo"],
+  ...["/proc/vmallocinfo", "/proc/vmcore", "/sys/firmware", "/sys/devices/virtual/powercap"],
 ];
-const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const readonlyPaths = [
+  ...["/proc/bus", "/proc/dynamic_debug", "/proc/fs", "/proc/irq", "/proc/pressure", "/proc/sys"],
+  "/proc/sysrq-trigger",
+];
 
 export function ociSpec(request: SpecRequest): OciSpec {
   const { network, host } = request;
@@ -145,7 +150,7 @@ function ociProcess(process: ProcessSpec, host: SpecHost): OciProcess {
       permitted: containerCapabilities,
     },
     rlimits: [
-      { type: "RLIMIT_CORE", hard: 0, soft: 0 },
+      { type: "RLIMIT_CORE", hard: 1, soft: 1 }, // not 0: see seccomp.ts
       { type: "RLIMIT_NOFILE", hard: files, soft: files },
     ],
     noNewPrivileges: true,

@@ -44,7 +44,7 @@ test("the process has fourteen capabilities, no new privileges, and no more file
   assert.ok(!process.capabilities.bounding.includes("CAP_SYS_ADMIN"));
   assert.deepEqual(Object.keys(process.capabilities).sort(), ["bounding", "effective", "permitted"]);
   assert.deepEqual(process.rlimits, [
-    { type: "RLIMIT_CORE", hard: 0, soft: 0 },
+    { type: "RLIMIT_CORE", hard: 1, soft: 1 },
     { type: "RLIMIT_NOFILE", hard: 20_000, soft: 20_000 },
   ]);
 });
