@@ -122,7 +122,7 @@ export class RuncRuntime implements Runtime {
     const { programs, clock, amend = (spec: OciSpec): OciSpec => spec } = this.#options;
     const held = this.#held.get(place.id);
     if (held?.slot === undefined || held.layout === undefined) throw new Error(`${place.id} was not laid out`);
-    held.layout.close();
+    await held.layout.close();
     const host = this.#places.of(place.id);
     const config = ociSpec({
       process: spec,
