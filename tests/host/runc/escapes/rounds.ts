@@ -57,29 +57,30 @@ export const isOpen = ({ opens }: Way, without: readonly Guard[]): boolean =>
 export const lacking = ({ needs }: Way): string | undefined =>
   needs === undefined || hostCapabilities.includes(needs) ? undefined : `this host's root has no ${needs}`;
 
-/** Each round is run once, when it is first asked for, with all ways that are tried in it. */
+/** Each round is run once, when it is first asked for, with the ways that are to be tried in it. */
 export class Rounds {
   readonly #rig: Rig;
   readonly #canaries: Canaries;
-  readonly #tried: (without: readonly Guard[]) => readonly string[];
+  readonly #hasUserNamespace: boolean;
   readonly #results = new Map<string, Promise<Map<string, Verdict>>>();
 
-  /** `all`: every way is tried in every round. */
-  constructor(rig: Rig, canaries: Canaries, options: { hasUserNamespace: boolean; all: boolean }) {
+  constructor(rig: Rig, canaries: Canaries, hasUserNamespace: boolean) {
     this.#rig = rig;
     this.#canaries = canaries;
-    this.#tried = (without) =>
-      Object.entries(ways)
-        .filter(([, way]) => options.all || roundsOf(way, options.hasUserNamespace).some(isSame(without)))
-        .map(([name]) => name);
+    this.#hasUserNamespace = hasUserNamespace;
   }
 
   async verdict(name: string, without: readonly Guard[]): Promise<Verdict> {
-    const key = without.toSorted().join();
-    let results = this.#results.get(key);
+    const round = key(without);
+    let results = this.#results.get(round);
     if (results === undefined) {
-      results = tryAll(this.#rig, this.#canaries, takeAway(without), this.#tried(without));
-      this.#results.set(key, results);
+      const isTried = ([, way]: [string, Way]): boolean =>
+        roundsOf(way, this.#hasUserNamespace).some((other) => key(other) === round);
+      const names = Object.entries(ways)
+        .filter(isTried)
+        .map(([name]) => name);
+      results = tryAll(this.#rig, this.#canaries, takeAway(without), names);
+      this.#results.set(round, results);
     }
     const verdict = (await results).get(name);
     assert.ok(verdict, `there is no attempt ${name}`);
@@ -87,7 +88,10 @@ export class Rounds {
   }
 }
 
-const isSame =
-  (one: readonly Guard[]) =>
-  (other: readonly Guard[]): boolean =>
-    one.length === other.length && one.every((guard) => other.includes(guard));
+const key = (without: readonly Guard[]): string => without.toSorted().join();
+
+/** Every set that any way is tried without, once. */
+export function allRounds(hasUserNamespace: boolean): readonly (readonly Guard[])[] {
+  const rounds = Object.values(ways).flatMap((way) => roundsOf(way, hasUserNamespace));
+  return [...new Map(rounds.map((without) => [key(without), without])).values()];
+}

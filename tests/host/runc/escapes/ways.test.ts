@@ -19,7 +19,7 @@ for (const hasUserNamespace of [true, false]) {
     before(async () => {
       const neighbour = await shared.rig.place();
       canaries = await openCanaries(shared.rig.identity.data, neighbour.doorFile);
-      rounds = new Rounds(shared.rig, canaries, { hasUserNamespace, all: false });
+      rounds = new Rounds(shared.rig, canaries, hasUserNamespace);
     });
 
     for (const [name, way] of Object.entries(ways)) {

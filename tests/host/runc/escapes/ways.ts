@@ -57,7 +57,7 @@ export const ways: Readonly<Record<string, Way>> = {
   kexec_load: onlyIf(noSuchCall, hostRoot),
   load_module: onlyIf(noSuchCall, hostRoot),
   ioperm: onlyIf(noSuchCall, hostRoot),
-  reboot: by("seccomp", "capabilities"),
+  reboot: by("processNamespace", "seccomp", "capabilities", "userNamespace"),
   swapon: hostRoot,
   acct: hostRoot,
   quotactl: onlyIf(noSuchCall, by("seccomp")),

@@ -73,7 +73,9 @@ def ioperm(_):
 
 
 @attempt
-def reboot(_):
+def reboot(canaries):
+    if not os.path.exists(f"/proc/{canaries['pid']}"):
+        raise Closed("it would end its own processes alone")
     return reaches(lambda: call("reboot", 0xFEE1DEAD, 0, 0, None), errno.EINVAL)
 
 

@@ -13,14 +13,15 @@ from .kernel import Closed, attempt, call, libc, reaches, secret_in
 
 @attempt
 def write_shown_files(_):
-    refused = Closed("nothing is shown")
-    for path in ("/etc/hostname", "/etc/resolv.conf", "/run/lydian/files/shown", "/pkg/shown"):
-        if os.path.exists(path):
-            try:
-                os.close(os.open(path, os.O_WRONLY))
-                return f"{path} can be written"
-            except OSError as error:
-                refused = error
+    folders = ["/run/lydian/files", "/pkg"]
+    files = ["/etc/hostname", "/etc/resolv.conf", *(f"{folder}/fresh" for folder in folders)]
+    files += [f"{at}/{name}" for folder in folders for at, _, names in os.walk(folder) for name in names]
+    for path in files:
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT))
+            return f"{path} can be written"
+        except OSError as error:
+            refused = error
     raise refused
 
 
