@@ -124,12 +124,14 @@ function handleOf(file: string): string {
   return handle.subarray(0, 8 + handle.readUInt32LE()).toString("hex");
 }
 
-/** A disk of the host's, with the secret at its beginning. */
+/** A disk of the host's, with the secret at its beginning; where there are no loop devices, one that is not there. */
 async function disk(folder: string, secret: string, undo: AsyncDisposableStack): Promise<[number, number]> {
   const file = join(folder, "disk");
   await writeFile(file, secret.padEnd(4096));
   undo.defer(() => rm(file));
-  const device = (await run("losetup", ["--find", "--show", file])).stdout.trim();
+  const { stdout } = await run("losetup", ["--find", "--show", file]).catch(() => ({ stdout: "" }));
+  const device = stdout.trim();
+  if (device === "") return [7, 4095];
   undo.defer(async () => void (await run("losetup", ["--detach", device])));
   const { rdev } = await stat(device);
   return [rdev >> 8, rdev & 0xff];

@@ -84,7 +84,7 @@ export const ways: Readonly<Record<string, Way>> = {
   lift_memory_limit: hostSetting,
   release_agent: onlyIf(noSuchDevice, by("cgroupNamespace", "seccomp", "capabilities", "userNamespace")),
 
-  raw_disk: by("devices", "userNamespace"),
+  raw_disk: onlyIf(noSuchDevice, by("devices", "userNamespace")),
   kernel_log_device: by("devices", "userNamespace"),
   memory_device: onlyIf(noSuchDevice, by("devices", "capabilities", "userNamespace")),
   fuse_device: onlyIf(noSuchDevice, by("devices", "userNamespace")),

@@ -10,7 +10,7 @@ from .kernel import Closed, attempt, secret_in
 
 @attempt
 def reach(canaries):
-    with socket.create_connection(canaries["target"], timeout=0.5) as connection:
+    with socket.create_connection(canaries["target"], timeout=0.8) as connection:
         return secret_in(connection.recv(64), canaries)
 
 

@@ -135,7 +135,7 @@ def hear_device_events(_):
     """The host has one of its devices make an event every now and then."""
     connection = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15)
     connection.bind((0, 1))
-    connection.settimeout(0.3)
+    connection.settimeout(0.5)
     return f"heard {connection.recv(4096)[:40]!r}"
 
 
