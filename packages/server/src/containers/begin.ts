@@ -15,6 +15,7 @@ export async function advance(
   if (container === undefined || !mayMove(container.state, to)) return;
   const readyAt = to === "ready" ? context.now : container.readyAt;
   await tx.containers.update({ ...container, state: to, readyAt, idleSince: context.now });
+  if (to === "starting") tx.ring(demandBell); // it has a deadline now
 }
 
 /** Tells a container to take no more inputs and end; it is killed if it has not by `killAt`. */

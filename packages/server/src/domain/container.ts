@@ -2,8 +2,8 @@
 import type { Id } from "@lydian/kit";
 
 /**
- * `assigned` to a worker that has not answered yet, `starting` until its first word, `ready` for inputs, `draining`
- * takes no more of them, `gone` for ever.
+ * `assigned` to a worker that makes its files ready, `starting` from its process's start to its first word, `ready` for
+ * inputs, `draining` takes no more of them, `gone` for ever.
  */
 export type ContainerState = "assigned" | "starting" | "ready" | "draining" | "gone";
 
@@ -31,7 +31,7 @@ export interface Container {
   finished: number;
   createdAt: number;
   readyAt: number | undefined;
-  /** Since when it holds no input; counts from its creation until the first one. */
+  /** Since when it holds no input; until the first one, since its last move. */
   idleSince: number;
   /** When it is killed if it has not ended by then; set while draining. */
   killAt: number | undefined;

@@ -16,6 +16,11 @@ export function isGone(state: worker.ContainerState): boolean {
   return state.phase === worker.ContainerState_Phase.GONE;
 }
 
+/** Its files and packages are there, and its main process runs. */
+export function isRunning(state: worker.ContainerState): boolean {
+  return state.phase === worker.ContainerState_Phase.RUNNING;
+}
+
 export function exitOf(exit: worker.Exit | undefined): Exit {
   if (exit === undefined) return { reason: "lost", message: "its worker did not say how it ended" };
   const reason = reasons[exit.reason] ?? "lost";
