@@ -5,6 +5,9 @@ import { containersPossible, type HostFinding } from "@lydian/worker";
 export const runtimeNames = ["runc", "process"] as const;
 export type RuntimeName = (typeof runtimeNames)[number];
 
+/** Of whoever does not choose. */
+export const usualRuntime: RuntimeName = "runc";
+
 /** Says what this machine lacks for containers; isolation is never given up silently. */
 export function refuseUnlessPossible(findings: readonly HostFinding[]): void {
   const blocking = containersPossible(findings);

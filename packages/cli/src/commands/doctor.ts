@@ -11,9 +11,9 @@ import { nodeCheck, packageIndexCheck, pythonCheck, registryCheck } from "../che
 import { dataFolderCheck, diskCheck } from "../checks/storage.ts";
 import { type CliCommand, exitStatus } from "../command.ts";
 import { clientConfigFile, layoutOf } from "../paths.ts";
-import { runtimeNames, type RuntimeName } from "../runtime-choice.ts";
+import type { RuntimeName } from "../runtime-choice.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, parsePort } from "./options.ts";
+import { dataOption, parsePort, runtimeOption } from "./options.ts";
 
 export interface DoctorOptions {
   data?: string;
@@ -31,9 +31,7 @@ export const doctor: CliCommand<DoctorOptions> = {
   options: [
     dataOption(),
     new Option("--port <port>", "the port that the platform is to have").default(8700).argParser(parsePort),
-    new Option("--runtime <runtime>", "what is to run functions: runc in containers; process without isolation")
-      .choices(runtimeNames)
-      .default("runc"),
+    runtimeOption(),
     new Option("--json", "print the findings as JSON"),
   ],
   examples: [

@@ -2,11 +2,19 @@
 import { type TimesInput, timesSchema } from "@lydian/server";
 import { InvalidArgumentError, Option } from "commander";
 
+import { runtimeNames, usualRuntime } from "../runtime-choice.ts";
+
 export function dataOption(): Option {
   return new Option(
     "--data <folder>",
     "the platform's data folder (default: /var/lib/lydian as root, else ~/.local/share/lydian)",
   );
+}
+
+export function runtimeOption(): Option {
+  return new Option("--runtime <runtime>", "what runs functions: runc in containers; process without isolation")
+    .choices(runtimeNames)
+    .default(usualRuntime);
 }
 
 export function parsePort(text: string): number {

@@ -16,11 +16,11 @@ import type { ChildPlan } from "../kept-child.ts";
 import { localAddress, numericHost, refuseOpenPort, urlOf } from "../listen-address.ts";
 import { type DataLayout, defaultCacheFolder, isRoot, layoutOf, shellWord } from "../paths.ts";
 import { prepareFolders } from "../privileges.ts";
-import { refuseUnlessPossible, runtimeNames, type RuntimeName } from "../runtime-choice.ts";
+import { refuseUnlessPossible, type RuntimeName } from "../runtime-choice.ts";
 import { StopSignals } from "../stop-signals.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, noRegistry, parsePort, parseRegistry, parseTimes, parseUrl } from "./options.ts";
+import { dataOption, noRegistry, parsePort, parseRegistry, parseTimes, parseUrl, runtimeOption } from "./options.ts";
 
 export interface UpOptions {
   port: number;
@@ -38,9 +38,6 @@ export interface UpOptions {
 }
 
 const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
-
-/** Until containers have shown all that they must, they are there for whoever asks for them. */
-const usualRuntime: RuntimeName = "process";
 
 /** The programs of the platform; tests put others in their place. */
 export interface Programs {
@@ -69,9 +66,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       "the address that clients are told, when it is another one (behind a proxy)",
     ).argParser(parseUrl),
     dataOption(),
-    new Option("--runtime <runtime>", "what runs functions: runc in containers; process without isolation")
-      .choices(runtimeNames)
-      .default(usualRuntime),
+    runtimeOption(),
     new Option("--registry <url>", "where base images are pulled from; none: they are made on this machine")
       .env("LYDIAN_REGISTRY")
       .default("https://registry-1.docker.io", "the public one")
