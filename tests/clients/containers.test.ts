@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { type Platform, modal, newestClient, platformOfFile, testEachClient, usualRuntime } from "@lydian/testkit";
 
-import { app } from "./scratch.ts";
+import { app } from "./stories.ts";
 
 const skip = usualRuntime === "runc" ? false : "containers cannot run here: root, runc, conmon and nft are needed";
 const platform = skip === false ? await platformOfFile({ runtime: "runc" }) : undefined;

@@ -1,11 +1,11 @@
 /** Functions that raise, cannot be imported, or answer what cannot travel: the error itself reaches the caller, soon. */
 import assert from "node:assert/strict";
-import { copyFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { type Program, modal, platformOfFile, testEachClient } from "@lydian/testkit";
+import { type Program, modal, platformOfFile, temporaryFolder, testEachClient } from "@lydian/testkit";
 
-import { Scratch, app } from "./scratch.ts";
+import { app } from "./stories.ts";
 
 const platform = await platformOfFile();
 
@@ -60,10 +60,10 @@ testEachClient("an import that fails in the container ends the call with that er
 });
 
 testEachClient("so does a syntax error in a module that only the container imports", async (version) => {
-  await using scratch = await Scratch.make();
-  const file = join(scratch.path, "broken_syntax.py");
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, "broken_syntax.py");
   await copyFile(app("broken_syntax.py"), file);
-  await scratch.put("half_written.py", "def half(\n");
+  await writeFile(join(folder.path, "half_written.py"), "def half(\n");
   await using run = modal(platform, version, ["run", file]);
   await failsSoon(run, /SyntaxError: .*'\(' was never closed/);
 });

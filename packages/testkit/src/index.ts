@@ -1,6 +1,7 @@
 /** What tests share. */
 export * from "./fake-worker.ts";
 export * from "./file-platform.ts";
+export * from "./host-traces.ts";
 export * from "./manual-clock.ts";
 export * from "./platform.ts";
 export * from "./predictable-ids.ts";
