@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Program, platformOfFile, statusLine, until } from "@lydian/testkit";
 
 const skip = process.getuid?.() === 0 ? false : "needs root: only then does the server run as another user";
-const platform = await platformOfFile();
+const platform = await platformOfFile({ runtime: "process" }); // no function runs here
 
 async function serverPid(): Promise<number> {
   const server = await until(

@@ -1,5 +1,7 @@
 /** What a platform has on this host outside of its folder: everything that carries its name. */
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -9,6 +11,12 @@ import { hasCode } from "@lydian/kit";
 import { listProcesses, touches } from "./process-table.ts";
 
 const run = promisify(execFile);
+
+/** The short id that the worker of a data folder puts into all names on the host. */
+export function instanceOf(data: string): string {
+  const workerId = readFileSync(join(data, "worker", "worker-id"), "utf8").trim();
+  return createHash("sha256").update(workerId).digest("hex").slice(0, 8);
+}
 
 /**
  * Links, nftables tables, mounts, folders below /run, control groups and processes that have one of these words in their

@@ -1,11 +1,10 @@
 /** The real platform, `lydian up` in a temporary folder on a free port: for stories with the real clients. */
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { hostTraces } from "./host-traces.ts";
+import { hostTraces, instanceOf } from "./host-traces.ts";
 import { type ProcessEntry, isRunning, listProcesses, readProcess, touches } from "./process-table.ts";
 import { Program, type ProgramEnd } from "./program.ts";
 import { until, within } from "./within.ts";
@@ -27,7 +26,7 @@ export type RuntimeName = "runc" | "process";
 export interface PlatformOptions {
   /** A folder that a platform had before; without it a new one, which goes when the platform is disposed of. */
   data?: string;
-  /** What runs functions; the usual one of this machine without it. */
+  /** What runs functions; without it what `lydian up` itself takes, where this machine can run that. */
   runtime?: RuntimeName;
   /** More arguments of `lydian up`. */
   args?: readonly string[];
@@ -69,8 +68,7 @@ export class Platform implements AsyncDisposable {
     this.data = data;
     this.runtime = runtime;
     this.#ownsFolder = ownsFolder;
-    const workerId = readFileSync(join(data, "worker", "worker-id"), "utf8").trim();
-    this.#instance = createHash("sha256").update(workerId).digest("hex").slice(0, 8);
+    this.#instance = instanceOf(data);
     this.url = /^Lydian is ready at (\S+)$/m.exec(program.stdout)?.[1] ?? "";
   }
 
@@ -78,7 +76,7 @@ export class Platform implements AsyncDisposable {
     const { runtime = usualRuntime } = options;
     const data = options.data ?? (await mkdtemp(join(tmpdir(), "lydian-test-")));
     const program = runLydian(
-      ["up", "--port", "0", "--data", data, "--runtime", runtime, ...(options.args ?? [])],
+      [...upArgs(data, runtime), ...(options.args ?? [])],
       {
         ...(options.times && { LYDIAN_TIMES: JSON.stringify(options.times) }),
       },
@@ -221,7 +219,7 @@ export class Platform implements AsyncDisposable {
 
   /** The next platform on a folder takes away what the one before has left on the host. */
   async #tidy(): Promise<void> {
-    await using next = runLydian(["up", "--port", "0", "--data", this.data, "--runtime", this.runtime]);
+    await using next = runLydian(upArgs(this.data, this.runtime));
     await next.sees(/^Lydian is ready at \S+$/m, patienceMs);
     next.signal("SIGTERM");
     await next.finish(patienceMs);
@@ -230,6 +228,11 @@ export class Platform implements AsyncDisposable {
   #isKnown(entry: ProcessEntry): boolean {
     return this.#seen.values().some(({ pid, startTicks }) => pid === entry.pid && startTicks === entry.startTicks);
   }
+}
+
+/** Containers are the command's own default. */
+function upArgs(data: string, runtime: RuntimeName): string[] {
+  return ["up", "--port", "0", "--data", data, ...(runtime === "process" ? ["--runtime", "process"] : [])];
 }
 
 /** The `lydian` command of this checkout. */

@@ -13,12 +13,13 @@ import { type CliCommand, exitStatus } from "../command.ts";
 import { clientConfigFile, layoutOf } from "../paths.ts";
 import type { RuntimeName } from "../runtime-choice.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, parsePort, runtimeOption } from "./options.ts";
+import { dataOption, noRegistry, parsePort, registryOption, runtimeOption } from "./options.ts";
 
 export interface DoctorOptions {
   data?: string;
   port: number;
   runtime: RuntimeName;
+  registry: string;
   json?: boolean;
 }
 
@@ -32,6 +33,7 @@ export const doctor: CliCommand<DoctorOptions> = {
     dataOption(),
     new Option("--port <port>", "the port that the platform is to have").default(8700).argParser(parsePort),
     runtimeOption(),
+    registryOption(),
     new Option("--json", "print the findings as JSON"),
   ],
   examples: [
@@ -44,7 +46,10 @@ export const doctor: CliCommand<DoctorOptions> = {
 
 function checksFor(options: DoctorOptions, env: NodeJS.ProcessEnv): Check[] {
   const layout = layoutOf(options.data, env);
-  const forContainers = [hostCheck(layout), registryCheck()];
+  const forContainers = [
+    hostCheck(layout),
+    registryCheck(options.registry === noRegistry ? undefined : options.registry),
+  ];
   return [
     nodeCheck(),
     pythonCheck(),

@@ -37,8 +37,11 @@ export function parseTimes(text: string): TimesInput {
 /** Said instead of a registry's address. */
 export const noRegistry = "none";
 
-export function parseRegistry(text: string): string {
-  return text === noRegistry ? text : parseUrl(text);
+export function registryOption(): Option {
+  return new Option("--registry <url>", "where base images are pulled from; none: they are made on this machine")
+    .env("LYDIAN_REGISTRY")
+    .default("https://registry-1.docker.io", "the public one")
+    .argParser((text) => (text === noRegistry ? text : parseUrl(text)));
 }
 
 /** Answers the address without a slash at its end. */

@@ -6,21 +6,21 @@ import { fileURLToPath } from "node:url";
 
 import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
 import type { ServerConfigInput, TimesInput } from "@lydian/server";
-import { probeHost, type WorkerConfigInput } from "@lydian/worker";
+import type { WorkerConfigInput } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, UsageError, exitStatus } from "../command.ts";
 import { awaitPredecessors, claimDataFolder, writeRunning } from "../data-folder.ts";
-import { ensureProfile, isWorkspaceName, loginName, ownerToken, workspaceFor } from "../identity.ts";
+import { ensureProfile, isWorkspaceName, loginName, ownerToken, sudoUser, workspaceFor } from "../identity.ts";
 import type { ChildPlan } from "../kept-child.ts";
 import { localAddress, numericHost, refuseOpenPort, urlOf } from "../listen-address.ts";
 import { type DataLayout, defaultCacheFolder, isRoot, layoutOf, shellWord } from "../paths.ts";
 import { prepareFolders } from "../privileges.ts";
-import { refuseUnlessPossible, type RuntimeName } from "../runtime-choice.ts";
+import { type RuntimeName, settleRuntime } from "../runtime-choice.ts";
 import { StopSignals } from "../stop-signals.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, noRegistry, parsePort, parseRegistry, parseTimes, parseUrl, runtimeOption } from "./options.ts";
+import { dataOption, noRegistry, parsePort, parseTimes, parseUrl, registryOption, runtimeOption } from "./options.ts";
 
 export interface UpOptions {
   port: number;
@@ -67,10 +67,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     ).argParser(parseUrl),
     dataOption(),
     runtimeOption(),
-    new Option("--registry <url>", "where base images are pulled from; none: they are made on this machine")
-      .env("LYDIAN_REGISTRY")
-      .default("https://registry-1.docker.io", "the public one")
-      .argParser(parseRegistry),
+    registryOption(),
     new Option("--insecure", "listen beyond loopback without TLS"),
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
@@ -99,7 +96,8 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   await terminal.step("Waiting for the processes of an earlier platform to end", () => awaitPredecessors(layout));
   const port = bindPort(host, options.port);
   held.defer(() => port.close());
-  const runtime = await settleRuntime(options, layout, terminal);
+  const registry = options.registry === noRegistry ? undefined : options.registry;
+  const runtime = await settleRuntime({ runtime: options.runtime, registry }, layout, terminal);
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
   const given = { options, programs, runtime, tls, layout, url, address, descriptor: port.fd(), env: terminal.env };
@@ -157,7 +155,7 @@ interface ChildrenOptions {
 async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan; worker: ChildPlan }> {
   const { options, programs, layout, url } = given;
   const runAs = await prepareFolders(layout, isRoot());
-  const profile = await ensureProfile(layout.profile, url);
+  const profile = await ensureProfile(layout.profile, url, sudoUser(given.env));
   const workerSecret = randomText(43); // 256 bits; each supervisor has its own
   const shared = { workerSecret, logLevel: options.logLevel };
   const server: ServerConfigInput = {
@@ -186,43 +184,14 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
 
 /** One write: whoever waits for the first line has the others with it. */
 function announce(terminal: Terminal, layout: DataLayout, url: string): void {
+  // Who used sudo is another user when running clients, with another default.
+  const option = sudoUser(terminal.env) === undefined ? layout.option : ` --data ${shellWord(layout.root)}`;
   const lines = [
     `Lydian is ready at ${url}`,
     `  Run an app on it:                     MODAL_CONFIG_PATH=${shellWord(layout.profile)} modal run app.py`,
-    `  Or make it the clients' own default:  lydian setup${layout.option}`,
+    `  Or make it the clients' own default:  lydian setup${option}`,
   ];
   terminal.print(lines.join("\n"));
-}
-
-/** Says what runs functions, and how the worker is to run them; throws when this machine cannot. */
-async function settleRuntime(
-  { runtime: wanted, registry }: UpOptions,
-  layout: DataLayout,
-  terminal: Terminal,
-): Promise<WorkerConfigInput["runtime"]> {
-  if (wanted === "process") {
-    reportProcesses(terminal);
-    return { name: "process" };
-  }
-  const { findings, runc, conmon, userNamespaces, idMaps } = await probeHost({ data: layout.worker });
-  refuseUnlessPossible(findings);
-  for (const { name, state, detail, remedy } of findings) {
-    if (state !== "warning") continue;
-    terminal.report(terminal.paintReport("yellow", `${name}: ${detail}`));
-    if (remedy !== undefined) terminal.report(terminal.paintReport("dim", `-> ${remedy}`));
-  }
-  const paths = { runc: runc?.path ?? "runc", conmon: conmon?.path ?? "conmon" };
-  const images = registry === noRegistry ? {} : { registry };
-  return { name: "runc", ...paths, userNamespaces: userNamespaces && idMaps, ...images };
-}
-
-/** A runtime without isolation is never chosen silently. */
-function reportProcesses(terminal: Terminal): void {
-  const rights = isRoot() ? "with root's rights" : "with this user's rights";
-  terminal.report(
-    terminal.paintReport("yellow", `Runtime "process": functions run on this machine ${rights} and without isolation.`),
-  );
-  terminal.report("Run only code that you trust; --runtime runc runs functions in containers.");
 }
 
 async function tlsFiles(options: UpOptions): Promise<ChildrenOptions["tls"]> {

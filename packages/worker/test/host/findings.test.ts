@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 
 import { findRival } from "../../src/host/firewall.ts";
-import { containersPossible, missing, ok, warning } from "../../src/host/finding.ts";
+import { missing, ok, warning, whatStandsInTheWay } from "../../src/host/finding.ts";
 import { judgeRights, probeKernel } from "../../src/host/kernel.ts";
 import { ip, judgeProgram, mmdebstrap, runc } from "../../src/host/programs.ts";
 
@@ -80,7 +80,7 @@ it("only what is missing stands in the way of containers", () => {
     { name: "runc", ...missing("none", "install it") },
   ];
   assert.deepEqual(
-    containersPossible(findings).map(({ name }) => name),
+    whatStandsInTheWay(findings).map(({ name }) => name),
     ["runc"],
   );
 });
