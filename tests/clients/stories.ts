@@ -19,6 +19,12 @@ export function theFunction(platform: Platform): FunctionProcess {
   return running;
 }
 
+/** The one that runs in this container. */
+export function functionIn(platform: Platform, id: string | undefined): FunctionProcess {
+  const found = platform.functions().find(({ containerId }) => containerId === id);
+  return found ?? assert.fail(platform.describe(`no function runs in ${id}`));
+}
+
 /** Takes away the file that apps/signs.py makes, as soon as it is there; the host sees into the container. */
 export async function goOn({ pid, containerId }: FunctionProcess): Promise<void> {
   const taken = async (): Promise<boolean> => {
