@@ -55,7 +55,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
   summary: "start the platform on this machine",
   description:
     "Starts the platform and runs it in the foreground until Ctrl-C or SIGTERM: the server, which answers the clients, " +
-    "and a worker, which runs functions on this machine. Both are started again whenever they die.",
+    "and a worker, which runs functions in containers on this machine. Both are started again whenever they die.",
   options: [
     new Option("--port <port>", "the port to listen on; 0 takes a free one").default(8700).argParser(parsePort),
     new Option("--host <address>", "the address to listen on; one beyond loopback needs TLS or --insecure").default(
@@ -80,6 +80,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
   examples: [
     { line: "lydian up", effect: "listen on http://127.0.0.1:8700" },
     { line: "lydian up --port 0 --data ./try", effect: "a platform beside others, on a free port" },
+    { line: "lydian up --runtime process", effect: "without containers and without isolation" },
     { line: "lydian up --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem", effect: "for other machines as well" },
   ],
   run: (options, terminal) => run(options, programs, terminal),
