@@ -7,9 +7,6 @@ import { app } from "./stories.ts";
 
 const platform = await platformOfFile();
 
-/** Three containers in a row have to start and die. */
-const givesUpWithinMs = 15_000;
-
 const ends = { exit: "exited with code 3", crash: "was killed by SIGSEGV" } as const;
 
 const attemptsIn = (output: string): number => new Set(output.match(/(?<=^attempt \d+ in )ta-\w+/gm)).size;
@@ -26,7 +23,6 @@ for (const [how, words] of Object.entries(ends)) {
 
   testEachClient(`an input whose process ${words} three times fails, and says so`, async (version) => {
     await using run = modal(platform, version, ["run", app("ends.py::main"), "--how", how, "--attempts", "100"]);
-    await run.sees("RemoteError: ", givesUpWithinMs);
     const output = await run.finishWith(0);
     assert.match(output, new RegExp(`^RemoteError: .*3 containers .*${words}`, "m"));
     assert.match(output, /^the next call answers 42$/m);
@@ -47,7 +43,7 @@ testEachClient(
     const callers = 8;
     const args = ["--how", "crash", "--callers", String(callers)];
     await using run = modal(platform, version, ["run", app("ends.py::crowd"), ...args]);
-    const output = await run.finishWith(0, givesUpWithinMs + 5_000);
+    const output = await run.finishWith(0);
     assert.equal(output.match(/^RemoteError: .*killed by SIGSEGV/gm)?.length, callers, output);
     assert.match(output, /^the next call answers 42$/m);
   },

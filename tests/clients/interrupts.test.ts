@@ -18,8 +18,8 @@ import { app, theFunction } from "./stories.ts";
 
 const platform = await platformOfFile();
 
-/** From the interrupt to the end of all that the app runs; far less than what a client that is not heard of gets. */
-const endsWithinMs = 5_000;
+/** From the interrupt to the end of all that the app runs: half of what a client gets that is not heard of. */
+const endsWithinMs = 30_000;
 
 testEachClient("Ctrl-C ends the app and its function", async (version) => {
   await using run = modal(platform, version, ["run", app("patience.py::main")]);
@@ -57,7 +57,7 @@ testEachClient("a detached app goes on without its client until it is stopped", 
   await run.sees("it runs");
   const running = platform.processesOf(theFunction(platform));
   run.signal("SIGINT", "group");
-  const { code } = await run.finish(8_000);
+  const { code } = await run.finish();
   assert.equal(code, 0);
   assert.doesNotMatch(run.output, /Timed out/);
   assert.ok(running.some(({ pid }) => pid === theFunction(platform).pid));
@@ -71,9 +71,9 @@ testEachClient("a detached app goes on without its client until it is stopped", 
   await allGone(running, endsWithinMs);
 });
 
-testEachClient("a detached app that is done ends at once", async (version) => {
+testEachClient("a detached app that is done ends", async (version) => {
   await using run = modal(platform, version, ["run", "--detach", "examples/python/hello.py"]);
-  assert.doesNotMatch(await run.finishWith(0, 8_000), /Timed out/);
+  assert.doesNotMatch(await run.finishWith(0), /Timed out/);
 });
 
 test("a client that was killed is missed", { skip: missingClient(newestClient) }, async () => {
