@@ -7,7 +7,7 @@ import { modal, newestClient, platformOfFile, usualRuntime } from "@lydian/testk
 
 import { openCanaries } from "../host/runc/escapes/canaries.ts";
 import { ways } from "../host/runc/escapes/ways.ts";
-import { app } from "./scratch.ts";
+import { app } from "./stories.ts";
 
 const skip = usualRuntime === "runc" ? false : "containers cannot run here: root, runc, conmon and nft are needed";
 const platform = skip === false ? await platformOfFile({ runtime: "runc" }) : undefined;
