@@ -35,7 +35,9 @@ export interface PlatformOptions {
 
 /** Containers where this machine can run them: for stories whose functions leave no signs on the host. */
 export const usualRuntime: "runc" | "process" =
-  process.getuid?.() === 0 && ["runc", "conmon", "nft"].every((name) => isOnPath(name)) ? "runc" : "process";
+  process.getuid?.() === 0 && ["runc", "conmon", "tini-static", "nft"].every((name) => isOnPath(name))
+    ? "runc"
+    : "process";
 
 function isOnPath(program: string): boolean {
   return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, program)));
@@ -106,7 +108,7 @@ export class Platform implements AsyncDisposable {
     return listProcesses().flatMap((entry) => {
       const containerId = entry.environment.get("MODAL_TASK_ID");
       const isOurs = containerId !== undefined && existsSync(join(this.data, "worker", "containers", containerId));
-      const isMain = entry.command.includes("modal._container_entrypoint");
+      const isMain = entry.command[2] === "modal._container_entrypoint"; // its init names it as well, further on
       return containerId !== undefined && isOurs && isMain ? { ...entry, containerId } : [];
     });
   }

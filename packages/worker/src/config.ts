@@ -16,6 +16,8 @@ export const workerConfigSchema = z.object({
       /** The programs' paths. */
       runc: z.string(),
       conmon: z.string(),
+      /** Statically linked, for it runs in every image: the first process of a container. */
+      tini: z.string(),
       /** Containers have a user namespace of their own: the kernel can show layers with other owners. */
       userNamespaces: z.boolean(),
       /** Where base images are pulled from; absent: they are made on this host. */

@@ -19,7 +19,6 @@ def surroundings(leave: str = "") -> dict:
                 file.write(leave)
     return {
         "task": os.environ["MODAL_TASK_ID"],
-        "pid": os.getpid(),
         "processes": len([name for name in os.listdir("/proc") if name.isdigit()]),
         "host": socket.gethostname(),
         "seen": seen,

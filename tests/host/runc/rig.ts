@@ -24,7 +24,7 @@ export const needsContainers = await containersLack();
 
 async function containersLack(): Promise<{ skip?: string }> {
   if (process.getuid?.() !== 0) return { skip: "containers need root" };
-  for (const program of ["runc", "conmon", "mmdebstrap", "nft"]) {
+  for (const program of ["runc", "conmon", "tini-static", "mmdebstrap", "nft"]) {
     if ((await findProgram(program)) === undefined) return { skip: `${program} is not installed` };
   }
   return {};
@@ -83,6 +83,7 @@ export class Rig {
     const runtime = new RuncRuntime({
       ...identity,
       programs: { conmon: (await findProgram("conmon")) ?? "", runc: (await findProgram("runc")) ?? "" },
+      init: (await findProgram("tini-static")) ?? "",
       images: { stack: async () => [image] },
       ...{ layers, mounter, network, cgroups, clock, logger },
       amend: (spec) => guards.amend(spec),

@@ -209,14 +209,14 @@ async function settleRuntime(
     reportProcesses(terminal);
     return { name: "process" };
   }
-  const { findings, runc, conmon, userNamespaces, idMaps } = await probeHost({ data: layout.worker });
+  const { findings, runc, conmon, tini, userNamespaces, idMaps } = await probeHost({ data: layout.worker });
   refuseUnlessPossible(findings);
   for (const { name, state, detail, remedy } of findings) {
     if (state !== "warning") continue;
     terminal.report(terminal.paintReport("yellow", `${name}: ${detail}`));
     if (remedy !== undefined) terminal.report(terminal.paintReport("dim", `-> ${remedy}`));
   }
-  const paths = { runc: runc?.path ?? "runc", conmon: conmon?.path ?? "conmon" };
+  const paths = { runc: runc?.path ?? "runc", conmon: conmon?.path ?? "conmon", tini: tini?.path ?? "tini-static" };
   const images = registry === noRegistry ? {} : { registry };
   return { name: "runc", ...paths, userNamespaces: userNamespaces && idMaps, ...images };
 }

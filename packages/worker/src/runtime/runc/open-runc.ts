@@ -18,7 +18,7 @@ const networksReady = 4;
 type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 
 export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<OpenRuntime> {
-  const { runc, conmon, userNamespaces } = asked;
+  const { runc, conmon, tini, userNamespaces } = asked;
   http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
   const { config, workerId, interpreters, clock, logger } = parts;
   const instance = instanceOf(workerId);
@@ -45,6 +45,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
     data: config.data,
     instance,
     programs: { runc, conmon },
+    init: tini,
     ...{ images, layers, mounter, network, cgroups, clock, logger },
   });
   return {

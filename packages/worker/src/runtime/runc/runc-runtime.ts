@@ -52,6 +52,8 @@ export interface RuncRuntimeOptions {
   /** The platform's short id: 1 to 8 of a-z0-9, the same as the network pool's. */
   instance: string;
   programs: RuncPrograms;
+  /** The program that is the first process of every container (oci-spec.ts). */
+  init: string;
   images: Pick<BaseImages, "stack">;
   layers: LayerStore;
   mounter: Mounter;
@@ -122,7 +124,7 @@ export class RuncRuntime implements Runtime {
     const { programs, clock, amend = (spec: OciSpec): OciSpec => spec } = this.#options;
     const held = this.#held.get(place.id);
     if (held?.slot === undefined || held.layout === undefined) throw new Error(`${place.id} was not laid out`);
-    await held.layout.close();
+    await held.layout.close(spec.argv[0]);
     const host = this.#places.of(place.id);
     const config = ociSpec({
       process: spec,
@@ -132,7 +134,7 @@ export class RuncRuntime implements Runtime {
       cgroupsPath: host.cgroup,
       network: held.slot,
       binds: held.layout.binds,
-      host: { maxOpenFiles: this.#maxOpenFiles, processor: process.arch },
+      host: { init: this.#options.init, maxOpenFiles: this.#maxOpenFiles, processor: process.arch },
     });
     await allSettledWell([
       writeFile(join(host.bundle, "config.json"), JSON.stringify(amend(config)), { mode: 0o600 }),
