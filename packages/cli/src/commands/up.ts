@@ -20,7 +20,7 @@ import { refuseUnlessPossible, runtimeNames, type RuntimeName } from "../runtime
 import { StopSignals } from "../stop-signals.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, noRegistry, parsePort, parseRegistry, parseTimes, parseUrl } from "./options.ts";
+import { dataOption, noRegistry, parseMebibytes, parsePort, parseRegistry, parseTimes, parseUrl } from "./options.ts";
 
 export interface UpOptions {
   port: number;
@@ -29,6 +29,7 @@ export interface UpOptions {
   data?: string;
   runtime: RuntimeName;
   registry: string;
+  diskReserve?: number;
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
@@ -76,6 +77,10 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       .env("LYDIAN_REGISTRY")
       .default("https://registry-1.docker.io", "the public one")
       .argParser(parseRegistry),
+    new Option(
+      "--disk-reserve <MiB>",
+      "what containers leave free on the data folder's disk (default: 2 %, 1 to 10 GiB)",
+    ).argParser(parseMebibytes),
     new Option("--insecure", "listen beyond loopback without TLS"),
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
@@ -201,7 +206,7 @@ function announce(terminal: Terminal, layout: DataLayout, url: string): void {
 
 /** Says what runs functions, and how the worker is to run them; throws when this machine cannot. */
 async function settleRuntime(
-  { runtime: wanted, registry }: UpOptions,
+  { runtime: wanted, registry, diskReserve }: UpOptions,
   layout: DataLayout,
   terminal: Terminal,
 ): Promise<WorkerConfigInput["runtime"]> {
@@ -218,7 +223,8 @@ async function settleRuntime(
   }
   const paths = { runc: runc?.path ?? "runc", conmon: conmon?.path ?? "conmon", tini: tini?.path ?? "tini-static" };
   const images = registry === noRegistry ? {} : { registry };
-  return { name: "runc", ...paths, userNamespaces: userNamespaces && idMaps, ...images };
+  const reserve = diskReserve === undefined ? {} : { diskReserveMib: diskReserve };
+  return { name: "runc", ...paths, userNamespaces: userNamespaces && idMaps, ...images, ...reserve };
 }
 
 /** A runtime without isolation is never chosen silently. */
