@@ -94,6 +94,19 @@ test("so it is of processes that have ended", needsContainers, async () => {
   assert.ok(wrote >= 200 * mebibyte && wrote < 210 * mebibyte, `${wrote} bytes written`);
 });
 
+test("no room can be set aside in an instant; programs that try write it", needsContainers, async () => {
+  const { output, log } = await shared.rig.run(`fallocate -l 1G /root/file || echo refused
+fallocate -x -l 1M /root/file && python3 -c "
+import fcntl, os, struct
+fd = os.open('/root/file', os.O_RDWR)
+for code in (0x40305828, 0x4030582a, 0x40305839):
+    try: fcntl.ioctl(fd, code, struct.pack('hhqqiI16x', 0, 0, 0, 1 << 30, 0, 0)); print('open')
+    except OSError: print('closed')
+"
+du -k /root/file | cut -f1`);
+  assert.equal(output, "refused\nclosed\nclosed\nclosed\n1024\n", log);
+});
+
 for (const [what, lines] of Object.entries(disk)) {
   test(`a container whose limit is less than ${what} is ended, and says why`, needsContainers, async () => {
     const { rig } = shared;
