@@ -107,26 +107,30 @@ du -k /root/file | cut -f1`);
   assert.equal(output, "refused\nclosed\nclosed\nclosed\n1024\n", log);
 });
 
-for (const [what, lines] of Object.entries(disk)) {
-  test(`a container whose limit is less than ${what} is ended, and says why`, needsContainers, async () => {
-    const { rig } = shared;
-    const place = await rig.place();
-    try {
-      await rig.lay(place, { memoryMib: 512, diskMib: 64 });
-      const process = await rig.start(place, python(lines));
-      const end = await within(20_000, process.end, () => "it is not ended");
-      assert.ok(end.reason === "outOfDisk");
-      assert.match(
-        end.message,
-        /^it has filled (?:6[5-9]|[7-9]\d|10\d) MiB, and its limit is 64 MiB; raise .*ephemeral_disk/,
-      );
-      assert.deepEqual(
-        await rig.runtime.adopt(place, { door: () => {} }),
-        { state: "ended", end },
-        "it is written down",
-      );
-    } finally {
-      await rig.runtime.clear(place);
-    }
-  });
+/** Ends by its limit of 64 MiB. */
+async function endsBy(rig: Rig, script: string): Promise<void> {
+  const place = await rig.place();
+  try {
+    await rig.lay(place, { memoryMib: 512, diskMib: 64 });
+    const process = await rig.start(place, script);
+    const end = await within(20_000, process.end, () => "it is not ended");
+    assert.ok(end.reason === "outOfDisk");
+    assert.match(
+      end.message,
+      /^it has filled (?:6[4-9]|[7-9]\d|1\d\d) MiB, and its limit is 64 MiB; raise .*ephemeral_disk/,
+    );
+    assert.deepEqual(await rig.runtime.adopt(place, { door: () => {} }), { state: "ended", end }, "it is written down");
+  } finally {
+    await rig.runtime.clear(place);
+  }
 }
+
+for (const [what, lines] of Object.entries(disk)) {
+  test(`a container whose limit is less than ${what} is ended, and says why`, needsContainers, () =>
+    endsBy(shared.rig, python(lines)),
+  );
+}
+
+test("output that no server has taken yet counts as well", needsContainers, () =>
+  endsBy(shared.rig, python("write(2)")),
+);

@@ -5,10 +5,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { until, within } from "@lydian/testkit";
+import { SmallDisk, until, within } from "@lydian/testkit";
 
 import { needsContainers, nothingIsLeft, Rig } from "../runc/rig.ts";
-import { SmallDisk } from "./small-disk.ts";
 
 const lack = needsContainers.skip ?? (await SmallDisk.lack());
 const needs = lack === undefined ? {} : { skip: lack };

@@ -1,11 +1,11 @@
 /** A disk of its own for a test: ext4 in a file, mounted in a temporary folder. */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, statfs, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, statfs, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { findProgram } from "@lydian/worker/src/host/programs";
+import { messageOf } from "@lydian/kit";
 
 const run = promisify(execFile);
 
@@ -22,18 +22,19 @@ export class SmallDisk implements AsyncDisposable {
   /** Why there can be none here, or undefined. */
   static async lack(): Promise<string | undefined> {
     if (process.getuid?.() !== 0) return "mounting a disk needs root";
-    if ((await findProgram("mkfs.ext4")) === undefined) return "mkfs.ext4 is not installed";
     try {
       await run("losetup", ["--find"]);
-    } catch {
-      return "this kernel has no loop devices";
+      await run("mkfs.ext4", ["-V"]);
+      return undefined;
+    } catch (error) {
+      return `no disk can be made here: ${messageOf(error)}`;
     }
-    return undefined;
   }
 
   static async make(mebibytes: number, options: { inodes?: number } = {}): Promise<SmallDisk> {
     const disk = new SmallDisk(await mkdtemp(join(tmpdir(), "lydian-disk-")));
     const file = join(disk.#folder, "file");
+    await chmod(disk.#folder, 0o711); // the server's own user passes through here
     await writeFile(file, "");
     await truncate(file, mebibytes * 2 ** 20);
     await mkdir(disk.path);
