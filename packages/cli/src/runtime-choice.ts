@@ -16,11 +16,13 @@ export interface RuntimeWish {
   readonly runtime: RuntimeName;
   /** Where base images are pulled from; undefined: they are made on this machine. */
   readonly registry: string | undefined;
+  /** What containers leave free on the data folder's disk; undefined: the worker's own default. */
+  readonly diskReserveMib: number | undefined;
 }
 
 /** Answers how the worker is to run functions, and says what will be amiss; throws when this machine cannot run them. */
 export async function settleRuntime(
-  { runtime, registry }: RuntimeWish,
+  { runtime, registry, diskReserveMib }: RuntimeWish,
   layout: DataLayout,
   terminal: Terminal,
 ): Promise<WorkerConfigInput["runtime"]> {
@@ -34,9 +36,16 @@ export async function settleRuntime(
   const [python, host] = await Promise.all([findPython(), probeHost({ data: layout.worker })]);
   refuseUnlessPossible([python], host.findings);
   reportWarnings(host.findings, terminal);
-  const programs = { runc: host.runc?.path ?? "runc", conmon: host.conmon?.path ?? "conmon" };
-  const userNamespaces = host.userNamespaces && host.idMaps;
-  return { name: "runc", ...programs, userNamespaces, ...(registry !== undefined && { registry }) };
+  const { runc, conmon, tini } = host;
+  return {
+    name: "runc",
+    runc: runc?.path ?? "runc",
+    conmon: conmon?.path ?? "conmon",
+    tini: tini?.path ?? "tini-static",
+    userNamespaces: host.userNamespaces && host.idMaps,
+    ...(registry !== undefined && { registry }),
+    ...(diskReserveMib !== undefined && { diskReserveMib }),
+  };
 }
 
 /**

@@ -9,5 +9,6 @@ export * from "./process-table.ts";
 export * from "./program.ts";
 export * from "./python-client.ts";
 export * from "./seeded-random.ts";
+export * from "./small-disk.ts";
 export * from "./temporary-folder.ts";
 export * from "./within.ts";

@@ -38,7 +38,9 @@ export interface PlatformOptions {
 
 /** Containers, where this machine can run them. */
 export const usualRuntime: RuntimeName =
-  process.getuid?.() === 0 && ["runc", "conmon", "nft"].every((name) => isOnPath(name)) ? "runc" : "process";
+  process.getuid?.() === 0 && ["runc", "conmon", "tini-static", "nft"].every((name) => isOnPath(name))
+    ? "runc"
+    : "process";
 
 function isOnPath(program: string): boolean {
   return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, program)));

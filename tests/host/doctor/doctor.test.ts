@@ -54,7 +54,7 @@ test("the doctor covers what containers need, and leaves nothing behind", root, 
   await using folder = await temporaryFolder();
   const report = await doctor(join(folder.path, "data"));
   const named = ["Kernel", "Rights", "Control groups", "Overlayfs", "User namespaces", "Id maps", "Seccomp", "runc"];
-  for (const name of [...named, "conmon", "nftables", "Forwarding", "Disk", "Python", "Registry"])
+  for (const name of [...named, "conmon", "tini-static", "nftables", "Forwarding", "Disk", "Python", "Registry"])
     assert.notEqual(stateOf(report, name), undefined, name);
   for (const { name, state, remedy } of report.findings) assert.ok(state === "ok" || remedy !== undefined, name);
   assert.equal(report.code, report.ok ? 0 : 1);
@@ -74,6 +74,7 @@ test("the worker decides by the same answers that people are told", root, async 
   assert.equal(host.idMaps, state("Id maps") === "ok");
   assert.equal(host.runc !== undefined, state("runc") === "ok");
   assert.equal(host.conmon !== undefined, state("conmon") === "ok");
+  assert.equal(host.tini !== undefined, state("tini-static") === "ok");
 });
 
 /** How a host comes to lack something, and what is found then; nothing runs in containers without it, unless it is a warning. */

@@ -23,6 +23,12 @@ export function parsePort(text: string): number {
   throw new InvalidArgumentError("A port is a number from 0 to 65535.");
 }
 
+export function parseMebibytes(text: string): number {
+  const amount = Number(text);
+  if (/^\d{1,9}$/.test(text) && amount > 0) return amount;
+  throw new InvalidArgumentError("It has to be a number of MiB, such as 2048.");
+}
+
 /** Reads some of the server's times, in milliseconds, such as {"appExpiry":60000}. */
 export function parseTimes(text: string): TimesInput {
   try {

@@ -20,7 +20,16 @@ import { type RuntimeName, settleRuntime } from "../runtime-choice.ts";
 import { StopSignals } from "../stop-signals.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, noRegistry, parsePort, parseTimes, parseUrl, registryOption, runtimeOption } from "./options.ts";
+import {
+  dataOption,
+  noRegistry,
+  parseMebibytes,
+  parsePort,
+  parseTimes,
+  parseUrl,
+  registryOption,
+  runtimeOption,
+} from "./options.ts";
 
 export interface UpOptions {
   port: number;
@@ -29,6 +38,7 @@ export interface UpOptions {
   data?: string;
   runtime: RuntimeName;
   registry: string;
+  diskReserve?: number;
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
@@ -68,6 +78,10 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     dataOption(),
     runtimeOption(),
     registryOption(),
+    new Option(
+      "--disk-reserve <MiB>",
+      "what containers leave free on the data folder's disk (default: 2 %, 1 to 10 GiB)",
+    ).argParser(parseMebibytes),
     new Option("--insecure", "listen beyond loopback without TLS"),
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
@@ -98,7 +112,11 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   const port = bindPort(host, options.port);
   held.defer(() => port.close());
   const registry = options.registry === noRegistry ? undefined : options.registry;
-  const runtime = await settleRuntime({ runtime: options.runtime, registry }, layout, terminal);
+  const runtime = await settleRuntime(
+    { runtime: options.runtime, registry, diskReserveMib: options.diskReserve },
+    layout,
+    terminal,
+  );
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
   const given = { options, programs, runtime, tls, layout, url, address, descriptor: port.fd(), env: terminal.env };

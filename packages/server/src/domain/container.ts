@@ -41,7 +41,7 @@ export interface Container {
   logOffset: number;
 }
 
-export type ExitReason = "exited" | "signaled" | "outOfMemory" | "stopped" | "failedToStart" | "lost";
+export type ExitReason = "exited" | "signaled" | "outOfMemory" | "outOfDisk" | "stopped" | "failedToStart" | "lost";
 
 export interface Exit {
   reason: ExitReason;
@@ -71,7 +71,7 @@ export function isCrash(container: Pick<Container, "state">, exit: Exit): boolea
       return container.state !== "draining" || exit.code !== 0;
     case "signaled":
     case "outOfMemory":
-      return true;
+    case "outOfDisk":
     case "failedToStart":
       return true;
   }
@@ -86,6 +86,8 @@ export function describeExit(exit: Exit): string {
       return `was killed by ${exit.signal ?? "a signal"}`;
     case "outOfMemory":
       return `ran out of memory${exit.message === undefined ? "" : ` (${exit.message})`}`;
+    case "outOfDisk":
+      return `ran out of disk${exit.message === undefined ? "" : ` (${exit.message})`}`;
     case "stopped":
       return "was stopped";
     case "failedToStart":

@@ -49,7 +49,11 @@ export async function containerSpec(tx: Tx, container: Container): Promise<Conta
     },
     mounts,
     env: {},
-    resources: { milliCpu: BigInt(container.milliCpu), memoryMib: BigInt(container.memoryMib) },
+    resources: {
+      milliCpu: BigInt(container.milliCpu),
+      memoryMib: BigInt(container.memoryMib),
+      diskMib: BigInt(definition.resources?.ephemeralDiskMb ?? 0),
+    },
     imageId: image.id,
   };
 }

@@ -1,5 +1,6 @@
 /** A container's files before it runs: what is laid into its root, and what of the host is shown to its processes. */
-import { lstat, mkdir, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, lstat, mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 import { hasCode, PlatformError } from "@lydian/kit";
@@ -73,10 +74,11 @@ export class RuncLayout implements Layout {
   }
 
   /**
-   * From here on nothing can be laid out. Refuses an image that has a link where the system belongs: runc 1.1 follows one
-   * at /dev while it is still in the host's root, and writes there.
+   * From here on nothing can be laid out. Refuses a program that is not there, for the container's init could only end; and
+   * an image that has a link where the system belongs: runc 1.1 follows one at /dev while it is still in the host's root,
+   * and writes there.
    */
-  async close(): Promise<void> {
+  async close(program: string): Promise<void> {
     this.#isOpen = false;
     for (const path of system) {
       if (await isLink(join(this.#host.root, path))) {
@@ -84,6 +86,11 @@ export class RuncLayout implements Layout {
           hint: "build the image with a folder there, or with nothing",
         });
       }
+    }
+    try {
+      await access(this.#paths.realPath(program), constants.X_OK);
+    } catch (error) {
+      throw new PlatformError(`the image has no ${program} that can be run`, { cause: error });
     }
   }
 
