@@ -12,6 +12,7 @@ import { join } from "node:path";
 
 import { type Clock, type Logger, messageOf, PlatformError } from "@lydian/kit";
 
+import { currentBoot } from "../boot.ts";
 import { linkPrefix } from "./address-plan.ts";
 import { Firewall } from "./firewall.ts";
 import { turnOffForwarding, turnOnForwarding } from "./forwarding.ts";
@@ -21,7 +22,7 @@ import { Namespaces } from "./namespaces.ts";
 import type { NetworkSlot } from "./network-slot.ts";
 import { SlotIndexes } from "./slot-indexes.ts";
 import { type MadeSlot, SlotMaker } from "./slot-maker.ts";
-import { currentBoot, type SlotRecord, SlotRecords } from "./slot-records.ts";
+import { type SlotRecord, SlotRecords } from "./slot-records.ts";
 import { Stock } from "./stock.ts";
 
 export type { NetworkSlot } from "./network-slot.ts";
@@ -71,15 +72,13 @@ interface Parts {
 export class NetworkPool {
   readonly #options: NetworkPoolOptions;
   readonly #parts: Parts;
-  readonly #boot: string;
   readonly #stock: Stock<Pooled>;
   readonly #taken: Map<number, Pooled>;
   #closed: Promise<void> | undefined;
 
-  private constructor(options: NetworkPoolOptions, parts: Parts, boot: string, taken: Map<number, Pooled>) {
+  private constructor(options: NetworkPoolOptions, parts: Parts, taken: Map<number, Pooled>) {
     this.#options = options;
     this.#parts = parts;
-    this.#boot = boot;
     this.#taken = taken;
     this.#stock = new Stock({
       size: options.size,
@@ -102,7 +101,7 @@ export class NetworkPool {
     const inherited = await records.list();
     const parts = await openParts(options, records, inherited.length === 0, undo);
     const taken = await takeOver(parts, inherited, options);
-    const pool = new NetworkPool(options, parts, await currentBoot(), taken);
+    const pool = new NetworkPool(options, parts, taken);
     undo.move(); // all is the pool's from here on
     return pool;
   }
@@ -119,7 +118,7 @@ export class NetworkPool {
         network: placed.block.network,
         userns: userns !== undefined,
         containerId,
-        boot: this.#boot,
+        boot: currentBoot,
       });
       signal?.throwIfAborted();
       return pooled.slot;
