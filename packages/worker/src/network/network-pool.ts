@@ -134,10 +134,7 @@ export class NetworkPool {
     if (pooled?.containerId !== containerId) {
       throw new PlatformError(`the network slot ${index} is not that of the container ${containerId}`);
     }
-    if (pooled.isInherited === true) {
-      pooled.isInherited = false;
-      pooled.forwarder = await this.#parts.names.serve(pooled.slot.netns);
-    }
+    pooled.isInherited = false;
     return pooled.slot;
   }
 
@@ -252,7 +249,7 @@ async function openParts(
 async function takeOver(
   { namespaces, names, indexes, maker }: Parts,
   inherited: readonly SlotRecord[],
-  { instance, folder }: NetworkPoolOptions,
+  { instance, folder, logger }: NetworkPoolOptions,
 ): Promise<Map<number, Pooled>> {
   const taken = new Map<number, Pooled>();
   for (const { index, network, userns, containerId } of inherited) {
@@ -261,6 +258,8 @@ async function takeOver(
   }
   const kept = [...taken.values()].map(({ slot }) => slot);
   if (kept.length > 0) await names.keep();
+  // At once, for containers have gone on meanwhile: whoever asks for a name now is refused.
+  await Promise.all(taken.values().map((pooled) => serveAgain(pooled, names, logger)));
   const pins = new Set(kept.flatMap(({ pins }) => [pins.user, pins.net]));
   const pinsFolder = join(folder, pinsName);
   const found = (await readdir(pinsFolder)).map((name) => join(pinsFolder, name));
@@ -270,9 +269,17 @@ async function takeOver(
   );
   const links = new Set(kept.map(({ link }) => link));
   for (const link of await readdir("/sys/class/net")) {
-    if (link.startsWith(linkPrefix(instance)) && !links.has(link)) await maker.removeLink(link);
+    if (link.startsWith(linkPrefix(instance)) && !links.has(link)) await namespaces.run("deleteLink", link);
   }
   return taken;
+}
+
+async function serveAgain(pooled: Pooled, names: NameService, logger: Logger): Promise<void> {
+  try {
+    pooled.forwarder = await names.serve(pooled.slot.netns);
+  } catch (error) {
+    logger.warn({ err: error, container: pooled.containerId }, "names are not resolved in a container's network");
+  }
 }
 
 async function makeOne({ indexes, maker, names }: Parts, userns: boolean): Promise<Pooled> {
