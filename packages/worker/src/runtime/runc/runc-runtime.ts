@@ -33,7 +33,7 @@ import type {
 } from "../runtime.ts";
 import { createContainer, readExitCode, type RuncPrograms, startContainer, watchConmon } from "./conmon.ts";
 import { endOf } from "./container-end.ts";
-import { HostPlaces } from "./host-place.ts";
+import { type HostPlace, HostPlaces } from "./host-place.ts";
 import { type OciSpec, ociSpec } from "./oci-spec.ts";
 import { readEnd, readRecord, removeRecord, writeEnd, writeRecord } from "./record.ts";
 import { entries, Remains } from "./remains.ts";
@@ -188,11 +188,13 @@ export class RuncRuntime implements Runtime {
     const known = this.#held.get(place.id);
     known?.watch?.close();
     known?.listener?.close();
-    await this.#remains.remove(this.#places.of(place.id), { isOver: known?.isOver === true });
+    const host = this.#places.of(place.id);
+    await this.#remains.end(host, { isOver: known?.isOver === true });
     const held = known ?? (await this.#takeOver(place));
     // The record goes before what it names: without it, whatever is left is nobody's and goes by `clearOthers`.
     await removeRecord(place);
     if (held?.slot !== undefined) this.#giveBack(place, held.slot);
+    await this.#remains.remove(host);
     await allSettledWell([
       held === undefined ? undefined : layers.release(this.#holder(place.id), held.layers),
       this.#trash.throwAway(workFolder(place)),
@@ -208,8 +210,12 @@ export class RuncRuntime implements Runtime {
     const recorded = new Set<string>();
     for (const id of known) if ((await readRecord({ folder: folderOf(id) })) !== undefined) recorded.add(id);
     const isOther = (id: string): boolean => !recorded.has(id);
-    const others = (await this.#remains.list()).filter(isOther);
-    await allSettledWell(others.map((id) => this.#remains.remove(this.#places.of(id), { isOver: false })));
+    const others = (await this.#remains.list()).filter(isOther).map((id) => this.#places.of(id));
+    const remove = async (host: HostPlace): Promise<void> => {
+      await this.#remains.end(host, { isOver: false });
+      await this.#remains.remove(host);
+    };
+    await allSettledWell(others.map(remove));
     await allSettledWell([network.clearOthers(recorded), this.#releaseOthers(recorded)]);
     const uppers = (await entries(containersFolder(data)))
       .filter(isOther)
@@ -260,7 +266,7 @@ export class RuncRuntime implements Runtime {
     return held;
   }
 
-  /** Nobody waits for it: the kernel takes 30 ms and more for the end of a network namespace, in which nothing runs now. */
+  /** Nobody waits for it: the kernel takes 15 ms and more for the end of a link, by which nobody sends any more. */
   #giveBack(place: ContainerPlace, slot: NetworkSlot): void {
     const given = this.#options.network.give(slot).then(() => this.#step(place, "network gone"));
     given.catch((error: unknown) => {
