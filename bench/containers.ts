@@ -85,7 +85,7 @@ async function crowdOf(bench: Bench, size: number, seconds: number): Promise<Cro
   const began = Math.min(...lines.filter(({ rpc }) => rpc === "FunctionMap").map((line) => line.at - (line.ms ?? 0)));
   // While the calls hold their containers, only those that have just started get an answer.
   const taken = lines.filter(({ rpc }) => rpc === "FunctionGetInputs").map(({ at }) => at)[size - 1] ?? Number.NaN;
-  if (taken > began + seconds * 1000) throw new Error(`${size} containers took longer than ${seconds} s to start`);
+  if (taken > began + seconds * 1000) throw new Error(`${size} containers took ${ms(taken - began)} to start, longer than the calls`);
   const cpuMs = platformCpuMs(platform) - before + (await containersCpuMs(ids));
   return { wallMs: taken - began, cpuMs, ids };
 }
@@ -143,12 +143,12 @@ async function main(): Promise<void> {
   const memory = (): number[] => [pssKib(pidOf(platform, "server")), pssKib(pidOf(platform, "worker"))];
   for (let round = 0; round < 5; round++) {
     await ends(bench); // or the one that is there would take the next call
-    alone.push(await crowdOf(bench, 1, 4));
+    alone.push(await crowdOf(bench, 1, 8));
   }
   const floor = await floorOf(platform, alone.at(-1)?.ids[0] ?? "", rounds);
   await ends(bench);
   const before = memory();
-  const many = await crowdOf(bench, crowd, 25);
+  const many = await crowdOf(bench, crowd, 40);
   const after = memory();
   const conmons = many.ids.map((id) => pssKib(conmonOf(id)));
   const functions = platform.functions().map(({ pid }) => pssKib(pid));

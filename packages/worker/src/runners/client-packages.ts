@@ -79,16 +79,17 @@ export class ClientPackages {
     minor: string,
     waiting: { say: (line: string) => void; signal: AbortSignal },
   ): Promise<ClientPackage> {
-    // The version becomes part of paths and of pip's arguments.
+    // They become part of paths and of pip's arguments.
     if (!/^\d+\.\d+\.\d+([a-z0-9.]*)?$/.test(version)) {
       throw new PlatformError(`${JSON.stringify(version)} is no version of the client`);
     }
-    const interpreter = await this.#interpreters.find(minor);
-    const name = `modal-${version}-py${interpreter.minor}`;
+    if (!/^\d+\.\d+$/.test(minor)) throw new PlatformError(`${JSON.stringify(minor)} is no version of Python`);
+    const name = `modal-${version}-py${minor}`;
     const folder = join(this.#folder, name);
     const found = { own: join(folder, "own"), dependencies: join(folder, "dependencies") };
     if (await exists(folder)) return found;
-    const what = `the client ${version} for Python ${interpreter.minor}`;
+    const interpreter = await this.#interpreters.find(minor);
+    const what = `the client ${version} for Python ${minor}`;
     const beganMs = this.#clock.now();
     let said = false;
     using _timer = this.#clock.timer(silentMs, () => {

@@ -96,6 +96,9 @@ it("refuses what is no version before it reaches a path or pip", async (t) => {
   for (const version of ["", "1.6", "../../x", "1.6.4/../..", "1.6.4 --index-url=x", "1.6.4\n", "--help"]) {
     await assert.rejects(clients.find(version, "3.11", waiting), /is no version of the client/, version);
   }
+  for (const minor of ["", "3", "../3.11", "3.11/.."]) {
+    await assert.rejects(clients.find("1.6.4", minor, waiting), /is no version of Python/, minor);
+  }
   assert.deepEqual(await readdir(root), ["python3.11"]);
 });
 
