@@ -85,7 +85,8 @@ async function crowdOf(bench: Bench, size: number, seconds: number): Promise<Cro
   const began = Math.min(...lines.filter(({ rpc }) => rpc === "FunctionMap").map((line) => line.at - (line.ms ?? 0)));
   // While the calls hold their containers, only those that have just started get an answer.
   const taken = lines.filter(({ rpc }) => rpc === "FunctionGetInputs").map(({ at }) => at)[size - 1] ?? Number.NaN;
-  if (taken > began + seconds * 1000) throw new Error(`${size} containers took ${ms(taken - began)} to start, longer than the calls`);
+  if (taken > began + seconds * 1000)
+    throw new Error(`${size} containers took ${ms(taken - began)} to start, longer than the calls`);
   const cpuMs = platformCpuMs(platform) - before + (await containersCpuMs(ids));
   return { wallMs: taken - began, cpuMs, ids };
 }
