@@ -13,6 +13,9 @@ export interface StockOptions<T> {
   readonly clock: Clock;
 }
 
+/** What is taken is made again when whoever took it no longer needs the processor for what it took it for. */
+const afterTakeMs = 250;
+
 const failureBackoff = { initialMs: 500, factor: 2, maxMs: 30_000 };
 
 export class Stock<T> {
@@ -39,7 +42,7 @@ export class Stock<T> {
     signal?.throwIfAborted();
     const ready = this.#ready.shift();
     if (ready === undefined) return this.#wait(signal);
-    this.#refill();
+    if (this.#pause === undefined) this.#restFor(afterTakeMs);
     return ready;
   }
 
@@ -70,7 +73,7 @@ export class Stock<T> {
     }
   }
 
-  /** Begins to make what is missing; after a failure, for a while, only for those who wait. */
+  /** Begins to make what is missing; while it rests, only for those who wait. */
   #refill(): void {
     if (this.#isClosed) return;
     const { size, atOnce } = this.#options;
@@ -97,15 +100,19 @@ export class Stock<T> {
     } catch (error) {
       onFailure(error);
       this.#waiters.shift()?.reject(error);
-      this.#rest();
+      this.#restAfterFailure();
     }
   }
 
-  #rest(): void {
+  #restAfterFailure(): void {
     if (this.#isClosed) return;
     this.#failures++;
+    this.#restFor(backoffMs(failureBackoff, this.#failures));
+  }
+
+  #restFor(ms: number): void {
     this.#pause?.[Symbol.dispose]();
-    this.#pause = this.#options.clock.timer(backoffMs(failureBackoff, this.#failures), () => {
+    this.#pause = this.#options.clock.timer(ms, () => {
       this.#pause = undefined;
       this.#refill();
     });

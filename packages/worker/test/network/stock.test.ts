@@ -41,12 +41,14 @@ function bench(size: number, atOnce = 2): Bench {
   return { stock, clock, making, failures, finish };
 }
 
-it("makes things ahead, a few at once, and again what is taken", async () => {
-  const { stock, making, finish } = bench(3);
+it("makes things ahead, a few at once, and a little later again what is taken", async () => {
+  const { stock, clock, making, finish } = bench(3);
   assert.equal(making.length, 2);
   await finish();
   assert.equal(stock.readyCount, 3);
   assert.equal(await stock.take(), 1);
+  assert.equal(making.length, 0);
+  await clock.advance(250);
   assert.equal(making.length, 1);
   await finish();
   assert.equal(stock.readyCount, 3);
