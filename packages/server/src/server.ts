@@ -8,6 +8,7 @@ import { ModalClient, worker } from "@lydian/contract";
 import { Bells, type Clock, type Logger, hasCode, idMaker, writeDurably } from "@lydian/kit";
 
 import { Presence } from "./apps/presence.ts";
+import { Alarms } from "./calls/alarms.ts";
 import { Deliveries } from "./calls/deliveries.ts";
 import { Reaper } from "./calls/reap.ts";
 import { Timeouts } from "./calls/timeouts.ts";
@@ -33,6 +34,7 @@ import { imageRpcs } from "./rpc/images.ts";
 import { logRpcs } from "./rpc/logs.ts";
 import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
 import type { Platform } from "./rpc/platform.ts";
+import { scalingRpcs } from "./rpc/scaling.ts";
 import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler } from "./scheduler/loop.ts";
 import { openStore } from "./store/sqlite.ts";
@@ -77,6 +79,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   const sessions = new WorkerSessions({ ...shared, cutDoors });
   const timeouts = new Timeouts(shared);
+  const alarms = new Alarms(shared);
   const platform: Platform = { ...shared, config, content, logBook, presence, sessions, timeouts };
   const scheduler = new Scheduler({ ...shared, hands: sessions });
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
@@ -89,6 +92,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await presence.start();
   await sessions.start();
   await timeouts.start();
+  alarms.start();
   scheduler.start();
   reaper.start();
   await port.listen(options.listenAt);
@@ -98,6 +102,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async () => {
       presence.close();
       timeouts.close();
+      await alarms.close();
       await reaper.close();
       await scheduler.close();
       sessions.close();
@@ -128,6 +133,7 @@ function families(platform: Platform, deliveries: Deliveries, links: BlobLinks):
     blobRpcs(platform, links),
     imageRpcs(platform),
     functionRpcs(platform),
+    scalingRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
   ];

@@ -5,7 +5,7 @@ import { callBell } from "../domain/bells.ts";
 import type { Call } from "../domain/call.ts";
 import type { Output } from "../domain/input.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import { fail } from "../errors.ts";
+import { knownCall } from "./known.ts";
 
 export interface OutputQuery {
   callId: string;
@@ -41,10 +41,7 @@ export async function awaitOutputs(
 }
 
 async function outputsOf(tx: Tx, query: OutputQuery): Promise<Awaited> {
-  const call = await tx.calls.get(query.callId);
-  if (call === undefined) {
-    throw fail("notFound", `Function call ${query.callId} does not exist, or its results are no longer kept.`);
-  }
+  const call = await knownCall(tx, query.callId);
   const { range, after, atMost } = query;
   const outputs = range
     ? await tx.outputs.between(call.id, range.first, range.last, atMost)

@@ -13,6 +13,8 @@ export interface Call {
   shape: "unary" | "map";
   /** Whether the caller waits (`sync`) or asks later (`async`). */
   invocation: "sync" | "async";
+  /** The input whose code made this call; empty when no container did. */
+  parentInputId: string;
   inputs: number;
   /** Inputs without an output. */
   unfinished: number;

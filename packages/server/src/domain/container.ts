@@ -18,6 +18,8 @@ const moves: Record<ContainerState, readonly ContainerState[]> = {
 export interface Container {
   id: Id<"ta">;
   functionId: Id<"fu">;
+  /** Which definition of the function it runs. */
+  definitionId: string;
   appId: Id<"ap">;
   workerId: string;
   state: ContainerState;

@@ -17,3 +17,9 @@ export interface WorkerView {
   id: string;
   capacity: Capacity;
 }
+
+/** What a worker has left for more containers. */
+export interface Room extends WorkerView {
+  /** Containers that may be started now: more at a time would only slow each other's start. */
+  starts: number;
+}

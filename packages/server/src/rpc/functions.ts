@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import {
   ClassCreateResponseSchema,
   type Function,
+  FunctionBindParamsResponseSchema,
   type FunctionCreateRequest,
   FunctionCreateResponseSchema,
   FunctionPrecreateResponseSchema,
@@ -12,9 +13,12 @@ import {
 
 import { fail } from "../errors.ts";
 import { defineClass, defineFunction, reserveFunction } from "../functions/define.ts";
-import { functionData, functionHandle } from "../functions/handle.ts";
+import { bindFunction } from "../functions/bind.ts";
+import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
+import { findClass, findFunction } from "../functions/lookup.ts";
 import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
+import { isClassName } from "./adapter-status.ts";
 import { type Platform, once } from "./platform.ts";
 
 export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
@@ -52,12 +56,35 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         };
       }),
     ),
-    functionGetCurrentStats: userOrContainer(({ functionId }) =>
+    functionBindParams: userOrContainer((request, call) =>
+      once(platform, call, FunctionBindParamsResponseSchema, async (tx, context) => {
+        const { functionId, serializedParams: parameters, functionOptions: options } = request;
+        const record = await bindFunction(tx, { functionId, parameters, options }, context);
+        return { boundFunctionId: record.id, handleMetadata: functionHandle(record, decodeDefinition(record)) };
+      }),
+    ),
+    functionGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
       platform.store.read(async (tx) => {
-        const demand = await tx.functions.demand(functionId);
-        if (demand === undefined) throw fail("notFound", `Function ${functionId} does not exist.`);
-        const numTotalTasks = await tx.containers.countOf(functionId);
-        return { backlog: demand.queued, numRunningInputs: demand.claimed, numTotalTasks };
+        const whenClass = (message: string): Error => fail("notFound", message, { details: [isClassName()] });
+        const record = await findFunction(tx, { app, tag, environment }, whenClass);
+        const definition = decodeDefinition(record);
+        const handleMetadata = functionHandle(record, definition);
+        return { functionId: record.id, handleMetadata, function: functionData(definition) };
+      }),
+    ),
+    functionGetById: userOrContainer(({ functionId }) =>
+      platform.store.read(async (tx) => {
+        const record = await tx.functions.get(functionId);
+        if (record === undefined || record.definition.length === 0) throw notThere(functionId);
+        const definition = decodeDefinition(record);
+        return { function: functionData(definition), handleMetadata: functionHandle(record, definition) };
+      }),
+    ),
+    classGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
+      platform.store.read(async (tx) => {
+        const { id: classId, record } = await findClass(tx, { app, tag, environment });
+        const classFunctionMetadata = functionHandle(record, decodeDefinition(record));
+        return { classId, handleMetadata: { classFunctionId: record.id, classFunctionMetadata } };
       }),
     ),
     classCreate: user((request, call) =>
@@ -87,8 +114,11 @@ function refuseUnsupported(definition: Function): void {
   if (definition.volumeMounts.length > 0) missing("volumes");
   if (definition.webhookConfig !== undefined && definition.webhookConfig.type !== 0) missing("a web endpoint");
   if (definition.schedule !== undefined) missing("a schedule");
-  if ((definition.retryPolicy?.retries ?? 0) > 0) missing("retries");
   if ((resources?.gpuConfig?.count ?? 0) > 0) missing("a GPU");
+}
+
+function notThere(functionId: string): Error {
+  return fail("notFound", `Function ${functionId} does not exist.`);
 }
 
 /** Which client defined a function decides which one runs in its containers, so it must be known. */

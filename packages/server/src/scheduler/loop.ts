@@ -1,16 +1,17 @@
 /** The one loop that acts: reads what is wanted and what there is, lets pure functions decide, and carries it out. */
 import { type Bells, type Clock, type Logger, type NewId, type Timer, randomText, sleep } from "@lydian/kit";
 
-import { drain } from "../containers/begin.ts";
+import { drain, exitGraceMs } from "../containers/begin.ts";
 import { startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { Container } from "../domain/container.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import type { WorkerView } from "../domain/worker.ts";
+import type { Capacity, WorkerView } from "../domain/worker.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
-import { freeCapacity, place } from "./place.ts";
+import { inTurn, place, type Placement, roomOf, startCountsMs } from "./place.ts";
+import { reclaim } from "./reclaim.ts";
 
 /** What the scheduler asks of the workers' sessions. Both are repeatable. */
 export interface Hands {
@@ -85,12 +86,13 @@ export class Scheduler {
     const { tooLate, toKill, nextDue } = overdue(view, now);
     for (const container of toKill) hands.stop(container, "it did not end in time");
     const scalings = decide(view, now);
-    const started = await this.#start(view, scalings);
-    for (const container of started) hands.assign(container);
-    await this.#end(
-      tooLate,
-      scalings.flatMap(({ scaling }) => scaling.drain),
+    const { placements, unplaced, free } = place(
+      requests(view, scalings),
+      roomOf(hands.workers(), view.containers, now),
     );
+    for (const container of await this.#start(placements)) hands.assign(container);
+    const idle = scalings.flatMap(({ scaling }) => scaling.drain);
+    await this.#end(tooLate, [...idle, ...reclaim(unplaced, free, view.containers, view.demands)]);
     this.#setAlarm(
       Math.min(nextDue, ...scalings.map(({ scaling }) => scaling.lookAgainAt ?? Number.POSITIVE_INFINITY)),
     );
@@ -105,17 +107,13 @@ export class Scheduler {
       for (const { id } of idle) {
         const container = await tx.containers.get(id);
         // Unless it has taken an input since it was looked at.
-        if (container?.state === "ready" && container.held === 0) await drain(tx, id, context.now + drainForIdleMs);
+        if (container?.state === "ready" && container.held === 0) await drain(tx, id, context.now + exitGraceMs);
       }
     });
   }
 
-  async #start(view: View, scalings: { demand: Demand; scaling: Scaling }[]): Promise<Container[]> {
-    const { store, clock, newId, hands } = this.#deps;
-    const requests = scalings.flatMap(({ demand, scaling: { start } }) =>
-      Array.from({ length: start }, () => ({ ...demand, ...demand.policy })),
-    );
-    const placements = place(requests, freeCapacity(hands.workers(), view.containers));
+  async #start(placements: readonly Placement<Request>[]): Promise<Container[]> {
+    const { store, clock, newId } = this.#deps;
     if (placements.length === 0) return [];
     const now = clock.now();
     return store.write(async (tx) => {
@@ -138,15 +136,24 @@ export class Scheduler {
   }
 }
 
-/** What an idle container gets for its exit hooks. */
-const drainForIdleMs = 30_000;
-
 function decide(view: View, now: number): { demand: Demand; scaling: Scaling }[] {
   const byFunction = Map.groupBy(view.containers, ({ functionId }) => functionId);
   return view.demands.map((demand) => ({
     demand,
     scaling: autoscale(demand, byFunction.get(demand.functionId) ?? [], now),
   }));
+}
+
+type Request = Demand & Capacity;
+
+function requests(view: View, scalings: readonly { demand: Demand; scaling: Scaling }[]): Request[] {
+  const counts = Map.groupBy(view.containers, ({ functionId }) => functionId);
+  return inTurn(
+    scalings.map(({ demand, scaling: { start: wants } }) => {
+      const { milliCpu, memoryMib } = demand.policy;
+      return { of: { ...demand, milliCpu, memoryMib }, has: counts.get(demand.functionId)?.length ?? 0, wants };
+    }),
+  );
 }
 
 /** What does not begin or does not end in time, and when the next one is due. */
@@ -163,6 +170,8 @@ function overdue(
     const startBy = starts ? container.createdAt + (startupMs.get(container.functionId) ?? 0) : undefined;
     const due = container.killAt ?? startBy;
     if (due === undefined) continue;
+    const slow = container.createdAt + startCountsMs;
+    if (starts && slow > now) nextDue = Math.min(nextDue, slow); // whoever waits for its turn to start has it then
     if (due > now) nextDue = Math.min(nextDue, due);
     else (container.killAt === undefined ? tooLate : toKill).push(container);
   }
@@ -178,6 +187,7 @@ function newContainer(demand: Demand, workerId: string, made: { id: Container["i
   return {
     id: made.id,
     functionId: demand.functionId,
+    definitionId: demand.definitionId,
     appId: demand.appId,
     workerId,
     state: "assigned",

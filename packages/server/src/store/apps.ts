@@ -32,13 +32,16 @@ export function appsIn(database: DatabaseSync): Apps {
     database,
     `SELECT ${columns} FROM apps WHERE state IN (SELECT value FROM json_each(:states)) ORDER BY id`,
   );
+  const deployed = prepare<Row>(
+    database,
+    `SELECT ${columns} FROM apps WHERE environment_id = :environmentId AND name = :name AND state = 'deployed'`,
+  );
+  const first = (row: Row | undefined): App | undefined => row && toApp(row);
   return {
     insert: async (app) => void insert.run(toRow(app)),
     update: async (app) => void update.run(toRow(app)),
-    get: async (id) => {
-      const row = get.one({ id });
-      return row && toApp(row);
-    },
+    get: async (id) => first(get.one({ id })),
+    deployed: async (environmentId, name) => first(deployed.one({ environmentId, name })),
     inStates: async (states) => inStates.all({ states: list(states) }).map(toApp),
   };
 }

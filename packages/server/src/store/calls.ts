@@ -11,6 +11,9 @@ type CallRow = Omit<Call, "finishedAt" | "acknowledgedAt"> & {
   acknowledgedAt: Nullable<number>;
 };
 
+const callColumns = `id, function_id AS functionId, app_id AS appId, state, shape, invocation, inputs, unfinished,
+  created_at AS createdAt, finished_at AS finishedAt, acknowledged_at AS acknowledgedAt, parent_input_id AS parentInputId`;
+
 const toCall = (row: CallRow): Call => ({
   ...row,
   finishedAt: orUndefined(row.finishedAt),
@@ -26,16 +29,12 @@ export function callsIn(database: DatabaseSync): Calls {
   const insert = prepare(
     database,
     `INSERT INTO calls (id, function_id, app_id, state, shape, invocation, inputs, unfinished, created_at, finished_at,
-       acknowledged_at)
+       acknowledged_at, parent_input_id)
      VALUES (:id, :functionId, :appId, :state, :shape, :invocation, :inputs, :unfinished, :createdAt, :finishedAt,
-       :acknowledgedAt)`,
+       :acknowledgedAt, :parentInputId)`,
   );
-  const get = prepare<CallRow>(
-    database,
-    `SELECT id, function_id AS functionId, app_id AS appId, state, shape, invocation, inputs, unfinished,
-       created_at AS createdAt, finished_at AS finishedAt, acknowledged_at AS acknowledgedAt
-     FROM calls WHERE id = :id`,
-  );
+  const get = prepare<CallRow>(database, `SELECT ${callColumns} FROM calls WHERE id = :id`);
+  const children = prepare<CallRow>(database, `SELECT ${callColumns} FROM calls WHERE parent_input_id = :inputId`);
   const update = prepare(
     database,
     `UPDATE calls SET state = :state, inputs = :inputs, unfinished = :unfinished, finished_at = :finishedAt,
@@ -52,8 +51,8 @@ export function callsIn(database: DatabaseSync): Calls {
        SELECT id FROM calls WHERE finished_at < :finished UNION SELECT id FROM calls WHERE acknowledged_at < :acknowledged)
      LIMIT :limit`,
   );
-  const deletions = ["outputs WHERE call_id", "inputs WHERE call_id", "calls WHERE id"].map((which) =>
-    prepare(database, `DELETE FROM ${which} = :id`),
+  const deletions = ["outputs WHERE call_id", "chunks WHERE call_id", "inputs WHERE call_id", "calls WHERE id"].map(
+    (which) => prepare(database, `DELETE FROM ${which} = :id`),
   );
   return {
     insert: async (call) => void insert.run(toCallRow(call)),
@@ -65,6 +64,7 @@ export function callsIn(database: DatabaseSync): Calls {
       const { id, state, inputs, unfinished, finishedAt, acknowledgedAt } = toCallRow(call);
       update.run({ id, state, inputs, unfinished, finishedAt, acknowledgedAt });
     },
+    children: async (inputId) => children.all({ inputId }).map(toCall),
     closeOf: async (appId, now) => void closeOf.run({ appId, now }),
     forget: async (before, limit) => {
       const rows = forgettable.all({ ...before, limit });

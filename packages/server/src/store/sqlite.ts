@@ -13,6 +13,7 @@ import { type Bells, PlatformError } from "@lydian/kit";
 import type { Store, Tx } from "../domain/store.ts";
 import { appsIn } from "./apps.ts";
 import { callsIn, outputsIn } from "./calls.ts";
+import { chunksIn } from "./chunks.ts";
 import { containersIn } from "./containers.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
@@ -81,6 +82,7 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     apps: appsIn(database),
     blobs: blobsIn(database),
     calls: callsIn(database),
+    chunks: chunksIn(database),
     classes: classesIn(database),
     containers: containersIn(database),
     functions: functionsIn(database),

@@ -27,6 +27,7 @@ export async function containerSpec(tx: Tx, container: Container): Promise<Conta
     appId: app.id,
     environmentName: environment?.name ?? "",
     functionDef: definition,
+    ...(record.binding && { serializedParams: record.binding.parameters }),
     appLayout: await appLayout(tx, app),
   });
   const mounts: { manifestSha256: string }[] = [];

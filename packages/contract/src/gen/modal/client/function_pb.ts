@@ -28,7 +28,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/function.proto.
  */
 export const file_modal_client_function: GenFile = /*@__PURE__*/
-  fileDesc("Chttb2RhbC9jbGllbnQvZnVuY3Rpb24ucHJvdG8SDG1vZGFsLmNsaWVudCKqAgoHUFRZSW5mbxIPCgdlbmFibGVkGAEgASgIEhIKCndpbnN6X3Jvd3MYAiABKA0SEgoKd2luc3pfY29scxgDIAEoDRIQCghlbnZfdGVybRgEIAEoCRIVCg1lbnZfY29sb3J0ZXJtGAUgASgJEhgKEGVudl90ZXJtX3Byb2dyYW0YBiABKAkSLwoIcHR5X3R5cGUYByABKA4yHS5tb2RhbC5jbGllbnQuUFRZSW5mby5QVFlUeXBlEiIKGm5vX3Rlcm1pbmF0ZV9vbl9pZGxlX3N0ZGluGAggASgIIk4KB1BUWVR5cGUSGAoUUFRZX1RZUEVfVU5TUEVDSUZJRUQQABIVChFQVFlfVFlQRV9GVU5DVElPThABEhIKDlBUWV9UWVBFX1NIRUxMEAIikQIKDkZ1bmN0aW9uU2NoZW1hEkQKC3NjaGVtYV90eXBlGAEgASgOMi8ubW9kYWwuY2xpZW50LkZ1bmN0aW9uU2NoZW1hLkZ1bmN0aW9uU2NoZW1hVHlwZRIzCglhcmd1bWVudHMYAiADKAsyIC5tb2RhbC5jbGllbnQuQ2xhc3NQYXJhbWV0ZXJTcGVjEjUKC3JldHVybl90eXBlGAMgASgLMiAubW9kYWwuY2xpZW50LkdlbmVyaWNQYXlsb2FkVHlwZSJNChJGdW5jdGlvblNjaGVtYVR5cGUSHwobRlVOQ1RJT05fU0NIRU1BX1VOU1BFQ0lGSUVEEAASFgoSRlVOQ1RJT05fU0NIRU1BX1YxEAEixQMKEE1ldGhvZERlZmluaXRpb24SFQoNZnVuY3Rpb25fbmFtZRgBIAEoCRI6Cg1mdW5jdGlvbl90eXBlGAIgASgOMiMubW9kYWwuY2xpZW50LkZ1bmN0aW9uLkZ1bmN0aW9uVHlwZRIzCg53ZWJob29rX2NvbmZpZxgDIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEg8KB3dlYl91cmwYBCABKAkSLgoMd2ViX3VybF9pbmZvGAUgASgLMhgubW9kYWwuY2xpZW50LldlYlVybEluZm8SOgoSY3VzdG9tX2RvbWFpbl9pbmZvGAYgAygLMh4ubW9kYWwuY2xpZW50LkN1c3RvbURvbWFpbkluZm8SNQoPZnVuY3Rpb25fc2NoZW1hGAcgASgLMhwubW9kYWwuY2xpZW50LkZ1bmN0aW9uU2NoZW1hEjkKF3N1cHBvcnRlZF9pbnB1dF9mb3JtYXRzGAggAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSOgoYc3VwcG9ydGVkX291dHB1dF9mb3JtYXRzGAkgAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQiqBEKCEZ1bmN0aW9uEhMKC21vZHVsZV9uYW1lGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSEQoJbW91bnRfaWRzGAMgAygJEhAKCGltYWdlX2lkGAQgASgJEhsKE2Z1bmN0aW9uX3NlcmlhbGl6ZWQYBiABKAwSPgoPZGVmaW5pdGlvbl90eXBlGAcgASgOMiUubW9kYWwuY2xpZW50LkZ1bmN0aW9uLkRlZmluaXRpb25UeXBlEjoKDWZ1bmN0aW9uX3R5cGUYCCABKA4yIy5tb2RhbC5jbGllbnQuRnVuY3Rpb24uRnVuY3Rpb25UeXBlEioKCXJlc291cmNlcxgJIAEoCzIXLm1vZGFsLmNsaWVudC5SZXNvdXJjZXMSEgoKc2VjcmV0X2lkcxgKIAMoCRIzCg53ZWJob29rX2NvbmZpZxgPIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEjcKDHJldHJ5X3BvbGljeRgSIAEoCzIhLm1vZGFsLmNsaWVudC5GdW5jdGlvblJldHJ5UG9saWN5EhkKEWNvbmN1cnJlbmN5X2xpbWl0GBMgASgNEhQKDHRpbWVvdXRfc2VjcxgVIAEoDRInCghwdHlfaW5mbxgWIAEoCzIVLm1vZGFsLmNsaWVudC5QVFlJbmZvEhgKEGNsYXNzX3NlcmlhbGl6ZWQYFyABKAwSHgoWdGFza19pZGxlX3RpbWVvdXRfc2VjcxgZIAEoDRIWCg53YXJtX3Bvb2xfc2l6ZRgbIAEoDRIPCgd3ZWJfdXJsGBwgASgJEi4KDHdlYl91cmxfaW5mbxgdIAEoCzIYLm1vZGFsLmNsaWVudC5XZWJVcmxJbmZvEhAKCGFwcF9uYW1lGB8gASgJEhsKE2lzX2J1aWxkZXJfZnVuY3Rpb24YICABKAgSMAoNdm9sdW1lX21vdW50cxghIAMoCzIZLm1vZGFsLmNsaWVudC5Wb2x1bWVNb3VudBIdChVtYXhfY29uY3VycmVudF9pbnB1dHMYIiABKA0SEQoJaXNfbWV0aG9kGCcgASgIEiEKGWlzX2NoZWNrcG9pbnRpbmdfZnVuY3Rpb24YKCABKAgSOwoTb2JqZWN0X2RlcGVuZGVuY2llcxgrIAMoCzIeLm1vZGFsLmNsaWVudC5PYmplY3REZXBlbmRlbmN5EhUKDWJsb2NrX25ldHdvcmsYLCABKAgSEgoKbWF4X2lucHV0cxguIAEoDRJCChNzY2hlZHVsZXJfcGxhY2VtZW50GDIgASgLMiAubW9kYWwuY2xpZW50LlNjaGVkdWxlclBsYWNlbWVudEgAiAEBEhAKCGlzX2NsYXNzGDUgASgIEj4KFGNsYXNzX3BhcmFtZXRlcl9pbmZvGDggASgLMiAubW9kYWwuY2xpZW50LkNsYXNzUGFyYW1ldGVySW5mbxIWCg5iYXRjaF9tYXhfc2l6ZRg8IAEoDRIXCg9iYXRjaF9saW5nZXJfbXMYPSABKAQSIAoYdGFyZ2V0X2NvbmN1cnJlbnRfaW5wdXRzGEAgASgNEhEKCXVudHJ1c3RlZBhEIAEoCBIoCghzY2hlZHVsZRhIIAEoCzIWLm1vZGFsLmNsaWVudC5TY2hlZHVsZRJJChJtZXRob2RfZGVmaW5pdGlvbnMYSiADKAsyLS5tb2RhbC5jbGllbnQuRnVuY3Rpb24uTWV0aG9kRGVmaW5pdGlvbnNFbnRyeRIeChZtZXRob2RfZGVmaW5pdGlvbnNfc2V0GEsgASgIEj0KE2F1dG9zY2FsZXJfc2V0dGluZ3MYTyABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzEjUKD2Z1bmN0aW9uX3NjaGVtYRhQIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRIhChltb3VudF9jbGllbnRfZGVwZW5kZW5jaWVzGFIgASgIEhwKFHN0YXJ0dXBfdGltZW91dF9zZWNzGFYgASgNEjkKF3N1cHBvcnRlZF9pbnB1dF9mb3JtYXRzGFcgAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSOgoYc3VwcG9ydGVkX291dHB1dF9mb3JtYXRzGFggAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSMgoLaHR0cF9jb25maWcYWSABKAsyGC5tb2RhbC5jbGllbnQuSFRUUENvbmZpZ0gBiAEBEhsKE2ltcGxlbWVudGF0aW9uX25hbWUYWiABKAkSHQoVc2luZ2xlX3VzZV9jb250YWluZXJzGFsgASgIEhEKCWlzX3NlcnZlchhcIAEoCBIUCgxpc19zZXNzaW9uZWQYXyABKAgaWAoWTWV0aG9kRGVmaW5pdGlvbnNFbnRyeRILCgNrZXkYASABKAkSLQoFdmFsdWUYAiABKAsyHi5tb2RhbC5jbGllbnQuTWV0aG9kRGVmaW5pdGlvbjoCOAEiawoORGVmaW5pdGlvblR5cGUSHwobREVGSU5JVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASHgoaREVGSU5JVElPTl9UWVBFX1NFUklBTElaRUQQARIYChRERUZJTklUSU9OX1RZUEVfRklMRRACImYKDEZ1bmN0aW9uVHlwZRIdChlGVU5DVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXRlVOQ1RJT05fVFlQRV9HRU5FUkFUT1IQARIaChZGVU5DVElPTl9UWVBFX0ZVTkNUSU9OEAJCFgoUX3NjaGVkdWxlcl9wbGFjZW1lbnRCDgoMX2h0dHBfY29uZmlnSgQINhA3SgQINxA4SgQIRhBHUg91c2VfZnVuY3Rpb25faWRSD3VzZV9tZXRob2RfbmFtZVIWX2V4cGVyaW1lbnRhbF9wcm94eV9pcCLsCgoMRnVuY3Rpb25EYXRhEhMKC21vZHVsZV9uYW1lGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSOgoNZnVuY3Rpb25fdHlwZRgDIAEoDjIjLm1vZGFsLmNsaWVudC5GdW5jdGlvbi5GdW5jdGlvblR5cGUSFgoOd2FybV9wb29sX3NpemUYBCABKA0SGQoRY29uY3VycmVuY3lfbGltaXQYBSABKA0SHgoWdGFza19pZGxlX3RpbWVvdXRfc2VjcxgGIAEoDRIUCgx0aW1lb3V0X3NlY3MYCCABKA0SDwoHd2ViX3VybBgJIAEoCRIuCgx3ZWJfdXJsX2luZm8YCiABKAsyGC5tb2RhbC5jbGllbnQuV2ViVXJsSW5mbxIzCg53ZWJob29rX2NvbmZpZxgLIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEjoKEmN1c3RvbV9kb21haW5faW5mbxgMIAMoCzIeLm1vZGFsLmNsaWVudC5DdXN0b21Eb21haW5JbmZvEhAKCGlzX2NsYXNzGA0gASgIEj4KFGNsYXNzX3BhcmFtZXRlcl9pbmZvGA4gASgLMiAubW9kYWwuY2xpZW50LkNsYXNzUGFyYW1ldGVySW5mbxIRCglpc19tZXRob2QYDyABKAgSQwoQcmFua2VkX2Z1bmN0aW9ucxgSIAMoCzIpLm1vZGFsLmNsaWVudC5GdW5jdGlvbkRhdGEuUmFua2VkRnVuY3Rpb24SKAoIc2NoZWR1bGUYFCABKAsyFi5tb2RhbC5jbGllbnQuU2NoZWR1bGUSTQoSbWV0aG9kX2RlZmluaXRpb25zGBkgAygLMjEubW9kYWwuY2xpZW50LkZ1bmN0aW9uRGF0YS5NZXRob2REZWZpbml0aW9uc0VudHJ5Eh4KFm1ldGhvZF9kZWZpbml0aW9uc19zZXQYGiABKAgSEQoJdW50cnVzdGVkGBsgASgIEj0KE2F1dG9zY2FsZXJfc2V0dGluZ3MYHyABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzEjUKD2Z1bmN0aW9uX3NjaGVtYRggIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRIcChRzdGFydHVwX3RpbWVvdXRfc2VjcxgkIAEoDRI5ChdzdXBwb3J0ZWRfaW5wdXRfZm9ybWF0cxglIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjoKGHN1cHBvcnRlZF9vdXRwdXRfZm9ybWF0cxgmIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjIKC2h0dHBfY29uZmlnGCcgASgLMhgubW9kYWwuY2xpZW50LkhUVFBDb25maWdIAIgBARIbChNpbXBsZW1lbnRhdGlvbl9uYW1lGCggASgJEhEKCWlzX3NlcnZlchgpIAEoCBIUCgxpc19zZXNzaW9uZWQYLCABKAgaSAoOUmFua2VkRnVuY3Rpb24SDAoEcmFuaxgBIAEoDRIoCghmdW5jdGlvbhgCIAEoCzIWLm1vZGFsLmNsaWVudC5GdW5jdGlvbhpYChZNZXRob2REZWZpbml0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRItCgV2YWx1ZRgCIAEoCzIeLm1vZGFsLmNsaWVudC5NZXRob2REZWZpbml0aW9uOgI4AUIOCgxfaHR0cF9jb25maWdKBAgQEBFKBAgREBJKBAgYEBlSD3VzZV9mdW5jdGlvbl9pZFIPdXNlX21ldGhvZF9uYW1lUhZfZXhwZXJpbWVudGFsX3Byb3h5X2lwIqMHChZGdW5jdGlvbkhhbmRsZU1ldGFkYXRhEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSOgoNZnVuY3Rpb25fdHlwZRgIIAEoDjIjLm1vZGFsLmNsaWVudC5GdW5jdGlvbi5GdW5jdGlvblR5cGUSDwoHd2ViX3VybBgcIAEoCRIRCglpc19tZXRob2QYJyABKAgSFwoPdXNlX21ldGhvZF9uYW1lGCkgASgJEhUKDWRlZmluaXRpb25faWQYKiABKAkSPgoUY2xhc3NfcGFyYW1ldGVyX2luZm8YKyABKAsyIC5tb2RhbC5jbGllbnQuQ2xhc3NQYXJhbWV0ZXJJbmZvEl4KFm1ldGhvZF9oYW5kbGVfbWV0YWRhdGEYLCADKAsyPi5tb2RhbC5jbGllbnQuRnVuY3Rpb25IYW5kbGVNZXRhZGF0YS5NZXRob2RIYW5kbGVNZXRhZGF0YUVudHJ5EjUKD2Z1bmN0aW9uX3NjaGVtYRgtIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRIcCg9pbnB1dF9wbGFuZV91cmwYLiABKAlIAIgBARIfChJpbnB1dF9wbGFuZV9yZWdpb24YLyABKAlIAYgBARIiChVtYXhfb2JqZWN0X3NpemVfYnl0ZXMYMCABKARIAogBARI5ChdzdXBwb3J0ZWRfaW5wdXRfZm9ybWF0cxgyIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjoKGHN1cHBvcnRlZF9vdXRwdXRfZm9ybWF0cxgzIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0Eg4KBmFwcF9pZBg0IAEoCRIoChttYXhfYXN5bmNfb2JqZWN0X3NpemVfYnl0ZXMYNSABKARIA4gBARIYChBiYXNlX2Z1bmN0aW9uX2lkGDYgASgJGmEKGU1ldGhvZEhhbmRsZU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEjMKBXZhbHVlGAIgASgLMiQubW9kYWwuY2xpZW50LkZ1bmN0aW9uSGFuZGxlTWV0YWRhdGE6AjgBQhIKEF9pbnB1dF9wbGFuZV91cmxCFQoTX2lucHV0X3BsYW5lX3JlZ2lvbkIYChZfbWF4X29iamVjdF9zaXplX2J5dGVzQh4KHF9tYXhfYXN5bmNfb2JqZWN0X3NpemVfYnl0ZXNKBAgoEClSD3VzZV9mdW5jdGlvbl9pZCLhBAoYRnVuY3Rpb25QcmVjcmVhdGVSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAIgASgJEhwKFGV4aXN0aW5nX2Z1bmN0aW9uX2lkGAMgASgJEjoKDWZ1bmN0aW9uX3R5cGUYBCABKA4yIy5tb2RhbC5jbGllbnQuRnVuY3Rpb24uRnVuY3Rpb25UeXBlEjMKDndlYmhvb2tfY29uZmlnGAUgASgLMhsubW9kYWwuY2xpZW50LldlYmhvb2tDb25maWcSWQoSbWV0aG9kX2RlZmluaXRpb25zGAggAygLMj0ubW9kYWwuY2xpZW50LkZ1bmN0aW9uUHJlY3JlYXRlUmVxdWVzdC5NZXRob2REZWZpbml0aW9uc0VudHJ5EjUKD2Z1bmN0aW9uX3NjaGVtYRgJIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRI5ChdzdXBwb3J0ZWRfaW5wdXRfZm9ybWF0cxgKIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjoKGHN1cHBvcnRlZF9vdXRwdXRfZm9ybWF0cxgLIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0GlgKFk1ldGhvZERlZmluaXRpb25zRW50cnkSCwoDa2V5GAEgASgJEi0KBXZhbHVlGAIgASgLMh4ubW9kYWwuY2xpZW50Lk1ldGhvZERlZmluaXRpb246AjgBSgQIBhAHSgQIBxAIUg91c2VfZnVuY3Rpb25faWRSD3VzZV9tZXRob2RfbmFtZSJvChlGdW5jdGlvblByZWNyZWF0ZVJlc3BvbnNlEhMKC2Z1bmN0aW9uX2lkGAEgASgJEj0KD2hhbmRsZV9tZXRhZGF0YRgCIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhIswBChVGdW5jdGlvbkNyZWF0ZVJlcXVlc3QSKAoIZnVuY3Rpb24YASABKAsyFi5tb2RhbC5jbGllbnQuRnVuY3Rpb24SDgoGYXBwX2lkGAIgASgJEigKCHNjaGVkdWxlGAYgASgLMhYubW9kYWwuY2xpZW50LlNjaGVkdWxlEhwKFGV4aXN0aW5nX2Z1bmN0aW9uX2lkGAcgASgJEjEKDWZ1bmN0aW9uX2RhdGEYCSABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhIvkBChZGdW5jdGlvbkNyZWF0ZVJlc3BvbnNlEhMKC2Z1bmN0aW9uX2lkGAEgASgJEigKCGZ1bmN0aW9uGAQgASgLMhYubW9kYWwuY2xpZW50LkZ1bmN0aW9uEj0KD2hhbmRsZV9tZXRhZGF0YRgFIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhEi4KD3NlcnZlcl93YXJuaW5ncxgGIAMoCzIVLm1vZGFsLmNsaWVudC5XYXJuaW5nEjEKDWZ1bmN0aW9uX2RhdGEYByABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhImkKEkZ1bmN0aW9uR2V0UmVxdWVzdBIQCghhcHBfbmFtZRgBIAEoCRISCgpvYmplY3RfdGFnGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYBCABKAkSEwoLYXBwX3ZlcnNpb24YBSABKAUixwEKE0Z1bmN0aW9uR2V0UmVzcG9uc2USEwoLZnVuY3Rpb25faWQYASABKAkSPQoPaGFuZGxlX21ldGFkYXRhGAIgASgLMiQubW9kYWwuY2xpZW50LkZ1bmN0aW9uSGFuZGxlTWV0YWRhdGESLgoPc2VydmVyX3dhcm5pbmdzGAQgAygLMhUubW9kYWwuY2xpZW50Lldhcm5pbmcSLAoIZnVuY3Rpb24YBSABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhIjUKHkZ1bmN0aW9uR2V0Q3VycmVudFN0YXRzUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCSJtCg1GdW5jdGlvblN0YXRzEg8KB2JhY2tsb2cYASABKA0SFwoPbnVtX3RvdGFsX3Rhc2tzGAMgASgNEhoKEm51bV9ydW5uaW5nX2lucHV0cxgEIAEoDRIWCg5pbnB1dF9oZWFkcm9vbRgFIAEoDWIGcHJvdG8z", [file_modal_client_identity, file_modal_client_object, file_modal_client_parameter, file_modal_client_resources, file_modal_client_result, file_modal_client_schedule, file_modal_client_volume, file_modal_client_web]);
+  fileDesc("Chttb2RhbC9jbGllbnQvZnVuY3Rpb24ucHJvdG8SDG1vZGFsLmNsaWVudCKqAgoHUFRZSW5mbxIPCgdlbmFibGVkGAEgASgIEhIKCndpbnN6X3Jvd3MYAiABKA0SEgoKd2luc3pfY29scxgDIAEoDRIQCghlbnZfdGVybRgEIAEoCRIVCg1lbnZfY29sb3J0ZXJtGAUgASgJEhgKEGVudl90ZXJtX3Byb2dyYW0YBiABKAkSLwoIcHR5X3R5cGUYByABKA4yHS5tb2RhbC5jbGllbnQuUFRZSW5mby5QVFlUeXBlEiIKGm5vX3Rlcm1pbmF0ZV9vbl9pZGxlX3N0ZGluGAggASgIIk4KB1BUWVR5cGUSGAoUUFRZX1RZUEVfVU5TUEVDSUZJRUQQABIVChFQVFlfVFlQRV9GVU5DVElPThABEhIKDlBUWV9UWVBFX1NIRUxMEAIikQIKDkZ1bmN0aW9uU2NoZW1hEkQKC3NjaGVtYV90eXBlGAEgASgOMi8ubW9kYWwuY2xpZW50LkZ1bmN0aW9uU2NoZW1hLkZ1bmN0aW9uU2NoZW1hVHlwZRIzCglhcmd1bWVudHMYAiADKAsyIC5tb2RhbC5jbGllbnQuQ2xhc3NQYXJhbWV0ZXJTcGVjEjUKC3JldHVybl90eXBlGAMgASgLMiAubW9kYWwuY2xpZW50LkdlbmVyaWNQYXlsb2FkVHlwZSJNChJGdW5jdGlvblNjaGVtYVR5cGUSHwobRlVOQ1RJT05fU0NIRU1BX1VOU1BFQ0lGSUVEEAASFgoSRlVOQ1RJT05fU0NIRU1BX1YxEAEixQMKEE1ldGhvZERlZmluaXRpb24SFQoNZnVuY3Rpb25fbmFtZRgBIAEoCRI6Cg1mdW5jdGlvbl90eXBlGAIgASgOMiMubW9kYWwuY2xpZW50LkZ1bmN0aW9uLkZ1bmN0aW9uVHlwZRIzCg53ZWJob29rX2NvbmZpZxgDIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEg8KB3dlYl91cmwYBCABKAkSLgoMd2ViX3VybF9pbmZvGAUgASgLMhgubW9kYWwuY2xpZW50LldlYlVybEluZm8SOgoSY3VzdG9tX2RvbWFpbl9pbmZvGAYgAygLMh4ubW9kYWwuY2xpZW50LkN1c3RvbURvbWFpbkluZm8SNQoPZnVuY3Rpb25fc2NoZW1hGAcgASgLMhwubW9kYWwuY2xpZW50LkZ1bmN0aW9uU2NoZW1hEjkKF3N1cHBvcnRlZF9pbnB1dF9mb3JtYXRzGAggAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSOgoYc3VwcG9ydGVkX291dHB1dF9mb3JtYXRzGAkgAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQiqBEKCEZ1bmN0aW9uEhMKC21vZHVsZV9uYW1lGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSEQoJbW91bnRfaWRzGAMgAygJEhAKCGltYWdlX2lkGAQgASgJEhsKE2Z1bmN0aW9uX3NlcmlhbGl6ZWQYBiABKAwSPgoPZGVmaW5pdGlvbl90eXBlGAcgASgOMiUubW9kYWwuY2xpZW50LkZ1bmN0aW9uLkRlZmluaXRpb25UeXBlEjoKDWZ1bmN0aW9uX3R5cGUYCCABKA4yIy5tb2RhbC5jbGllbnQuRnVuY3Rpb24uRnVuY3Rpb25UeXBlEioKCXJlc291cmNlcxgJIAEoCzIXLm1vZGFsLmNsaWVudC5SZXNvdXJjZXMSEgoKc2VjcmV0X2lkcxgKIAMoCRIzCg53ZWJob29rX2NvbmZpZxgPIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEjcKDHJldHJ5X3BvbGljeRgSIAEoCzIhLm1vZGFsLmNsaWVudC5GdW5jdGlvblJldHJ5UG9saWN5EhkKEWNvbmN1cnJlbmN5X2xpbWl0GBMgASgNEhQKDHRpbWVvdXRfc2VjcxgVIAEoDRInCghwdHlfaW5mbxgWIAEoCzIVLm1vZGFsLmNsaWVudC5QVFlJbmZvEhgKEGNsYXNzX3NlcmlhbGl6ZWQYFyABKAwSHgoWdGFza19pZGxlX3RpbWVvdXRfc2VjcxgZIAEoDRIWCg53YXJtX3Bvb2xfc2l6ZRgbIAEoDRIPCgd3ZWJfdXJsGBwgASgJEi4KDHdlYl91cmxfaW5mbxgdIAEoCzIYLm1vZGFsLmNsaWVudC5XZWJVcmxJbmZvEhAKCGFwcF9uYW1lGB8gASgJEhsKE2lzX2J1aWxkZXJfZnVuY3Rpb24YICABKAgSMAoNdm9sdW1lX21vdW50cxghIAMoCzIZLm1vZGFsLmNsaWVudC5Wb2x1bWVNb3VudBIdChVtYXhfY29uY3VycmVudF9pbnB1dHMYIiABKA0SEQoJaXNfbWV0aG9kGCcgASgIEiEKGWlzX2NoZWNrcG9pbnRpbmdfZnVuY3Rpb24YKCABKAgSOwoTb2JqZWN0X2RlcGVuZGVuY2llcxgrIAMoCzIeLm1vZGFsLmNsaWVudC5PYmplY3REZXBlbmRlbmN5EhUKDWJsb2NrX25ldHdvcmsYLCABKAgSEgoKbWF4X2lucHV0cxguIAEoDRJCChNzY2hlZHVsZXJfcGxhY2VtZW50GDIgASgLMiAubW9kYWwuY2xpZW50LlNjaGVkdWxlclBsYWNlbWVudEgAiAEBEhAKCGlzX2NsYXNzGDUgASgIEj4KFGNsYXNzX3BhcmFtZXRlcl9pbmZvGDggASgLMiAubW9kYWwuY2xpZW50LkNsYXNzUGFyYW1ldGVySW5mbxIWCg5iYXRjaF9tYXhfc2l6ZRg8IAEoDRIXCg9iYXRjaF9saW5nZXJfbXMYPSABKAQSIAoYdGFyZ2V0X2NvbmN1cnJlbnRfaW5wdXRzGEAgASgNEhEKCXVudHJ1c3RlZBhEIAEoCBIoCghzY2hlZHVsZRhIIAEoCzIWLm1vZGFsLmNsaWVudC5TY2hlZHVsZRJJChJtZXRob2RfZGVmaW5pdGlvbnMYSiADKAsyLS5tb2RhbC5jbGllbnQuRnVuY3Rpb24uTWV0aG9kRGVmaW5pdGlvbnNFbnRyeRIeChZtZXRob2RfZGVmaW5pdGlvbnNfc2V0GEsgASgIEj0KE2F1dG9zY2FsZXJfc2V0dGluZ3MYTyABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzEjUKD2Z1bmN0aW9uX3NjaGVtYRhQIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRIhChltb3VudF9jbGllbnRfZGVwZW5kZW5jaWVzGFIgASgIEhwKFHN0YXJ0dXBfdGltZW91dF9zZWNzGFYgASgNEjkKF3N1cHBvcnRlZF9pbnB1dF9mb3JtYXRzGFcgAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSOgoYc3VwcG9ydGVkX291dHB1dF9mb3JtYXRzGFggAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSMgoLaHR0cF9jb25maWcYWSABKAsyGC5tb2RhbC5jbGllbnQuSFRUUENvbmZpZ0gBiAEBEhsKE2ltcGxlbWVudGF0aW9uX25hbWUYWiABKAkSHQoVc2luZ2xlX3VzZV9jb250YWluZXJzGFsgASgIEhEKCWlzX3NlcnZlchhcIAEoCBIUCgxpc19zZXNzaW9uZWQYXyABKAgaWAoWTWV0aG9kRGVmaW5pdGlvbnNFbnRyeRILCgNrZXkYASABKAkSLQoFdmFsdWUYAiABKAsyHi5tb2RhbC5jbGllbnQuTWV0aG9kRGVmaW5pdGlvbjoCOAEiawoORGVmaW5pdGlvblR5cGUSHwobREVGSU5JVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASHgoaREVGSU5JVElPTl9UWVBFX1NFUklBTElaRUQQARIYChRERUZJTklUSU9OX1RZUEVfRklMRRACImYKDEZ1bmN0aW9uVHlwZRIdChlGVU5DVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXRlVOQ1RJT05fVFlQRV9HRU5FUkFUT1IQARIaChZGVU5DVElPTl9UWVBFX0ZVTkNUSU9OEAJCFgoUX3NjaGVkdWxlcl9wbGFjZW1lbnRCDgoMX2h0dHBfY29uZmlnSgQINhA3SgQINxA4SgQIRhBHUg91c2VfZnVuY3Rpb25faWRSD3VzZV9tZXRob2RfbmFtZVIWX2V4cGVyaW1lbnRhbF9wcm94eV9pcCLsCgoMRnVuY3Rpb25EYXRhEhMKC21vZHVsZV9uYW1lGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSOgoNZnVuY3Rpb25fdHlwZRgDIAEoDjIjLm1vZGFsLmNsaWVudC5GdW5jdGlvbi5GdW5jdGlvblR5cGUSFgoOd2FybV9wb29sX3NpemUYBCABKA0SGQoRY29uY3VycmVuY3lfbGltaXQYBSABKA0SHgoWdGFza19pZGxlX3RpbWVvdXRfc2VjcxgGIAEoDRIUCgx0aW1lb3V0X3NlY3MYCCABKA0SDwoHd2ViX3VybBgJIAEoCRIuCgx3ZWJfdXJsX2luZm8YCiABKAsyGC5tb2RhbC5jbGllbnQuV2ViVXJsSW5mbxIzCg53ZWJob29rX2NvbmZpZxgLIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEjoKEmN1c3RvbV9kb21haW5faW5mbxgMIAMoCzIeLm1vZGFsLmNsaWVudC5DdXN0b21Eb21haW5JbmZvEhAKCGlzX2NsYXNzGA0gASgIEj4KFGNsYXNzX3BhcmFtZXRlcl9pbmZvGA4gASgLMiAubW9kYWwuY2xpZW50LkNsYXNzUGFyYW1ldGVySW5mbxIRCglpc19tZXRob2QYDyABKAgSQwoQcmFua2VkX2Z1bmN0aW9ucxgSIAMoCzIpLm1vZGFsLmNsaWVudC5GdW5jdGlvbkRhdGEuUmFua2VkRnVuY3Rpb24SKAoIc2NoZWR1bGUYFCABKAsyFi5tb2RhbC5jbGllbnQuU2NoZWR1bGUSTQoSbWV0aG9kX2RlZmluaXRpb25zGBkgAygLMjEubW9kYWwuY2xpZW50LkZ1bmN0aW9uRGF0YS5NZXRob2REZWZpbml0aW9uc0VudHJ5Eh4KFm1ldGhvZF9kZWZpbml0aW9uc19zZXQYGiABKAgSEQoJdW50cnVzdGVkGBsgASgIEj0KE2F1dG9zY2FsZXJfc2V0dGluZ3MYHyABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzEjUKD2Z1bmN0aW9uX3NjaGVtYRggIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRIcChRzdGFydHVwX3RpbWVvdXRfc2VjcxgkIAEoDRI5ChdzdXBwb3J0ZWRfaW5wdXRfZm9ybWF0cxglIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjoKGHN1cHBvcnRlZF9vdXRwdXRfZm9ybWF0cxgmIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjIKC2h0dHBfY29uZmlnGCcgASgLMhgubW9kYWwuY2xpZW50LkhUVFBDb25maWdIAIgBARIbChNpbXBsZW1lbnRhdGlvbl9uYW1lGCggASgJEhEKCWlzX3NlcnZlchgpIAEoCBIUCgxpc19zZXNzaW9uZWQYLCABKAgaSAoOUmFua2VkRnVuY3Rpb24SDAoEcmFuaxgBIAEoDRIoCghmdW5jdGlvbhgCIAEoCzIWLm1vZGFsLmNsaWVudC5GdW5jdGlvbhpYChZNZXRob2REZWZpbml0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRItCgV2YWx1ZRgCIAEoCzIeLm1vZGFsLmNsaWVudC5NZXRob2REZWZpbml0aW9uOgI4AUIOCgxfaHR0cF9jb25maWdKBAgQEBFKBAgREBJKBAgYEBlSD3VzZV9mdW5jdGlvbl9pZFIPdXNlX21ldGhvZF9uYW1lUhZfZXhwZXJpbWVudGFsX3Byb3h5X2lwIqMHChZGdW5jdGlvbkhhbmRsZU1ldGFkYXRhEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSOgoNZnVuY3Rpb25fdHlwZRgIIAEoDjIjLm1vZGFsLmNsaWVudC5GdW5jdGlvbi5GdW5jdGlvblR5cGUSDwoHd2ViX3VybBgcIAEoCRIRCglpc19tZXRob2QYJyABKAgSFwoPdXNlX21ldGhvZF9uYW1lGCkgASgJEhUKDWRlZmluaXRpb25faWQYKiABKAkSPgoUY2xhc3NfcGFyYW1ldGVyX2luZm8YKyABKAsyIC5tb2RhbC5jbGllbnQuQ2xhc3NQYXJhbWV0ZXJJbmZvEl4KFm1ldGhvZF9oYW5kbGVfbWV0YWRhdGEYLCADKAsyPi5tb2RhbC5jbGllbnQuRnVuY3Rpb25IYW5kbGVNZXRhZGF0YS5NZXRob2RIYW5kbGVNZXRhZGF0YUVudHJ5EjUKD2Z1bmN0aW9uX3NjaGVtYRgtIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRIcCg9pbnB1dF9wbGFuZV91cmwYLiABKAlIAIgBARIfChJpbnB1dF9wbGFuZV9yZWdpb24YLyABKAlIAYgBARIiChVtYXhfb2JqZWN0X3NpemVfYnl0ZXMYMCABKARIAogBARI5ChdzdXBwb3J0ZWRfaW5wdXRfZm9ybWF0cxgyIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjoKGHN1cHBvcnRlZF9vdXRwdXRfZm9ybWF0cxgzIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0Eg4KBmFwcF9pZBg0IAEoCRIoChttYXhfYXN5bmNfb2JqZWN0X3NpemVfYnl0ZXMYNSABKARIA4gBARIYChBiYXNlX2Z1bmN0aW9uX2lkGDYgASgJGmEKGU1ldGhvZEhhbmRsZU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEjMKBXZhbHVlGAIgASgLMiQubW9kYWwuY2xpZW50LkZ1bmN0aW9uSGFuZGxlTWV0YWRhdGE6AjgBQhIKEF9pbnB1dF9wbGFuZV91cmxCFQoTX2lucHV0X3BsYW5lX3JlZ2lvbkIYChZfbWF4X29iamVjdF9zaXplX2J5dGVzQh4KHF9tYXhfYXN5bmNfb2JqZWN0X3NpemVfYnl0ZXNKBAgoEClSD3VzZV9mdW5jdGlvbl9pZCLhBAoYRnVuY3Rpb25QcmVjcmVhdGVSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAIgASgJEhwKFGV4aXN0aW5nX2Z1bmN0aW9uX2lkGAMgASgJEjoKDWZ1bmN0aW9uX3R5cGUYBCABKA4yIy5tb2RhbC5jbGllbnQuRnVuY3Rpb24uRnVuY3Rpb25UeXBlEjMKDndlYmhvb2tfY29uZmlnGAUgASgLMhsubW9kYWwuY2xpZW50LldlYmhvb2tDb25maWcSWQoSbWV0aG9kX2RlZmluaXRpb25zGAggAygLMj0ubW9kYWwuY2xpZW50LkZ1bmN0aW9uUHJlY3JlYXRlUmVxdWVzdC5NZXRob2REZWZpbml0aW9uc0VudHJ5EjUKD2Z1bmN0aW9uX3NjaGVtYRgJIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRI5ChdzdXBwb3J0ZWRfaW5wdXRfZm9ybWF0cxgKIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjoKGHN1cHBvcnRlZF9vdXRwdXRfZm9ybWF0cxgLIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0GlgKFk1ldGhvZERlZmluaXRpb25zRW50cnkSCwoDa2V5GAEgASgJEi0KBXZhbHVlGAIgASgLMh4ubW9kYWwuY2xpZW50Lk1ldGhvZERlZmluaXRpb246AjgBSgQIBhAHSgQIBxAIUg91c2VfZnVuY3Rpb25faWRSD3VzZV9tZXRob2RfbmFtZSJvChlGdW5jdGlvblByZWNyZWF0ZVJlc3BvbnNlEhMKC2Z1bmN0aW9uX2lkGAEgASgJEj0KD2hhbmRsZV9tZXRhZGF0YRgCIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhIswBChVGdW5jdGlvbkNyZWF0ZVJlcXVlc3QSKAoIZnVuY3Rpb24YASABKAsyFi5tb2RhbC5jbGllbnQuRnVuY3Rpb24SDgoGYXBwX2lkGAIgASgJEigKCHNjaGVkdWxlGAYgASgLMhYubW9kYWwuY2xpZW50LlNjaGVkdWxlEhwKFGV4aXN0aW5nX2Z1bmN0aW9uX2lkGAcgASgJEjEKDWZ1bmN0aW9uX2RhdGEYCSABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhIvkBChZGdW5jdGlvbkNyZWF0ZVJlc3BvbnNlEhMKC2Z1bmN0aW9uX2lkGAEgASgJEigKCGZ1bmN0aW9uGAQgASgLMhYubW9kYWwuY2xpZW50LkZ1bmN0aW9uEj0KD2hhbmRsZV9tZXRhZGF0YRgFIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhEi4KD3NlcnZlcl93YXJuaW5ncxgGIAMoCzIVLm1vZGFsLmNsaWVudC5XYXJuaW5nEjEKDWZ1bmN0aW9uX2RhdGEYByABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhImkKEkZ1bmN0aW9uR2V0UmVxdWVzdBIQCghhcHBfbmFtZRgBIAEoCRISCgpvYmplY3RfdGFnGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYBCABKAkSEwoLYXBwX3ZlcnNpb24YBSABKAUixwEKE0Z1bmN0aW9uR2V0UmVzcG9uc2USEwoLZnVuY3Rpb25faWQYASABKAkSPQoPaGFuZGxlX21ldGFkYXRhGAIgASgLMiQubW9kYWwuY2xpZW50LkZ1bmN0aW9uSGFuZGxlTWV0YWRhdGESLgoPc2VydmVyX3dhcm5pbmdzGAQgAygLMhUubW9kYWwuY2xpZW50Lldhcm5pbmcSLAoIZnVuY3Rpb24YBSABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhIjUKHkZ1bmN0aW9uR2V0Q3VycmVudFN0YXRzUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCSJtCg1GdW5jdGlvblN0YXRzEg8KB2JhY2tsb2cYASABKA0SFwoPbnVtX3RvdGFsX3Rhc2tzGAMgASgNEhoKEm51bV9ydW5uaW5nX2lucHV0cxgEIAEoDRIWCg5pbnB1dF9oZWFkcm9vbRgFIAEoDSLACAoPRnVuY3Rpb25PcHRpb25zEhIKCnNlY3JldF9pZHMYASADKAkSEQoJbW91bnRfaWRzGAIgAygJEi8KCXJlc291cmNlcxgDIAEoCzIXLm1vZGFsLmNsaWVudC5SZXNvdXJjZXNIAIgBARI8CgxyZXRyeV9wb2xpY3kYBCABKAsyIS5tb2RhbC5jbGllbnQuRnVuY3Rpb25SZXRyeVBvbGljeUgBiAEBEh4KEWNvbmN1cnJlbmN5X2xpbWl0GAUgASgNSAKIAQESGQoMdGltZW91dF9zZWNzGAYgASgNSAOIAQESIwoWdGFza19pZGxlX3RpbWVvdXRfc2VjcxgHIAEoDUgEiAEBEhsKDndhcm1fcG9vbF9zaXplGAggASgNSAWIAQESMAoNdm9sdW1lX21vdW50cxgJIAMoCzIZLm1vZGFsLmNsaWVudC5Wb2x1bWVNb3VudBIlChh0YXJnZXRfY29uY3VycmVudF9pbnB1dHMYCiABKA1IBogBARIdChVyZXBsYWNlX3ZvbHVtZV9tb3VudHMYCyABKAgSGgoScmVwbGFjZV9zZWNyZXRfaWRzGAwgASgIEh4KEWJ1ZmZlcl9jb250YWluZXJzGA0gASgNSAeIAQESIgoVbWF4X2NvbmN1cnJlbnRfaW5wdXRzGA4gASgNSAiIAQESGwoOYmF0Y2hfbWF4X3NpemUYDyABKA1ICYgBARIcCg9iYXRjaF9saW5nZXJfbXMYECABKARICogBARJCChNzY2hlZHVsZXJfcGxhY2VtZW50GBEgASgLMiAubW9kYWwuY2xpZW50LlNjaGVkdWxlclBsYWNlbWVudEgLiAEBEh8KEmNsb3VkX3Byb3ZpZGVyX3N0chgSIAEoCUgMiAEBEiMKG3JlcGxhY2VfY2xvdWRfYnVja2V0X21vdW50cxgTIAEoCBIfChJwaW5uZWRfYXBwX3ZlcnNpb24YFSABKAVIDYgBARIbCg5yb3V0aW5nX3JlZ2lvbhgWIAEoCUgOiAEBQgwKCl9yZXNvdXJjZXNCDwoNX3JldHJ5X3BvbGljeUIUChJfY29uY3VycmVuY3lfbGltaXRCDwoNX3RpbWVvdXRfc2Vjc0IZChdfdGFza19pZGxlX3RpbWVvdXRfc2Vjc0IRCg9fd2FybV9wb29sX3NpemVCGwoZX3RhcmdldF9jb25jdXJyZW50X2lucHV0c0IUChJfYnVmZmVyX2NvbnRhaW5lcnNCGAoWX21heF9jb25jdXJyZW50X2lucHV0c0IRCg9fYmF0Y2hfbWF4X3NpemVCEgoQX2JhdGNoX2xpbmdlcl9tc0IWChRfc2NoZWR1bGVyX3BsYWNlbWVudEIVChNfY2xvdWRfcHJvdmlkZXJfc3RyQhUKE19waW5uZWRfYXBwX3ZlcnNpb25CEQoPX3JvdXRpbmdfcmVnaW9uIrMBChlGdW5jdGlvbkJpbmRQYXJhbXNSZXF1ZXN0EhMKC2Z1bmN0aW9uX2lkGAEgASgJEhkKEXNlcmlhbGl6ZWRfcGFyYW1zGAIgASgMEjcKEGZ1bmN0aW9uX29wdGlvbnMYAyABKAsyHS5tb2RhbC5jbGllbnQuRnVuY3Rpb25PcHRpb25zEhgKEGVudmlyb25tZW50X25hbWUYBCABKAkSEwoLYXV0aF9zZWNyZXQYBSABKAkidgoaRnVuY3Rpb25CaW5kUGFyYW1zUmVzcG9uc2USGQoRYm91bmRfZnVuY3Rpb25faWQYASABKAkSPQoPaGFuZGxlX21ldGFkYXRhGAIgASgLMiQubW9kYWwuY2xpZW50LkZ1bmN0aW9uSGFuZGxlTWV0YWRhdGEiLQoWRnVuY3Rpb25HZXRCeUlkUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCSKGAQoXRnVuY3Rpb25HZXRCeUlkUmVzcG9uc2USLAoIZnVuY3Rpb24YASABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhEj0KD2hhbmRsZV9tZXRhZGF0YRgCIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhIpEBCiVGdW5jdGlvblVwZGF0ZVNjaGVkdWxpbmdQYXJhbXNSZXF1ZXN0EhMKC2Z1bmN0aW9uX2lkGAEgASgJEh8KF3dhcm1fcG9vbF9zaXplX292ZXJyaWRlGAIgASgNEjIKCHNldHRpbmdzGAMgASgLMiAubW9kYWwuY2xpZW50LkF1dG9zY2FsZXJTZXR0aW5ncyJkCiZGdW5jdGlvblVwZGF0ZVNjaGVkdWxpbmdQYXJhbXNSZXNwb25zZRI6ChBjdXJyZW50X3NldHRpbmdzGAEgASgLMiAubW9kYWwuY2xpZW50LkF1dG9zY2FsZXJTZXR0aW5ncyI5CiJGdW5jdGlvbkdldFNjaGVkdWxpbmdQYXJhbXNSZXF1ZXN0EhMKC2Z1bmN0aW9uX2lkGAEgASgJIoECChdBdXRvc2NhbGVyQ29uZmlndXJhdGlvbhIyCghzZXR0aW5ncxgBIAEoCzIgLm1vZGFsLmNsaWVudC5BdXRvc2NhbGVyU2V0dGluZ3MSOgoQZGVmYXVsdF9zZXR0aW5ncxgDIAEoCzIgLm1vZGFsLmNsaWVudC5BdXRvc2NhbGVyU2V0dGluZ3MSOQoPc3RhdGljX3NldHRpbmdzGAQgASgLMiAubW9kYWwuY2xpZW50LkF1dG9zY2FsZXJTZXR0aW5ncxI7ChFvdmVycmlkZV9zZXR0aW5ncxgFIAEoCzIgLm1vZGFsLmNsaWVudC5BdXRvc2NhbGVyU2V0dGluZ3MibgojRnVuY3Rpb25HZXRTY2hlZHVsaW5nUGFyYW1zUmVzcG9uc2USRwoYYXV0b3NjYWxlcl9jb25maWd1cmF0aW9uGAEgASgLMiUubW9kYWwuY2xpZW50LkF1dG9zY2FsZXJDb25maWd1cmF0aW9uInAKJEZ1bmN0aW9uR2V0RHluYW1pY0NvbmN1cnJlbmN5UmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCRIaChJ0YXJnZXRfY29uY3VycmVuY3kYAiABKA0SFwoPbWF4X2NvbmN1cnJlbmN5GAMgASgNIjwKJUZ1bmN0aW9uR2V0RHluYW1pY0NvbmN1cnJlbmN5UmVzcG9uc2USEwoLY29uY3VycmVuY3kYASABKA1iBnByb3RvMw", [file_modal_client_identity, file_modal_client_object, file_modal_client_parameter, file_modal_client_resources, file_modal_client_result, file_modal_client_schedule, file_modal_client_volume, file_modal_client_web]);
 
 /**
  * A terminal asked for by the client that runs a function interactively.
@@ -1174,4 +1174,395 @@ export type FunctionStats = Message<"modal.client.FunctionStats"> & {
  */
 export const FunctionStatsSchema: GenMessage<FunctionStats> = /*@__PURE__*/
   messageDesc(file_modal_client_function, 13);
+
+/**
+ * Options that a variant of a function has instead of those it was defined with; what is absent stays.
+ *
+ * @generated from message modal.client.FunctionOptions
+ */
+export type FunctionOptions = Message<"modal.client.FunctionOptions"> & {
+  /**
+   * @generated from field: repeated string secret_ids = 1;
+   */
+  secretIds: string[];
+
+  /**
+   * @generated from field: repeated string mount_ids = 2;
+   */
+  mountIds: string[];
+
+  /**
+   * @generated from field: optional modal.client.Resources resources = 3;
+   */
+  resources?: Resources | undefined;
+
+  /**
+   * @generated from field: optional modal.client.FunctionRetryPolicy retry_policy = 4;
+   */
+  retryPolicy?: FunctionRetryPolicy | undefined;
+
+  /**
+   * @generated from field: optional uint32 concurrency_limit = 5;
+   */
+  concurrencyLimit?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 timeout_secs = 6;
+   */
+  timeoutSecs?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 task_idle_timeout_secs = 7;
+   */
+  taskIdleTimeoutSecs?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 warm_pool_size = 8;
+   */
+  warmPoolSize?: number | undefined;
+
+  /**
+   * @generated from field: repeated modal.client.VolumeMount volume_mounts = 9;
+   */
+  volumeMounts: VolumeMount[];
+
+  /**
+   * @generated from field: optional uint32 target_concurrent_inputs = 10;
+   */
+  targetConcurrentInputs?: number | undefined;
+
+  /**
+   * the list above holds, even when it is empty
+   *
+   * @generated from field: bool replace_volume_mounts = 11;
+   */
+  replaceVolumeMounts: boolean;
+
+  /**
+   * the same
+   *
+   * @generated from field: bool replace_secret_ids = 12;
+   */
+  replaceSecretIds: boolean;
+
+  /**
+   * @generated from field: optional uint32 buffer_containers = 13;
+   */
+  bufferContainers?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 max_concurrent_inputs = 14;
+   */
+  maxConcurrentInputs?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 batch_max_size = 15;
+   */
+  batchMaxSize?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 batch_linger_ms = 16;
+   */
+  batchLingerMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional modal.client.SchedulerPlacement scheduler_placement = 17;
+   */
+  schedulerPlacement?: SchedulerPlacement | undefined;
+
+  /**
+   * @generated from field: optional string cloud_provider_str = 18;
+   */
+  cloudProviderStr?: string | undefined;
+
+  /**
+   * @generated from field: bool replace_cloud_bucket_mounts = 19;
+   */
+  replaceCloudBucketMounts: boolean;
+
+  /**
+   * @generated from field: optional int32 pinned_app_version = 21;
+   */
+  pinnedAppVersion?: number | undefined;
+
+  /**
+   * @generated from field: optional string routing_region = 22;
+   */
+  routingRegion?: string | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionOptions.
+ * Use `create(FunctionOptionsSchema)` to create a new message.
+ */
+export const FunctionOptionsSchema: GenMessage<FunctionOptions> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 14);
+
+/**
+ * A variant of a function: a class with arguments, other options, or both. The same request gives the same variant.
+ *
+ * @generated from message modal.client.FunctionBindParamsRequest
+ */
+export type FunctionBindParamsRequest = Message<"modal.client.FunctionBindParamsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * opaque
+   *
+   * @generated from field: bytes serialized_params = 2;
+   */
+  serializedParams: Uint8Array;
+
+  /**
+   * @generated from field: modal.client.FunctionOptions function_options = 3;
+   */
+  functionOptions?: FunctionOptions | undefined;
+
+  /**
+   * @generated from field: string environment_name = 4;
+   */
+  environmentName: string;
+
+  /**
+   * @generated from field: string auth_secret = 5;
+   */
+  authSecret: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionBindParamsRequest.
+ * Use `create(FunctionBindParamsRequestSchema)` to create a new message.
+ */
+export const FunctionBindParamsRequestSchema: GenMessage<FunctionBindParamsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 15);
+
+/**
+ * @generated from message modal.client.FunctionBindParamsResponse
+ */
+export type FunctionBindParamsResponse = Message<"modal.client.FunctionBindParamsResponse"> & {
+  /**
+   * @generated from field: string bound_function_id = 1;
+   */
+  boundFunctionId: string;
+
+  /**
+   * @generated from field: modal.client.FunctionHandleMetadata handle_metadata = 2;
+   */
+  handleMetadata?: FunctionHandleMetadata | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionBindParamsResponse.
+ * Use `create(FunctionBindParamsResponseSchema)` to create a new message.
+ */
+export const FunctionBindParamsResponseSchema: GenMessage<FunctionBindParamsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 16);
+
+/**
+ * @generated from message modal.client.FunctionGetByIdRequest
+ */
+export type FunctionGetByIdRequest = Message<"modal.client.FunctionGetByIdRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetByIdRequest.
+ * Use `create(FunctionGetByIdRequestSchema)` to create a new message.
+ */
+export const FunctionGetByIdRequestSchema: GenMessage<FunctionGetByIdRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 17);
+
+/**
+ * @generated from message modal.client.FunctionGetByIdResponse
+ */
+export type FunctionGetByIdResponse = Message<"modal.client.FunctionGetByIdResponse"> & {
+  /**
+   * @generated from field: modal.client.FunctionData function = 1;
+   */
+  function?: FunctionData | undefined;
+
+  /**
+   * @generated from field: modal.client.FunctionHandleMetadata handle_metadata = 2;
+   */
+  handleMetadata?: FunctionHandleMetadata | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetByIdResponse.
+ * Use `create(FunctionGetByIdResponseSchema)` to create a new message.
+ */
+export const FunctionGetByIdResponseSchema: GenMessage<FunctionGetByIdResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 18);
+
+/**
+ * @generated from message modal.client.FunctionUpdateSchedulingParamsRequest
+ */
+export type FunctionUpdateSchedulingParamsRequest = Message<"modal.client.FunctionUpdateSchedulingParamsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * older clients
+   *
+   * @generated from field: uint32 warm_pool_size_override = 2;
+   */
+  warmPoolSizeOverride: number;
+
+  /**
+   * those that are set
+   *
+   * @generated from field: modal.client.AutoscalerSettings settings = 3;
+   */
+  settings?: AutoscalerSettings | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionUpdateSchedulingParamsRequest.
+ * Use `create(FunctionUpdateSchedulingParamsRequestSchema)` to create a new message.
+ */
+export const FunctionUpdateSchedulingParamsRequestSchema: GenMessage<FunctionUpdateSchedulingParamsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 19);
+
+/**
+ * @generated from message modal.client.FunctionUpdateSchedulingParamsResponse
+ */
+export type FunctionUpdateSchedulingParamsResponse = Message<"modal.client.FunctionUpdateSchedulingParamsResponse"> & {
+  /**
+   * @generated from field: modal.client.AutoscalerSettings current_settings = 1;
+   */
+  currentSettings?: AutoscalerSettings | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionUpdateSchedulingParamsResponse.
+ * Use `create(FunctionUpdateSchedulingParamsResponseSchema)` to create a new message.
+ */
+export const FunctionUpdateSchedulingParamsResponseSchema: GenMessage<FunctionUpdateSchedulingParamsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 20);
+
+/**
+ * @generated from message modal.client.FunctionGetSchedulingParamsRequest
+ */
+export type FunctionGetSchedulingParamsRequest = Message<"modal.client.FunctionGetSchedulingParamsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetSchedulingParamsRequest.
+ * Use `create(FunctionGetSchedulingParamsRequestSchema)` to create a new message.
+ */
+export const FunctionGetSchedulingParamsRequestSchema: GenMessage<FunctionGetSchedulingParamsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 21);
+
+/**
+ * Where a function's scaling comes from: its definition, and what has been changed since.
+ *
+ * @generated from message modal.client.AutoscalerConfiguration
+ */
+export type AutoscalerConfiguration = Message<"modal.client.AutoscalerConfiguration"> & {
+  /**
+   * what holds
+   *
+   * @generated from field: modal.client.AutoscalerSettings settings = 1;
+   */
+  settings?: AutoscalerSettings | undefined;
+
+  /**
+   * @generated from field: modal.client.AutoscalerSettings default_settings = 3;
+   */
+  defaultSettings?: AutoscalerSettings | undefined;
+
+  /**
+   * as defined
+   *
+   * @generated from field: modal.client.AutoscalerSettings static_settings = 4;
+   */
+  staticSettings?: AutoscalerSettings | undefined;
+
+  /**
+   * @generated from field: modal.client.AutoscalerSettings override_settings = 5;
+   */
+  overrideSettings?: AutoscalerSettings | undefined;
+};
+
+/**
+ * Describes the message modal.client.AutoscalerConfiguration.
+ * Use `create(AutoscalerConfigurationSchema)` to create a new message.
+ */
+export const AutoscalerConfigurationSchema: GenMessage<AutoscalerConfiguration> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 22);
+
+/**
+ * @generated from message modal.client.FunctionGetSchedulingParamsResponse
+ */
+export type FunctionGetSchedulingParamsResponse = Message<"modal.client.FunctionGetSchedulingParamsResponse"> & {
+  /**
+   * @generated from field: modal.client.AutoscalerConfiguration autoscaler_configuration = 1;
+   */
+  autoscalerConfiguration?: AutoscalerConfiguration | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetSchedulingParamsResponse.
+ * Use `create(FunctionGetSchedulingParamsResponseSchema)` to create a new message.
+ */
+export const FunctionGetSchedulingParamsResponseSchema: GenMessage<FunctionGetSchedulingParamsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 23);
+
+/**
+ * How many inputs a container of the function should run now, between its target and its maximum.
+ *
+ * @generated from message modal.client.FunctionGetDynamicConcurrencyRequest
+ */
+export type FunctionGetDynamicConcurrencyRequest = Message<"modal.client.FunctionGetDynamicConcurrencyRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: uint32 target_concurrency = 2;
+   */
+  targetConcurrency: number;
+
+  /**
+   * @generated from field: uint32 max_concurrency = 3;
+   */
+  maxConcurrency: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetDynamicConcurrencyRequest.
+ * Use `create(FunctionGetDynamicConcurrencyRequestSchema)` to create a new message.
+ */
+export const FunctionGetDynamicConcurrencyRequestSchema: GenMessage<FunctionGetDynamicConcurrencyRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 24);
+
+/**
+ * @generated from message modal.client.FunctionGetDynamicConcurrencyResponse
+ */
+export type FunctionGetDynamicConcurrencyResponse = Message<"modal.client.FunctionGetDynamicConcurrencyResponse"> & {
+  /**
+   * @generated from field: uint32 concurrency = 1;
+   */
+  concurrency: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetDynamicConcurrencyResponse.
+ * Use `create(FunctionGetDynamicConcurrencyResponseSchema)` to create a new message.
+ */
+export const FunctionGetDynamicConcurrencyResponseSchema: GenMessage<FunctionGetDynamicConcurrencyResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 25);
 
