@@ -20,8 +20,8 @@ export function identify(
 ): Caller | Promise<Caller> {
   const atDoor = callerAtDoor(peer);
   if (atDoor !== undefined) return admit(rpc, access, atDoor);
-  const tokenId = headerOf(metadata, "x-modal-token-id");
-  const tokenSecret = headerOf(metadata, "x-modal-token-secret");
+  const tokenId = credentialOf(metadata, "x-modal-token-id");
+  const tokenSecret = credentialOf(metadata, "x-modal-token-secret");
   if (tokenId === undefined || tokenSecret === undefined) {
     if (access === "anyone") return nobody;
     throw access === "user" || access === "userOrContainer" ? missingToken(rpc) : wrongSide(rpc, access);
@@ -32,6 +32,13 @@ export function identify(
     return admit(rpc, access, { kind: "user", tokenId });
   };
   return typeof valid === "boolean" ? known(valid) : valid.then(known);
+}
+
+/** The Go client says its credentials twice on some calls, and HTTP/2 joins what is said twice. */
+function credentialOf(metadata: Metadata, name: string): string | undefined {
+  const value = headerOf(metadata, name);
+  const [first, ...others] = value?.split(", ") ?? [];
+  return others.every((other) => other === first) ? first : value;
 }
 
 /** The identity that the port gave to a connection through a door; undefined for a connection from outside. */
