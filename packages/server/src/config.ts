@@ -55,6 +55,8 @@ export const serverConfigSchema = z.object({
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   times: timesSchema.prefault({}),
   limits: limitsSchema.prefault({}),
+  /** Refuse functions that ask for more than any worker has, instead of giving them what there is. */
+  strictResources: z.boolean().default(false),
 });
 
 export type Times = z.output<typeof timesSchema>;

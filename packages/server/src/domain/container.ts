@@ -1,6 +1,8 @@
 /** A container: one place on one worker where inputs of one function run. */
 import type { Id } from "@lydian/kit";
 
+import type { Gpus } from "./worker.ts";
+
 /**
  * `assigned` to a worker that has not answered yet, `starting` until its first word, `ready` for inputs, `draining`
  * takes no more of them, `gone` for ever.
@@ -27,6 +29,8 @@ export interface Container {
   fence: string;
   milliCpu: number;
   memoryMib: number;
+  /** Which accelerators of its worker it has. */
+  gpus: Gpus | undefined;
   /** Inputs that it holds. */
   held: number;
   /** Inputs that it has finished. */

@@ -1,6 +1,7 @@
 /** A function: what the clients define and call; a class counts as one whose inputs name a method. */
 import type { Id } from "@lydian/kit";
 
+import type { Needs } from "./worker.ts";
 import { noRetries, type RetryPolicy } from "./retry.ts";
 
 export interface FunctionRecord {
@@ -57,12 +58,24 @@ export interface FunctionPolicy {
   /** Each container takes one input, or batch, in its life. */
   singleUse: boolean;
   retry: RetryPolicy;
-  milliCpu: number;
-  memoryMib: number;
+  /** What a container needs of its worker, and is sure of. */
+  needs: Needs;
+  /** What a container may go up to; 0 is the worker's own limit. */
+  milliCpuLimit: number;
+  memoryLimitMib: number;
+  diskLimitMib: number;
+  network: NetworkPolicy;
   /** Time from assignment to the container's first word. */
   startupMs: number;
   /** Time that one attempt of an input may run. */
   timeoutMs: number;
+}
+
+/** What a container's own connections reach besides its door. */
+export interface NetworkPolicy {
+  /** Nothing but `allowedCidrs`. */
+  restricted: boolean;
+  allowedCidrs: readonly string[];
 }
 
 /** Of a function that has no definition yet, and what a policy of an earlier version did not say. */
@@ -76,8 +89,11 @@ export const emptyPolicy: FunctionPolicy = {
   batchSize: 0,
   singleUse: false,
   retry: noRetries,
-  milliCpu: 0,
-  memoryMib: 0,
+  needs: { milliCpu: 0, memoryMib: 0, gpus: [], regions: [], cloud: "" },
+  milliCpuLimit: 0,
+  memoryLimitMib: 0,
+  diskLimitMib: 0,
+  network: { restricted: false, allowedCidrs: [] },
   startupMs: 0,
   timeoutMs: 0,
 };

@@ -11,7 +11,7 @@ import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { decodeDefinition, encodeDefinition } from "./handle.ts";
 import { withOptions } from "./options.ts";
-import { functionPolicy } from "./policy.ts";
+import { functionPolicy, gpusOf } from "./policy.ts";
 
 export interface BindRequest {
   functionId: string;
@@ -61,10 +61,14 @@ function variantOf(
   base: FunctionRecord,
   own: Pick<FunctionRecord, "id" | "createdAt"> & { binding: Binding },
 ): FunctionRecord {
-  const { options } = own.binding;
+  const { options: bytes } = own.binding;
+  const options = bytes.length === 0 ? undefined : fromBinary(FunctionOptionsSchema, bytes);
   const defined = decodeDefinition(base);
-  const definition = options.length === 0 ? defined : withOptions(defined, fromBinary(FunctionOptionsSchema, options));
-  return { ...base, ...own, definition: encodeDefinition(definition), policy: functionPolicy(definition, "variant") };
+  const definition = options === undefined ? defined : withOptions(defined, options);
+  // A choice of accelerators stands beside the definition.
+  const gpus = options?.resources === undefined ? base.policy.needs.gpus : gpusOf([definition]);
+  const policy = functionPolicy(definition, "variant", gpus);
+  return { ...base, ...own, definition: encodeDefinition(definition), policy };
 }
 
 function bindingKey(baseId: string, parameters: Uint8Array, options: Uint8Array): string {

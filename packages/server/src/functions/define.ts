@@ -3,16 +3,16 @@ import type { Function } from "@lydian/contract";
 
 import { livingApp } from "../apps/create.ts";
 import type { Context } from "../domain/context.ts";
-import { type ClassRecord, emptyPolicy, type FunctionRecord } from "../domain/function.ts";
+import { type ClassRecord, emptyPolicy, type FunctionPolicy, type FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { rebindVariants } from "./bind.ts";
 import { encodeDefinition } from "./handle.ts";
-import { functionPolicy } from "./policy.ts";
 
 export interface Definition {
   appId: string;
   definition: Function;
+  policy: FunctionPolicy;
   /** From an earlier step, or empty. */
   existingId: string;
   clientVersion: string;
@@ -61,7 +61,7 @@ export async function defineFunction(tx: Tx, request: Definition, context: Conte
     definition: encodeDefinition(definition),
     clientVersion: request.clientVersion,
     imageId: definition.imageId,
-    policy: functionPolicy(definition),
+    policy: request.policy,
     createdAt: existing?.createdAt ?? context.now,
     binding: undefined,
   };

@@ -1,11 +1,19 @@
 /** How a function scales, read from its definition; defaults as the clients document them. */
-import type { Function } from "@lydian/contract";
+import { type Function, NetworkAccess_NetworkAccessType } from "@lydian/contract";
 
-import type { FunctionPolicy } from "../domain/function.ts";
+import type { FunctionPolicy, NetworkPolicy } from "../domain/function.ts";
 import { noRetries, type RetryPolicy } from "../domain/retry.ts";
+import type { Gpus, Needs } from "../domain/worker.ts";
 
 /** What a function gets that asks for nothing. */
-const defaults = { milliCpu: 125, memoryMib: 128, scaledownMs: 60_000, startupMs: 300_000, timeoutMs: 300_000 };
+const defaults = {
+  milliCpu: 125,
+  milliCpuAbove: 16_000,
+  memoryMib: 128,
+  scaledownMs: 60_000,
+  startupMs: 300_000,
+  timeoutMs: 300_000,
+};
 
 const leastDefaultStartupMs = 60_000;
 
@@ -16,12 +24,17 @@ const mostContainers = 1_000;
  * `of` says which containers it is for. A class that takes arguments is only ever called through its variants, so of
  * itself it keeps no container.
  */
-export function functionPolicy(definition: Function, of: "itself" | "variant" = "itself"): FunctionPolicy {
+export function functionPolicy(
+  definition: Function,
+  of: "itself" | "variant" = "itself",
+  gpus: readonly Gpus[] = gpusOf([definition]),
+): FunctionPolicy {
   const { autoscalerSettings: settings, resources } = definition;
   const scaledownSeconds = settings?.scaledownWindow ?? definition.taskIdleTimeoutSecs;
   const maxConcurrency = definition.maxConcurrentInputs || 1;
   const targetConcurrency = Math.min(definition.targetConcurrentInputs || maxConcurrency, maxConcurrency);
   const batchSize = definition.batchMaxSize;
+  const milliCpu = resources?.milliCpu || defaults.milliCpu;
   const takesArguments = (definition.classParameterInfo?.schema.length ?? 0) > 0;
   return {
     minContainers: takesArguments && of === "itself" ? 0 : (settings?.minContainers ?? definition.warmPoolSize),
@@ -33,8 +46,11 @@ export function functionPolicy(definition: Function, of: "itself" | "variant" = 
     batchSize,
     singleUse: definition.singleUseContainers || definition.maxInputs === 1,
     retry: retryPolicy(definition),
-    milliCpu: resources?.milliCpu || defaults.milliCpu,
-    memoryMib: resources?.memoryMb || defaults.memoryMib,
+    needs: { milliCpu, memoryMib: resources?.memoryMb || defaults.memoryMib, ...placeOf(definition), gpus },
+    milliCpuLimit: resources?.milliCpuMax || milliCpu + defaults.milliCpuAbove,
+    memoryLimitMib: resources?.memoryMbMax ?? 0,
+    diskLimitMib: resources?.ephemeralDiskMb ?? 0,
+    network: networkPolicy(definition),
     startupMs: startupMs(definition),
     timeoutMs: definition.timeoutSecs * 1000 || defaults.timeoutMs,
   };
@@ -47,6 +63,27 @@ export function functionPolicy(definition: Function, of: "itself" | "variant" = 
 function startupMs({ startupTimeoutSecs, timeoutSecs }: Function): number {
   const asked = startupTimeoutSecs * 1000 || defaults.startupMs;
   return startupTimeoutSecs === timeoutSecs ? Math.max(asked, leastDefaultStartupMs) : asked;
+}
+
+/** What each of a function's forms asks for, the preferred one first. */
+export function gpusOf(forms: readonly Function[]): Gpus[] {
+  return forms.flatMap(({ resources }) => {
+    const { gpuType: kind = "", count = 0 } = resources?.gpuConfig ?? {};
+    return count > 0 ? [{ kind: kind === "" ? "ANY" : kind, count }] : [];
+  });
+}
+
+function placeOf({ schedulerPlacement, cloudProviderStr }: Function): Pick<Needs, "regions" | "cloud"> {
+  return { regions: schedulerPlacement?.regions ?? [], cloud: cloudProviderStr };
+}
+
+function networkPolicy({ blockNetwork, networkAccess }: Function): NetworkPolicy {
+  const type = networkAccess?.networkAccessType;
+  const restricted =
+    blockNetwork ||
+    type === NetworkAccess_NetworkAccessType.BLOCKED ||
+    type === NetworkAccess_NetworkAccessType.ALLOWLIST;
+  return { restricted, allowedCidrs: networkAccess?.allowedCidrs ?? [] };
 }
 
 function retryPolicy({ retryPolicy: asked }: Function): RetryPolicy {

@@ -9,10 +9,14 @@ import {
   FunctionPrecreateResponseSchema,
   FunctionSchema$,
   type ModalClient,
+  Warning_WarningType,
 } from "@lydian/contract";
 
 import { fail } from "../errors.ts";
 import { defineClass, defineFunction, reserveFunction } from "../functions/define.ts";
+import { checkFit } from "../functions/fit.ts";
+import { functionPolicy, gpusOf } from "../functions/policy.ts";
+import { reviewDefinition } from "../functions/review.ts";
 import { bindFunction } from "../functions/bind.ts";
 import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
 import { findClass, findFunction } from "../functions/lookup.ts";
@@ -22,6 +26,7 @@ import { isClassName } from "./adapter-status.ts";
 import { type Platform, once } from "./platform.ts";
 
 export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
+  const { strictResources: strict } = platform.config;
   return {
     functionPrecreate: user((request, call) =>
       once(platform, call, FunctionPrecreateResponseSchema, async (tx, context) => {
@@ -43,16 +48,23 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     ),
     functionCreate: user((request, call) =>
       once(platform, call, FunctionCreateResponseSchema, async (tx, context) => {
-        const definition = definitionIn(request);
-        refuseUnsupported(definition);
+        const forms = formsIn(request);
+        const [definition] = forms;
+        const concessions = reviewDefinition(definition);
+        const policy = functionPolicy(definition, "itself", gpusOf(forms));
+        const lacking = checkFit(definition.functionName, policy, platform.sessions.workers(), { strict });
         const { appId, existingFunctionId: existingId } = request;
         const clientVersion = clientVersionOf(call);
-        const record = await defineFunction(tx, { appId, definition, existingId, clientVersion }, context);
+        const record = await defineFunction(tx, { appId, definition, policy, existingId, clientVersion }, context);
         return {
           functionId: record.id,
           function: definition,
           functionData: functionData(definition),
           handleMetadata: functionHandle(record, definition),
+          serverWarnings: [
+            ...concessions.map((message) => ({ type: Warning_WarningType.FUNCTION_CONFIGURATION, message })),
+            ...lacking.map((message) => ({ type: Warning_WarningType.RESOURCE_LIMIT, message })),
+          ],
         };
       }),
     ),
@@ -97,24 +109,13 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   };
 }
 
-/** A definition comes alone, or as the best of several when there is a choice of accelerators. */
-function definitionIn(request: FunctionCreateRequest): Function {
-  const definition = request.function ?? request.functionData?.rankedFunctions[0]?.function;
-  if (definition === undefined) throw fail("invalidArgument", "The request defines no function.");
-  return definition;
-}
-
-/** Better refused than ignored: what the containers of this version cannot give. */
-function refuseUnsupported(definition: Function): void {
-  const { functionName: name, resources } = definition;
-  const missing = (what: string): never => {
-    throw fail("unimplemented", `Function "${name}" asks for ${what}, which this version of Lydian does not have yet.`);
-  };
-  if (definition.secretIds.length > 0) missing("secrets");
-  if (definition.volumeMounts.length > 0) missing("volumes");
-  if (definition.webhookConfig !== undefined && definition.webhookConfig.type !== 0) missing("a web endpoint");
-  if (definition.schedule !== undefined) missing("a schedule");
-  if ((resources?.gpuConfig?.count ?? 0) > 0) missing("a GPU");
+/** A definition comes alone, or in several forms, the preferred one first, when there is a choice of accelerators. */
+function formsIn({ function: alone, functionData: data }: FunctionCreateRequest): [Function, ...Function[]] {
+  const ranked = (data?.rankedFunctions ?? []).toSorted((a, b) => a.rank - b.rank);
+  const forms = ranked.flatMap(({ function: form }) => (form === undefined ? [] : [form]));
+  const [first = alone, ...others] = forms;
+  if (first === undefined) throw fail("invalidArgument", "The request defines no function.");
+  return [first, ...others];
 }
 
 function notThere(functionId: string): Error {

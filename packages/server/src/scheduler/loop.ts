@@ -8,9 +8,9 @@ import { demandBell } from "../domain/bells.ts";
 import type { Container } from "../domain/container.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import type { Capacity, WorkerView } from "../domain/worker.ts";
+import type { Needs, WorkerView } from "../domain/worker.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
-import { inTurn, place, type Placement, roomOf, startCountsMs } from "./place.ts";
+import { cutDown, inTurn, place, type Placement, roomOf, startCountsMs } from "./place.ts";
 import { reclaim } from "./reclaim.ts";
 
 /** What the scheduler asks of the workers' sessions. Both are repeatable. */
@@ -86,13 +86,12 @@ export class Scheduler {
     const { tooLate, toKill, nextDue } = overdue(view, now);
     for (const container of toKill) hands.stop(container, "it did not end in time");
     const scalings = decide(view, now);
-    const { placements, unplaced, free } = place(
-      requests(view, scalings),
-      roomOf(hands.workers(), view.containers, now),
-    );
+    const workers = hands.workers();
+    const rooms = roomOf(workers, view.containers, now);
+    const { placements, unplaced, left } = place(requests(view, scalings, workers), rooms);
     for (const container of await this.#start(placements)) hands.assign(container);
     const idle = scalings.flatMap(({ scaling }) => scaling.drain);
-    await this.#end(tooLate, [...idle, ...reclaim(unplaced, free, view.containers, view.demands)]);
+    await this.#end(tooLate, [...idle, ...reclaim(unplaced, left, view.containers, view.demands)]);
     this.#setAlarm(
       Math.min(nextDue, ...scalings.map(({ scaling }) => scaling.lookAgainAt ?? Number.POSITIVE_INFINITY)),
     );
@@ -118,9 +117,9 @@ export class Scheduler {
     const now = clock.now();
     return store.write(async (tx) => {
       const started: Container[] = [];
-      for (const { request, workerId } of placements) {
+      for (const { request, workerId, gpus } of placements) {
         if (!(await isStillWanted(tx, request))) continue;
-        const container = newContainer(request, workerId, { id: newId("ta"), now });
+        const container = newContainer(request, { workerId, gpus }, { id: newId("ta"), now });
         await tx.containers.insert(container);
         started.push(container);
       }
@@ -144,14 +143,21 @@ function decide(view: View, now: number): { demand: Demand; scaling: Scaling }[]
   }));
 }
 
-type Request = Demand & Capacity;
+type Request = Demand & Needs;
 
-function requests(view: View, scalings: readonly { demand: Demand; scaling: Scaling }[]): Request[] {
+function requests(
+  view: View,
+  scalings: readonly { demand: Demand; scaling: Scaling }[],
+  workers: readonly WorkerView[],
+): Request[] {
   const counts = Map.groupBy(view.containers, ({ functionId }) => functionId);
   return inTurn(
     scalings.map(({ demand, scaling: { start: wants } }) => {
-      const { milliCpu, memoryMib } = demand.policy;
-      return { of: { ...demand, milliCpu, memoryMib }, has: counts.get(demand.functionId)?.length ?? 0, wants };
+      return {
+        of: { ...demand, ...cutDown(demand.policy.needs, workers) },
+        has: counts.get(demand.functionId)?.length ?? 0,
+        wants,
+      };
     }),
   );
 }
@@ -183,7 +189,11 @@ async function isStillWanted(tx: Tx, demand: Demand): Promise<boolean> {
   return app !== undefined && isAlive(app.state);
 }
 
-function newContainer(demand: Demand, workerId: string, made: { id: Container["id"]; now: number }): Container {
+function newContainer(
+  demand: Request,
+  { workerId, gpus }: Pick<Container, "workerId" | "gpus">,
+  made: { id: Container["id"]; now: number },
+): Container {
   return {
     id: made.id,
     functionId: demand.functionId,
@@ -192,8 +202,9 @@ function newContainer(demand: Demand, workerId: string, made: { id: Container["i
     workerId,
     state: "assigned",
     fence: randomText(16),
-    milliCpu: demand.policy.milliCpu,
-    memoryMib: demand.policy.memoryMib,
+    milliCpu: demand.milliCpu,
+    memoryMib: demand.memoryMib,
+    gpus,
     held: 0,
     finished: 0,
     createdAt: made.now,

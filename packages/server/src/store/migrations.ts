@@ -86,6 +86,8 @@ export const migrations: readonly string[] = [
 
   CREATE INDEX apps_deployed ON apps (environment_id, name) WHERE state = 'deployed';
   ALTER TABLE containers ADD COLUMN definition_id TEXT NOT NULL DEFAULT '';
+  ALTER TABLE containers ADD COLUMN gpu_kind TEXT;
+  ALTER TABLE containers ADD COLUMN gpu_count INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE functions ADD COLUMN delayed INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE functions ADD COLUMN base_id TEXT;
   ALTER TABLE functions ADD COLUMN binding_key TEXT;
