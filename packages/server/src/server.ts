@@ -36,7 +36,7 @@ import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
 import type { Platform } from "./rpc/platform.ts";
 import { scalingRpcs } from "./rpc/scaling.ts";
 import { workerRpcs } from "./rpc/workers.ts";
-import { Scheduler } from "./scheduler/loop.ts";
+import { Scheduler, type SchedulerDeps } from "./scheduler/loop.ts";
 import { openStore } from "./store/sqlite.ts";
 import { doorResolver } from "./workers/doors.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
@@ -81,7 +81,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const timeouts = new Timeouts(shared);
   const alarms = new Alarms(shared);
   const platform: Platform = { ...shared, config, content, logBook, presence, sessions, timeouts };
-  const scheduler = new Scheduler({ ...shared, hands: sessions });
+  const tell: SchedulerDeps["tell"] = (to, text) => {
+    logBook
+      .say(to, clock.now(), text)
+      .catch((error: unknown) => log.warn({ err: error, ...to }, "a notice is not in the log"));
+  };
+  const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
   const links = new BlobLinks(serverKey, () => clock.now());
   const rpcs = [

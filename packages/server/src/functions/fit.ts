@@ -20,17 +20,24 @@ export function checkFit(
   if (workers.length === 0) return [];
   refuseMissingGpus(name, policy, workers);
   refuseMissingPlace(name, policy, workers);
+  const { regions, cloud } = policy.needs;
+  const nowhere =
+    (regions.length > 0 && workers.every(({ labels }) => labels["region"] === undefined)) ||
+    (cloud !== "" && workers.every(({ labels }) => labels["cloud"] === undefined));
+  const place = [...regions, ...(cloud ? [cloud] : [])].join(", ");
+  const anywhere = `Function "${name}" asks for a place (${place}), and the workers name none. It runs on any of them.`;
   const most = largest(workers);
   const amounts: readonly [keyof Capacity, (amount: number) => string][] = [
     ["milliCpu", (amount) => `${amount / 1000} cores`],
     ["memoryMib", (amount) => `${amount} MiB of memory`],
   ];
   const lacking = amounts.filter(([key]) => policy.needs[key] > most[key]);
-  return lacking.map(([key, text]) => {
+  const cut = lacking.map(([key, text]) => {
     const sentence = `Function "${name}" asks for ${text(policy.needs[key])}, and the largest worker has ${text(most[key])}.`;
     if (strict) throw fail("invalidArgument", sentence, { hint: "Ask for less" });
     return `${sentence} Its containers get those.`;
   });
+  return nowhere ? [anywhere, ...cut] : cut;
 }
 
 function refuseMissingGpus(name: string, { needs }: FunctionPolicy, workers: readonly WorkerView[]): void {

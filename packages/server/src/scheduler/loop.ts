@@ -12,6 +12,7 @@ import type { Needs, WorkerView } from "../domain/worker.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
 import { cutDown, inTurn, place, type Placement, roomOf, startCountsMs } from "./place.ts";
 import { reclaim } from "./reclaim.ts";
+import { Shortage, shortageLine } from "./shortage.ts";
 
 /** What the scheduler asks of the workers' sessions. Both are repeatable. */
 export interface Hands {
@@ -27,6 +28,8 @@ export interface SchedulerDeps {
   clock: Clock;
   newId: NewId;
   hands: Hands;
+  /** Writes into a function's log. */
+  tell(to: { appId: string; functionId: string }, text: string): void;
   log: Logger;
 }
 
@@ -44,6 +47,7 @@ interface View {
 export class Scheduler {
   readonly #deps: SchedulerDeps;
   readonly #closing = new AbortController();
+  readonly #shortage = new Shortage();
   #alarm: Timer | undefined;
   #loop: Promise<void> = Promise.resolve();
 
@@ -92,9 +96,10 @@ export class Scheduler {
     for (const container of await this.#start(placements)) hands.assign(container);
     const idle = scalings.flatMap(({ scaling }) => scaling.drain);
     await this.#end(tooLate, [...idle, ...reclaim(unplaced, left, view.containers, view.demands)]);
-    this.#setAlarm(
-      Math.min(nextDue, ...scalings.map(({ scaling }) => scaling.lookAgainAt ?? Number.POSITIVE_INFINITY)),
-    );
+    const shortage = this.#shortage.look(unplaced, view.containers, now);
+    for (const wanting of shortage.tell) this.#deps.tell(wanting, shortageLine(wanting));
+    const looks = [shortage.lookAgainAt, ...scalings.map(({ scaling }) => scaling.lookAgainAt)];
+    this.#setAlarm(Math.min(nextDue, ...looks.filter((at) => at !== undefined)));
   }
 
   async #end(tooLate: readonly Container[], idle: readonly Container[]): Promise<void> {
