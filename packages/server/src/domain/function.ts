@@ -65,6 +65,8 @@ export interface FunctionPolicy {
   memoryLimitMib: number;
   diskLimitMib: number;
   network: NetworkPolicy;
+  /** Its containers may take inputs and give outputs, and nothing else of the platform's. */
+  restricted: boolean;
   /** Time from assignment to the container's first word. */
   startupMs: number;
   /** Time that one attempt of an input may run. */
@@ -94,6 +96,7 @@ export const emptyPolicy: FunctionPolicy = {
   memoryLimitMib: 0,
   diskLimitMib: 0,
   network: { restricted: false, allowedCidrs: [] },
+  restricted: false,
   startupMs: 0,
   timeoutMs: 0,
 };

@@ -51,6 +51,7 @@ export function functionPolicy(
     memoryLimitMib: resources?.memoryMbMax ?? 0,
     diskLimitMib: resources?.ephemeralDiskMb ?? 0,
     network: networkPolicy(definition),
+    restricted: definition.untrusted,
     startupMs: startupMs(definition),
     timeoutMs: definition.timeoutSecs * 1000 || defaults.timeoutMs,
   };

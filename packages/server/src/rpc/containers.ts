@@ -20,7 +20,7 @@ import { failedToInitialize } from "../containers/end.ts";
 import { containerBell, inputsBell } from "../domain/bells.ts";
 import { fail } from "../errors.ts";
 import { giveData } from "../calls/give-data.ts";
-import { type ContainerCaller, type Rpcs, container, userOrContainer } from "./adapter-access.ts";
+import { type ContainerCaller, type Rpcs, container, userOrAnyContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import { callIdOf, chunkOf } from "./data-stream.ts";
 import type { Deliveries } from "../calls/deliveries.ts";
@@ -90,7 +90,7 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       await store.write((tx) => failedToInitialize(tx, caller.id, encoded, contextOf(platform)));
       return {};
     }),
-    containerStop: userOrContainer(async ({ taskId }, { caller }) => {
+    containerStop: userOrAnyContainer(async ({ taskId }, { caller }) => {
       if (caller.kind === "container" && caller.id !== taskId) {
         throw fail("permissionDenied", "A container can stop only itself.");
       }
