@@ -4,7 +4,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 
-import { ModalClient, worker } from "@lydian/contract";
+import { ModalClient, operator, worker } from "@lydian/contract";
 import { Bells, type Clock, type Logger, hasCode, idMaker, writeDurably } from "@lydian/kit";
 
 import { Presence } from "./apps/presence.ts";
@@ -33,6 +33,7 @@ import { identityRpcs } from "./rpc/identity.ts";
 import { imageRpcs } from "./rpc/images.ts";
 import { logRpcs } from "./rpc/logs.ts";
 import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
+import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
 import { scalingRpcs } from "./rpc/scaling.ts";
 import { workerRpcs } from "./rpc/workers.ts";
@@ -91,6 +92,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const links = new BlobLinks(serverKey, () => clock.now());
   const rpcs = [
     ...bind(ModalClient, ...families(platform, deliveries, links)),
+    ...bind(operator.Operators, operatorRpcs(platform)),
     ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors })),
   ];
   const port = await openPort(options, platform, links, uploads, rpcs);

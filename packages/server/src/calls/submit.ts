@@ -57,6 +57,7 @@ export async function submitCall(
     parentInputId: submission.parentInputId,
     inputs: 0,
     unfinished: 0,
+    failed: 0,
     createdAt: context.now,
     finishedAt: undefined,
     acknowledgedAt: undefined,

@@ -25,12 +25,13 @@ export async function transition(
   const made = step(input, event, context.now);
   if (made === undefined) return undefined;
   const { next } = made;
-  await tx.inputs.update(next);
+  const succeeded = event.kind === "report" && event.outcome === "success";
+  await tx.inputs.update(next, { succeeded });
   await count(tx, input, next, context);
   if ("ends" in made) {
     const ends = made.ends === "asReported" ? report : { result: failureResult(made.ends), startedAt: undefined };
     if (ends === undefined) throw new Error(`input ${input.id} ends as reported, but nothing was`);
-    await finish(tx, next, ends, context);
+    await finish(tx, next, ends, succeeded, context);
   }
   wake(tx, input, next);
   return next;
@@ -50,7 +51,13 @@ async function count(tx: Tx, before: Input, after: Input, { now }: Context): Pro
   await tx.containers.addHeld(holder, { held, finished: held < 0 && after.state === "done" ? 1 : 0 }, now);
 }
 
-async function finish(tx: Tx, input: Input, { result, startedAt }: Report, { now }: Context): Promise<void> {
+async function finish(
+  tx: Tx,
+  input: Input,
+  { result, startedAt }: Report,
+  succeeded: boolean,
+  { now }: Context,
+): Promise<void> {
   await tx.outputs.insert({
     callId: input.callId,
     inputId: input.id,
@@ -65,7 +72,14 @@ async function finish(tx: Tx, input: Input, { result, startedAt }: Report, { now
   if (call === undefined) throw new Error(`input ${input.id} has no call`);
   const unfinished = call.unfinished - 1;
   const state = settled({ state: call.state, unfinished });
-  await tx.calls.update({ ...call, unfinished, state, finishedAt: state === "finished" ? now : call.finishedAt });
+  const failed = call.failed + (succeeded ? 0 : 1);
+  await tx.calls.update({
+    ...call,
+    unfinished,
+    failed,
+    state,
+    finishedAt: state === "finished" ? now : call.finishedAt,
+  });
   tx.ring(callBell(call.id));
 }
 

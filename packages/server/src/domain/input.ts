@@ -17,7 +17,7 @@ export interface Input {
   /** Position in the call. */
   index: number;
   state: InputState;
-  /** The wire's FunctionInput, as the client sent it; empty once the input is done. */
+  /** The wire's FunctionInput, as the client sent it; empty once the input has succeeded. */
   payload: Uint8Array;
   /** Of a class; empty for a plain function. */
   method: string;

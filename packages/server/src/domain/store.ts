@@ -5,7 +5,7 @@
  * sound then and only then. Units run one after another, so a unit sees no half-done work of another.
  */
 import type { App, AppState } from "./app.ts";
-import type { Call } from "./call.ts";
+import type { Call, CallOutcome } from "./call.ts";
 import type { Container, ContainerState } from "./container.ts";
 import type { CallTarget, ClassRecord, Demand, FunctionRecord } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
@@ -59,6 +59,8 @@ export interface Apps {
   /** The one that is deployed under this name. */
   deployed(environmentId: string, name: string): Promise<App | undefined>;
   inStates(states: readonly AppState[]): Promise<App[]>;
+  /** Ids of those with this id or name. */
+  named(idOrName: string): Promise<string[]>;
 }
 
 export interface Functions {
@@ -67,6 +69,8 @@ export interface Functions {
   get(id: string): Promise<FunctionRecord | undefined>;
   target(id: string): Promise<CallTarget | undefined>;
   ofApp(appId: string): Promise<FunctionRecord[]>;
+  /** Ids of those with this id or name. */
+  named(idOrName: string): Promise<string[]>;
   demand(id: string): Promise<Demand | undefined>;
   /** The variant with this key. */
   bound(key: string): Promise<FunctionRecord | undefined>;
@@ -87,10 +91,20 @@ export interface Classes {
   ofApp(appId: string): Promise<ClassRecord[]>;
 }
 
+/** What is absent does not narrow the list. */
+export interface CallFilter {
+  createdAfter: number;
+  appIds: readonly string[] | undefined;
+  functionIds: readonly string[] | undefined;
+  state: CallOutcome | undefined;
+}
+
 export interface Calls {
   insert(call: Call): Promise<void>;
   get(id: string): Promise<Call | undefined>;
   update(call: Call): Promise<void>;
+  /** The newest first. */
+  newest(filter: CallFilter, limit: number): Promise<Call[]>;
   /** Those that this input's code made. */
   children(inputId: string): Promise<Call[]>;
   /** Those of an app take no more inputs; those that have an output for each are finished. */
@@ -102,8 +116,8 @@ export interface Calls {
 export interface Inputs {
   insert(input: Input): Promise<void>;
   get(id: string): Promise<Input | undefined>;
-  /** Writes all but the payload, which goes when the input is done. */
-  update(input: Input): Promise<void>;
+  /** Writes all but the payload, which goes when an input has succeeded: what failed may be tried again. */
+  update(input: Input, options?: { succeeded: boolean }): Promise<void>;
   /** The oldest that wait, in the order of their arrival; of one method, when one is given. */
   queued(functionId: string, limit: number, method?: string): Promise<Input[]>;
   /** Of all functions. */
@@ -118,6 +132,8 @@ export interface Inputs {
   holders(callId: string): Promise<string[]>;
   /** Those of a call, in order of their position. */
   ofCall(callId: string, limit: number): Promise<Input[]>;
+  /** Those of a call that ended without a value, with their payloads, after this position. */
+  failed(callId: string, after: number, limit: number): Promise<Input[]>;
   /** Delayed ones whose time has come, the earliest first. */
   due(now: number, limit: number): Promise<Input[]>;
   /** When the next delayed one is due. */

@@ -36,12 +36,14 @@ export function appsIn(database: DatabaseSync): Apps {
     database,
     `SELECT ${columns} FROM apps WHERE environment_id = :environmentId AND name = :name AND state = 'deployed'`,
   );
+  const named = prepare<{ id: string }>(database, `SELECT id FROM apps WHERE id = :idOrName OR name = :idOrName`);
   const first = (row: Row | undefined): App | undefined => row && toApp(row);
   return {
     insert: async (app) => void insert.run(toRow(app)),
     update: async (app) => void update.run(toRow(app)),
     get: async (id) => first(get.one({ id })),
     deployed: async (environmentId, name) => first(deployed.one({ environmentId, name })),
+    named: async (idOrName) => named.all({ idOrName }).map(({ id }) => id),
     inStates: async (states) => inStates.all({ states: list(states) }).map(toApp),
   };
 }

@@ -80,6 +80,7 @@ export function functionsIn(database: DatabaseSync): Functions {
     database,
     `UPDATE functions SET crash_streak = :crashStreak, not_before = :notBefore WHERE id = :id`,
   );
+  const named = prepare<{ id: string }>(database, `SELECT id FROM functions WHERE id = :idOrName OR name = :idOrName`);
   const first = (row: Row | undefined): FunctionRecord | undefined => row && toFunction(row);
   return {
     put: async ({ binding, policy, ...record }) =>
@@ -99,6 +100,7 @@ export function functionsIn(database: DatabaseSync): Functions {
       const row = target.one({ id });
       return row && { ...row, defined: row.defined === 1 };
     },
+    named: async (idOrName) => named.all({ idOrName }).map(({ id }) => id),
     ofApp: async (appId) => ofApp.all({ appId }).map(toFunction),
     demands: async () => demands.all().map(toDemand),
     demand: async (id) => {

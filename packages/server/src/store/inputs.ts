@@ -43,7 +43,7 @@ export function inputsIn(database: DatabaseSync): Inputs {
     database,
     `UPDATE inputs SET state = :state, attempt = :attempt, failures = :failures, crashes = :crashes,
        container_id = :containerId, claimed_at = :claimedAt, queued_at = :queuedAt, due_at = :dueAt, ending = :ending,
-       payload = iif(:state = 'done', x'', payload) WHERE id = :id`,
+       payload = iif(:succeeded, x'', payload) WHERE id = :id`,
   );
   const get = prepare<Row>(database, `SELECT ${columns} FROM inputs WHERE id = :id`);
   const ofFunction = `function_id = :functionId AND state = 'queued'`;
@@ -85,6 +85,11 @@ export function inputsIn(database: DatabaseSync): Inputs {
     `SELECT DISTINCT container_id AS id FROM inputs WHERE call_id = :callId AND state = 'claimed'`,
   );
   const ofCall = prepare<Row>(database, `SELECT ${bare} FROM inputs WHERE call_id = :callId ORDER BY idx LIMIT :limit`);
+  const failed = prepare<Row>(
+    database,
+    `SELECT ${columns} FROM inputs WHERE call_id = :callId AND state = 'done' AND length(payload) > 0 AND idx > :after
+     ORDER BY idx LIMIT :limit`,
+  );
   const due = prepare<Row>(
     database,
     `SELECT ${bare} FROM inputs WHERE state = 'delayed' AND due_at <= :now ORDER BY due_at LIMIT :limit`,
@@ -99,9 +104,21 @@ export function inputsIn(database: DatabaseSync): Inputs {
       const row = get.one({ id });
       return row && toInput(row);
     },
-    update: async (input) => {
+    update: async (input, { succeeded } = { succeeded: false }) => {
       const { id, state, attempt, failures, crashes, containerId, claimedAt, queuedAt, dueAt, ending } = toRow(input);
-      update.run({ id, state, attempt, failures, crashes, containerId, claimedAt, queuedAt, dueAt, ending });
+      update.run({
+        id,
+        state,
+        attempt,
+        failures,
+        crashes,
+        containerId,
+        claimedAt,
+        queuedAt,
+        dueAt,
+        ending,
+        succeeded: Number(succeeded),
+      });
     },
     queued: async (functionId, limit, method) =>
       (method === undefined
@@ -119,6 +136,7 @@ export function inputsIn(database: DatabaseSync): Inputs {
     cancellable: async (callId, limit) => cancellable.all({ callId, limit }).map(toInput),
     holders: async (callId) => holders.all({ callId }).map(({ id }) => id),
     ofCall: async (callId, limit) => ofCall.all({ callId, limit }).map(toInput),
+    failed: async (callId, after, limit) => failed.all({ callId, after, limit }).map(toInput),
     due: async (now, limit) => due.all({ now, limit }).map(toInput),
     nextDue: async () => orUndefined(nextDue.one()?.at ?? null),
   };

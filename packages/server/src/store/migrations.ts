@@ -81,6 +81,8 @@ export const migrations: readonly string[] = [
   CREATE INDEX inputs_delayed ON inputs (due_at) WHERE state = 'delayed';
   CREATE INDEX inputs_ending ON inputs (container_id) WHERE state = 'claimed' AND ending IS NOT NULL;
 
+  ALTER TABLE calls ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX calls_by_creation ON calls (created_at);
   ALTER TABLE calls ADD COLUMN parent_input_id TEXT NOT NULL DEFAULT '';
   CREATE INDEX calls_by_parent ON calls (parent_input_id) WHERE parent_input_id <> '';
 
