@@ -49,10 +49,13 @@ async function outputsOf(tx: Tx, query: OutputQuery): Promise<Awaited> {
   return { call, outputs: outputs.filter(({ entry }) => entry > after) };
 }
 
-/** The caller has the outputs: a finished call is forgotten after the time that a repeated request may take. */
+/**
+ * The caller has the outputs: a finished call is forgotten after the time that a repeated request may take. A map, whose
+ * client does not say how many inputs it has, is finished by this.
+ */
 export async function acknowledge(tx: Tx, callId: string, now: number): Promise<void> {
   const call = await tx.calls.get(callId);
-  if (call?.state === "finished" && call.acknowledgedAt === undefined) {
-    await tx.calls.update({ ...call, acknowledgedAt: now });
-  }
+  if (call === undefined || call.unfinished > 0 || call.acknowledgedAt !== undefined) return;
+  const finishedAt = call.finishedAt ?? now;
+  await tx.calls.update({ ...call, state: "finished", finishedAt, acknowledgedAt: now });
 }

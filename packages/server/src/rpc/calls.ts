@@ -69,7 +69,7 @@ export function callRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         waitMs: Math.min(request.timeout * 1000, platform.config.times.claimHold),
       };
       const { call, outputs } = await awaitOutputs(platform, query, signal);
-      if (request.clearOnSuccess && call.state === "finished") {
+      if (request.clearOnSuccess && call.unfinished === 0) {
         // Not waited for: a lost acknowledgement only means that the outputs are kept for longer.
         store
           .note((tx) => acknowledge(tx, callId, clock.now()))

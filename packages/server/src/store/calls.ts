@@ -57,7 +57,9 @@ export function callsIn(database: DatabaseSync): Calls {
   const forgettable = prepare<{ id: string }>(
     database,
     `SELECT id FROM (
-       SELECT id FROM calls WHERE finished_at < :finished UNION SELECT id FROM calls WHERE acknowledged_at < :acknowledged)
+       SELECT id FROM calls WHERE finished_at < :finished
+       UNION SELECT id FROM calls WHERE acknowledged_at < :acknowledged
+       UNION SELECT id FROM calls WHERE created_at < :finished AND state = 'open' AND unfinished = 0)
      LIMIT :limit`,
   );
   const deletions = ["outputs WHERE call_id", "chunks WHERE call_id", "inputs WHERE call_id", "calls WHERE id"].map(
