@@ -1,6 +1,7 @@
 /**
- * `npm run demo`: starts a platform in a temporary folder, runs a function on it with the unmodified public client, and
- * stops everything again. Each step shows the command that a person would type, what it prints, and how long it took.
+ * `npm run demo`: starts a platform in a temporary folder, runs a function on it in a container with the unmodified public
+ * client, and stops everything again. Each step shows the command that a person would type, what it prints, and how long
+ * it took. `npm run demo -- --runtime process` does the same without containers.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -58,8 +59,8 @@ function findClient(): { version: string; program: string } {
   );
 }
 
-async function startPlatform(data: string): Promise<ChildProcess> {
-  const args = ["up", "--port", "0", "--data", data, "--log-level", "warn"];
+async function startPlatform(data: string, more: readonly string[]): Promise<ChildProcess> {
+  const args = ["up", "--port", "0", "--data", data, "--log-level", "warn", ...more];
   heading("Start the platform", `bin/lydian ${args.join(" ")}`);
   const start = performance.now();
   const platform = spawn(join(root, "bin", "lydian"), args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -70,14 +71,20 @@ async function startPlatform(data: string): Promise<ChildProcess> {
     platform.once("error", reject);
     platform.once("close", () => resolve(false));
   });
-  if (!isReady) throw new DemoError("the platform did not start");
+  if (!isReady && more.length > 0) throw new DemoError("the platform did not start; it has said why");
+  if (!isReady) {
+    throw new DemoError(
+      "the platform did not start; it has said why, and what to do. " +
+        "The demo without containers, and without their isolation: npm run demo -- --runtime process",
+    );
+  }
   print(`   ready after ${style("green", secondsSince(start))}`);
   return platform;
 }
 
 async function runExample(client: { version: string; program: string }, data: string): Promise<void> {
   heading(
-    `Run ${example} with the public client ${client.version}`,
+    `Run ${example} with the public client ${client.version} (the first run on a machine makes the base image)`,
     `MODAL_CONFIG_PATH=${data}/profile.toml modal run ${example}`,
   );
   const start = performance.now();
@@ -109,11 +116,11 @@ async function stopPlatform(platform: ChildProcess): Promise<void> {
   print(`   stopped after ${style("green", secondsSince(start))}; nothing is left`);
 }
 
-async function demo(): Promise<void> {
+async function demo(more: readonly string[]): Promise<void> {
   const start = performance.now();
   const client = findClient();
   await using data = await mkdtempDisposable(join(tmpdir(), "lydian-demo-"));
-  const platform = await startPlatform(data.path);
+  const platform = await startPlatform(data.path, more);
   try {
     await runExample(client, data.path);
   } finally {
@@ -132,7 +139,7 @@ process.on("SIGTERM", () => {
 
 print(style("bold", "Lydian: serverless functions on your own machine"));
 try {
-  await demo();
+  await demo(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof DemoError)) throw error;
   print(`\n${style("red", "Error:")} ${error.message}`);

@@ -6,7 +6,14 @@ import { canInstallWithApt, installWithApt } from "./apt.mjs";
 import { SetupError, withLock } from "./stage.mjs";
 
 /** Program -> Debian's package. */
-const programs = { runc: "runc", conmon: "conmon", nft: "nftables", ip: "iproute2", mmdebstrap: "mmdebstrap" };
+const programs = {
+  runc: "runc",
+  conmon: "conmon",
+  "tini-static": "tini",
+  nft: "nftables",
+  ip: "iproute2",
+  mmdebstrap: "mmdebstrap",
+};
 
 /** Where system programs are, also when a user's PATH does not say so. */
 const systemFolders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];

@@ -78,6 +78,18 @@ test("tiers: a test that no tier runs fails", (t) => {
   );
 });
 
+test("tiers: a test that is declared after the file has waited fails", (t) => {
+  const files = {
+    "tests/host/bad.test.ts": 'test("a", () => {});\nconst platform = await start();\ntest("b", () => {});\n',
+    "tests/host/good.test.ts": 'const platform = await start();\ntest("a", async () => {\n  await b();\n});\n',
+  };
+  const findings = checkTiers(sampleTree(t, files));
+  assert.deepEqual(
+    findings.map((finding) => finding.split(" ")[0]),
+    ["tests/host/bad.test.ts"],
+  );
+});
+
 test("generated: fails without a script, and passes on what the script says", async (t) => {
   const none = sampleTree(t, { "packages/contract/package.json": "{}" });
   assert.match((await checkGenerated(none, () => assert.fail())).join(), /no script `generate`/);

@@ -44,8 +44,8 @@ test("clients: complete environments are left alone", async (t) => {
 });
 
 test("containers: names the packages of the programs that are missing", (t) => {
-  const root = sampleTree(t, { "a/runc": "", "b/conmon": "", "b/nft": "", "b/ip": "" });
-  for (const path of ["a/runc", "b/conmon", "b/ip"]) chmodSync(join(root, path), 0o755); // and nft cannot be run
+  const root = sampleTree(t, { "a/runc": "", "b/conmon": "", "b/nft": "", "b/ip": "", "b/tini-static": "" });
+  for (const path of ["a/runc", "b/conmon", "b/ip", "b/tini-static"]) chmodSync(join(root, path), 0o755); // and nft cannot be run
   const missing = missingPackages([join(root, "a"), join(root, "b")]);
   assert.deepEqual(missing, ["nftables", "mmdebstrap"]);
   assert.match(lack(missing), /apt-get install nftables mmdebstrap\).*--runtime process/);

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 
-import { modal, platformOfFile, testEachClient, usualRuntime } from "@lydian/testkit";
+import { modal, platformOfFile, testEachClient } from "@lydian/testkit";
 
-import { app } from "./scratch.ts";
+import { app } from "./stories.ts";
 
-const platform = await platformOfFile({ runtime: usualRuntime });
+const platform = await platformOfFile();
 
 /** The client sends what is larger than this by blob; pickling adds a few bytes. */
 const inlineLimit = 2 * 1024 * 1024;

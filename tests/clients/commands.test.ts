@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 
 import { type Program, modal, platformOfFile, testEachClient } from "@lydian/testkit";
 
-import { Scratch, app } from "./scratch.ts";
+import { app } from "./stories.ts";
 
 const platform = await platformOfFile();
 
@@ -22,9 +22,8 @@ testEachClient("`modal environment list` has the one environment", async (versio
 });
 
 testEachClient("`modal app list` shows an app that runs, and `modal app stop` ends it", async (version) => {
-  await using scratch = await Scratch.make();
-  await using run = modal(platform, version, ["run", app("patience.py::main"), "--folder", scratch.path]);
-  await scratch.sees("runs-");
+  await using run = modal(platform, version, ["run", app("patience.py::main")]);
+  await run.sees("it runs");
   const appId = /ap-\w{22}/.exec(run.output)?.[0] ?? "";
   assert.match(await succeeds(version, "app", "list"), new RegExp(`${appId}.* patience .* ephemeral .* 1 `));
   await succeeds(version, "app", "stop", appId, ...(version.startsWith("1.3.") ? [] : ["--yes"]));

@@ -1,16 +1,17 @@
-/** Functions in containers, as the stock client sees them: alone, limited, and outliving the worker. */
+/** Functions in containers, as the stock client sees them: alone, limited, and out of reach. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { test } from "node:test";
 
-import { type Platform, modal, newestClient, platformOfFile, testEachClient, usualRuntime } from "@lydian/testkit";
+import { type Platform, type Program, modal, newestClient, platformOfFile, usualRuntime } from "@lydian/testkit";
+import { probeHost } from "@lydian/worker";
 
-import { app } from "./scratch.ts";
+import { app, functionIn, goOn } from "./stories.ts";
 
 const skip = usualRuntime === "runc" ? false : "containers cannot run here: root, runc, conmon and nft are needed";
-const platform = skip === false ? await platformOfFile({ runtime: "runc" }) : undefined;
+const platform = skip === false ? await platformOfFile() : undefined;
 
 /** The platform of this file; tests that use it are skipped where there is none. */
 function there(): Platform {
@@ -18,73 +19,104 @@ function there(): Platform {
   return platform;
 }
 
-const story = (entry: string, ...args: string[]) =>
-  modal(there(), newestClient, ["run", "-q", app(`contained.py::${entry}`), ...args]);
+const story = (entry: string, ...args: string[]): Program =>
+  modal(there(), newestClient, ["run", app(`contained.py::${entry}`), ...args]);
 
-test("a function sees nobody but itself, and nothing of what another app has left", { skip }, async () => {
-  for (const round of ["first", "second"]) {
-    await using run = story("around");
-    const output = await run.finishWith(0);
-    assert.match(output, /'pid': 1, 'processes': 1,/, round);
-    assert.match(output, /'seen': False/, round);
-    const [, task = "", host = ""] = /'task': 'ta-(\w+)'.*'host': '(\w+)'/.exec(output) ?? [];
-    assert.ok(task.toLowerCase().endsWith(host), `${host} is the container's own name`);
+/** The line of JSON that the app's entrypoint prints. */
+async function answerOf<T>(run: Program): Promise<T> {
+  const line = (await run.finishWith(0)).split("\n").find((text) => /^[[{]/.test(text));
+  return JSON.parse(line ?? assert.fail(run.describe("has printed no answer"))) as T;
+}
+
+interface Surroundings {
+  task: string;
+  pid: number;
+  processes: number[];
+  host: string;
+  user: number;
+  users: [inside: number, outside: number, count: number];
+  mounts: string[];
+  interfaces: string[];
+  sees: boolean;
+}
+
+/** Where a container has something of its own, or is shown something. */
+const places =
+  /^(?:\/|\/(?:proc|dev|sys)(?:\/.*)?|\/run\/lydian\/(?:door|files)|\/etc\/(?:resolv\.conf|hosts|hostname)|\/pkg|\/__modal\/deps)$/;
+
+test(
+  "a function sees its own processes, name, users, mounts and network, and nothing of the host",
+  { skip },
+  async () => {
+    await using run = story("around", "--path", there().data);
+    const seen = await answerOf<Surroundings>(run);
+    assert.ok(seen.pid < 10 && seen.processes.length < 10, `${seen.pid} of ${seen.processes.join(" ")}`);
+    assert.ok(seen.processes.every((pid) => pid < 100));
+    assert.ok(seen.task.toLowerCase().endsWith(seen.host), `${seen.host} is the container's own name`);
+    assert.equal(seen.user, 0);
+    const { userNamespaces, idMaps } = await probeHost({ data: there().data });
+    assert.equal(seen.users[1] > 0, userNamespaces && idMaps, "its root is nobody on the host");
+    assert.deepEqual(
+      seen.mounts.filter((path) => !places.test(path)),
+      [],
+    );
+    assert.deepEqual(seen.interfaces, ["eth0", "lo"]);
+    assert.equal(seen.sees, false, "the host's files are not there");
+  },
+);
+
+test("what a container writes is in no other, of the same function or of the next app", { skip }, async () => {
+  for (let round = 0; round < 2; round++) {
+    await using run = story("apart");
+    await run.sees(/it runs in ta-\w+[^]*it runs in ta-\w+/);
+    const both = there().functions();
+    assert.equal(both.length, 2);
+    for (const each of both) await goOn(each);
+    assert.deepEqual(await answerOf(run), [[], []]);
   }
 });
 
-test("it reaches neither the platform, nor the host, nor clouds' metadata", { skip }, async () => {
-  await using host = createServer((socket) => socket.destroy()).listen(0, "0.0.0.0");
-  await once(host, "listening");
-  const { port } = host.address() as { port: number };
-  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  const addresses = own.filter(({ family, internal }) => family === "IPv4" && !internal).map(({ address }) => address);
-  assert.ok(addresses.length > 0, "the host has an address");
+async function listen(): Promise<AsyncDisposable & { port: number }> {
+  const server = createServer((socket) => socket.destroy()).listen(0, "0.0.0.0");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return Object.assign(server, { port });
+}
+
+/** But for the ends of containers' own links, which are there for one container each. */
+function hostAddresses(): string[] {
+  const links = Object.entries(networkInterfaces()).filter(([name]) => !name.startsWith("ly"));
+  const addresses = links.flatMap(([, ofLink]) => ofLink ?? []);
+  return addresses.filter(({ family, internal }) => family === "IPv4" && !internal).map(({ address }) => address);
+}
+
+test("it reaches neither platform, host nor other containers, nor clouds' metadata", { skip }, async () => {
+  await using host = await listen();
+  await using other = story("serves");
+  await other.sees(/^ta-\w+ listens at \S+$/m);
+  const [, id, address = "", port = ""] = /^(ta-\w+) listens at (\S+):(\d+)$/m.exec(other.output) ?? [];
+  const fromHost = connect(Number(port), address);
+  await once(fromHost, "connect"); // the host itself does reach it
+  fromHost.destroy();
+
   const platformPort = new URL(there().url).port;
-  const targets = [
-    ...addresses.map((address) => `${address}:${port}`),
-    `127.0.0.1:${port}`,
-    `127.0.0.1:${platformPort}`,
-    "169.254.169.254:80",
-  ];
+  const targets = ["gateway", "127.0.0.1", ...hostAddresses()].flatMap((ip) => [
+    `${ip}:${host.port}`,
+    `${ip}:${platformPort}`,
+  ]);
+  targets.push(`${address}:${port}`, "169.254.169.254:80");
   await using run = story("reach", "--targets", targets.join(","));
-  const output = await run.finishWith(0);
-  for (const target of targets) assert.match(output, new RegExp(`^${target} closed`, "m"));
+  const found = await answerOf<Record<string, string>>(run);
+  assert.deepEqual(Object.keys(found), targets);
+  const open = Object.entries(found).filter(([, how]) => !how.startsWith("closed"));
+  assert.deepEqual(open, []);
+
+  await goOn(functionIn(there(), id));
+  await other.finishWith(0);
 });
 
 test("one that eats all its memory ends with an error that names the limit", { skip }, async () => {
   await using run = story("memory");
   await run.finishWith(1);
   assert.match(run.stderr.replaceAll(/\s+/g, " "), /ran out of memory .*192 MiB/);
-});
-
-testEachClient("the worker is killed while a function runs: the container goes on, and answers", async (version) => {
-  if (skip !== false) return;
-  await using run = modal(there(), version, ["run", app("contained.py::wait")]);
-  await run.sees(/it runs in ta-\w+/);
-  const worker = await there().kill("worker");
-  await there().replaced("worker", worker);
-  const output = await run.finishWith(0);
-  const [, began] = /it runs in (ta-\w+)/.exec(output) ?? [];
-  assert.match(output, new RegExp(`^answer from ${began}$`, "m"));
-  assert.equal(output.match(/it runs in/g)?.length, 1, "it ran once");
-});
-
-test("worker and server are killed at once", { skip }, async () => {
-  await using run = modal(there(), newestClient, ["run", app("contained.py::wait")]); // -q would hide its output
-  await run.sees(/it runs in ta-\w+/);
-  await Promise.all([there().kill("server"), there().kill("worker")]);
-  assert.match(await run.finishWith(0), /^answer from ta-/m);
-});
-
-test("two platforms on one host do not meet, and each leaves nothing", { skip }, async () => {
-  const { Platform } = await import("@lydian/testkit");
-  await using other = await Platform.start({ runtime: "runc" });
-  const [mine, others] = [there(), other].map((on) =>
-    modal(on, newestClient, ["run", "-q", app("contained.py::wait"), "--seconds", "2"]),
-  );
-  assert.ok(mine && others);
-  await Promise.all([mine.finishWith(0), others.finishWith(0)]);
-  await other.stop();
-  await using run = story("around");
-  await run.finishWith(0);
 });

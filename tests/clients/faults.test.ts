@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  type FunctionProcess,
   Platform,
-  type ProcessEntry,
   type Program,
   allGone,
   isRunning,
@@ -14,40 +14,51 @@ import {
   testEachClient,
 } from "@lydian/testkit";
 
-import { Scratch, app } from "./scratch.ts";
+import { app, goOn, theFunction } from "./stories.ts";
 
 const skip = missingClient(newestClient);
 
 interface Story extends AsyncDisposable {
   platform: Platform;
   run: Program;
-  scratch: Scratch;
   /** The function's process, in the middle of its input. */
-  running: ProcessEntry;
+  running: FunctionProcess;
 }
 
-/** A client that waits for a function, which waits for the file `go`. */
+/** A client that waits for a function, which waits to be let go on. */
 async function waitingCall(version: string, on?: Platform): Promise<Story> {
   await using held = new AsyncDisposableStack();
   // One of its own: a platform whose parts die again and again takes its time to start them.
   const platform = on ?? held.use(await Platform.start());
-  const scratch = held.use(await Scratch.make());
-  const run = held.use(modal(platform, version, ["run", app("patience.py::main"), "--folder", scratch.path]));
-  await scratch.sees("runs-");
-  const [running, ...others] = platform.functions();
-  assert.ok(running);
-  assert.deepEqual(others, []);
+  const run = held.use(modal(platform, version, ["run", app("patience.py::main")]));
+  await run.sees(/^it runs in ta-\w+$/m);
+  const running = theFunction(platform);
   const owned = held.move();
-  return { platform, run, scratch, running, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { platform, run, running, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** The answer says which process gave it, and it is the only one. */
-async function isAnsweredBy(story: Story, pid: number | RegExp): Promise<void> {
-  const output = await story.run.finishWith(0);
-  const answers = output.match(/^answer .*$/gm) ?? [];
-  assert.equal(answers.length, 1, output);
-  assert.match(answers[0] ?? "", typeof pid === "number" ? new RegExp(`^answer ${pid} `) : pid);
-  assert.doesNotMatch(story.run.stderr, /Traceback|Error/);
+/** There is one answer, and it says which container gave it. */
+async function isAnsweredBy({ run }: Story, { containerId }: FunctionProcess): Promise<void> {
+  const output = await run.finishWith(0);
+  assert.deepEqual(output.match(/^answer .*$/gm), [`answer from ${containerId}`], output);
+  assert.doesNotMatch(run.stderr, /Traceback|Error/);
+}
+
+/** The function was begun as often as there are containers here. */
+function ranIn({ run }: Story, ...containers: FunctionProcess[]): void {
+  const begun = run.output.match(/^it runs in .*$/gm);
+  assert.deepEqual(
+    begun,
+    containers.map(({ containerId }) => `it runs in ${containerId}`),
+  );
+}
+
+/** Another one than was there before runs the same input. */
+async function successor({ platform, run, running }: Story): Promise<FunctionProcess> {
+  await run.sees(new RegExp(`^it runs in (?!${running.containerId})ta-\\w+$`, "m"));
+  const second = theFunction(platform);
+  assert.notEqual(second.containerId, running.containerId);
+  return second;
 }
 
 testEachClient("the server is killed while a function runs", async (version) => {
@@ -55,17 +66,17 @@ testEachClient("the server is killed while a function runs", async (version) => 
   const server = await story.platform.kill("server");
   await story.platform.replaced("server", server);
   assert.ok(isRunning(story.running));
-  await story.scratch.put("go");
-  await isAnsweredBy(story, story.running.pid);
-  assert.equal((await story.scratch.names()).length, 2, "it ran once");
+  await goOn(story.running);
+  await isAnsweredBy(story, story.running);
+  ranIn(story, story.running);
 });
 
 testEachClient("the function ends while there is no server", async (version) => {
   await using story = await waitingCall(version);
   await story.platform.kill("server");
-  await story.scratch.put("go");
-  await isAnsweredBy(story, story.running.pid);
-  assert.equal((await story.scratch.names()).length, 2, "it ran once");
+  await goOn(story.running);
+  await isAnsweredBy(story, story.running);
+  ranIn(story, story.running);
 });
 
 testEachClient("the worker is killed while a function runs", async (version) => {
@@ -73,43 +84,52 @@ testEachClient("the worker is killed while a function runs", async (version) => 
   const worker = await story.platform.kill("worker");
   await story.platform.replaced("worker", worker);
   assert.ok(isRunning(story.running));
-  await story.scratch.put("go");
-  await isAnsweredBy(story, story.running.pid);
-  assert.equal((await story.scratch.names()).length, 2, "it ran once");
+  await goOn(story.running);
+  await isAnsweredBy(story, story.running);
+  ranIn(story, story.running);
 });
 
 testEachClient("the function ends while there is no worker", async (version) => {
   await using story = await waitingCall(version);
   await story.platform.kill("worker");
-  await story.scratch.put("go");
-  await isAnsweredBy(story, story.running.pid);
+  await goOn(story.running);
+  await isAnsweredBy(story, story.running);
 });
 
 test("server and worker are killed at once", { skip }, async () => {
   await using story = await waitingCall(newestClient);
   await Promise.all([story.platform.kill("server"), story.platform.kill("worker")]);
-  await story.scratch.put("go");
-  await isAnsweredBy(story, story.running.pid);
+  await goOn(story.running);
+  await isAnsweredBy(story, story.running);
+});
+
+test("the function is killed: another one gets the input", { skip }, async () => {
+  await using story = await waitingCall(newestClient);
+  process.kill(story.running.pid, "SIGKILL");
+  const second = await successor(story);
+  await goOn(second);
+  await isAnsweredBy(story, second);
+  ranIn(story, story.running, second);
 });
 
 test("the worker and the function are killed: another one gets the input", { skip }, async () => {
   await using story = await waitingCall(newestClient);
   await story.platform.kill("worker");
   process.kill(story.running.pid, "SIGKILL");
-  await story.scratch.sees("runs-", 2);
-  await story.scratch.put("go");
-  const [second] = story.platform.functions();
-  await isAnsweredBy(story, second?.pid ?? /^there is a second process$/);
-  assert.notEqual(second?.pid, story.running.pid);
+  const second = await successor(story);
+  await goOn(second);
+  await isAnsweredBy(story, second);
 });
 
 test("the process that keeps the function is killed: another one gets the input", { skip }, async () => {
   await using story = await waitingCall(newestClient);
-  process.kill(story.running.parent, "SIGKILL");
+  const keeper = story.platform.keeperOf(story.running);
+  assert.ok(keeper);
+  process.kill(keeper.pid, "SIGKILL");
   await allGone([story.running], 5_000);
-  await story.scratch.sees("runs-", 2);
-  await story.scratch.put("go");
-  await isAnsweredBy(story, /^answer \d+ ta-/);
+  const second = await successor(story);
+  await goOn(second);
+  await isAnsweredBy(story, second);
 });
 
 test("the supervisor is killed: the others end, and the next one takes over and stops all", { skip }, async () => {
@@ -124,10 +144,7 @@ test("the supervisor is killed: the others end, and the next one takes over and 
   await using second = await Platform.start({ data: first.data, args: ["--port", new URL(first.url).port] });
   assert.ok(isRunning(story.running), "the function outlives them");
   assert.match(second.log, /took over containers/);
-  assert.deepEqual(
-    second.functions().map(({ pid }) => pid),
-    [story.running.pid],
-  );
+  assert.equal(theFunction(second).pid, story.running.pid);
   story.run.signal("SIGKILL", "group"); // whether it still waits depends on how long there was no port
   await story.run.finish();
   await second.stop();

@@ -3,20 +3,17 @@ import assert from "node:assert/strict";
 
 import { modal, platformOfFile, testEachClient } from "@lydian/testkit";
 
-import { Scratch, app } from "./scratch.ts";
+import { app, goOn, theFunction } from "./stories.ts";
 
 const platform = await platformOfFile();
 
 testEachClient("prints appear while the function runs", async (version) => {
-  await using scratch = await Scratch.make();
-  await using run = modal(platform, version, ["run", app("output.py"), "--folder", scratch.path]);
+  await using run = modal(platform, version, ["run", app("output.py")]);
   // The function goes on only when we have seen the words before, so it cannot have ended by then.
-  await run.sees("first words\n");
-  await scratch.put("first-seen");
-  await run.sees("to stderr\n");
-  await scratch.put("second-seen");
-  await run.sees("from the descriptor\n");
-  await scratch.put("third-seen");
+  for (const words of ["first words\n", "to stderr\n", "from the descriptor\n"]) {
+    await run.sees(words);
+    await goOn(theFunction(platform));
+  }
   const output = await run.finishWith(0);
   const printed = [
     "before\n",

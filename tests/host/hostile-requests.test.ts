@@ -17,7 +17,10 @@ const mayGrowBytes = 20 * 1024 * 1024;
 const ownFault = /incident/;
 
 // A small heap, so that garbage which is merely not collected yet does not look like growth.
-const platform = await platformOfFile({ nodeArgs: ["--max-old-space-size=96", "--max-semi-space-size=2"] });
+const platform = await platformOfFile({
+  runtime: "process",
+  nodeArgs: ["--max-old-space-size=96", "--max-semi-space-size=2"],
+});
 const url = new URL(platform.url);
 
 async function token(): Promise<Record<string, string>> {

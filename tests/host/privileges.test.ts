@@ -1,12 +1,23 @@
 /** The server's process of a platform that root has started: it has no right that it does not need. */
 import assert from "node:assert/strict";
+import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { Program, platformOfFile, statusLine, until } from "@lydian/testkit";
+import {
+  Program,
+  missingClient,
+  modal,
+  newestClient,
+  platformOfFile,
+  repositoryRoot,
+  statusLine,
+  temporaryFolder,
+  until,
+} from "@lydian/testkit";
 
 const skip = process.getuid?.() === 0 ? false : "needs root: only then does the server run as another user";
-const platform = await platformOfFile();
+const platform = await platformOfFile({ runtime: "process" }); // no function runs here
 
 async function serverPid(): Promise<number> {
   const server = await until(
@@ -72,4 +83,23 @@ test("what belongs to the owner alone is closed to all others", async () => {
     ...["server", "worker", "profile.toml"].map((name) => join(platform.data, name)),
   ]);
   assert.equal(await modes.finishWith(0), "700\n700\n600\n");
+});
+
+test("it needs to read none of its own code any more, as in a checkout below root's home", { skip }, async () => {
+  await using folder = await temporaryFolder();
+  await chmod(folder.path, 0o711);
+  const [closed, data] = [join(folder.path, "closed"), join(folder.path, "data")];
+  await mkdir(closed, { mode: 0o700 });
+  const hide = `mkdir ${closed}/checkout; mount --bind ${repositoryRoot} ${closed}/checkout; exec "$@"`;
+  const main = join(closed, "checkout", "packages", "cli", "src", "main.ts");
+  const up = ["--conditions=lydian-source", main, "up", "--port", "0", "--data", data, "--runtime", "process"];
+  await using closedPlatform = new Program("unshare", ["--mount", "sh", "-ec", hide, "sh", process.execPath, ...up]);
+  await closedPlatform.sees(/^Lydian is ready at \S+$/m);
+  if (missingClient(newestClient) === false) {
+    const env = { ...platform.env, MODAL_CONFIG_PATH: join(data, "profile.toml") };
+    await using run = modal({ env }, newestClient, ["run", "-q", "examples/python/hello.py"]);
+    assert.equal(await run.finishWith(0), "Hello World!\n");
+  }
+  closedPlatform.signal("SIGTERM");
+  await closedPlatform.finishWith(0);
 });

@@ -4,11 +4,19 @@
  * any process can lose it.
  */
 import { createHash } from "node:crypto";
-import { chmod, readFile, stat } from "node:fs/promises";
+import { chmod, chown, readFile, stat } from "node:fs/promises";
 import { userInfo } from "node:os";
 
 import { PlatformError, hasCode, messageOf, randomText, writeDurably } from "@lydian/kit";
 import { type TomlTable, parse, stringify } from "smol-toml";
+
+import { isRoot } from "./paths.ts";
+
+/** Of a user and its group. */
+export interface UserIds {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** The profile's name in files that we write. */
 export const profileName = "lydian";
@@ -30,8 +38,11 @@ export function profileTable(profile: Profile): TomlTable {
   };
 }
 
-/** Creates the token on the first start; later only follows a change of the address. */
-export async function ensureProfile(file: string, serverUrl: string): Promise<Profile> {
+/**
+ * Creates the token on the first start; later only follows a change of the address. `owner` alone may read the file;
+ * without one, this process's user.
+ */
+export async function ensureProfile(file: string, serverUrl: string, owner?: UserIds): Promise<Profile> {
   const known = await readProfile(file);
   const profile: Profile = {
     tokenId: known?.tokenId ?? `ak-${randomText(22)}`,
@@ -43,6 +54,7 @@ export async function ensureProfile(file: string, serverUrl: string): Promise<Pr
   } else if (((await stat(file)).mode & 0o777) !== 0o600) {
     await chmod(file, 0o600);
   }
+  if (owner !== undefined) await chown(file, owner.uid, owner.gid);
   return profile;
 }
 
@@ -99,6 +111,12 @@ function activeTable(tables: Record<string, TomlTable>): TomlTable | undefined {
 /** What the server is told of the token: it never sees the secret itself. */
 export function ownerToken(profile: Profile): { id: string; secretSha256: string } {
   return { id: profile.tokenId, secretSha256: createHash("sha256").update(profile.tokenSecret).digest("hex") };
+}
+
+/** Who had root start the platform by sudo: it is theirs to use. */
+export function sudoUser(env: NodeJS.ProcessEnv): UserIds | undefined {
+  const [uid, gid] = [Number(env["SUDO_UID"]), Number(env["SUDO_GID"])];
+  return isRoot() && uid > 0 && gid > 0 ? { uid, gid } : undefined;
 }
 
 /** Part of host names, where two dashes separate it from the app's name. */

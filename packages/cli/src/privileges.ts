@@ -8,18 +8,14 @@ import { dirname, join } from "node:path";
 
 import { PlatformError } from "@lydian/kit";
 
+import type { UserIds } from "./identity.ts";
 import type { DataLayout } from "./paths.ts";
-
-export interface RunAs {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** systemd keeps these numbers for users that exist only as long as a service, so no account of a person has one. */
 const dynamicUsers = { first: 61_184, count: 4_336 };
 
 /** Makes the folders of server and worker with their rights; answers whom the server is to become when we are root. */
-export async function prepareFolders(layout: DataLayout, root: boolean): Promise<RunAs | undefined> {
+export async function prepareFolders(layout: DataLayout, root: boolean): Promise<UserIds | undefined> {
   await mkdir(layout.server, { recursive: true, mode: 0o700 });
   await mkdir(layout.worker, { recursive: true, mode: 0o700 });
   for (const folder of [layout.server, layout.worker]) await chmod(folder, 0o700);
@@ -43,7 +39,7 @@ export async function prepareFolders(layout: DataLayout, root: boolean): Promise
 }
 
 /** Whoever owns the folder already, so that a folder that was moved or restored keeps its user. */
-async function serverUser(layout: DataLayout): Promise<RunAs> {
+async function serverUser(layout: DataLayout): Promise<UserIds> {
   const { uid, gid } = await stat(layout.server);
   if (uid !== 0) return { uid, gid: gid === 0 ? uid : gid };
   const own = dynamicUser(await realpath(layout.root));
@@ -56,7 +52,7 @@ export function dynamicUser(path: string): number {
 }
 
 /** The outermost folder on the way to `folder`, itself included, that this user cannot pass; judged by mode bits only. */
-export async function findObstacle(folder: string, user: RunAs): Promise<string | undefined> {
+export async function findObstacle(folder: string, user: UserIds): Promise<string | undefined> {
   const way: string[] = [];
   for (let path = await realpath(folder); ; path = dirname(path)) {
     way.unshift(path);
@@ -71,7 +67,7 @@ export async function findObstacle(folder: string, user: RunAs): Promise<string 
 }
 
 /** The folder itself comes last: as long as it is root's, an interrupted run is repeated. */
-async function giveTo(user: RunAs, folder: string): Promise<void> {
+async function giveTo(user: UserIds, folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) await giveTo(user, path);

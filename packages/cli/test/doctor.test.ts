@@ -11,7 +11,14 @@ import { PlatformError } from "@lydian/kit";
 
 import { type Check, type Finding, missing, ok, warning } from "../src/checks/check.ts";
 import { answerCheck, portCheck, profileCheck } from "../src/checks/platform.ts";
-import { type HostPython, nodeCheck, packageIndexCheck, pythonCheck } from "../src/checks/programs.ts";
+import {
+  findPython,
+  type HostPython,
+  nodeCheck,
+  packageIndexCheck,
+  pythonCheck,
+  registryCheck,
+} from "../src/checks/programs.ts";
 import { dataFolderCheck, diskCheck } from "../src/checks/storage.ts";
 import { readClientConfig, writeClientConfig } from "../src/client-config.ts";
 import { examine } from "../src/commands/doctor.ts";
@@ -75,6 +82,34 @@ it("judges the versions of Node and Python", async () => {
     await having(python(11, false), python(12, true), python(13, true)),
     ok("3.12, 3.13 with venv and pip"),
   );
+});
+
+it("tells at the first Python that will do whether there is one, and says the same as when it has asked all", async () => {
+  const asked: string[] = [];
+  const having =
+    (...pythons: HostPython[]) =>
+    (command: string) => {
+      asked.push(command);
+      return Promise.resolve(pythons.find((python) => python.command === command));
+    };
+  const old: HostPython = { command: "python3", version: [3, 9], makesVenvs: true };
+  const able: HostPython = { command: "python3.10", version: [3, 10], makesVenvs: true };
+  assert.equal((await findPython(having(old, able))).state, "ok");
+  assert.deepEqual(asked, ["/usr/bin/python3", "python3", "python3.10"]);
+  for (const pythons of [[], [old], [{ ...able, makesVenvs: false }]]) {
+    const verdict = await finding(pythonCheck(having(...pythons)));
+    assert.deepEqual(await findPython(having(...pythons)), { name: "Python", ...verdict });
+  }
+});
+
+it("asks the registry that is set, or none", async () => {
+  const asked: string[] = [];
+  const answer = (url: string): Promise<number> => Promise.resolve(asked.push(url));
+  assert.deepEqual(await registryCheck("http://mirror.example", answer).run(), ok("mirror.example answers"));
+  assert.equal((await finding(registryCheck(undefined, answer))).state, "ok");
+  assert.deepEqual(asked, ["http://mirror.example/v2/"]);
+  const silent = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("ENOTFOUND") }));
+  assert.equal((await finding(registryCheck("http://mirror.example", silent))).state, "warning");
 });
 
 it("asks the index that pip is configured with, and shows no password", async () => {

@@ -22,12 +22,16 @@ const launcher = fileURLToPath(import.meta.resolve("./lydian-with-fakes.ts"));
 
 const dataFolder = (): Promise<{ path: string } & AsyncDisposable> => mkdtempDisposable(join(tmpdir(), "lydian-up-"));
 
-/** `lydian up` with stand-ins, as a process; killed at the end if it still runs. */
+/** `lydian up` with stand-ins and what needs nothing of the host, as a process; killed at the end if it still runs. */
 function lydianUp(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ["--conditions=lydian-source", launcher, "up", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...env },
-  });
+  const child = spawn(
+    process.execPath,
+    ["--conditions=lydian-source", launcher, "up", "--runtime", "process", ...args],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    },
+  );
   const texts = { out: "", err: "" };
   child.stdout.on("data", (chunk: Buffer) => (texts.out += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (texts.err += chunk.toString()));
@@ -117,6 +121,16 @@ it("says where it is, configures its children, and ends clean and soon at Ctrl-C
     [false, false, false],
   );
   assert.match(up.texts.out, /MODAL_CONFIG_PATH=\S+profile\.toml modal run app\.py\n.*lydian setup --data /);
+});
+
+const asRoot = { skip: process.getuid?.() === 0 ? false : "needs root" };
+
+it("gives the token to who started it with sudo", asRoot, async () => {
+  await using data = await dataFolder();
+  await using up = lydianUp(["--port", "0", "--data", data.path], { SUDO_UID: "12345", SUDO_GID: "12346" });
+  assert.ok(await up.ready, up.texts.err);
+  const { uid, gid, mode } = statSync(join(data.path, "profile.toml"));
+  assert.deepEqual([uid, gid, mode & 0o777], [12_345, 12_346, 0o600]);
 });
 
 it("refuses a second start on the same folder, and names the first", async () => {

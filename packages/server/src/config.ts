@@ -11,8 +11,8 @@ export const timesSchema = z.object({
   containerHeartbeatHold: milliseconds.default(14_800),
   /** An app whose client sends no heartbeat for longer ends; the clients send one every 15 s. */
   appExpiry: milliseconds.default(60_000),
-  /** How long a container may take from assignment to its first word. */
-  startup: milliseconds.default(300_000),
+  /** How long a worker may take to make a container's image and packages ready; the function's own time to start begins then. */
+  preparation: milliseconds.default(1_800_000),
   /** The longest that a claim, an output wait or a log stream is held. */
   claimHold: milliseconds.default(50_000),
   /** How long a container may take to stop an input that was cancelled or ran too long; then it is killed. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import {
   createLogger,
   lockWithin,
+  type Logger,
   messageOf,
   PlatformError,
   readConfiguration,
@@ -14,6 +15,7 @@ import {
 } from "@lydian/kit";
 
 import { serverConfigSchema } from "./config.ts";
+import { createWeb } from "./ingress/http.ts";
 import { startServer } from "./server.ts";
 
 /** How long the server that held the folder before may take to end. */
@@ -26,6 +28,7 @@ async function main(): Promise<void> {
     certificate: await readFile(config.tls.certificateFile, "utf8"),
     key: await readFile(config.tls.keyFile, "utf8"),
   };
+  await loadLazyCode(log);
   dropPrivileges(config.runAs);
   using _lock = await lockWithin(systemClock, join(config.data, "lock"), lockWaitMs);
   const listenAt = { fd: config.listenFd };
@@ -36,6 +39,11 @@ async function main(): Promise<void> {
   });
   log.debug({ signal }, "the server ends");
   await server.close();
+}
+
+/** Fastify loads some of itself when it is first used; afterwards this process may have no right to read it. */
+async function loadLazyCode(logger: Logger): Promise<void> {
+  await (await createWeb({ logger, routes: [] })).close();
 }
 
 /** All code is loaded by now, so the process needs to read nothing but its own folder from here on. */

@@ -10,7 +10,7 @@ const firstContainerMs = 300_000;
 export async function platformOfFile(options?: PlatformOptions): Promise<Platform> {
   const platform = await Platform.start(options);
   // The first container of a machine waits for its image and for the client's package: minutes that are no test's.
-  if (options?.runtime === "runc") before(() => runOnce(platform), { timeout: firstContainerMs });
+  if (platform.runtime === "runc") before(() => runOnce(platform), { timeout: firstContainerMs });
   let shown = 0;
   afterEach((context) => {
     const fresh = platform.log.slice(shown);

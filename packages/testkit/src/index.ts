@@ -1,6 +1,7 @@
 /** What tests share. */
 export * from "./fake-worker.ts";
 export * from "./file-platform.ts";
+export * from "./host-traces.ts";
 export * from "./manual-clock.ts";
 export * from "./platform.ts";
 export * from "./predictable-ids.ts";
@@ -8,5 +9,6 @@ export * from "./process-table.ts";
 export * from "./program.ts";
 export * from "./python-client.ts";
 export * from "./seeded-random.ts";
+export * from "./small-disk.ts";
 export * from "./temporary-folder.ts";
 export * from "./within.ts";

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type ProcessEntry, isRunning, listProcesses, touches } from "./process-table.ts";
+import { hostTraces, instanceOf } from "./host-traces.ts";
+import { type ProcessEntry, isRunning, listProcesses, readProcess, touches } from "./process-table.ts";
 import { Program, type ProgramEnd } from "./program.ts";
 import { until, within } from "./within.ts";
 
@@ -15,16 +16,18 @@ const command = join(repositoryRoot, "packages", "cli", "src", "main.ts");
 
 export type Role = "supervisor" | "server" | "worker";
 
-/** One function's main process. */
+/** One function's main process, as the host sees it: inside its container it has another number. */
 export interface FunctionProcess extends ProcessEntry {
   containerId: string;
 }
 
+export type RuntimeName = "runc" | "process";
+
 export interface PlatformOptions {
   /** A folder that a platform had before; without it a new one, which goes when the platform is disposed of. */
   data?: string;
-  /** What runs functions; plain processes without it, which share signs with their test through the file system. */
-  runtime?: "runc" | "process";
+  /** What runs functions; without it what `lydian up` itself takes, where this machine can run that. */
+  runtime?: RuntimeName;
   /** More arguments of `lydian up`. */
   args?: readonly string[];
   /** Flags of node for all its processes, such as those that make a profile. */
@@ -33,9 +36,11 @@ export interface PlatformOptions {
   times?: Readonly<Record<string, number>>;
 }
 
-/** Containers where this machine can run them: for stories whose functions leave no signs on the host. */
-export const usualRuntime: "runc" | "process" =
-  process.getuid?.() === 0 && ["runc", "conmon", "nft"].every((name) => isOnPath(name)) ? "runc" : "process";
+/** Containers, where this machine can run them. */
+export const usualRuntime: RuntimeName =
+  process.getuid?.() === 0 && ["runc", "conmon", "tini-static", "nft"].every((name) => isOnPath(name))
+    ? "runc"
+    : "process";
 
 function isOnPath(program: string): boolean {
   return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, program)));
@@ -48,22 +53,32 @@ export class Platform implements AsyncDisposable {
   /** Such as http://127.0.0.1:40123. */
   readonly url: string;
   readonly data: string;
+  readonly runtime: RuntimeName;
   readonly #program: Program;
   readonly #ownsFolder: boolean;
+  /** The short id that its worker puts into all names on the host. */
+  readonly #instance: string;
   /** Server and worker are children of the supervisor, so that what it had is still known when it is dead. */
   readonly #seen = new Map<Role, ProcessEntry>();
 
-  private constructor(program: Program, data: string, ownsFolder: boolean) {
+  private constructor(
+    program: Program,
+    data: string,
+    { runtime, ownsFolder }: { runtime: RuntimeName; ownsFolder: boolean },
+  ) {
     this.#program = program;
     this.data = data;
+    this.runtime = runtime;
     this.#ownsFolder = ownsFolder;
+    this.#instance = instanceOf(data);
     this.url = /^Lydian is ready at (\S+)$/m.exec(program.stdout)?.[1] ?? "";
   }
 
   static async start(options: PlatformOptions = {}): Promise<Platform> {
+    const { runtime = usualRuntime } = options;
     const data = options.data ?? (await mkdtemp(join(tmpdir(), "lydian-test-")));
     const program = runLydian(
-      ["up", "--port", "0", "--data", data, "--runtime", options.runtime ?? "process", ...(options.args ?? [])],
+      [...upArgs(data, runtime), ...(options.args ?? [])],
       {
         ...(options.times && { LYDIAN_TIMES: JSON.stringify(options.times) }),
       },
@@ -71,7 +86,7 @@ export class Platform implements AsyncDisposable {
     );
     try {
       await program.sees(/^Lydian is ready at \S+$/m, patienceMs);
-      return new Platform(program, data, options.data === undefined);
+      return new Platform(program, data, { runtime, ownsFolder: options.data === undefined });
     } catch (error) {
       await program[Symbol.asyncDispose]();
       if (options.data === undefined) await rm(data, { recursive: true, force: true });
@@ -106,9 +121,26 @@ export class Platform implements AsyncDisposable {
     return listProcesses().flatMap((entry) => {
       const containerId = entry.environment.get("MODAL_TASK_ID");
       const isOurs = containerId !== undefined && existsSync(join(this.data, "worker", "containers", containerId));
-      const isMain = entry.command.includes("modal._container_entrypoint");
+      const isMain = entry.command[1] === "-m" && entry.command[2] === "modal._container_entrypoint";
       return containerId !== undefined && isOurs && isMain ? { ...entry, containerId } : [];
     });
+  }
+
+  /** All processes of a function's container: its main one, and what that has started. */
+  processesOf({ containerId }: FunctionProcess): ProcessEntry[] {
+    return listProcesses().filter(({ environment }) => environment.get("MODAL_TASK_ID") === containerId);
+  }
+
+  /** The process that outlives the worker beside a function, and writes down its log and its end. */
+  keeperOf(entry: ProcessEntry): ProcessEntry | undefined {
+    const parent = readProcess(entry.parent);
+    const isKeeper = parent?.command.some((word) => /\/(?:conmon|keeper\.py)$/.test(word)) ?? true;
+    return isKeeper || parent === undefined ? parent : this.keeperOf(parent);
+  }
+
+  /** What it has on this host beside its folder; nothing, when functions are plain processes. */
+  async traces(): Promise<string[]> {
+    return this.runtime === "runc" ? await hostTraces([this.data, this.#instance]) : [];
   }
 
   /** Kills the process that has this role now; answers which that was. */
@@ -136,9 +168,9 @@ export class Platform implements AsyncDisposable {
   processes(): ProcessEntry[] {
     const own = new Set([process.pid]);
     return listProcesses().filter((entry) => {
-      return (
-        !own.has(entry.pid) && (entry.pid === this.#program.pid || this.#isKnown(entry) || touches(entry, this.data))
-      );
+      if (own.has(entry.pid)) return false;
+      if (entry.pid === this.#program.pid || this.#isKnown(entry)) return true;
+      return touches(entry, this.data) || touches(entry, this.#instance);
     });
   }
 
@@ -147,7 +179,7 @@ export class Platform implements AsyncDisposable {
     return await this.#program.finish(patienceMs);
   }
 
-  /** Stops it as a service manager does, and fails if that was not clean: its exit status, and processes that are left. */
+  /** Stops it as a service manager does, and fails if that was not clean: its exit status, and what is left of it on this host. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     this.#program.signal(signal);
     const { code, signal: killedBy } = await within(patienceMs, this.#program.ended, () =>
@@ -156,6 +188,8 @@ export class Platform implements AsyncDisposable {
     const left = this.processes();
     if (code !== 0) throw new Error(this.describe(`the platform ended with ${killedBy ?? code}`));
     if (left.length > 0) throw new Error(this.describe(`the platform has left processes:\n${listing(left)}`));
+    const traces = await this.traces();
+    if (traces.length > 0) throw new Error(this.describe(`the platform has left on this host:\n${traces.join("\n")}`));
   }
 
   /** Ends everything at once, whatever state it is in, without a word about what is left. */
@@ -167,6 +201,7 @@ export class Platform implements AsyncDisposable {
       return left.length === 0;
     };
     await until(patienceMs, gone, () => this.describe(`these do not end:\n${listing(this.processes())}`));
+    if ((await this.traces()).length > 0) await this.#tidy();
   }
 
   /** A sentence with the platform's log, for errors. */
@@ -184,9 +219,22 @@ export class Platform implements AsyncDisposable {
     }
   }
 
+  /** The next platform on a folder takes away what the one before has left on the host. */
+  async #tidy(): Promise<void> {
+    await using next = runLydian(upArgs(this.data, this.runtime));
+    await next.sees(/^Lydian is ready at \S+$/m, patienceMs);
+    next.signal("SIGTERM");
+    await next.finish(patienceMs);
+  }
+
   #isKnown(entry: ProcessEntry): boolean {
     return this.#seen.values().some(({ pid, startTicks }) => pid === entry.pid && startTicks === entry.startTicks);
   }
+}
+
+/** Containers are the command's own default. */
+function upArgs(data: string, runtime: RuntimeName): string[] {
+  return ["up", "--port", "0", "--data", data, ...(runtime === "process" ? ["--runtime", "process"] : [])];
 }
 
 /** The `lydian` command of this checkout. */

@@ -39,11 +39,14 @@ export function isRunning({ pid, startTicks }: Pick<ProcessEntry, "pid" | "start
   return readProcess(pid)?.startTicks === startTicks;
 }
 
-/** Whether it names something below the folder (in its command line or environment), works there, or has a file open there. */
-export function touches(entry: ProcessEntry, folder: string): boolean {
-  if (entry.command.some((word) => word.includes(folder))) return true;
-  if (entry.environment.values().some((value) => value.includes(folder))) return true;
-  return [...openFiles(entry.pid), linkOf(`/proc/${entry.pid}/cwd`)].some((path) => path.startsWith(folder));
+/**
+ * Whether it has to do with what is called so, a folder or a platform: names it in its command line or environment, is in
+ * a control group of that name, works there, or has a file open there.
+ */
+export function touches(entry: ProcessEntry, name: string): boolean {
+  const words = [...entry.command, ...entry.environment.values(), readProc(entry.pid, "cgroup") ?? ""];
+  if (words.some((word) => word.includes(name))) return true;
+  return [...openFiles(entry.pid), linkOf(`/proc/${entry.pid}/cwd`)].some((path) => path.startsWith(name));
 }
 
 /** The value of a line such as `Uid:` in /proc/PID/status. */

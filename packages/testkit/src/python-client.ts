@@ -36,14 +36,22 @@ export function clientProgram(version: string, program: "modal" | "python"): str
   return join(programsOf(version), program);
 }
 
+/** What a client has to know of a platform. */
+type Reachable = Pick<Platform, "env">;
+
 /** Runs the `modal` command of a version against a platform. */
-export function modal(platform: Platform, version: string, args: readonly string[], options?: ProgramOptions): Program {
+export function modal(
+  platform: Reachable,
+  version: string,
+  args: readonly string[],
+  options?: ProgramOptions,
+): Program {
   return new Program(clientProgram(version, "modal"), args, forClient(platform, options));
 }
 
 /** Runs Python with a version's client. */
 export function python(
-  platform: Platform,
+  platform: Reachable,
   version: string,
   args: readonly string[],
   options?: ProgramOptions,
@@ -51,7 +59,7 @@ export function python(
   return new Program(clientProgram(version, "python"), args, forClient(platform, options));
 }
 
-function forClient(platform: Platform, options: ProgramOptions = {}): ProgramOptions {
+function forClient(platform: Reachable, options: ProgramOptions = {}): ProgramOptions {
   const env = {
     ...platform.env,
     PYTHONUNBUFFERED: "1",

@@ -16,8 +16,12 @@ export const workerConfigSchema = z.object({
       /** The programs' paths. */
       runc: z.string(),
       conmon: z.string(),
+      /** Statically linked, for it runs in every image: the first process of a container. */
+      tini: z.string(),
       /** Containers have a user namespace of their own: the kernel can show layers with other owners. */
       userNamespaces: z.boolean(),
+      /** What containers leave free on the data disk; absent: disk/room.ts. */
+      diskReserveMib: z.number().positive().optional(),
       /** Where base images are pulled from; absent: they are made on this host. */
       registry: z.url().optional(),
     }),

@@ -5,13 +5,13 @@ export { Cgroups } from "./cgroups/cgroups.ts";
 export { type HostCapabilities, probeHost } from "./host/capabilities.ts";
 export { nearestExisting, probeDisk } from "./host/disk.ts";
 export {
-  containersPossible,
   type Finding,
   type FindingState,
   type HostFinding,
   missing,
   ok,
   warning,
+  whatStandsInTheWay,
 } from "./host/finding.ts";
 export { type WorkerConfig, type WorkerConfigInput, workerConfigSchema } from "./config.ts";
 

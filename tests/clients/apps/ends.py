@@ -1,30 +1,39 @@
-"""Functions whose process ends in the middle of an input; a marker file lets a later attempt succeed."""
+"""Functions whose process ends in the middle of an input; a later attempt may succeed."""
 
 import concurrent.futures
+import ctypes
 import os
-import signal
 import sys
 
 import modal
 
 app = modal.App("ends")
 
+calls = 0
+
 
 def end(how: str):
     if how == "exit":
         os._exit(3)
-    elif how == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
+    elif how == "crash":
+        ctypes.string_at(0)
     elif how == "leave":
         sys.exit(4)
 
 
+@app.function(max_containers=1)
+def tally() -> int:
+    """How often it was called before: its one container outlives those that die."""
+    global calls
+    calls += 1
+    return calls - 1
+
+
 @app.function(max_containers=2)
-def dies_until(folder: str, how: str, attempts: int) -> int:
-    """Each attempt leaves a file; the one after `attempts` of them is answered."""
-    before = len(os.listdir(folder))
-    with open(f"{folder}/attempt-{before}-{os.getpid()}", "x"):
-        pass
+def dies_until(how: str, attempts: int) -> int:
+    """The attempt after `attempts` others is answered."""
+    before = tally.remote()
+    print(f"attempt {before} in", os.environ["MODAL_TASK_ID"])
     if before < attempts:
         end(how)
     return before
@@ -36,20 +45,20 @@ def fine(number: int) -> int:
 
 
 @app.local_entrypoint()
-def main(folder: str, how: str, attempts: int = 1):
+def main(how: str, attempts: int = 1):
     try:
-        print("answer", dies_until.remote(folder, how, attempts))
+        print("answer", dies_until.remote(how, attempts))
     except Exception as error:
         print(f"{type(error).__name__}: {error}")
     print("the next call answers", fine.remote(21))
-    print("the same function answers", dies_until.remote(folder, "", 0))
+    print("the same function answers", dies_until.remote("", 0))
 
 
 @app.local_entrypoint()
-def crowd(folder: str, how: str, calls: int):
+def crowd(how: str, callers: int):
     """Many callers wait for a function that always dies."""
-    with concurrent.futures.ThreadPoolExecutor(calls) as pool:
-        pending = [pool.submit(dies_until.remote, folder, how, 10_000) for _ in range(calls)]
+    with concurrent.futures.ThreadPoolExecutor(callers) as pool:
+        pending = [pool.submit(dies_until.remote, how, 10_000) for _ in range(callers)]
     for call in pending:
         print(f"{type(call.exception()).__name__}: {call.exception()}")
     print("the next call answers", fine.remote(21))

@@ -28,7 +28,7 @@ def unpicklable():
     return threading.Lock()
 
 
-@app.function(timeout=1)
+@app.function(timeout=1, startup_timeout=60)
 def too_slow():
     time.sleep(60)
 

@@ -1,30 +1,24 @@
-"""Prints while it runs, and goes on only when its reader says so: by a file that appears."""
+"""Prints while it runs, and goes on only when its reader says so."""
 
 import os
 import sys
-import time
 
 import modal
+import signs
 
-app = modal.App("output")
-
-
-def wait_for(path: str, seconds: float = 60):
-    deadline = time.monotonic() + seconds
-    while not os.path.exists(path):
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.01)
+image = modal.Image.debian_slim().add_local_python_source("signs")
+app = modal.App("output", image=image)
 
 
 @app.function()
-def talk(folder: str):
+def talk():
     print("first words")
-    wait_for(f"{folder}/first-seen")
+    signs.pause()
     print("to stderr", file=sys.stderr)
-    wait_for(f"{folder}/second-seen")
+    signs.pause()
     os.write(1, b"from the descriptor\n")
     print("an unfinished", end="", flush=True)
-    wait_for(f"{folder}/third-seen")
+    signs.pause()
     print(" line")
     print("ünïcödé \N{SNOWMAN}")
     print("x" * 100_000)
@@ -38,7 +32,7 @@ def chatter(lines: int):
 
 
 @app.local_entrypoint()
-def main(folder: str):
+def main():
     print("before")
-    talk.remote(folder)
+    talk.remote()
     print("after")

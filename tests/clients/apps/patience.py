@@ -1,4 +1,4 @@
-"""Functions that go on until a file appears, for as long as they are let."""
+"""Functions that go on until they are let go, for as long as they may."""
 
 import os
 import subprocess
@@ -6,29 +6,28 @@ import sys
 import time
 
 import modal
+import signs
 
-app = modal.App("patience")
+image = modal.Image.debian_slim().add_local_python_source("signs")
+app = modal.App("patience", image=image)
 
 
 @app.function()
-def wait(folder: str, name: str = "go") -> str:
-    """Tells by a file that it runs, and waits for another; answers who it is."""
-    me = f"{os.getpid()} {os.environ.get('MODAL_TASK_ID')}"
-    with open(f"{folder}/runs-{os.getpid()}", "w") as file:
-        file.write(me)
-    print("it runs")
-    while not os.path.exists(f"{folder}/{name}"):
-        time.sleep(0.01)
+def wait() -> str:
+    """Says that it runs, and waits; answers where it ran."""
+    me = os.environ["MODAL_TASK_ID"]
+    print("it runs in", me)
+    signs.pause()
     return me
 
 
 @app.function()
-def with_children(folder: str):
+def with_children():
     """Has a child of its own, which ignores all that can be ignored."""
     ignoring = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15, 1)]; print('child', flush=True); time.sleep(600)"
-    with subprocess.Popen([sys.executable, "-c", ignoring, folder], stdout=subprocess.PIPE) as child:
+    with subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE) as child:
         child.stdout.readline()
-        wait.local(folder)
+        wait.local()
 
 
 @app.function()
@@ -37,17 +36,17 @@ def quick(number: int) -> int:
 
 
 @app.local_entrypoint()
-def main(folder: str, name: str = "go"):
-    print("answer", wait.remote(folder, name))
+def main():
+    print("answer from", wait.remote())
 
 
 @app.local_entrypoint()
-def children(folder: str):
-    with_children.remote(folder)
+def children():
+    with_children.remote()
 
 
 @app.local_entrypoint()
-def idle(folder: str):
+def idle():
     """Interrupted while no input runs."""
     print("answer", quick.remote(1))
-    wait.local(folder)
+    time.sleep(600)

@@ -12,7 +12,7 @@ export const openTestLayers = (): Promise<LayerStore> => LayerStore.open("/var/c
 
 /** A small Debian with Python and Perl, made once on this host. */
 export function debian(layers: LayerStore): Promise<Layer> {
-  return layers.make("test-debian-1", async (diff, scratch) => {
+  return layers.make("test-debian-2", async (diff, scratch) => {
     const { stdout } = await run("apt-config", ["dump"]);
     const settings = join(scratch, "apt.conf");
     await writeFile(
@@ -26,7 +26,7 @@ export function debian(layers: LayerStore): Promise<Layer> {
     await run(
       "mmdebstrap",
       [
-        ...["--mode=root", "--variant=minbase", "--include=python3-minimal", `--aptopt=${settings}`],
+        ...["--mode=root", "--variant=minbase", "--include=python3", `--aptopt=${settings}`],
         ...['--aptopt=Apt::Install-Recommends "false"', ...exclude.map((path) => `--dpkgopt=path-exclude=${path}`)],
         ...["bookworm", join(scratch, "debian"), "/etc/apt/sources.list.d/debian.sources"],
       ],

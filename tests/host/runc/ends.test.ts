@@ -49,6 +49,45 @@ test("SIGTERM reaches a handler, whose exit code is the container's", needsConta
   await rig.runtime.clear(place);
 });
 
+test("signals mean to a container's program what they mean anywhere", needsContainers, async () => {
+  const { rig } = shared;
+  // The first process of a process namespace cannot end itself by any of these.
+  for (const signal of ["SIGTERM", "SIGKILL", "SIGABRT", "SIGHUP"]) {
+    const { end } = await rig.run(`exec python3 -c 'import os, signal; os.kill(os.getpid(), signal.${signal})'`);
+    assert.deepEqual(end, { reason: "signaled", signal });
+  }
+  const { end } = await rig.run("exec python3 -c 'import os; os.abort()'");
+  assert.deepEqual(end, { reason: "signaled", signal: "SIGABRT" });
+});
+
+test("SIGTERM reaches the program's whole group, and ends who does not handle it", needsContainers, async () => {
+  const { rig } = shared;
+  const place = await rig.place();
+  await rig.lay(place);
+  const child = "trap 'echo the child too; exit' TERM; echo up; while :; do sleep 0.05; done";
+  const process = await rig.start(place, `sh -c "${child}" & wait; exit 9`);
+  await rig.said(place, "up\n");
+  process.signal("SIGTERM");
+  const end = await within(5000, process.end, () => "it does not end");
+  assert.deepEqual(end, { reason: "signaled", signal: "SIGTERM" });
+  await rig.runtime.clear(place);
+});
+
+test("orphans are waited for: no zombie stays", needsContainers, async () => {
+  const { rig } = shared;
+  const script = `exec python3 -c "
+import os
+for _ in range(300):
+    child = os.fork()
+    if child == 0:
+        if os.fork() == 0: os._exit(0)  # the grandchild becomes an orphan
+        os._exit(0)
+    os.waitpid(child, 0)
+while len([name for name in os.listdir('/proc') if name.isdigit()]) > 2: os.sched_yield()  # zombies are listed as well
+"`;
+  assert.deepEqual((await rig.run(script, { pids: 100 })).end, { reason: "exited", code: 0 });
+});
+
 test("an end is told as want of memory, with the limit", needsContainers, async () => {
   const { rig } = shared;
   const { end } = await rig.run("exec python3 -c 'bytearray(200 << 20)'", { memoryMib: 64 });
@@ -92,7 +131,7 @@ test("a start is refused in a sentence when the program is not there", needsCont
   const place = await rig.place();
   await rig.lay(place);
   const start = rig.runtime.start(place, { argv: ["/no/such/program"], env: {}, cwd: "/" });
-  await assert.rejects(start, /the container could not be made: .*\/no\/such\/program.*no such file/);
+  await assert.rejects(start, /the image has no \/no\/such\/program/);
   await rig.runtime.clear(place);
 });
 

@@ -11,6 +11,8 @@ import { until } from "@lydian/testkit";
 import { Cgroups } from "@lydian/worker/src/cgroups/cgroups";
 import type { ProcessEnd } from "@lydian/worker/src/container/exit";
 import { type ContainerPlace, containerPlace } from "@lydian/worker/src/container/folder";
+import { diskGauge } from "@lydian/worker/src/disk/disk-gauge";
+import { DiskGuard } from "@lydian/worker/src/disk/disk-guard";
 import { findProgram } from "@lydian/worker/src/host/programs";
 import { type LayerStore, Mounter } from "@lydian/worker/src/layers/index";
 import { NetworkPool } from "@lydian/worker/src/network/network-pool";
@@ -24,7 +26,7 @@ export const needsContainers = await containersLack();
 
 async function containersLack(): Promise<{ skip?: string }> {
   if (process.getuid?.() !== 0) return { skip: "containers need root" };
-  for (const program of ["runc", "conmon", "mmdebstrap", "nft"]) {
+  for (const program of ["runc", "conmon", "tini-static", "mmdebstrap", "nft"]) {
     if ((await findProgram(program)) === undefined) return { skip: `${program} is not installed` };
   }
   return {};
@@ -79,12 +81,16 @@ export class Rig {
       userns: options.userns ?? true,
       ...{ logger, clock },
     });
+    const trash = join(identity.data, "trash");
+    await mkdir(trash, { recursive: true });
+    const disk = new DiskGuard({ gauge: diskGauge(identity.data), trash, clock, logger });
     const guards: Guards = { amend: (spec) => spec };
     const runtime = new RuncRuntime({
       ...identity,
       programs: { conmon: (await findProgram("conmon")) ?? "", runc: (await findProgram("runc")) ?? "" },
+      init: (await findProgram("tini-static")) ?? "",
       images: { stack: async () => [image] },
-      ...{ layers, mounter, network, cgroups, clock, logger },
+      ...{ layers, mounter, network, cgroups, disk, clock, logger },
       amend: (spec) => guards.amend(spec),
     });
     return new Rig({ identity, runtime, cgroups, network, layers, guards }, mounter);
@@ -118,12 +124,16 @@ export class Rig {
     });
   }
 
+  /** What the container has said on stdout. */
+  async output(place: ContainerPlace): Promise<string> {
+    return outputOf(await readFile(place.logFile, "utf8"));
+  }
+
   /** Resolves when the container has said exactly this on stdout. */
   async said(place: ContainerPlace, text: string): Promise<void> {
-    const output = async (): Promise<string> => outputOf(await readFile(place.logFile, "utf8"));
     await until(
       10_000,
-      async () => (await output()) === text,
+      async () => (await this.output(place)) === text,
       () => `${place.id} does not say ${JSON.stringify(text)}`,
     );
   }

@@ -5,7 +5,7 @@ import { setGlobalProxyFromEnv } from "node:http";
 
 import { messageOf } from "@lydian/kit";
 
-import { type Check, type Finding, missing, ok, warning } from "./check.ts";
+import { type Check, type Finding, type HostFinding, missing, ok, warning } from "./check.ts";
 
 const runFile = promisify(execFile);
 
@@ -28,8 +28,16 @@ function judgeNode(version: string): Finding {
   );
 }
 
-/** The minors that the public clients support. */
-const pythonNames = ["python3", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14"];
+/** The minors that the public clients support; the distribution's own, which answers soonest, comes first. */
+const pythonNames = [
+  "/usr/bin/python3",
+  "python3",
+  "python3.10",
+  "python3.11",
+  "python3.12",
+  "python3.13",
+  "python3.14",
+];
 
 export interface HostPython {
   readonly command: string;
@@ -56,25 +64,30 @@ export const probePython: ProbePython = async (command) => {
 };
 
 export function pythonCheck(probe: ProbePython = probePython): Check {
-  return {
-    name: "Python",
-    async run() {
-      const found = await Promise.all(pythonNames.map(probe));
-      const recent = found
-        .filter((python) => python !== undefined)
-        .filter(({ version: [major, minor] }) => major === 3 && minor >= 10);
-      if (recent.length === 0) {
-        return missing(
-          "no Python from 3.10 on is on the PATH",
-          "install one, on Debian: apt install python3 python3-venv",
-        );
-      }
-      const able = [...new Set(recent.filter(({ makesVenvs }) => makesVenvs).map(({ version }) => version.join(".")))];
-      if (able.length > 0) return ok(`${able.join(", ")} with venv and pip`);
-      const minor = recent[0]?.version.join(".") ?? "3";
-      return missing(`Python ${minor} cannot make virtual environments`, `on Debian: apt install python${minor}-venv`);
-    },
-  };
+  return { name: "Python", run: async () => judgePythons(await Promise.all(pythonNames.map(probe))) };
+}
+
+/** The check's verdict, as soon as it is known: a shim of a version switcher takes a quarter of a second to answer. */
+export async function findPython(probe: ProbePython = probePython): Promise<HostFinding> {
+  const found: (HostPython | undefined)[] = [];
+  for (const name of pythonNames) {
+    found.push(await probe(name));
+    if (judgePythons(found).state === "ok") break;
+  }
+  return { name: "Python", ...judgePythons(found) };
+}
+
+function judgePythons(found: readonly (HostPython | undefined)[]): Finding {
+  const recent = found
+    .filter((python) => python !== undefined)
+    .filter(({ version: [major, minor] }) => major === 3 && minor >= 10);
+  if (recent.length === 0) {
+    return missing("no Python from 3.10 on is on the PATH", "install one, on Debian: apt install python3 python3-venv");
+  }
+  const able = [...new Set(recent.filter(({ makesVenvs }) => makesVenvs).map(({ version }) => version.join(".")))];
+  if (able.length > 0) return ok(`${able.join(", ")} with venv and pip`);
+  const minor = recent[0]?.version.join(".") ?? "3";
+  return missing(`Python ${minor} cannot make virtual environments`, `on Debian: apt install python${minor}-venv`);
 }
 
 const defaultIndex = "https://pypi.org/simple";
@@ -134,16 +147,18 @@ export function packageIndexCheck(env: NodeJS.ProcessEnv, head: Head = fetchHead
   };
 }
 
-const registry = "https://registry-1.docker.io/v2/";
-
-/** Only a warning: without a registry base images are made from Debian's packages. Any answer at all is one. */
-export function registryCheck(head: Head = fetchHead): Check {
+/**
+ * Only a warning: without a registry base images are made from Debian's packages. Any answer at all is one. `registry` is
+ * undefined where none is to be asked.
+ */
+export function registryCheck(registry: string | undefined, head: Head = fetchHead): Check {
   return {
     name: "Registry",
     async run() {
+      if (registry === undefined) return ok("none is asked: base images are made on this machine");
       const { host } = new URL(registry);
       try {
-        await head(registry, {});
+        await head(`${registry}/v2/`, {});
         return ok(`${host} answers`);
       } catch (error) {
         const remedy =

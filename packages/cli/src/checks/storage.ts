@@ -42,7 +42,7 @@ function serverUserOf(layout: DataLayout): { uid: number; gid: number } {
   return { uid, gid: uid };
 }
 
-/** `lydian up` checks the same as part of what containers need. */
+/** Where containers run this is part of what they need. */
 export function diskCheck(layout: DataLayout): Check {
   return { name: "Disk", run: async () => (await probeDisk(layout.root)).finding };
 }

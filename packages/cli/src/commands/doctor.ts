@@ -11,14 +11,15 @@ import { nodeCheck, packageIndexCheck, pythonCheck, registryCheck } from "../che
 import { dataFolderCheck, diskCheck } from "../checks/storage.ts";
 import { type CliCommand, exitStatus } from "../command.ts";
 import { clientConfigFile, layoutOf } from "../paths.ts";
-import { runtimeNames, type RuntimeName } from "../runtime-choice.ts";
+import type { RuntimeName } from "../runtime-choice.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, parsePort } from "./options.ts";
+import { dataOption, noRegistry, parsePort, registryOption, runtimeOption } from "./options.ts";
 
 export interface DoctorOptions {
   data?: string;
   port: number;
   runtime: RuntimeName;
+  registry: string;
   json?: boolean;
 }
 
@@ -31,9 +32,8 @@ export const doctor: CliCommand<DoctorOptions> = {
   options: [
     dataOption(),
     new Option("--port <port>", "the port that the platform is to have").default(8700).argParser(parsePort),
-    new Option("--runtime <runtime>", "what is to run functions: runc in containers; process without isolation")
-      .choices(runtimeNames)
-      .default("runc"),
+    runtimeOption(),
+    registryOption(),
     new Option("--json", "print the findings as JSON"),
   ],
   examples: [
@@ -46,7 +46,10 @@ export const doctor: CliCommand<DoctorOptions> = {
 
 function checksFor(options: DoctorOptions, env: NodeJS.ProcessEnv): Check[] {
   const layout = layoutOf(options.data, env);
-  const forContainers = [hostCheck(layout), registryCheck()];
+  const forContainers = [
+    hostCheck(layout),
+    registryCheck(options.registry === noRegistry ? undefined : options.registry),
+  ];
   return [
     nodeCheck(),
     pythonCheck(),

@@ -2,6 +2,8 @@
 import { type TimesInput, timesSchema } from "@lydian/server";
 import { InvalidArgumentError, Option } from "commander";
 
+import { runtimeNames, usualRuntime } from "../runtime-choice.ts";
+
 export function dataOption(): Option {
   return new Option(
     "--data <folder>",
@@ -9,10 +11,22 @@ export function dataOption(): Option {
   );
 }
 
+export function runtimeOption(): Option {
+  return new Option("--runtime <runtime>", "what runs functions: runc in containers; process without isolation")
+    .choices(runtimeNames)
+    .default(usualRuntime);
+}
+
 export function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
   throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+}
+
+export function parseMebibytes(text: string): number {
+  const amount = Number(text);
+  if (/^\d{1,9}$/.test(text) && amount > 0) return amount;
+  throw new InvalidArgumentError("It has to be a number of MiB, such as 2048.");
 }
 
 /** Reads some of the server's times, in milliseconds, such as {"appExpiry":60000}. */
@@ -29,8 +43,11 @@ export function parseTimes(text: string): TimesInput {
 /** Said instead of a registry's address. */
 export const noRegistry = "none";
 
-export function parseRegistry(text: string): string {
-  return text === noRegistry ? text : parseUrl(text);
+export function registryOption(): Option {
+  return new Option("--registry <url>", "where base images are pulled from; none: they are made on this machine")
+    .env("LYDIAN_REGISTRY")
+    .default("https://registry-1.docker.io", "the public one")
+    .argParser((text) => (text === noRegistry ? text : parseUrl(text)));
 }
 
 /** Answers the address without a slash at its end. */

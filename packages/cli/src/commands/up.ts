@@ -6,21 +6,30 @@ import { fileURLToPath } from "node:url";
 
 import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
 import type { ServerConfigInput, TimesInput } from "@lydian/server";
-import { probeHost, type WorkerConfigInput } from "@lydian/worker";
+import type { WorkerConfigInput } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, UsageError, exitStatus } from "../command.ts";
 import { awaitPredecessors, claimDataFolder, writeRunning } from "../data-folder.ts";
-import { ensureProfile, isWorkspaceName, loginName, ownerToken, workspaceFor } from "../identity.ts";
+import { ensureProfile, isWorkspaceName, loginName, ownerToken, sudoUser, workspaceFor } from "../identity.ts";
 import type { ChildPlan } from "../kept-child.ts";
 import { localAddress, numericHost, refuseOpenPort, urlOf } from "../listen-address.ts";
 import { type DataLayout, defaultCacheFolder, isRoot, layoutOf, shellWord } from "../paths.ts";
 import { prepareFolders } from "../privileges.ts";
-import { refuseUnlessPossible, runtimeNames, type RuntimeName } from "../runtime-choice.ts";
+import { type RuntimeName, settleRuntime } from "../runtime-choice.ts";
 import { StopSignals } from "../stop-signals.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, noRegistry, parsePort, parseRegistry, parseTimes, parseUrl } from "./options.ts";
+import {
+  dataOption,
+  noRegistry,
+  parseMebibytes,
+  parsePort,
+  parseTimes,
+  parseUrl,
+  registryOption,
+  runtimeOption,
+} from "./options.ts";
 
 export interface UpOptions {
   port: number;
@@ -29,6 +38,7 @@ export interface UpOptions {
   data?: string;
   runtime: RuntimeName;
   registry: string;
+  diskReserve?: number;
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
@@ -38,9 +48,6 @@ export interface UpOptions {
 }
 
 const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
-
-/** Until containers have shown all that they must, they are there for whoever asks for them. */
-const usualRuntime: RuntimeName = "process";
 
 /** The programs of the platform; tests put others in their place. */
 export interface Programs {
@@ -58,7 +65,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
   summary: "start the platform on this machine",
   description:
     "Starts the platform and runs it in the foreground until Ctrl-C or SIGTERM: the server, which answers the clients, " +
-    "and a worker, which runs functions on this machine. Both are started again whenever they die.",
+    "and a worker, which runs functions in containers on this machine. Both are started again whenever they die.",
   options: [
     new Option("--port <port>", "the port to listen on; 0 takes a free one").default(8700).argParser(parsePort),
     new Option("--host <address>", "the address to listen on; one beyond loopback needs TLS or --insecure").default(
@@ -69,13 +76,12 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       "the address that clients are told, when it is another one (behind a proxy)",
     ).argParser(parseUrl),
     dataOption(),
-    new Option("--runtime <runtime>", "what runs functions: runc in containers; process without isolation")
-      .choices(runtimeNames)
-      .default(usualRuntime),
-    new Option("--registry <url>", "where base images are pulled from; none: they are made on this machine")
-      .env("LYDIAN_REGISTRY")
-      .default("https://registry-1.docker.io", "the public one")
-      .argParser(parseRegistry),
+    runtimeOption(),
+    registryOption(),
+    new Option(
+      "--disk-reserve <MiB>",
+      "what containers leave free on the data folder's disk (default: 2 %, 1 to 10 GiB)",
+    ).argParser(parseMebibytes),
     new Option("--insecure", "listen beyond loopback without TLS"),
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
@@ -88,6 +94,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
   examples: [
     { line: "lydian up", effect: "listen on http://127.0.0.1:8700" },
     { line: "lydian up --port 0 --data ./try", effect: "a platform beside others, on a free port" },
+    { line: "lydian up --runtime process", effect: "without containers and without isolation" },
     { line: "lydian up --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem", effect: "for other machines as well" },
   ],
   run: (options, terminal) => run(options, programs, terminal),
@@ -104,7 +111,12 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   await terminal.step("Waiting for the processes of an earlier platform to end", () => awaitPredecessors(layout));
   const port = bindPort(host, options.port);
   held.defer(() => port.close());
-  const runtime = await settleRuntime(options, layout, terminal);
+  const registry = options.registry === noRegistry ? undefined : options.registry;
+  const runtime = await settleRuntime(
+    { runtime: options.runtime, registry, diskReserveMib: options.diskReserve },
+    layout,
+    terminal,
+  );
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
   const given = { options, programs, runtime, tls, layout, url, address, descriptor: port.fd(), env: terminal.env };
@@ -162,7 +174,7 @@ interface ChildrenOptions {
 async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan; worker: ChildPlan }> {
   const { options, programs, layout, url } = given;
   const runAs = await prepareFolders(layout, isRoot());
-  const profile = await ensureProfile(layout.profile, url);
+  const profile = await ensureProfile(layout.profile, url, sudoUser(given.env));
   const workerSecret = randomText(43); // 256 bits; each supervisor has its own
   const shared = { workerSecret, logLevel: options.logLevel };
   const server: ServerConfigInput = {
@@ -191,43 +203,14 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
 
 /** One write: whoever waits for the first line has the others with it. */
 function announce(terminal: Terminal, layout: DataLayout, url: string): void {
+  // Who used sudo is another user when running clients, with another default.
+  const option = sudoUser(terminal.env) === undefined ? layout.option : ` --data ${shellWord(layout.root)}`;
   const lines = [
     `Lydian is ready at ${url}`,
     `  Run an app on it:                     MODAL_CONFIG_PATH=${shellWord(layout.profile)} modal run app.py`,
-    `  Or make it the clients' own default:  lydian setup${layout.option}`,
+    `  Or make it the clients' own default:  lydian setup${option}`,
   ];
   terminal.print(lines.join("\n"));
-}
-
-/** Says what runs functions, and how the worker is to run them; throws when this machine cannot. */
-async function settleRuntime(
-  { runtime: wanted, registry }: UpOptions,
-  layout: DataLayout,
-  terminal: Terminal,
-): Promise<WorkerConfigInput["runtime"]> {
-  if (wanted === "process") {
-    reportProcesses(terminal);
-    return { name: "process" };
-  }
-  const { findings, runc, conmon, userNamespaces, idMaps } = await probeHost({ data: layout.worker });
-  refuseUnlessPossible(findings);
-  for (const { name, state, detail, remedy } of findings) {
-    if (state !== "warning") continue;
-    terminal.report(terminal.paintReport("yellow", `${name}: ${detail}`));
-    if (remedy !== undefined) terminal.report(terminal.paintReport("dim", `-> ${remedy}`));
-  }
-  const paths = { runc: runc?.path ?? "runc", conmon: conmon?.path ?? "conmon" };
-  const images = registry === noRegistry ? {} : { registry };
-  return { name: "runc", ...paths, userNamespaces: userNamespaces && idMaps, ...images };
-}
-
-/** A runtime without isolation is never chosen silently. */
-function reportProcesses(terminal: Terminal): void {
-  const rights = isRoot() ? "with root's rights" : "with this user's rights";
-  terminal.report(
-    terminal.paintReport("yellow", `Runtime "process": functions run on this machine ${rights} and without isolation.`),
-  );
-  terminal.report("Run only code that you trust; --runtime runc runs functions in containers.");
 }
 
 async function tlsFiles(options: UpOptions): Promise<ChildrenOptions["tls"]> {

@@ -18,7 +18,7 @@ export async function advance(
   if (container === undefined || !mayMove(container.state, to)) return;
   const readyAt = to === "ready" ? context.now : container.readyAt;
   await tx.containers.update({ ...container, state: to, readyAt, idleSince: context.now });
-  if (to === "ready") tx.ring(demandBell); // another one may start now
+  tx.ring(demandBell); // it has a deadline now, or another one may start
 }
 
 /** Tells a container to take no more inputs and end; it is killed if it has not by `killAt`. */

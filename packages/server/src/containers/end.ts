@@ -78,8 +78,9 @@ export async function startedTooLate(
   const container = await tx.containers.get(containerId);
   if (container?.state !== "assigned" && container?.state !== "starting") return;
   await drain(tx, container.id, context.now);
-  const seconds = Math.round((context.now - container.createdAt) / 1000);
-  const message = `it was not ready after ${seconds} s`;
+  const seconds = Math.round((context.now - container.idleSince) / 1000);
+  const what = container.state === "assigned" ? "its image and packages were" : "it was";
+  const message = `${what} not ready after ${seconds} s`;
   await countCrash(tx, container, { reason: "failedToStart", message }, policy, context);
 }
 

@@ -4,8 +4,8 @@ import type { Id } from "@lydian/kit";
 import type { Gpus } from "./worker.ts";
 
 /**
- * `assigned` to a worker that has not answered yet, `starting` until its first word, `ready` for inputs, `draining`
- * takes no more of them, `gone` for ever.
+ * `assigned` to a worker that makes its files ready, `starting` from its process's start to its first word, `ready` for
+ * inputs, `draining` takes no more of them, `gone` for ever.
  */
 export type ContainerState = "assigned" | "starting" | "ready" | "draining" | "gone";
 
@@ -37,7 +37,7 @@ export interface Container {
   finished: number;
   createdAt: number;
   readyAt: number | undefined;
-  /** Since when it holds no input; counts from its creation until the first one. */
+  /** Since when it holds no input; until the first one, since its last move. */
   idleSince: number;
   /** When it is killed if it has not ended by then; set while draining. */
   killAt: number | undefined;
@@ -47,7 +47,7 @@ export interface Container {
   logOffset: number;
 }
 
-export type ExitReason = "exited" | "signaled" | "outOfMemory" | "stopped" | "failedToStart" | "lost";
+export type ExitReason = "exited" | "signaled" | "outOfMemory" | "outOfDisk" | "stopped" | "failedToStart" | "lost";
 
 export interface Exit {
   reason: ExitReason;
@@ -77,7 +77,7 @@ export function isCrash(container: Pick<Container, "state">, exit: Exit): boolea
       return container.state !== "draining" || exit.code !== 0;
     case "signaled":
     case "outOfMemory":
-      return true;
+    case "outOfDisk":
     case "failedToStart":
       return true;
   }
@@ -92,6 +92,8 @@ export function describeExit(exit: Exit): string {
       return `was killed by ${exit.signal ?? "a signal"}`;
     case "outOfMemory":
       return `ran out of memory${exit.message === undefined ? "" : ` (${exit.message})`}`;
+    case "outOfDisk":
+      return `ran out of disk${exit.message === undefined ? "" : ` (${exit.message})`}`;
     case "stopped":
       return "was stopped";
     case "failedToStart":

@@ -6,6 +6,7 @@ import { startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { Container } from "../domain/container.ts";
+import type { Times } from "../config.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { Needs, WorkerView } from "../domain/worker.ts";
@@ -28,6 +29,7 @@ export interface SchedulerDeps {
   clock: Clock;
   newId: NewId;
   hands: Hands;
+  times: Pick<Times, "preparation">;
   /** Writes into a function's log. */
   tell(to: { appId: string; functionId: string }, text: string): void;
   log: Logger;
@@ -87,7 +89,7 @@ export class Scheduler {
       demands: await tx.functions.demands(),
       containers: await tx.containers.alive(),
     }));
-    const { tooLate, toKill, nextDue } = overdue(view, now);
+    const { tooLate, toKill, nextDue } = overdue(view, now, this.#deps.times.preparation);
     for (const container of toKill) hands.stop(container, "it did not end in time");
     const scalings = decide(view, now);
     const workers = hands.workers();
@@ -171,22 +173,28 @@ function requests(
 function overdue(
   { demands, containers }: View,
   now: number,
+  preparationMs: number,
 ): { tooLate: Container[]; toKill: Container[]; nextDue: number } {
   const startupMs = new Map(demands.map(({ functionId, policy }) => [functionId, policy.startupMs]));
   const tooLate: Container[] = [];
   const toKill: Container[] = [];
   let nextDue = Number.POSITIVE_INFINITY;
   for (const container of containers) {
-    const starts = container.state === "assigned" || container.state === "starting";
-    const startBy = starts ? container.createdAt + (startupMs.get(container.functionId) ?? 0) : undefined;
-    const due = container.killAt ?? startBy;
+    const due = container.killAt ?? startBy(container, startupMs.get(container.functionId) ?? 0, preparationMs);
     if (due === undefined) continue;
-    const slow = container.createdAt + startCountsMs;
-    if (starts && slow > now) nextDue = Math.min(nextDue, slow); // whoever waits for its turn to start has it then
+    // Whoever waits for its turn to start has it when this start no longer counts.
+    const slow = container.killAt === undefined ? container.createdAt + startCountsMs : now;
+    if (slow > now) nextDue = Math.min(nextDue, slow);
     if (due > now) nextDue = Math.min(nextDue, due);
     else (container.killAt === undefined ? tooLate : toKill).push(container);
   }
   return { tooLate, toKill, nextDue };
+}
+
+/** What the function asks for counts from the start of its process: how long an image takes to make is not its affair. */
+function startBy(container: Container, startupMs: number, preparationMs: number): number | undefined {
+  if (container.state === "assigned") return container.createdAt + preparationMs;
+  return container.state === "starting" ? container.idleSince + startupMs : undefined;
 }
 
 async function isStillWanted(tx: Tx, demand: Demand): Promise<boolean> {

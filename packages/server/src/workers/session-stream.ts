@@ -9,7 +9,7 @@ import type { LogBook } from "../logs/log-book.ts";
 import { LogDecoders } from "../logs/decode.ts";
 import { Outbox } from "./outbox.ts";
 import type { Session, SessionDeps, ToWorker, WorkerSessions } from "./sessions.ts";
-import { exitOf, isGone } from "./wire.ts";
+import { exitOf, isGone, isRunning } from "./wire.ts";
 
 export interface StreamDeps extends SessionDeps {
   sessions: WorkerSessions;
@@ -84,9 +84,10 @@ class SessionStream {
       else await this.#end(container, { reason: "lost", message: "its worker came back without it" });
     }
     for (const state of join.adopted) {
-      if (isGone(state)) await this.#state(state);
-      else if (!wanted.some(({ id, fence }) => id === state.containerId && fence === state.fence)) {
-        const { containerId, fence } = state;
+      const { containerId, fence } = state;
+      const isWanted = wanted.some((container) => container.id === containerId && container.fence === fence);
+      if (isWanted || isGone(state)) await this.#state(state);
+      else {
         outbox.push({ message: { case: "stop", value: { containerId, fence, graceMs: 0n } } });
       }
     }
@@ -133,7 +134,7 @@ class SessionStream {
       if (container !== undefined) await this.#end(container, exitOf(state.exit));
       this.#decoders.forget(containerId);
       this.#session.outbox.push({ message: { case: "release", value: { containerId, fence } } });
-    } else if (container !== undefined) {
+    } else if (container !== undefined && isRunning(state)) {
       await store.note((tx) => advance(tx, container.id, "starting", sessions.context()));
     }
   }

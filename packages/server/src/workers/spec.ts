@@ -53,6 +53,7 @@ export async function containerSpec(tx: Tx, container: Container): Promise<Conta
     resources: {
       milliCpu: BigInt(container.milliCpu),
       memoryMib: BigInt(container.memoryMib),
+      diskMib: BigInt(record.policy.diskLimitMib),
       milliCpuLimit: BigInt(record.policy.milliCpuLimit),
       memoryLimitMib: BigInt(record.policy.memoryLimitMib),
       ...(container.gpus && { gpus: container.gpus }),

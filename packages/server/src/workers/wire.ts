@@ -7,6 +7,7 @@ const reasons: Record<number, ExitReason> = {
   [worker.Exit_Reason.EXITED]: "exited",
   [worker.Exit_Reason.SIGNALED]: "signaled",
   [worker.Exit_Reason.OUT_OF_MEMORY]: "outOfMemory",
+  [worker.Exit_Reason.OUT_OF_DISK]: "outOfDisk",
   [worker.Exit_Reason.STOPPED]: "stopped",
   [worker.Exit_Reason.FAILED_TO_START]: "failedToStart",
   [worker.Exit_Reason.LOST]: "lost",
@@ -14,6 +15,11 @@ const reasons: Record<number, ExitReason> = {
 
 export function isGone(state: worker.ContainerState): boolean {
   return state.phase === worker.ContainerState_Phase.GONE;
+}
+
+/** Its files and packages are there, and its main process runs. */
+export function isRunning(state: worker.ContainerState): boolean {
+  return state.phase === worker.ContainerState_Phase.RUNNING;
 }
 
 export function exitOf(exit: worker.Exit | undefined): Exit {

@@ -43,6 +43,7 @@ test("what the platform stopped or lost is no crash; what ended by itself is", (
     [{ reason: "exited", code: 1 }, "starting", true],
     [{ reason: "signaled", signal: "SIGSEGV" }, "draining", true],
     [{ reason: "outOfMemory" }, "ready", true],
+    [{ reason: "outOfDisk" }, "ready", true],
     [{ reason: "failedToStart" }, "assigned", true],
   ];
   for (const [exit, state, expected] of table) {
@@ -59,6 +60,7 @@ test("every end completes the sentence “the container …”", () => {
     [{ reason: "outOfMemory" }, "ran out of memory"],
     [{ reason: "outOfMemory", message: "limit 128 MiB" }, "ran out of memory (limit 128 MiB)"],
     [{ reason: "stopped" }, "was stopped"],
+    [{ reason: "outOfDisk", message: "limit 512 MiB" }, "ran out of disk (limit 512 MiB)"],
     [{ reason: "failedToStart", message: "no image" }, "could not be started: no image"],
     [{ reason: "lost" }, "was lost"],
     [{ reason: "lost", message: "its host is gone" }, "was lost: its host is gone"],

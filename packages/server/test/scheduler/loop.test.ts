@@ -35,7 +35,13 @@ async function running(changes: Partial<ScalingPolicy> = {}, wrap: (store: Store
     assign: (container: Container) => void assigned.push(container),
     stop: ({ id }: Container) => void stopped.push(id),
   };
-  const scheduler = new Scheduler({ ...test, store: wrap(store), hands, log: silentLogger });
+  const scheduler = new Scheduler({
+    ...test,
+    store: wrap(store),
+    hands,
+    times: { preparation: 100_000 },
+    log: silentLogger,
+  });
   scheduler.start();
   await test.clock.settle();
   return {
@@ -171,20 +177,36 @@ describe("the scheduler ends containers: it", () => {
 });
 
 describe("the scheduler does not wait for ever: it", () => {
-  it("kills a container that is not ready in time, and tells who waits", async () => {
+  const messageOf = async (test: TestStore, callId: string): Promise<string> => {
+    const [output] = await test.store.read((tx) => tx.outputs.after(callId, 0, 1));
+    return fromBinary(GenericResultSchema, output?.result ?? new Uint8Array()).exception;
+  };
+
+  it("kills a container that is not ready in time, counted from its process's start, and tells who waits", async () => {
     await using test = await running({ startupMs: 20_000 });
     const { callId } = await call(test, test.of);
     const [container] = test.assigned;
+    await test.clock.advance(60_000); // its image is made
+    await test.does((tx, context) => advance(tx, container?.id ?? "", "starting", context));
     await test.clock.advance(19_999);
     assert.deepEqual(test.stopped, []);
     await test.clock.advance(1);
     assert.deepEqual(test.stopped, [container?.id]);
-    const [output] = await test.store.read((tx) => tx.outputs.after(callId, 0, 1));
-    const result = fromBinary(GenericResultSchema, output?.result ?? new Uint8Array());
-    assert.equal(result.exception, "The container could not be started: it was not ready after 20 s.");
+    assert.equal(await messageOf(test, callId), "The container could not be started: it was not ready after 20 s.");
     await test.does((tx, context) => endContainer(tx, container?.id ?? "", { reason: "stopped" }, context));
     await test.clock.advance(60_000);
     assert.equal(test.assigned.length, 1, "nothing waits any more");
+  });
+
+  it("gives up a container whose files are not there in time, whatever its function asks for", async () => {
+    await using test = await running({ startupMs: 20_000 });
+    const { callId } = await call(test, test.of);
+    await test.clock.advance(99_999);
+    assert.deepEqual(test.stopped, []);
+    await test.clock.advance(1);
+    assert.deepEqual(test.stopped, [test.assigned[0]?.id]);
+    const reason = "its image and packages were not ready after 100 s";
+    assert.equal(await messageOf(test, callId), `The container could not be started: ${reason}.`);
   });
 
   it("tries a deployed function again after a start that took too long, later each time", async () => {
@@ -193,14 +215,18 @@ describe("the scheduler does not wait for ever: it", () => {
       const app = await tx.apps.get(test.of.appId);
       if (app !== undefined) await tx.apps.update({ ...app, state: "deployed" });
     });
+    const startsTooLate = async (index: number): Promise<void> => {
+      await test.does((tx, context) => advance(tx, test.assigned[index]?.id ?? "", "starting", context));
+      await test.clock.advance(20_000);
+    };
     await call(test, test.of);
-    await test.clock.advance(20_000);
+    await startsTooLate(0);
     await test.does((tx, context) => endContainer(tx, test.assigned[0]?.id ?? "", { reason: "stopped" }, context));
     await test.clock.advance(999);
     assert.equal(test.assigned.length, 1);
     await test.clock.advance(1);
     assert.equal(test.assigned.length, 2);
-    await test.clock.advance(20_000);
+    await startsTooLate(1);
     const demand = await test.store.read((tx) => tx.functions.demand(test.of.id));
     assert.deepEqual([demand?.queued, (demand?.notBefore ?? 0) - test.clock.now()], [1, 2_000]);
   });

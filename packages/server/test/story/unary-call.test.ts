@@ -91,7 +91,7 @@ const untilItRuns: readonly Step[] = [
       const { functionDef, taskId } = fromBinary(ContainerArgumentsSchema, python?.arguments ?? new Uint8Array());
       assert.deepEqual([functionDef?.functionName, taskId, python?.python], ["hello", containerId, "3.11"]);
       const states = (await containersIn(world)).map(({ state }) => state);
-      assert.deepEqual(states, ["starting", "starting"]);
+      assert.deepEqual(states, ["assigned", "assigned"]);
       world.worker.run(containerId);
     },
   ],

@@ -93,7 +93,7 @@ export class ServerProcess {
     this.#parts = {
       presence,
       sessions,
-      scheduler: new Scheduler({ ...shared, hands: sessions }),
+      scheduler: new Scheduler({ ...timed, hands: sessions }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
     const families = [appRpcs, imageRpcs, functionRpcs, callRpcs, logRpcs].map((family) => family(this.#platform));

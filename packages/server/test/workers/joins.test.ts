@@ -63,14 +63,19 @@ describe("a join mends what both sides think of the containers: it", () => {
     await it.join(worker);
     const first = worker.containers.get(id);
     assert.deepEqual([first?.fence, first?.doorSecret], [fence, doorSecret(serverKey, { id, fence })]);
-    assert.equal((await it.container(id))?.state, "starting");
-    await it.does(async (tx) => {
-      const now = await tx.containers.get(id);
-      if (now !== undefined) await tx.containers.update({ ...now, state: "assigned" }); // its answer was lost
-    });
-    worker.die();
+    worker.die(); // before its process was started: nothing is lost
     await it.join(worker);
     assert.equal(worker.containers.get(id)?.doorSecret, first?.doorSecret);
+    assert.equal((await it.container(id))?.state, "assigned");
+  });
+
+  it("hears of a process that was started while there was no session", async () => {
+    await using it = await sessionScene();
+    const container = await it.plant({ state: "assigned" });
+    const worker = it.worker();
+    hold(worker, container);
+    await it.join(worker);
+    assert.equal((await it.container(container.id))?.state, "starting");
   });
 
   it("without a container that had started says that it is lost", async () => {

@@ -9,7 +9,7 @@ import { drain } from "../../src/containers/begin.ts";
 import type { Container } from "../../src/domain/container.ts";
 import { hold, said, sessionScene } from "../support/session-scene.ts";
 
-const { PREPARING, RUNNING, GONE } = wire.ContainerState_Phase;
+const { RUNNING, GONE } = wire.ContainerState_Phase;
 
 describe("an assignment", () => {
   it("carries all that the container needs", async () => {
@@ -40,7 +40,7 @@ describe("an assignment", () => {
     it.sessions.assign(container);
     await it.settle();
     assert.equal(worker.containers.size, 1);
-    assert.equal((await it.container(container.id))?.state, "starting");
+    assert.equal((await it.container(container.id))?.state, "assigned");
   });
 
   it("that has become pointless is not sent, and the container is gone", async () => {
@@ -105,9 +105,16 @@ describe("news about a container", () => {
   }
 
   it("moves it on", async () => {
-    await using it = await connected();
-    await it.tell({ phase: PREPARING });
-    assert.equal((await it.container(it.id))?.state, "starting");
+    await using it = await sessionScene();
+    const worker = it.worker();
+    await it.join(worker);
+    const container = await it.plant({ state: "assigned" });
+    it.sessions.assign(container);
+    await it.settle();
+    assert.equal((await it.container(container.id))?.state, "assigned", "its files are laid out");
+    worker.run(container.id);
+    await it.settle();
+    assert.equal((await it.container(container.id))?.state, "starting");
   });
 
   it("about its end is recorded once and released each time", async () => {

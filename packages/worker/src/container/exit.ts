@@ -7,6 +7,7 @@ export type ProcessEnd =
   | { reason: "exited"; code: number }
   | { reason: "signaled"; signal: string }
   | { reason: "outOfMemory"; limitMib?: number }
+  | { reason: "outOfDisk"; message: string }
   | { reason: "lost"; message: string };
 
 /** How a container ended: its process by itself, or the worker's doing. */
@@ -23,6 +24,8 @@ export function exitToWire(exit: ContainerExit): wire.Exit {
         reason: wire.Exit_Reason.OUT_OF_MEMORY,
         message: exit.limitMib === undefined ? "" : `its memory limit is ${exit.limitMib} MiB`,
       });
+    case "outOfDisk":
+      return create(wire.ExitSchema, { reason: wire.Exit_Reason.OUT_OF_DISK, message: exit.message });
     case "stopped":
       return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
     case "failedToStart":

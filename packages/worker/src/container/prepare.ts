@@ -55,7 +55,12 @@ export async function prepareProcess(
 function resourcesOf({ resources }: wire.ContainerSpec): Resources {
   const milliCpu = Number(resources?.milliCpu ?? 0);
   const memoryMib = Number(resources?.memoryMib ?? 0);
-  return { ...(milliCpu > 0 && { milliCpu }), ...(memoryMib > 0 && { memoryMib }) };
+  const diskMib = Number(resources?.diskMib ?? 0);
+  return {
+    ...(milliCpu > 0 && { milliCpu }),
+    ...(memoryMib > 0 && { memoryMib }),
+    ...(diskMib > 0 && { diskMib }),
+  };
 }
 
 async function prepareRunner(

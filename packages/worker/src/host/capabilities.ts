@@ -22,6 +22,7 @@ export interface HostCapabilities {
   readonly seccomp: boolean;
   readonly runc: programs.HostProgram | undefined;
   readonly conmon: programs.HostProgram | undefined;
+  readonly tini: programs.HostProgram | undefined;
   readonly nftables: boolean;
   /** net.ipv4.ip_forward */
   readonly forwarding: boolean;
@@ -36,7 +37,7 @@ export async function probeHost(options: { data: string }): Promise<HostCapabili
   const rights = await probeRights();
   const isRoot = rights.value;
   const { probeProgram } = programs;
-  const [cgroups, layers, seccomp, selinux, runc, conmon, ip, mmdebstrap, nftables, forwarding, disk] =
+  const [cgroups, layers, seccomp, selinux, runc, conmon, tini, ip, mmdebstrap, nftables, forwarding, disk] =
     await Promise.all([
       probeCgroups(isRoot),
       probeLayers(options.data, isRoot),
@@ -44,6 +45,7 @@ export async function probeHost(options: { data: string }): Promise<HostCapabili
       probeSelinux(),
       probeProgram(programs.runc),
       probeProgram(programs.conmon),
+      probeProgram(programs.tini),
       probeProgram(programs.ip),
       probeProgram(programs.mmdebstrap),
       probeNftables(isRoot),
@@ -62,10 +64,11 @@ export async function probeHost(options: { data: string }): Promise<HostCapabili
     seccomp: seccomp.value,
     runc: runc.value,
     conmon: conmon.value,
+    tini: tini.value,
     nftables: nftables.value,
     forwarding: forwarding.value,
     disk: disk.value,
-    findings: [...ofKernel, runc, conmon, ip, nftables, forwarding, mmdebstrap, disk].flatMap(
+    findings: [...ofKernel, runc, conmon, tini, ip, nftables, forwarding, mmdebstrap, disk].flatMap(
       (probed) => probed?.finding ?? [],
     ),
   };

@@ -26,7 +26,7 @@ export const ok = (detail: string): Finding => ({ state: "ok", detail });
 export const missing = (detail: string, remedy: string): Finding => ({ state: "missing", detail, remedy });
 export const warning = (detail: string, remedy: string): Finding => ({ state: "warning", detail, remedy });
 
-/** What stands between this host and containers; empty when they can run. Warnings do not. */
-export function containersPossible(findings: readonly HostFinding[]): readonly HostFinding[] {
+/** Without which it does not work; warnings are not among it. */
+export function whatStandsInTheWay(findings: readonly HostFinding[]): readonly HostFinding[] {
   return findings.filter(({ state }) => state === "missing");
 }

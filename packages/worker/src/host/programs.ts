@@ -38,6 +38,8 @@ export const runc: WantedProgram = {
   part: { pattern: /^libseccomp:/m, lack: "is built without libseccomp" },
 };
 export const conmon: WantedProgram = { name: "conmon", apt: "conmon", flag: "--version", oldest: [2, 1] };
+/** The statically linked build: it runs in containers of any image. */
+export const tini: WantedProgram = { name: "tini-static", apt: "tini", flag: "--version" };
 export const ip: WantedProgram = { name: "ip", apt: "iproute2", flag: "-V" };
 export const mmdebstrap: WantedProgram = {
   name: "mmdebstrap",

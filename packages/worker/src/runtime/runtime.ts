@@ -52,6 +52,7 @@ export interface ImageRequest {
 export interface Resources {
   readonly milliCpu?: number;
   readonly memoryMib?: number;
+  readonly diskMib?: number;
   /** Processes and threads at a time. */
   readonly pids?: number;
 }

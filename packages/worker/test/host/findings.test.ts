@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 
 import { findRival } from "../../src/host/firewall.ts";
-import { containersPossible, missing, ok, warning } from "../../src/host/finding.ts";
+import { missing, ok, warning, whatStandsInTheWay } from "../../src/host/finding.ts";
 import { judgeRights, probeKernel } from "../../src/host/kernel.ts";
-import { ip, judgeProgram, mmdebstrap, runc } from "../../src/host/programs.ts";
+import { ip, judgeProgram, mmdebstrap, runc, tini } from "../../src/host/programs.ts";
 
 it("judges kernels by their number", () => {
   const states = {
@@ -56,6 +56,7 @@ it("judges runc by what it says of itself", () => {
 it("finds the version in what other programs say, and only warns of what can be done without", () => {
   const says = { ip: "ip utility, iproute2-6.1.0, libbpf 1.1.2\n", mmdebstrap: "mmdebstrap 1.3.5\n" };
   assert.equal(judgeProgram(ip, "/sbin/ip", says.ip).value?.version, "6.1.0");
+  assert.equal(judgeProgram(tini, "/usr/bin/tini-static", "tini version 0.19.0\n").value?.version, "0.19.0");
   assert.equal(judgeProgram(mmdebstrap, "/usr/bin/mmdebstrap", says.mmdebstrap).value?.version, "1.3.5");
   assert.equal(judgeProgram(ip, undefined, undefined).finding.state, "missing");
   const { state, detail } = judgeProgram(mmdebstrap, undefined, undefined).finding;
@@ -80,7 +81,7 @@ it("only what is missing stands in the way of containers", () => {
     { name: "runc", ...missing("none", "install it") },
   ];
   assert.deepEqual(
-    containersPossible(findings).map(({ name }) => name),
+    whatStandsInTheWay(findings).map(({ name }) => name),
     ["runc"],
   );
 });

@@ -3,14 +3,16 @@ import { constants } from "node:os";
 
 import type { ProcessEnd } from "../../container/exit.ts";
 
-/**
- * The signals that can end the first process of a process namespace: the kernel's own for faults, and SIGKILL from
- * outside. All others reach it only if it handles them, so a code such as 143 is one that the program chose itself.
- */
-const fatal = ["SIGKILL", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS"] as const;
+/** What these do where they are not handled is nothing, or to stop a process: none ends by them. */
+const harmless = new Set(["SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGWINCH"]);
+
+const fatal = Object.entries(constants.signals).filter(([name]) => !harmless.has(name));
 
 export interface EndFacts {
-  /** As a shell would say it: 128 and the signal's number for a death by signal. Undefined: conmon was killed. */
+  /**
+   * As a shell would say it: 128 and the signal's number for a death by signal, which a program that chooses such a code
+   * is taken for. Undefined: conmon was killed.
+   */
   readonly exitCode: number | undefined;
   /** How many of its processes were killed for want of memory. */
   readonly oomKills: number;
@@ -22,7 +24,7 @@ export function endOf({ exitCode, oomKills, memoryMib }: EndFacts): ProcessEnd {
   if (exitCode === undefined) {
     return { reason: "lost", message: "the process that kept it was killed; how the function ended is unknown" };
   }
-  const signal = fatal.find((name) => constants.signals[name] === exitCode - 128);
+  const signal = fatal.find(([, number]) => number === exitCode - 128)?.[0];
   if (signal === "SIGKILL" && oomKills > 0) {
     return { reason: "outOfMemory", ...(memoryMib === undefined ? {} : { limitMib: memoryMib }) };
   }

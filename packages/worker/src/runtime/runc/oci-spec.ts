@@ -32,6 +32,8 @@ export interface SpecRequest {
 
 /** What the host can do. */
 export interface SpecHost {
+  /** Absolute path of a statically linked tini. */
+  readonly init: string;
   /** The hard limit of open files that the worker itself has: without CAP_SYS_RESOURCE nobody can have more. */
   readonly maxOpenFiles: number;
   /** An instruction set in Node's words, `process.arch`. */
@@ -91,6 +93,14 @@ const mib = 1024 * 1024;
 
 const maxOpenFiles = 65_536;
 
+/**
+ * The first process of the container is an init, not the program: the kernel gives it all orphans, and takes no signal for
+ * it that it does not handle. tini waits for orphans, so that no zombie fills the limit of processes; the program gets the
+ * signals that it would get on any machine (`-g`: with its process group), and its end is the container's.
+ */
+const initPath = "/run/lydian/init";
+const underInit: readonly string[] = [initPath, "-g", "--"];
+
 /** Docker's fourteen. None can be had beyond them: the bounding set is the same, and nothing is inheritable or ambient. */
 export const containerCapabilities: readonly string[] = [
   ...["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID"],
@@ -102,9 +112,14 @@ export const containerCapabilities: readonly string[] = [
 const maskedPaths = [
   ...["/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats"],
   ...["/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi"],
-  ...["/sys/firmware", "/sys/devices/virtual/powercap"],
+  // Where the kernel's and everybody's memory lies: the host's root may read it, who without a user namespace is ours.
+  ...["/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/pagetypeinfo", "/proc/slabinfo"],
+  ...["/proc/vmallocinfo", "/proc/vmcore", "/sys/firmware", "/sys/devices/virtual/powercap"],
 ];
-const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const readonlyPaths = [
+  ...["/proc/bus", "/proc/dynamic_debug", "/proc/fs", "/proc/irq", "/proc/pressure", "/proc/sys"],
+  "/proc/sysrq-trigger",
+];
 
 export function ociSpec(request: SpecRequest): OciSpec {
   const { network, host } = request;
@@ -114,7 +129,7 @@ export function ociSpec(request: SpecRequest): OciSpec {
     root: { path: request.root, readonly: false },
     hostname: request.hostname,
     process: ociProcess(request.process, host),
-    mounts: [...systemMounts(request.memoryMib), ...request.binds.map(bindMount)],
+    mounts: [...systemMounts(request.memoryMib), ...[initBind(host), ...request.binds].map(bindMount)],
     linux: {
       namespaces: namespaces(network),
       // Beside the path: runc 1.1 needs to know who root is although the namespace has its map already.
@@ -136,7 +151,7 @@ function ociProcess(process: ProcessSpec, host: SpecHost): OciProcess {
   return {
     terminal: false,
     user: { uid: 0, gid: 0 },
-    args: process.argv,
+    args: [...underInit, ...process.argv],
     env: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
     cwd: process.cwd,
     capabilities: {
@@ -145,7 +160,7 @@ function ociProcess(process: ProcessSpec, host: SpecHost): OciProcess {
       permitted: containerCapabilities,
     },
     rlimits: [
-      { type: "RLIMIT_CORE", hard: 0, soft: 0 },
+      { type: "RLIMIT_CORE", hard: 1, soft: 1 }, // not 0: see seccomp.ts
       { type: "RLIMIT_NOFILE", hard: files, soft: files },
     ],
     noNewPrivileges: true,
@@ -180,6 +195,8 @@ function systemMounts(memoryMib: number | undefined): OciMount[] {
     mount("/sys/fs/cgroup", "cgroup", "cgroup", ...closed, "relatime", "ro"),
   ];
 }
+
+const initBind = (host: SpecHost): SpecBind => ({ source: host.init, path: initPath, executable: true });
 
 /**
  * Mount flags that the source's file system has on the host cannot be taken off in a user namespace, so all that can be

@@ -6,11 +6,13 @@ import { join } from "node:path";
 
 import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
+import { diskGauge } from "../../disk/disk-gauge.ts";
+import { DiskGuard } from "../../disk/disk-guard.ts";
 import { BaseImages, publicRegistry } from "../../images/base-images.ts";
 import { LayerStore, Mounter } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
 import type { OpenRuntime, RuntimeParts } from "../open-runtime.ts";
-import { RuncRuntime } from "./runc-runtime.ts";
+import { RuncRuntime, trashFolder } from "./runc-runtime.ts";
 
 /** Networks that wait ready: a slot takes longer to make than a container to start. */
 const networksReady = 4;
@@ -18,7 +20,7 @@ const networksReady = 4;
 type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 
 export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<OpenRuntime> {
-  const { runc, conmon, userNamespaces } = asked;
+  const { runc, conmon, tini, userNamespaces } = asked;
   http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
   const { config, workerId, interpreters, clock, logger } = parts;
   const instance = instanceOf(workerId);
@@ -41,11 +43,16 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   ]);
   const registry = asked.registry === undefined ? undefined : { ...publicRegistry, url: asked.registry };
   const images = new BaseImages({ layers, folder: shared, clock, logger, registry, interpreters });
+  const trash = trashFolder(config.data);
+  await mkdir(trash, { recursive: true, mode: 0o700 });
+  const reserve = asked.diskReserveMib === undefined ? undefined : asked.diskReserveMib * 2 ** 20;
+  const disk = new DiskGuard({ gauge: diskGauge(config.data), trash, reserve, clock, logger });
   const runtime = new RuncRuntime({
     data: config.data,
     instance,
     programs: { runc, conmon },
-    ...{ images, layers, mounter, network, cgroups, clock, logger },
+    init: tini,
+    ...{ images, layers, mounter, network, cgroups, disk, clock, logger },
   });
   return {
     runtime,

@@ -32,6 +32,11 @@ export class RootPaths {
     return join(this.#root, ...this.#folder(names), last);
   }
 
+  /** As above, but a link that the last name is leads on. */
+  realPath(containerPath: string): string {
+    return join(this.#root, ...this.#folder(containerPath.split("/")));
+  }
+
   #folder(names: readonly string[]): readonly string[] {
     const key = names.join("/");
     const known = this.#folders.get(key);

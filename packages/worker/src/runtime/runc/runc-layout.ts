@@ -1,8 +1,9 @@
 /** A container's files before it runs: what is laid into its root, and what of the host is shown to its processes. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, lstat, mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-import { PlatformError } from "@lydian/kit";
+import { hasCode, PlatformError } from "@lydian/kit";
 
 import type { ContainerPlace } from "../../container/folder.ts";
 import type { Layout } from "../runtime.ts";
@@ -13,8 +14,9 @@ import { RootPaths } from "./root-path.ts";
 /** The platform's own folder in every container. */
 const own = "/run/lydian";
 
+const system = ["/proc", "/dev", "/sys"];
 /** Where something is mounted in every container: a file laid there could not be seen. */
-const mounted = ["/proc", "/dev", "/sys", own];
+const mounted = [...system, own];
 
 export class RuncLayout implements Layout {
   readonly home = "/root";
@@ -71,12 +73,37 @@ export class RuncLayout implements Layout {
     return "/usr/local/bin/python";
   }
 
-  /** From here on nothing can be laid out. */
-  close(): void {
+  /**
+   * From here on nothing can be laid out. Refuses a program that is not there, for the container's init could only end; and
+   * an image that has a link where the system belongs: runc 1.1 follows one at /dev while it is still in the host's root,
+   * and writes there.
+   */
+  async close(program: string): Promise<void> {
     this.#isOpen = false;
+    for (const path of system) {
+      if (await isLink(join(this.#host.root, path))) {
+        throw new PlatformError(`the image has a symbolic link at ${path}, where the system's own files belong`, {
+          hint: "build the image with a folder there, or with nothing",
+        });
+      }
+    }
+    try {
+      await access(this.#paths.realPath(program), constants.X_OK);
+    } catch (error) {
+      throw new PlatformError(`the image has no ${program} that can be run`, { cause: error });
+    }
   }
 
   #show(source: string, path: string): void {
     this.binds.push({ source, path, executable: false });
+  }
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isSymbolicLink();
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
   }
 }

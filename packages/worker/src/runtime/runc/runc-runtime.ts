@@ -15,6 +15,7 @@ import { type Clock, hasCode, type Logger, PlatformError, removeBelow } from "@l
 import type { Cgroups } from "../../cgroups/cgroups.ts";
 import type { ProcessEnd } from "../../container/exit.ts";
 import { type ContainerPlace, containersFolder, doorsFolder } from "../../container/folder.ts";
+import type { DiskGuard } from "../../disk/disk-guard.ts";
 import type { BaseImages } from "../../images/base-images.ts";
 import type { Layer, LayerStore, Mounter } from "../../layers/index.ts";
 import type { NetworkPool, NetworkSlot } from "../../network/network-pool.ts";
@@ -52,11 +53,14 @@ export interface RuncRuntimeOptions {
   /** The platform's short id: 1 to 8 of a-z0-9, the same as the network pool's. */
   instance: string;
   programs: RuncPrograms;
+  /** The program that is the first process of every container (oci-spec.ts). */
+  init: string;
   images: Pick<BaseImages, "stack">;
   layers: LayerStore;
   mounter: Mounter;
   network: NetworkPool;
   cgroups: Cgroups;
+  disk: DiskGuard;
   clock: Clock;
   logger: Logger;
   /** For tests that show what a guard is good for by taking it away. */
@@ -71,6 +75,9 @@ interface Held {
   listener?: net.Server;
   layout?: RuncLayout;
   watch?: { close(): void };
+  diskWatch?: Disposable;
+  /** Why the worker ended it. */
+  verdict?: ProcessEnd;
   /** conmon has ended by itself: nobody is at work on the container any more. */
   isOver?: boolean;
 }
@@ -91,7 +98,7 @@ export class RuncRuntime implements Runtime {
     this.#options = options;
     this.#places = new HostPlaces(options.instance);
     this.#remains = new Remains({ ...options, places: this.#places });
-    this.#trash = new Trash(join(options.data, "trash"), options.logger);
+    this.#trash = new Trash(trashFolder(options.data), options.logger);
   }
 
   async lay(place: ContainerPlace, request: LayRequest): Promise<Layout> {
@@ -122,7 +129,7 @@ export class RuncRuntime implements Runtime {
     const { programs, clock, amend = (spec: OciSpec): OciSpec => spec } = this.#options;
     const held = this.#held.get(place.id);
     if (held?.slot === undefined || held.layout === undefined) throw new Error(`${place.id} was not laid out`);
-    held.layout.close();
+    await held.layout.close(spec.argv[0]);
     const host = this.#places.of(place.id);
     const config = ociSpec({
       process: spec,
@@ -132,7 +139,7 @@ export class RuncRuntime implements Runtime {
       cgroupsPath: host.cgroup,
       network: held.slot,
       binds: held.layout.binds,
-      host: { maxOpenFiles: this.#maxOpenFiles, processor: process.arch },
+      host: { init: this.#options.init, maxOpenFiles: this.#maxOpenFiles, processor: process.arch },
     });
     await allSettledWell([
       writeFile(join(host.bundle, "config.json"), JSON.stringify(amend(config)), { mode: 0o600 }),
@@ -184,6 +191,7 @@ export class RuncRuntime implements Runtime {
       held === undefined ? undefined : layers.release(this.#holder(place.id), held.layers),
       this.#trash.throwAway(workFolder(place)),
     ]);
+    known?.diskWatch?.[Symbol.dispose]();
     this.#held.delete(place.id);
   }
 
@@ -286,11 +294,23 @@ export class RuncRuntime implements Runtime {
       });
     });
     held.watch = watch;
+    held.diskWatch = this.#options.disk.watch({
+      id: place.id,
+      folder: place.folder,
+      limitMib: held.resources.diskMib,
+      isFresh: held.layout !== undefined,
+      pids: () => this.#options.cgroups.pids(this.#places.of(place.id).cgroup),
+      end: (message) => {
+        held.verdict = { reason: "outOfDisk", message };
+        signalProcess(state.init, "SIGKILL", "process");
+      },
+    });
     return {
       end: ended.promise,
       signal: (name) => signalProcess(state.init, name, "group"),
       release: () => {
         watch.close();
+        held.diskWatch?.[Symbol.dispose]();
         held.listener?.close();
       },
     };
@@ -303,10 +323,23 @@ export class RuncRuntime implements Runtime {
     held.isOver = exitCode !== undefined;
     if (exitCode === undefined) signalProcess(state.init, "SIGKILL", "process");
     const oomKills = await this.#options.cgroups.oomKills(host.cgroup);
-    const end = endOf({ exitCode, oomKills, memoryMib: held.resources.memoryMib });
-    await writeEnd(place, end);
+    const end = held.verdict ?? endOf({ exitCode, oomKills, memoryMib: held.resources.memoryMib });
+    try {
+      await writeEnd(place, end);
+    } catch (error) {
+      // Such as on a full disk: only a worker after this one would have to read it.
+      this.#options.logger.error(
+        { err: error, container: place.id },
+        "the end of a container could not be written down",
+      );
+    }
     return end;
   }
+}
+
+/** Where what containers leave is deleted; on the disk of the worker's data. */
+export function trashFolder(data: string): string {
+  return join(data, "trash");
 }
 
 /** Where a container's upper is: on the data disk, thrown away with it. */

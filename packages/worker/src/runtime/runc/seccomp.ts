@@ -10,7 +10,7 @@
 /** A condition on an argument; several on one rule hold together. */
 export interface ArgumentTest {
   readonly index: number;
-  readonly op: "SCMP_CMP_EQ" | "SCMP_CMP_LE" | "SCMP_CMP_MASKED_EQ";
+  readonly op: "SCMP_CMP_EQ" | "SCMP_CMP_NE" | "SCMP_CMP_MASKED_EQ";
   readonly value: number;
   readonly valueTwo?: number;
 }
@@ -32,6 +32,8 @@ export interface SeccompRule {
 
 const eperm = 1;
 const enosys = 38;
+const eprotonosupport = 93;
+const eopnotsupp = 95;
 
 /** Why each group is there. */
 interface Group {
@@ -43,12 +45,11 @@ const allowed: readonly Group[] = [
   {
     reason: "open, read and write what the file system's permissions allow",
     names: `open openat openat2 creat close close_range read write readv writev pread64 pwrite64 preadv pwritev preadv2
-      pwritev2 lseek sendfile splice tee vmsplice copy_file_range dup dup2 dup3 fcntl flock ioctl pipe pipe2 readahead
-      cachestat`,
+      pwritev2 lseek sendfile splice tee vmsplice copy_file_range dup dup2 dup3 fcntl flock pipe pipe2 readahead cachestat`,
   },
   {
     reason: "sizes, space and what is on disk",
-    names: "truncate ftruncate fallocate fadvise64 fsync fdatasync sync syncfs sync_file_range msync",
+    names: "truncate ftruncate fadvise64 fsync fdatasync sync syncfs sync_file_range msync",
   },
   {
     reason: "look at files; the mounts that are seen are the container's own",
@@ -108,10 +109,10 @@ const allowed: readonly Group[] = [
     names: "ptrace process_vm_readv process_vm_writev uretprobe",
   },
   {
-    reason: "scheduling and limits; raising them takes capabilities that are not granted",
+    reason: "scheduling and limits, of which setting is below; raising them takes capabilities that are not granted",
     names: `sched_yield sched_setparam sched_getparam sched_setscheduler sched_getscheduler sched_get_priority_max
       sched_get_priority_min sched_rr_get_interval sched_setaffinity sched_getaffinity sched_setattr sched_getattr
-      getpriority setpriority ioprio_set ioprio_get getcpu getrlimit setrlimit prlimit64 getrusage times`,
+      getpriority setpriority ioprio_set ioprio_get getcpu getrlimit getrusage times`,
   },
   {
     reason: "read clocks and wait; adjtime calls only read without CAP_SYS_TIME",
@@ -128,8 +129,8 @@ const allowed: readonly Group[] = [
     names: "io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents",
   },
   {
-    reason: "connections; `socket` itself is below",
-    names: `socketpair bind listen accept accept4 connect shutdown getsockname getpeername getsockopt setsockopt sendto
+    reason: "connections; `socket` and `socketpair` themselves are below",
+    names: `bind listen accept accept4 connect shutdown getsockname getpeername getsockopt setsockopt sendto
       sendmsg sendmmsg recvfrom recvmsg recvmmsg`,
   },
   {
@@ -150,10 +151,18 @@ const allowedOnX64: Group = {
 };
 
 /**
- * Kinds of sockets: local, IPv4, IPv6, netlink (what interfaces there are), packets (CAP_NET_RAW is granted, the network
- * is the container's own). All other families are code in the kernel that hardly anybody uses and anybody could load.
+ * Kinds of sockets: local, IPv4, IPv6, packets (CAP_NET_RAW is granted, the network is the container's own). All other
+ * families are code in the kernel that hardly anybody uses and anybody could load, also by way of `socketpair`.
  */
-const socketFamilies = { unspecified: 0, unix: 1, inet: 2, inet6: 10, netlink: 16, packet: 17 };
+const socketFamilies = { unspecified: 0, unix: 1, inet: 2, inet6: 10, packet: 17 };
+const netlink = 16;
+/** Of netlink: what interfaces and what connections there are. */
+const netlinkProtocols = { route: 0, socketDiagnosis: 4 };
+/** The audit log and the devices' events are the host's. Programs take this answer for that of a kernel without them. */
+const hostProtocols = { audit: 9, deviceEvents: 15 };
+
+/** RLIMIT_CORE, one of the kernel's sixteen. */
+const coreLimit = 4;
 
 /** Every CLONE_NEW flag that clone takes: mount, cgroup, uts, ipc, user, pid and network namespaces. */
 const namespaceFlags = 0x7e02_0000;
@@ -161,25 +170,76 @@ const namespaceFlags = 0x7e02_0000;
 /** Linux, Linux with the kind of uname that says 2.6, both of a 32-bit program, and the question which it is. */
 const personalities = [0x0, 0x2_0000, 0x8, 0x2_0008, 0xffff_ffff];
 
+const allow = (names: readonly string[], ...args: ArgumentTest[]): SeccompRule => {
+  return { names, action: "SCMP_ACT_ALLOW", ...(args.length === 0 ? {} : { args }) };
+};
+/** Not done, and answered with this error; 0 says that it is done. */
+const answer = (errnoRet: number, name: string, ...args: ArgumentTest[]): SeccompRule => {
+  return { names: [name], action: "SCMP_ACT_ERRNO", errnoRet, ...(args.length === 0 ? {} : { args }) };
+};
+const equal = (index: number, value: number): ArgumentTest => ({ index, op: "SCMP_CMP_EQ", value });
+/** Of an int, whose upper half the kernel ignores and the filter does not. */
+const equalInt = (index: number, value: number): ArgumentTest => {
+  return { index, op: "SCMP_CMP_MASKED_EQ", value: 0xffff_ffff, valueTwo: value };
+};
+
+/**
+ * Every limit may be set but that of core files: at 1 byte, and not at 0, the kernel spares the host's handler of crashes,
+ * which would be root's and outside of everything. Who sets it is told that it is done.
+ */
+function limitRules(): SeccompRule[] {
+  const others = Array.from({ length: 16 }, (_, limit) => limit).filter((limit) => limit !== coreLimit);
+  return [
+    ...others.map((limit) => allow(["setrlimit"], equalInt(0, limit))),
+    answer(0, "setrlimit", equalInt(0, coreLimit)),
+    ...others.map((limit) => allow(["prlimit64"], equalInt(1, limit))),
+    allow(["prlimit64"], equalInt(1, coreLimit), equal(2, 0)), // only asked for
+    answer(0, "prlimit64", equalInt(1, coreLimit), { index: 2, op: "SCMP_CMP_NE", value: 0 }),
+  ];
+}
+
+/** FALLOC_FL_PUNCH_HOLE */
+const punchHole = 0x2;
+/** The type, in the second of four bytes, of the ioctls that do the same as fallocate (FS_IOC_RESVSP and its like). */
+const spaceIoctls = 0x58;
+
+/**
+ * Room on a disk can be set aside in an instant, all that there is of it, sooner than anybody could look (disk/). So it
+ * cannot be here, as on NFS and ZFS, and the C library writes blocks instead; holes can be made.
+ */
+function spaceRules(): SeccompRule[] {
+  const bits = (mask: number, value: number): ArgumentTest => {
+    return { index: 1, op: "SCMP_CMP_MASKED_EQ", value: mask, valueTwo: value & mask };
+  };
+  return [
+    allow(["fallocate"], bits(punchHole, punchHole)),
+    answer(eopnotsupp, "fallocate", bits(punchHole, 0)),
+    // Every other type differs from it in at least one bit.
+    ...Array.from({ length: 8 }, (_, bit) => allow(["ioctl"], bits(0x100 << bit, ~(spaceIoctls << 8)))),
+  ];
+}
+
 /** The profile for this host's processor, and for no other instruction set of it: each costs 10 ms at every start. */
 export function seccompProfile(processor: string = process.arch): SeccompProfile {
   const groups = processor === "x64" ? [...allowed, allowedOnX64] : allowed;
-  const rule = (names: readonly string[], ...args: ArgumentTest[]): SeccompRule => ({
-    names,
-    action: "SCMP_ACT_ALLOW",
-    ...(args.length === 0 ? {} : { args }),
-  });
   return {
     defaultAction: "SCMP_ACT_ERRNO",
     defaultErrnoRet: eperm,
     architectures: [processor === "x64" ? "SCMP_ARCH_X86_64" : "SCMP_ARCH_AARCH64"],
     syscalls: [
-      rule(groups.flatMap(({ names }) => names.split(/\s+/))),
-      ...Object.values(socketFamilies).map((value) => rule(["socket"], { index: 0, op: "SCMP_CMP_EQ", value })),
-      ...personalities.map((value) => rule(["personality"], { index: 0, op: "SCMP_CMP_EQ", value })),
-      rule(["clone"], { index: 0, op: "SCMP_CMP_MASKED_EQ", value: namespaceFlags, valueTwo: 0 }),
+      allow(groups.flatMap(({ names }) => names.split(/\s+/))),
+      ...Object.values(socketFamilies).map((family) => allow(["socket"], equal(0, family))),
+      ...Object.values(netlinkProtocols).map((protocol) => allow(["socket"], equal(0, netlink), equal(2, protocol))),
+      ...Object.values(hostProtocols).map((protocol) =>
+        answer(eprotonosupport, "socket", equal(0, netlink), equal(2, protocol)),
+      ),
+      allow(["socketpair"], equal(0, socketFamilies.unix)),
+      ...limitRules(),
+      ...personalities.map((value) => allow(["personality"], equal(0, value))),
+      allow(["clone"], { index: 0, op: "SCMP_CMP_MASKED_EQ", value: namespaceFlags, valueTwo: 0 }),
+      ...spaceRules(),
       // Its flags lie in memory, where no filter sees them; on this answer the C library falls back to clone.
-      { names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: enosys },
+      answer(enosys, "clone3"),
     ],
   };
 }

@@ -9,7 +9,10 @@ const table: { what: string; facts: Partial<EndFacts>; end: ProcessEnd["reason"]
   { what: "a failure", facts: { exitCode: 3 }, end: "exited", more: { code: 3 } },
   { what: "SIGKILL", facts: { exitCode: 137 }, end: "signaled", more: { signal: "SIGKILL" } },
   { what: "a fault", facts: { exitCode: 139 }, end: "signaled", more: { signal: "SIGSEGV" } },
-  { what: "a code of the program's own choice", facts: { exitCode: 143 }, end: "exited", more: { code: 143 } },
+  { what: "SIGTERM", facts: { exitCode: 143 }, end: "signaled", more: { signal: "SIGTERM" } },
+  { what: "abort()", facts: { exitCode: 134 }, end: "signaled", more: { signal: "SIGABRT" } },
+  { what: "a code that is no signal's", facts: { exitCode: 255 }, end: "exited", more: { code: 255 } },
+  { what: "a code of a signal that ends nobody", facts: { exitCode: 150 }, end: "exited", more: { code: 150 } },
   {
     what: "no memory",
     facts: { exitCode: 137, oomKills: 1, memoryMib: 64 },

@@ -11,7 +11,7 @@ const request: SpecRequest = {
   cgroupsPath: "/lydian/i/ta-1",
   network: { netns: "/run/netns/ly-i-1", userns: "/run/userns/ly-i-1", base: 1_000_000 },
   binds: [{ source: "/host/packages", path: "/pkg", executable: true }],
-  host: { maxOpenFiles: 20_000, processor: "x64" },
+  host: { init: "/usr/bin/tini-static", maxOpenFiles: 20_000, processor: "x64" },
 };
 
 test("a container gets namespaces of its own, and the pair of its slot by path", () => {
@@ -37,14 +37,14 @@ test("without user namespaces there is no mapping", () => {
 
 test("the process has fourteen capabilities, no new privileges, and no more files than the worker may have", () => {
   const { process } = ociSpec(request);
-  assert.deepEqual(process.args, request.process.argv);
+  assert.deepEqual(process.args, ["/run/lydian/init", "-g", "--", ...request.process.argv]);
   assert.deepEqual(process.env, ["A=1", "EMPTY="]);
   assert.equal(process.noNewPrivileges, true);
   assert.equal(process.capabilities.bounding.length, 14);
   assert.ok(!process.capabilities.bounding.includes("CAP_SYS_ADMIN"));
   assert.deepEqual(Object.keys(process.capabilities).sort(), ["bounding", "effective", "permitted"]);
   assert.deepEqual(process.rlimits, [
-    { type: "RLIMIT_CORE", hard: 0, soft: 0 },
+    { type: "RLIMIT_CORE", hard: 1, soft: 1 },
     { type: "RLIMIT_NOFILE", hard: 20_000, soft: 20_000 },
   ]);
 });
@@ -53,6 +53,7 @@ test("every mount is closed as far as it can be, and nothing of the host's is wr
   const { mounts } = ociSpec(request);
   const optionsOf = new Map(mounts.map(({ destination, options }) => [destination, options]));
   assert.deepEqual(optionsOf.get("/pkg"), ["bind", "ro", "nosuid", "nodev"]);
+  assert.deepEqual(optionsOf.get("/run/lydian/init"), ["bind", "ro", "nosuid", "nodev"]);
   for (const path of ["/sys", "/sys/fs/cgroup"]) assert.ok(optionsOf.get(path)?.includes("ro"), path);
   assert.ok(optionsOf.get("/dev/shm")?.includes(`size=${128 * 1024 * 1024}`));
   for (const { destination, options } of mounts) assert.ok(options.includes("nosuid") || destination === "/dev/pts");

@@ -29,6 +29,7 @@ for (const { links, path, leadsTo } of cases) {
       const paths = new RootPaths(root);
       assert.equal(paths.hostPath(path), join(root, leadsTo));
       assert.equal(paths.hostPath(path), join(root, leadsTo)); // remembered
+      assert.equal(paths.realPath(path), join(root, links["srv/file"] ?? leadsTo));
     } finally {
       await rm(root, { recursive: true });
     }

@@ -1,0 +1,43 @@
+/** The runtime without containers: the same calls, and a kill. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { isRunning, missingClient, modal, newestClient, platformOfFile, testEachClient } from "@lydian/testkit";
+
+import { app, goOn, theFunction } from "./stories.ts";
+
+const platform = await platformOfFile({ runtime: "process" });
+
+test("it says that there is no isolation", () => {
+  assert.match(platform.log, /Runtime "process": functions run on this machine with .* rights and without isolation/);
+});
+
+testEachClient("functions call each other, and values come back equal", async (version) => {
+  for (const [file, says] of [
+    ["parts.py", /^QUIET! QUIET! 5 \('QUIET!', 5, 'QUIET!'\)$/m],
+    ["values.py::types", /^21 kinds of values came back equal$/m],
+  ] as const) {
+    await using run = modal(platform, version, ["run", app(file)]);
+    assert.match(await run.finishWith(0), says);
+  }
+});
+
+test(
+  "the worker is killed, then the function: it goes on, and then another one gets the input",
+  {
+    skip: missingClient(newestClient),
+  },
+  async () => {
+    await using run = modal(platform, newestClient, ["run", app("patience.py::main")]);
+    await run.sees("it runs in");
+    const first = theFunction(platform);
+    const worker = await platform.kill("worker");
+    await platform.replaced("worker", worker);
+    assert.ok(isRunning(first));
+    process.kill(first.pid, "SIGKILL");
+    await run.sees(new RegExp(`it runs in (?!${first.containerId})ta-`));
+    const second = theFunction(platform);
+    await goOn(second);
+    assert.match(await run.finishWith(0), new RegExp(`^answer from ${second.containerId}$`, "m"));
+  },
+);
