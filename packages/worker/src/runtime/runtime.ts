@@ -50,7 +50,11 @@ export interface ImageRequest {
 
 /** Absent: unlimited, but for the number of processes, which has a default. */
 export interface Resources {
+  /** What it is sure of when others want processors as well. */
   readonly milliCpu?: number;
+  /** What it never goes beyond. */
+  readonly milliCpuLimit?: number;
+  /** Beyond it, a process of it is killed. */
   readonly memoryMib?: number;
   readonly diskMib?: number;
   /** Processes and threads at a time. */

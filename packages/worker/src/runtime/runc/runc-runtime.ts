@@ -153,7 +153,7 @@ export class RuncRuntime implements Runtime {
   }
 
   async ready(place: ContainerPlace): Promise<void> {
-    const { milliCpu } = this.#held.get(place.id)?.resources ?? {};
+    const { milliCpuLimit: milliCpu } = this.#held.get(place.id)?.resources ?? {};
     if (milliCpu === undefined) return;
     try {
       await this.#options.cgroups.limit(this.#places.of(place.id).cgroup, { milliCpu });
