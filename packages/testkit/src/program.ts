@@ -26,6 +26,8 @@ export interface ProgramOptions {
   as?: { uid: number; gid: number };
   /** Written to stdin, which is then closed; without it there is nothing to read. */
   input?: string;
+  /** Its stdin stays open, for `tell`. */
+  listens?: true;
 }
 
 export class Program implements AsyncDisposable {
@@ -41,7 +43,7 @@ export class Program implements AsyncDisposable {
   /** It leads a process group of its own, as a program does that a shell starts in a terminal. */
   constructor(file: string, args: readonly string[], options: ProgramOptions = {}) {
     this.#command = [file, ...args].join(" ");
-    const stdin = options.input === undefined ? "ignore" : "pipe";
+    const stdin = options.input === undefined && options.listens === undefined ? "ignore" : "pipe";
     this.#child = spawn(file, args, {
       stdio: [stdin, "pipe", "pipe"],
       detached: true,
@@ -49,7 +51,8 @@ export class Program implements AsyncDisposable {
       ...(options.env !== undefined && { env: options.env }),
       ...options.as,
     });
-    this.#child.stdin?.on("error", () => {}).end(options.input); // whoever does not read on shows it by its end
+    this.#child.stdin?.on("error", () => {}); // whoever does not read on shows it by its end
+    if (options.listens === undefined) this.#child.stdin?.end(options.input);
     this.#collect("stdout");
     this.#collect("stderr");
     this.ended = this.#watch();
@@ -90,6 +93,11 @@ export class Program implements AsyncDisposable {
       }
     };
     await within(withinMs, wait(), () => this.describe(`has not printed ${expected}`));
+  }
+
+  /** Writes to the stdin of a program that listens. */
+  tell(text: string): void {
+    this.#child.stdin?.write(text);
   }
 
   /** Waits for its end, whatever that is. */

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import modal
 
@@ -46,6 +47,7 @@ def main(name: str):
                 number += 1
             except Exception as error:
                 print(f"a neighbour fails: {type(error).__name__}: {error}")
+            time.sleep(0.05)
         print(f"the neighbour has answered {number} times")
 
     fine.remote(1)

@@ -81,7 +81,7 @@ def limits() -> str:
     return ", ".join(f"{name} {resource.getrlimit(getattr(resource, name))}" for name in names)
 
 
-@app.function(cpu=0.5, scaledown_window=2)
+@app.function(memory=512, cpu=0.5, scaledown_window=2)
 def child_without_memory() -> str:
     eats = "hoard = []\nwhile True: hoard.append(bytearray(8 << 20))"
     return f"the child ended with {subprocess.run([sys.executable, '-c', eats]).returncode}"

@@ -167,7 +167,8 @@ it(
     const parts = JSON.stringify({ version: "3.11.99", prefix, stdlib, include, libraries: join(prefix, "lib") });
     const script = [
       "#!/bin/sh",
-      `case "$*" in *base_prefix*) echo '${parts}';; *) echo 3.11; echo ${program};; esac`,
+      `case "$*" in *base_prefix*) echo '${parts}';; *CONFIG_ARGS*) echo --enable-optimizations;;`,
+      `*) echo 3.11; echo ${program};; esac`,
       "",
     ];
     await writeFile(program, script.join("\n"), { mode: 0o755 });

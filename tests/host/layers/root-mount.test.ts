@@ -26,12 +26,14 @@ for (const layersBy of ["descriptors", "names"] satisfies LayersBy[]) {
         const folder = await scratchFolder(t);
         const mounter = await startMounter(t, { layersBy });
         const idMap = mapped ? { idMap: await userNamespace(t, base) } : {};
+        // Their paths together are longer than the page of options that mount(2) takes.
+        const store = join(folder, ...Array.from({ length: 14 }, () => "x".repeat(200)));
         const lowers = [
-          await layerOf(folder, "top", { both: "top", "folder/new": "", "work/": "" }),
-          await layerOf(folder, "bottom", { both: "bottom", "folder/old": "", gone: "", "odd, na:me/x": "" }),
+          await layerOf(store, "top", { both: "top", "folder/new": "", "work/": "" }),
+          await layerOf(store, "bottom", { both: "bottom", "folder/old": "", gone: "", "odd, na:me/x": "" }),
         ];
-        makeWhiteout(join(folder, "top"), "gone");
-        makeOpaque(join(folder, "top"), "folder");
+        makeWhiteout(join(store, "top"), "gone");
+        makeOpaque(join(store, "top"), "folder");
         const [work, target] = [join(folder, "a, b:c"), join(folder, "merged")];
         await mkdir(target);
         await chmod(folder, 0o711);

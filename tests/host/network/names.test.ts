@@ -39,9 +39,10 @@ describe("names in a slot", needsRoot, () => {
       { kind: "tcp", address: "127.0.0.53", port: 53, text: "name?" },
     ] as const;
     assert.deepEqual(await probe(slot.netns, targets), ["said heard 5", "said heard by tcp"]);
-    // And so after the worker's death, for who has read that file.
+    // And so after the worker's death, for who has read that file: from the start, not only when it is adopted.
     await pool.close({ remove: false });
     const next = await openPool(t, options);
+    assert.deepEqual(await probe(slot.netns, targets), ["said heard 5", "said heard by tcp"]);
     await next.pool.adopt("ta-1", slot.index);
     assert.deepEqual(await probe(slot.netns, targets), ["said heard 5", "said heard by tcp"]);
   });

@@ -5,7 +5,7 @@ import test from "node:test";
 
 import { until, within } from "@lydian/testkit";
 
-import { needsContainers, outputOf, sharedRig } from "./rig.ts";
+import { needsContainers, newIdentity, nothingIsLeft, outputOf, Rig, sharedRig } from "./rig.ts";
 
 const shared = sharedRig();
 
@@ -22,6 +22,16 @@ test("a container keeps stdout and stderr apart, with times, and tells the exit 
   assert.deepEqual(line("stdout"), ["F one", "P three"]);
   assert.deepEqual(line("stderr"), ["F two"]);
   for (const [time = ""] of records) assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, time);
+});
+
+test("a container keeps its output whatever the data folder is called", needsContainers, async (t) => {
+  const identity = await newIdentity("lydian-runc-a: b,c-");
+  const rig = await Rig.open(identity);
+  t.after(async () => {
+    await rig.close();
+    await nothingIsLeft(identity);
+  });
+  assert.equal((await rig.run("echo kept")).output, "kept\n");
 });
 
 test("an end is told as a signal when one ended it", needsContainers, async () => {

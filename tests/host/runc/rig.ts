@@ -190,9 +190,10 @@ export function sharedRig(options: { userns?: boolean } = {}): { readonly rig: R
   return shared;
 }
 
-export async function newIdentity(): Promise<RigIdentity> {
+/** `name`: how its data folder's begins. */
+export async function newIdentity(name = "lydian-runc-"): Promise<RigIdentity> {
   return {
-    data: await mkdtemp(join(tmpdir(), "lydian-runc-")),
+    data: await mkdtemp(join(tmpdir(), name)),
     instance: `t${randomBytes(3).toString("hex")}`,
   };
 }

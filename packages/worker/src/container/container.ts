@@ -45,6 +45,8 @@ export class Container {
   #process: ContainerProcess | undefined;
   #killTimer: Timer | undefined;
   #saved: Promise<void> = Promise.resolve();
+  /** Its runtime has nothing left of it. */
+  #isCleared = false;
   /** Loaded by the first container whose log is long: it needs system calls that most never do. */
   #trim: Promise<LogTrim> | undefined;
 
@@ -171,7 +173,7 @@ export class Container {
     this.#released.abort();
     this.#killTimer?.[Symbol.dispose]();
     await this.#door?.close();
-    await this.#host.runtime.clear(this.place);
+    if (!this.#isCleared) await this.#host.runtime.clear(this.place);
     await removeBelow(doorsFolder(this.#host.data), dirname(this.place.doorFile));
     await removeBelow(containersFolder(this.#host.data), this.place.folder);
   }
@@ -226,6 +228,7 @@ export class Container {
     try {
       await this.#door?.close();
       await this.#host.runtime.clear(this.place);
+      this.#isCleared = true;
       await this.#save();
     } catch (error) {
       this.#logger.error({ err: error }, "the end of a container could not be cleaned up or recorded");

@@ -2,8 +2,8 @@
  * The root file systems that functions get: Debian with a Python in /usr/local/bin and pip, as layers.
  *
  * What was made once is taken from then on, so an image does not change between two starts. Else `python:X.Y-slim` is
- * pulled where a registry answers; else the same is made of the packages that this host can install and a Python that it
- * has.
+ * pulled where a registry answers; else the same is made of the packages that this host can install: with a Python that
+ * the host has, or with the distribution's own where the host's has no optimized build.
  */
 import { type Clock, type Logger, PlatformError } from "@lydian/kit";
 
@@ -11,8 +11,8 @@ import type { Layer, LayerStore } from "../layers/index.ts";
 import { Interpreters } from "../runners/interpreters.ts";
 import { debianRecipe, hostRelease, type Release } from "./debian.ts";
 import { distributionPythonRecipe } from "./distribution-python.ts";
-import { hostPythonRecipe, UnfitPythonError } from "./host-python.ts";
-import { describePython, isDistributions } from "./host-python-files.ts";
+import { hostPythonRecipe } from "./host-python.ts";
+import { describePython, isDistributions, isOptimized } from "./host-python-files.ts";
 import { LayerBuilds, type LayerRecipe, type Waiting } from "./layer-builds.ts";
 import { recipes } from "./layer-id.ts";
 import { type PackageSettings, packageSettings } from "./package-settings.ts";
@@ -95,13 +95,17 @@ export class BaseImages {
   }
 
   async #bootstrap(python: string, release: Release, waiting: Waiting): Promise<MadeStack> {
-    const { ways, missing } = await this.#ways(python, release);
-    for (const [index, way] of ways.entries()) {
+    const base = debianRecipe(release, this.#settings);
+    const { ways, missing } = await this.#ways(base, python, release);
+    if (ways.length > 0) await this.#builds.makeStack([base], waiting);
+    for (const [index, { recipe, madeFrom }] of ways.entries()) {
       try {
-        return { layers: await this.#builds.makeStack(way.recipes, waiting), madeFrom: way.madeFrom };
+        return { layers: await this.#builds.makeStack([base, recipe], waiting), madeFrom };
       } catch (error) {
-        if (!(error instanceof UnfitPythonError) || index === ways.length - 1) throw error;
-        waiting.say(`${error.message}; the distribution's own is taken instead`);
+        waiting.signal.throwIfAborted();
+        const next = ways[index + 1];
+        if (!(error instanceof PlatformError) || next === undefined) throw error;
+        waiting.say(`${error.message}; ${next.whose} own is taken instead`);
       }
     }
     throw new PlatformError(`there is no image with Python ${python}: ${missing?.message ?? "this host has none"}`, {
@@ -113,9 +117,13 @@ export class BaseImages {
   }
 
   /** How it can be made on this host, the best way first. */
-  async #ways(python: string, release: Release): Promise<{ ways: Way[]; missing: PlatformError | undefined }> {
-    const base = debianRecipe(release, this.#settings);
+  async #ways(
+    base: LayerRecipe,
+    python: string,
+    release: Release,
+  ): Promise<{ ways: Way[]; missing: PlatformError | undefined }> {
     const ways: Way[] = [];
+    let isHostsFirst = false;
     let missing: PlatformError | undefined;
     try {
       const interpreter = await this.#interpreters.find(python);
@@ -124,7 +132,8 @@ export class BaseImages {
         missing = new PlatformError(`${interpreter.program} belongs to the distribution and cannot be copied`);
       } else {
         const madeFrom = await markOf(interpreter.program);
-        ways.push({ recipes: [base, hostPythonRecipe(base, found, madeFrom)], madeFrom });
+        ways.push({ whose: "this host's", recipe: hostPythonRecipe(base, found, madeFrom), madeFrom });
+        isHostsFirst = await isOptimized(interpreter);
       }
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
@@ -132,7 +141,9 @@ export class BaseImages {
     }
     if (release.python === python) {
       const recipe = distributionPythonRecipe(base, { ...release, python }, this.#settings);
-      ways.push({ recipes: [base, recipe], madeFrom: undefined });
+      const way: Way = { whose: "the distribution's", recipe, madeFrom: undefined };
+      if (isHostsFirst) ways.push(way);
+      else ways.unshift(way);
     }
     return { ways, missing };
   }
@@ -169,8 +180,9 @@ export class BaseImages {
 }
 
 interface Way {
-  /** Of the stack, the lowest first. */
-  readonly recipes: readonly LayerRecipe[];
+  readonly whose: string;
+  /** Of the layer on the base system. */
+  readonly recipe: LayerRecipe;
   readonly madeFrom: FileMark | undefined;
 }
 

@@ -10,9 +10,6 @@ import { PrivateRoot } from "./private-root.ts";
 import { checkPython } from "./python-check.ts";
 import type { FileMark } from "./stack-records.ts";
 
-/** The copy does not run in the image, so that another way is to be tried. */
-export class UnfitPythonError extends PlatformError {}
-
 /** `program` is the interpreter's file as it is now. */
 export function hostPythonRecipe(base: LayerRecipe, python: HostPython, program: FileMark): LayerRecipe {
   return {
@@ -51,7 +48,7 @@ async function fill(work: LayerWork, below: readonly Layer[], python: HostPython
     if (found !== python.version) throw new PlatformError(`it says that it is ${found}`);
   } catch (error) {
     signal.throwIfAborted();
-    throw new UnfitPythonError(`${name} of ${python.prefix} does not work in an image: ${messageOf(error)}`, {
+    throw new PlatformError(`${name} of ${python.prefix} does not work in an image: ${messageOf(error)}`, {
       hint: `is it built with all of its modules, and for a C library no newer than the image's?`,
       cause: error,
     });

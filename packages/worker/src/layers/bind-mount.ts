@@ -5,7 +5,7 @@
  */
 import { chmodSync, fstatSync } from "node:fs";
 
-import { PlatformError } from "@lydian/kit";
+import { PlatformError } from "@lydian/kit/errors";
 
 import {
   Descriptor,

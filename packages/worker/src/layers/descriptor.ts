@@ -1,7 +1,7 @@
 /** Descriptors of files, folders and detached mounts: opened, resolved and made without following anybody's links. */
 import { constants, fstatSync } from "node:fs";
 
-import { hasCode } from "@lydian/kit";
+import { hasCode } from "@lydian/kit/errors";
 
 import { SystemCallError, systemCall } from "./system-call.ts";
 

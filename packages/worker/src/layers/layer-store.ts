@@ -2,14 +2,15 @@
  * Layers by id: directories that are made once, are whole or absent, and stay while somebody holds them.
  *
  *     FOLDER/ID/diff          the layer
- *     FOLDER/ID/holders/NAME  who holds it. A layer whose `holders` is gone is being removed: removing that folder, which the
- *                             kernel does only when it is empty, is the one step that decides between a holder and a remover
+ *     FOLDER/ID/holders/NAME  who holds it, with the id of the host's boot: whoever uses a layer ends with that. A layer whose
+ *                             `holders` is gone is being removed: removing that folder, which the kernel does only when it
+ *                             is empty, is the one step that decides between a holder and a remover
  *     FOLDER/.drafts/ID       one that is being made, by whoever has .locks/ID
  *     FOLDER/.gone            what is being deleted
  *
  * Several processes may share a store. Nothing of a layer is synced but once, as a whole, before it gets its name.
  */
-import { chmod, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import {
@@ -24,6 +25,7 @@ import {
   tryLock,
 } from "@lydian/kit";
 
+import { currentBoot } from "../boot.ts";
 import { unlessAborted } from "../shared-work.ts";
 import { sealDiff, syncFileSystem } from "./layer-diff.ts";
 import { detachAll } from "./mount-table.ts";
@@ -103,21 +105,25 @@ export class LayerStore {
     }
   }
 
-  /** Keeps the layers from being removed, all or none; survives this process, for `holder` to be released by the next. */
-  async hold(holder: string, layers: readonly Layer[]): Promise<void> {
+  /**
+   * Keeps the layers from being removed, up to the host's next boot; survives this process, for `holder` to be released by
+   * the next. False when one of them is gone, to be made again: then none is held that was not before.
+   */
+  async hold(holder: string, layers: readonly Layer[]): Promise<boolean> {
     plainName(holder);
     const held: Layer[] = [];
     for (const layer of layers) {
       try {
-        await writeFile(join(this.#holders(layer.id), holder), "", { mode: 0o600, flag: "wx" });
+        await writeFile(join(this.#holders(layer.id), holder), currentBoot, { mode: 0o600, flag: "wx" });
         held.push(layer);
       } catch (error) {
         if (hasCode(error, "EEXIST")) continue; // it held this one before
         await this.release(holder, held);
         if (!hasCode(error, "ENOENT")) throw error;
-        throw new PlatformError(`layer ${layer.id} is gone`, { hint: "make it again", cause: error });
+        return false;
       }
     }
+    return true;
   }
 
   /** Twice does no harm. */
@@ -246,6 +252,19 @@ export class LayerStore {
     for (const name of await readdir(this.#gone)) await this.#delete(this.#gone, join(this.#gone, name));
     for (const name of await this.#names()) {
       if (!(await isFolder(this.#holders(name)))) await this.#discard(join(this.folder, name));
+      else await this.#releaseLost(this.#holders(name));
+    }
+  }
+
+  /** Of platforms that were never started again. */
+  async #releaseLost(holders: string): Promise<void> {
+    for (const name of await readdir(holders)) {
+      const holder = join(holders, name);
+      try {
+        if ((await readFile(holder, "utf8")) !== currentBoot) await rm(holder, { force: true });
+      } catch (error) {
+        if (!hasCode(error, "ENOENT")) throw error; // just released
+      }
     }
   }
 }

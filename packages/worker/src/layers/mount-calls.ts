@@ -1,5 +1,5 @@
 /** The system calls of mounts, each under a name of ours; where several kernels answer differently, the callers choose. */
-import { hasCode } from "@lydian/kit";
+import { hasCode } from "@lydian/kit/errors";
 
 import { atWorkingFolder, closeOnExec, Descriptor } from "./descriptor.ts";
 import { SystemCallError, systemCall } from "./system-call.ts";

@@ -1,5 +1,5 @@
 /** What the mounter and its thread say to each other. */
-import { messageOf, PlatformError } from "@lydian/kit";
+import { messageOf, PlatformError } from "@lydian/kit/errors";
 
 import type { BindMount, RootMount } from "./mounter.ts";
 import type { LayersBy } from "./root-mount.ts";

@@ -2,7 +2,7 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { sep } from "node:path";
 
-import { hasCode } from "@lydian/kit";
+import { hasCode } from "@lydian/kit/errors";
 
 import { detachMount } from "./mount-calls.ts";
 import { SystemCallError } from "./system-call.ts";

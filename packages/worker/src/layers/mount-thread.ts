@@ -1,6 +1,6 @@
 /**
  * The thread that mounts. It makes nothing but synchronous calls, for while its file system ids are a container's, no
- * thread may be born of it (mount-calls.ts, `asOwner`).
+ * thread may be born of it (mount-calls.ts, `asOwner`). Of the kit it loads the errors alone: a worker waits for it.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -53,6 +53,9 @@ export interface MounterOptions {
 
 type Waiting = PromiseWithResolvers<void>;
 
+/** The thread is there in 50 ms on an idle host. */
+const startMs = 30_000;
+
 /** A mount takes less than a few milliseconds. One that takes so long waits for a disk that does not answer. */
 const answerMs = 60_000;
 
@@ -78,6 +81,7 @@ export class Mounter {
 
   /** Rejects with the failed call where this process has no right to mount. */
   static async start(options: MounterOptions = {}): Promise<Mounter> {
+    const { clock = systemClock } = options;
     await stat("/"); // the runtime's pool of threads is born of this thread, not of the one that changes its ids
     const file = import.meta.url.endsWith(".ts") ? "./mount-thread.ts" : "./mount-thread.js";
     const thread = new Worker(new URL(file, import.meta.url), {
@@ -92,8 +96,11 @@ export class Mounter {
     });
     thread.once("error", started.reject);
     thread.once("exit", () => started.reject(new Error("the mount thread ended before it could mount")));
+    using _patience = clock.timer(startMs, () =>
+      started.reject(new Error(`the mount thread has not started in ${startMs / 1000} s`)),
+    );
     try {
-      return new Mounter(thread, await started.promise, options.clock ?? systemClock);
+      return new Mounter(thread, await started.promise, clock);
     } catch (error) {
       await thread.terminate();
       throw error;

@@ -2,7 +2,7 @@
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { hasCode, PlatformError } from "@lydian/kit";
+import { hasCode, PlatformError } from "@lydian/kit/errors";
 
 import { Descriptor, openEntry, openFile, openFolder } from "./descriptor.ts";
 import {

@@ -2,7 +2,7 @@
 import { getSystemErrorMessage } from "node:util";
 import { constants } from "node:os";
 
-import { PlatformError } from "@lydian/kit";
+import { PlatformError } from "@lydian/kit/errors";
 import koffi from "koffi";
 
 /** The numbers of asm/unistd_64.h and asm-generic/unistd.h. */

@@ -27,6 +27,7 @@ const calls = {
   listen: declare("int listen(int fd, int backlog)"),
   send: declare("long send(int fd, void *bytes, size_t length, int flags)"),
   recv: declare("long recv(int fd, _Out_ void *bytes, size_t length, int flags)"),
+  if_nametoindex: declare("unsigned int if_nametoindex(const char *name)"),
 };
 
 const names = new Map<number, string>(Object.entries(constants.errno).map(([name, number]) => [number, name]));
@@ -133,19 +134,22 @@ function socketAddress(address: string, port: number): Uint8Array {
   return bytes;
 }
 
-/** Sends one netlink request that asks for an acknowledgement; answers its error, 0 for none. */
-export function askNetlink(protocol: number, request: Uint8Array): number {
+/** Sends one netlink request to the calling thread's network namespace; answers the first reply. */
+export function exchange(protocol: number, request: Uint8Array): Buffer {
   const fd = invoke("socket", "netlink", netlink, kinds.raw | closeOnExec, protocol);
   try {
     invoke("send", "a netlink request", fd, request, request.byteLength, 0);
-    const reply = new Uint8Array(4096);
+    const reply = Buffer.alloc(4096);
     invoke("recv", "a netlink reply", fd, reply, reply.byteLength, 0);
-    return -new DataView(reply.buffer).getInt32(16, true); // struct nlmsgerr behind struct nlmsghdr
+    return reply;
   } finally {
     closeSync(fd);
   }
 }
 
-export function errorName(errno: number): string {
-  return names.get(errno) ?? `errno ${errno}`;
+/** By which netlink knows a link of the calling thread's network namespace. */
+export function indexOfLink(name: string): number {
+  const index = calls.if_nametoindex(name);
+  if (index === 0) throw new NamespaceCallError("if_nametoindex", name, koffi.errno());
+  return index;
 }

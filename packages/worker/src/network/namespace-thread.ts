@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 
 import { forgetConnections } from "./connection-tracking.ts";
+import { connect, deleteLink, writeIfThere } from "./links.ts";
 import { bindMount, detachMount, inNamespace, makeSocket, shareMount, type SocketPlace } from "./namespace-calls.ts";
 
 /** Where the two namespaces of a slot are pinned. */
@@ -64,6 +65,8 @@ const jobs = {
     return inNamespace(netns, () => makeSocket(place));
   },
 
+  connect,
+  deleteLink,
   forgetConnections,
 };
 
@@ -82,14 +85,6 @@ export type Answer =
 function pinOne(namespace: string, path: string): void {
   writeFileSync(path, "", { mode: 0o600 });
   bindMount(namespace, path);
-}
-
-function writeIfThere(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // the kernel runs without IPv6
-  }
 }
 
 function mountPoints(): string[] {

@@ -12,6 +12,7 @@ import { join } from "node:path";
 
 import { type Clock, type Logger, messageOf, PlatformError } from "@lydian/kit";
 
+import { currentBoot } from "../boot.ts";
 import { linkPrefix } from "./address-plan.ts";
 import { Firewall } from "./firewall.ts";
 import { turnOffForwarding, turnOnForwarding } from "./forwarding.ts";
@@ -21,7 +22,7 @@ import { Namespaces } from "./namespaces.ts";
 import type { NetworkSlot } from "./network-slot.ts";
 import { SlotIndexes } from "./slot-indexes.ts";
 import { type MadeSlot, SlotMaker } from "./slot-maker.ts";
-import { currentBoot, type SlotRecord, SlotRecords } from "./slot-records.ts";
+import { type SlotRecord, SlotRecords } from "./slot-records.ts";
 import { Stock } from "./stock.ts";
 
 export type { NetworkSlot } from "./network-slot.ts";
@@ -71,15 +72,13 @@ interface Parts {
 export class NetworkPool {
   readonly #options: NetworkPoolOptions;
   readonly #parts: Parts;
-  readonly #boot: string;
   readonly #stock: Stock<Pooled>;
   readonly #taken: Map<number, Pooled>;
   #closed: Promise<void> | undefined;
 
-  private constructor(options: NetworkPoolOptions, parts: Parts, boot: string, taken: Map<number, Pooled>) {
+  private constructor(options: NetworkPoolOptions, parts: Parts, taken: Map<number, Pooled>) {
     this.#options = options;
     this.#parts = parts;
-    this.#boot = boot;
     this.#taken = taken;
     this.#stock = new Stock({
       size: options.size,
@@ -102,7 +101,7 @@ export class NetworkPool {
     const inherited = await records.list();
     const parts = await openParts(options, records, inherited.length === 0, undo);
     const taken = await takeOver(parts, inherited, options);
-    const pool = new NetworkPool(options, parts, await currentBoot(), taken);
+    const pool = new NetworkPool(options, parts, taken);
     undo.move(); // all is the pool's from here on
     return pool;
   }
@@ -119,7 +118,7 @@ export class NetworkPool {
         network: placed.block.network,
         userns: userns !== undefined,
         containerId,
-        boot: this.#boot,
+        boot: currentBoot,
       });
       signal?.throwIfAborted();
       return pooled.slot;
@@ -135,10 +134,7 @@ export class NetworkPool {
     if (pooled?.containerId !== containerId) {
       throw new PlatformError(`the network slot ${index} is not that of the container ${containerId}`);
     }
-    if (pooled.isInherited === true) {
-      pooled.isInherited = false;
-      pooled.forwarder = await this.#parts.names.serve(pooled.slot.netns);
-    }
+    pooled.isInherited = false;
     return pooled.slot;
   }
 
@@ -253,7 +249,7 @@ async function openParts(
 async function takeOver(
   { namespaces, names, indexes, maker }: Parts,
   inherited: readonly SlotRecord[],
-  { instance, folder }: NetworkPoolOptions,
+  { instance, folder, logger }: NetworkPoolOptions,
 ): Promise<Map<number, Pooled>> {
   const taken = new Map<number, Pooled>();
   for (const { index, network, userns, containerId } of inherited) {
@@ -262,6 +258,8 @@ async function takeOver(
   }
   const kept = [...taken.values()].map(({ slot }) => slot);
   if (kept.length > 0) await names.keep();
+  // At once, for containers have gone on meanwhile: whoever asks for a name now is refused.
+  await Promise.all(taken.values().map((pooled) => serveAgain(pooled, names, logger)));
   const pins = new Set(kept.flatMap(({ pins }) => [pins.user, pins.net]));
   const pinsFolder = join(folder, pinsName);
   const found = (await readdir(pinsFolder)).map((name) => join(pinsFolder, name));
@@ -271,9 +269,17 @@ async function takeOver(
   );
   const links = new Set(kept.map(({ link }) => link));
   for (const link of await readdir("/sys/class/net")) {
-    if (link.startsWith(linkPrefix(instance)) && !links.has(link)) await maker.removeLink(link);
+    if (link.startsWith(linkPrefix(instance)) && !links.has(link)) await namespaces.run("deleteLink", link);
   }
   return taken;
+}
+
+async function serveAgain(pooled: Pooled, names: NameService, logger: Logger): Promise<void> {
+  try {
+    pooled.forwarder = await names.serve(pooled.slot.netns);
+  } catch (error) {
+    logger.warn({ err: error, container: pooled.containerId }, "names are not resolved in a container's network");
+  }
 }
 
 async function makeOne({ indexes, maker, names }: Parts, userns: boolean): Promise<Pooled> {

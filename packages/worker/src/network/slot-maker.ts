@@ -1,7 +1,6 @@
 /** Makes and removes one slot: its namespaces, their pins, the link between host and container. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
@@ -75,20 +74,10 @@ export class SlotMaker {
   /** Twice does no harm. */
   async remove(slot: MadeSlot): Promise<void> {
     const { namespaces } = this.#options;
-    await this.removeLink(slot.link);
+    // The kernel would remove it with its namespace, but whoever still holds that must not hold the link.
+    await namespaces.run("deleteLink", slot.link);
     await namespaces.run("unpin", slot.pins.user === undefined ? [slot.pins.net] : [slot.pins.user, slot.pins.net]);
     await namespaces.run("forgetConnections", slot.address);
-  }
-
-  /** The kernel would remove it with its namespace, but whoever still holds that must not hold the link. */
-  async removeLink(link: string): Promise<void> {
-    try {
-      await access(`/sys/class/net/${link}`);
-      await runTool("ip", ["link", "delete", link]);
-    } catch (error) {
-      if (hasCode(error, "ENOENT")) return;
-      if (!(error instanceof HostToolError && /Cannot find device|No such device/.test(error.said))) throw error;
-    }
   }
 
   /**
@@ -118,31 +107,10 @@ export class SlotMaker {
   }
 
   async #connect({ placed, link, pins }: MadeSlot): Promise<void> {
-    const { host, inside, prefixLength } = slotAddresses(placed.index, placed.block.network);
+    const addresses = slotAddresses(placed.index, placed.block.network);
     const mtu = await (this.#mtu ??= uplinkMtu());
-    await batch(
-      ["ip"],
-      [
-        `link add ${link} mtu ${mtu} type veth peer name eth0 mtu ${mtu} netns ${pins.net}`,
-        `address add ${host}/${prefixLength} dev ${link}`,
-        `link set ${link} up`,
-      ],
-    );
-    await writeIfThere(`/proc/sys/net/ipv6/conf/${link}/disable_ipv6`, "1");
-    await batch(
-      ["nsenter", `--net=${pins.net}`, "ip"],
-      [
-        "link set lo up",
-        `address add ${inside}/${prefixLength} dev eth0`,
-        "link set eth0 up",
-        `route add default via ${host}`,
-      ],
-    );
+    await this.#options.namespaces.run("connect", { link, netns: pins.net, mtu, ...addresses });
   }
-}
-
-async function batch([program = "ip", ...args]: string[], lines: readonly string[]): Promise<void> {
-  await runTool(program, [...args, "-batch", "-"], `${lines.join("\n")}\n`);
 }
 
 function refused(said: string): PlatformError {
@@ -169,11 +137,3 @@ async function uplinkMtu(): Promise<number> {
 
 /** Ethernet's; a larger one (loopback's, jumbo frames) gains nothing behind a router. */
 const defaultMtu = 1500;
-
-async function writeIfThere(file: string, value: string): Promise<void> {
-  try {
-    await writeFile(file, value);
-  } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error; // the kernel runs without IPv6
-  }
-}

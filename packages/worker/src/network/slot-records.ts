@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import { hasCode } from "@lydian/kit";
 
+import { currentBoot } from "../boot.ts";
 import type { NetworkPrefix } from "./address-plan.ts";
 
 export interface SlotRecord {
@@ -38,11 +39,10 @@ export class SlotRecords {
   /** Of this run of the host; what is of an earlier one, or half written, is deleted. */
   async list(): Promise<SlotRecord[]> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const boot = await currentBoot();
     const records: SlotRecord[] = [];
     for (const name of await readdir(this.#folder)) {
       const record = name.endsWith(".json") ? await this.#read(name) : undefined;
-      if (record?.boot === boot) records.push(record);
+      if (record?.boot === currentBoot) records.push(record);
       else await rm(join(this.#folder, name), { force: true });
     }
     return records;
@@ -60,8 +60,4 @@ export class SlotRecords {
   #file(index: number): string {
     return join(this.#folder, `${index}.json`);
   }
-}
-
-export async function currentBoot(): Promise<string> {
-  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
 }

@@ -1,13 +1,18 @@
 /** With programs that stand for a Python with pip; installing for real needs the network and is a story's business. */
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { it, type TestContext } from "node:test";
+import { promisify } from "node:util";
 
 import { silentLogger, systemClock } from "@lydian/kit";
 
 import { ClientPackages } from "../../src/runners/client-packages.ts";
+import { Interpreters } from "../../src/runners/interpreters.ts";
 import { temporaryFolder } from "../support/temporary.ts";
+
+const run = promisify(execFile);
 
 const pip = `#!/bin/sh
 echo "$@" >> "$(dirname "$0")/calls"
@@ -39,7 +44,7 @@ async function bench(t: TestContext, script: string) {
 it("installs once what many want at once, and leaves nothing half done", async (t) => {
   const { root, clients, options, waiting } = await bench(t, pip);
   const other = new ClientPackages(options);
-  const cache = join(root, "cache", "clients", "2");
+  const cache = join(root, "cache", "clients", "3");
   await mkdir(join(cache, ".modal-1.6.4-py3.11.tmp-left"), { recursive: true });
   const all = [clients, clients, other].map((packages) => packages.find("1.6.4", "3.11", waiting));
   const folder = join(cache, "modal-1.6.4-py3.11");
@@ -52,6 +57,28 @@ it("installs once what many want at once, and leaves nothing half done", async (
   assert.ok(calls.some((call) => call.endsWith("modal==1.6.4")));
   const left = (await readdir(cache)).filter((name) => name.includes("tmp"));
   assert.deepEqual(left, []);
+});
+
+it("lets Python collect garbage later, once, and finds the dependencies last", async (t) => {
+  const { clients, waiting } = await bench(t, pip);
+  const { own, dependencies } = await clients.find("1.6.4", "3.11", waiting);
+  const shown = await temporaryFolder(t);
+  await mkdir(join(shown, "__modal"));
+  await symlink(own, join(shown, "pkg"));
+  await symlink(dependencies, join(shown, "__modal", "deps"));
+  const { program } = await new Interpreters().any();
+  const ask = async (script: string, env = { PYTHONPATH: join(shown, "pkg") }): Promise<unknown> => {
+    const { stdout } = await run(program, ["-c", `import gc, json, sys\n${script}`], { env });
+    return JSON.parse(stdout);
+  };
+  const threshold = "print(json.dumps(gc.get_threshold()))";
+  const usual = await ask(threshold, { PYTHONPATH: "" });
+  assert.equal(await ask("print(json.dumps(sys.path[-1]))"), join(shown, "__modal", "deps"));
+  const collected = "sum(generation['collections'] for generation in gc.get_stats())";
+  assert.equal(await ask(`n = ${collected}; keep = [[] for _ in range(50_000)]; print(${collected} - n)`), 0);
+  assert.deepEqual(await ask(`keep = [[] for _ in range(150_000)]; ${threshold}`), usual);
+  assert.deepEqual(await ask(`gc.collect(); ${threshold}`), usual);
+  assert.deepEqual(await ask(`gc.set_threshold(5, 6, 7); gc.collect(); ${threshold}`), [5, 6, 7]);
 });
 
 it("fails with pip's last lines, and tries again the next time", async (t) => {
@@ -68,6 +95,9 @@ it("refuses what is no version before it reaches a path or pip", async (t) => {
   const { root, clients, waiting } = await bench(t, pip);
   for (const version of ["", "1.6", "../../x", "1.6.4/../..", "1.6.4 --index-url=x", "1.6.4\n", "--help"]) {
     await assert.rejects(clients.find(version, "3.11", waiting), /is no version of the client/, version);
+  }
+  for (const minor of ["", "3", "../3.11", "3.11/.."]) {
+    await assert.rejects(clients.find("1.6.4", minor, waiting), /is no version of Python/, minor);
   }
   assert.deepEqual(await readdir(root), ["python3.11"]);
 });

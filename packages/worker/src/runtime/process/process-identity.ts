@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 
 import { hasCode } from "@lydian/kit";
 
+import { currentBoot } from "../../boot.ts";
+
 export interface ProcessIdentity {
   pid: number;
   /** Field 22 of /proc/PID/stat: clock ticks from boot to start. */
@@ -11,12 +13,9 @@ export interface ProcessIdentity {
   boot: string;
 }
 
-let boot: string | undefined;
-
 /** Whether the process still runs; one that has ended and that nobody has waited for does not. */
 export function isRunning(identity: ProcessIdentity): boolean {
-  boot ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  if (identity.boot !== boot) return false;
+  if (identity.boot !== currentBoot) return false;
   try {
     const stat = readFileSync(`/proc/${identity.pid}/stat`, "latin1");
     // The name in parentheses may contain anything, so the fields are counted from its end; the first one is the state.

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
 import { constants, openSync } from "node:fs";
-import { open, readFile, rm } from "node:fs/promises";
+import { open, readFile, rm, symlink } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -40,10 +40,12 @@ export async function createContainer(
   clock: Clock,
 ): Promise<void> {
   const errors = await open(join(place.folder, "conmon-errors"), "a", 0o600);
+  const log = join(place.folder, "log");
   try {
+    await symlink(logFile, log); // conmon takes a colon in the path, which is the user's to choose, for its end
     const stdio: StdioOptions = ["ignore", "ignore", errors.fd, "pipe", "pipe"];
     const env = { ...environment, _OCI_SYNCPIPE: "3", _OCI_STARTPIPE: "4" };
-    const conmon = spawn(programs.conmon, conmonArguments(programs, place, logFile), {
+    const conmon = spawn(programs.conmon, conmonArguments(programs, place, log), {
       cwd: "/",
       env,
       stdio,
@@ -59,7 +61,7 @@ export async function createContainer(
   }
 }
 
-function conmonArguments(programs: RuncPrograms, place: HostPlace, logFile: string): string[] {
+function conmonArguments(programs: RuncPrograms, place: HostPlace, log: string): string[] {
   const runcArguments = ["--root", place.state, "--log", join(place.folder, "runc-log")]; // stderr is then for people
   return [
     ...["--api-version", "1", "--cid", place.id, "--cuuid", place.id, "--name", place.id],
@@ -67,7 +69,7 @@ function conmonArguments(programs: RuncPrograms, place: HostPlace, logFile: stri
     ...["--bundle", place.bundle, "--container-pidfile", join(place.bundle, "pid")],
     ...["--conmon-pidfile", join(place.bundle, "conmon-pid"), "--exit-dir", place.exits, "--persist-dir", place.notes],
     // Its attach socket goes into the bundle. After a power cut nobody reads the log, so it need not be synced at the end.
-    ...["--log-path", `k8s-file:${logFile}`, "--no-sync-log", "--full-attach"],
+    ...["--log-path", `k8s-file:${log}`, "--no-sync-log", "--full-attach"],
   ];
 }
 

@@ -1,6 +1,6 @@
 /** Puts the runtime `runc` together: layers, images, mounts, networks and control groups of this platform on this host. */
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import http from "node:http";
 import { join } from "node:path";
 
@@ -12,6 +12,7 @@ import { BaseImages, publicRegistry } from "../../images/base-images.ts";
 import { LayerStore, Mounter } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
 import type { OpenRuntime, RuntimeParts } from "../open-runtime.ts";
+import { HostPlaces } from "./host-place.ts";
 import { RuncRuntime, trashFolder } from "./runc-runtime.ts";
 
 /** Networks that wait ready: a slot takes longer to make than a container to start. */
@@ -41,6 +42,9 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
       clock,
     }),
   ]);
+  const group = new HostPlaces(instance).cgroup;
+  await cgroups.create(group);
+  await cgroups.limit(group, { pids: await shareOfProcesses() });
   const registry = asked.registry === undefined ? undefined : { ...publicRegistry, url: asked.registry };
   const images = new BaseImages({ layers, folder: shared, clock, logger, registry, interpreters });
   const trash = trashFolder(config.data);
@@ -63,6 +67,12 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
       await mounter.close();
     },
   };
+}
+
+/** What all containers together may have of the host's processes and threads: the rest is left when all are fork bombs. */
+async function shareOfProcesses(): Promise<number> {
+  const limits = ["pid_max", "threads-max"].map((name) => readFile(`/proc/sys/kernel/${name}`, "utf8"));
+  return Math.floor(Math.min(...(await Promise.all(limits)).map(Number)) / 2);
 }
 
 /** Short enough for the name of a network interface, and no other platform's on this host. */

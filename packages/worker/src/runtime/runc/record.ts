@@ -2,7 +2,6 @@
  * What the runtime must still know about a container after kill -9 of the worker, in the container's folder. Not synced:
  * after a power cut no container is left of which anything need be known.
  */
-import { readFileSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -23,9 +22,6 @@ export interface RuncRecord {
   readonly layers: readonly Layer[];
   readonly resources: Resources;
 }
-
-/** The host's present run, from boot to shutdown. */
-export const currentBoot: string = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 
 type Place = Pick<ContainerPlace, "folder">;
 

@@ -40,14 +40,19 @@ export class Remains {
   }
 
   /**
-   * Ends every process of the container and removes its control group, mounts and folders; twice does no harm. The steps
-   * of `runc delete` are among these, and it refuses most of what a crash leaves, so it is not asked.
-   *
-   * `isOver`: its conmon has ended by itself, so nobody is at work on it.
+   * Ends every process of the container; twice does no harm. `isOver`: its conmon has ended by itself, so nobody is at work
+   * on it.
    */
-  async remove(place: HostPlace, { isOver }: { isOver: boolean }): Promise<void> {
+  async end(place: HostPlace, { isOver }: { isOver: boolean }): Promise<void> {
     if (!isOver) await endStragglers(place.folder, this.#programs, this.#clock);
     await this.#cgroups.kill(place.cgroup);
+  }
+
+  /**
+   * Removes control group, mounts and folders of one whose processes have ended; twice does no harm. The steps of `runc
+   * delete` are among these, and it refuses most of what a crash leaves, so it is not asked.
+   */
+  async remove(place: HostPlace): Promise<void> {
     await allSettledWell([this.#cgroups.remove(place.cgroup), this.#removeFolder(place)]);
   }
 

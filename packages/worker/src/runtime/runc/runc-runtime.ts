@@ -12,6 +12,7 @@ import { dirname, join } from "node:path";
 
 import { type Clock, hasCode, type Logger, PlatformError, removeBelow } from "@lydian/kit";
 
+import { currentBoot } from "../../boot.ts";
 import type { Cgroups } from "../../cgroups/cgroups.ts";
 import type { ProcessEnd } from "../../container/exit.ts";
 import { type ContainerPlace, containersFolder, doorsFolder } from "../../container/folder.ts";
@@ -32,9 +33,9 @@ import type {
 } from "../runtime.ts";
 import { createContainer, readExitCode, type RuncPrograms, startContainer, watchConmon } from "./conmon.ts";
 import { endOf } from "./container-end.ts";
-import { HostPlaces } from "./host-place.ts";
+import { type HostPlace, HostPlaces } from "./host-place.ts";
 import { type OciSpec, ociSpec } from "./oci-spec.ts";
-import { currentBoot, readEnd, readRecord, removeRecord, writeEnd, writeRecord } from "./record.ts";
+import { readEnd, readRecord, removeRecord, writeEnd, writeRecord } from "./record.ts";
 import { entries, Remains } from "./remains.ts";
 import { RuncLayout } from "./runc-layout.ts";
 import { readState, type RuncState } from "./runc-state.ts";
@@ -98,19 +99,20 @@ export class RuncRuntime implements Runtime {
     this.#options = options;
     this.#places = new HostPlaces(options.instance);
     this.#remains = new Remains({ ...options, places: this.#places });
-    this.#trash = new Trash(trashFolder(options.data), options.logger);
+    this.#trash = new Trash(trashFolder(options.data), options.clock, options.logger);
   }
 
   async lay(place: ContainerPlace, request: LayRequest): Promise<Layout> {
     if (dirname(place.doorFile) === doorsFolder(this.#options.data)) {
       throw new Error(`the door of ${place.id} has no folder of its own that could be shown`);
     }
-    const { images, layers, network, mounter } = this.#options;
+    const { network, mounter } = this.#options;
     const { resources, door, signal } = request;
-    const held: Held = { resources, layers: await images.stack(request.image.python, request) };
+    const held: Held = { resources, layers: await this.#holdImage(place, request) };
     this.#held.set(place.id, held);
+    this.#step(place, "layers");
     const taken = network.take(place.id, signal).then((slot) => (held.slot = slot));
-    await allSettledWell([taken, layers.hold(this.#holder(place.id), held.layers), this.#limit(place, resources)]);
+    await allSettledWell([taken.then(() => this.#step(place, "network")), this.#limit(place, resources)]);
     const slot = await taken;
     await writeRecord(place, { boot: currentBoot, slot: slot.index, layers: held.layers, resources });
     const host = await this.#places.make(place.id, slot.base);
@@ -122,6 +124,7 @@ export class RuncRuntime implements Runtime {
       mounter.mountRoot({ lowers: held.layers, work: workFolder(place), target: host.root, volatile: true }),
       this.#openDoor(held, slot, door),
     ]);
+    this.#step(place, "root");
     return layout;
   }
 
@@ -130,6 +133,7 @@ export class RuncRuntime implements Runtime {
     const held = this.#held.get(place.id);
     if (held?.slot === undefined || held.layout === undefined) throw new Error(`${place.id} was not laid out`);
     await held.layout.close(spec.argv[0]);
+    this.#step(place, "files");
     const host = this.#places.of(place.id);
     const config = ociSpec({
       process: spec,
@@ -146,7 +150,9 @@ export class RuncRuntime implements Runtime {
       this.#mapIds(place, held, held.slot),
     ]);
     await createContainer(programs, host, place.logFile, clock);
+    this.#step(place, "created");
     await startContainer(host, clock);
+    this.#step(place, "started");
     const state = await readState(host);
     if (state === undefined) throw new Error(`runc left no state of ${place.id}`);
     return this.#watch(place, held, state);
@@ -182,17 +188,20 @@ export class RuncRuntime implements Runtime {
     const known = this.#held.get(place.id);
     known?.watch?.close();
     known?.listener?.close();
-    await this.#remains.remove(this.#places.of(place.id), { isOver: known?.isOver === true });
+    const host = this.#places.of(place.id);
+    await this.#remains.end(host, { isOver: known?.isOver === true });
     const held = known ?? (await this.#takeOver(place));
     // The record goes before what it names: without it, whatever is left is nobody's and goes by `clearOthers`.
     await removeRecord(place);
     if (held?.slot !== undefined) this.#giveBack(place, held.slot);
+    await this.#remains.remove(host);
     await allSettledWell([
       held === undefined ? undefined : layers.release(this.#holder(place.id), held.layers),
       this.#trash.throwAway(workFolder(place)),
     ]);
     known?.diskWatch?.[Symbol.dispose]();
     this.#held.delete(place.id);
+    this.#step(place, "cleared");
   }
 
   async clearOthers(known: ReadonlySet<string>): Promise<void> {
@@ -201,8 +210,12 @@ export class RuncRuntime implements Runtime {
     const recorded = new Set<string>();
     for (const id of known) if ((await readRecord({ folder: folderOf(id) })) !== undefined) recorded.add(id);
     const isOther = (id: string): boolean => !recorded.has(id);
-    const others = (await this.#remains.list()).filter(isOther);
-    await allSettledWell(others.map((id) => this.#remains.remove(this.#places.of(id), { isOver: false })));
+    const others = (await this.#remains.list()).filter(isOther).map((id) => this.#places.of(id));
+    const remove = async (host: HostPlace): Promise<void> => {
+      await this.#remains.end(host, { isOver: false });
+      await this.#remains.remove(host);
+    };
+    await allSettledWell(others.map(remove));
     await allSettledWell([network.clearOthers(recorded), this.#releaseOthers(recorded)]);
     const uppers = (await entries(containersFolder(data)))
       .filter(isOther)
@@ -227,6 +240,16 @@ export class RuncRuntime implements Runtime {
     }
   }
 
+  /** The image's layers, which nobody removes from here on; made again as often as somebody has just removed one. */
+  async #holdImage(place: ContainerPlace, request: LayRequest): Promise<readonly Layer[]> {
+    const { images, layers } = this.#options;
+    for (;;) {
+      request.signal.throwIfAborted();
+      const stack = await images.stack(request.image.python, request);
+      if (await layers.hold(this.#holder(place.id), stack)) return stack;
+    }
+  }
+
   /** What a worker before held; undefined when there is no record. Without a slot when the slot is gone. */
   async #takeOver(place: ContainerPlace): Promise<Held | undefined> {
     const record = await readRecord(place);
@@ -243,11 +266,17 @@ export class RuncRuntime implements Runtime {
     return held;
   }
 
-  /** Nobody waits for it: the kernel takes 30 ms and more for the end of a network namespace, in which nothing runs now. */
+  /** Nobody waits for it: the kernel takes 15 ms and more for the end of a link, by which nobody sends any more. */
   #giveBack(place: ContainerPlace, slot: NetworkSlot): void {
-    this.#options.network.give(slot).catch((error: unknown) => {
+    const given = this.#options.network.give(slot).then(() => this.#step(place, "network gone"));
+    given.catch((error: unknown) => {
       this.#options.logger.error({ err: error, container: place.id }, "a container's network could not be removed");
     });
+  }
+
+  /** What has just been done of a start or an end: bench/containers.ts reads the times of these lines. */
+  #step(place: ContainerPlace, step: string): void {
+    this.#options.logger.debug({ container: place.id, step }, "container");
   }
 
   /** Other platforms may have the same store. */
@@ -318,6 +347,7 @@ export class RuncRuntime implements Runtime {
 
   /** Of a container whose conmon is gone; written down before `clear` takes away what it is read from. */
   async #end(place: ContainerPlace, held: Held, state: RuncState): Promise<ProcessEnd> {
+    this.#step(place, "ended");
     const host = this.#places.of(place.id);
     const exitCode = await readExitCode(host);
     held.isOver = exitCode !== undefined;

@@ -6,7 +6,7 @@ import { hasCode } from "@lydian/kit";
 
 import type { ProcessIdentity } from "../process/process-identity.ts";
 import type { HostPlace } from "./host-place.ts";
-import { currentBoot } from "./record.ts";
+import { currentBoot } from "../../boot.ts";
 
 export interface RuncState {
   readonly init: ProcessIdentity;

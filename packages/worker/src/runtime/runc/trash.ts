@@ -7,18 +7,24 @@ import { once } from "node:events";
 import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 
-import { hasCode, type Logger, temporaryBeside } from "@lydian/kit";
+import { type Clock, hasCode, type Logger, temporaryBeside, type Timer } from "@lydian/kit";
+
+/** Deleting begins when whoever ends now has ended: it takes a process, and starting that holds up the worker for 5 ms. */
+const restMs = 250;
 
 export class Trash {
   readonly #folder: string;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   /** What `rm` could not delete; the next worker tries again. */
   readonly #left = new Set<string>();
   #emptying: Promise<void> = Promise.resolve();
+  #rest: Timer | undefined;
 
   /** The folder lies on the disk of what is thrown away. */
-  constructor(folder: string, logger: Logger) {
+  constructor(folder: string, clock: Clock, logger: Logger) {
     this.#folder = folder;
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -31,11 +37,14 @@ export class Trash {
       if (hasCode(error, "ENOENT")) return;
       throw error;
     }
-    void this.empty();
+    this.#rest ??= this.#clock.timer(restMs, () => void this.empty());
+    this.#rest.unref();
   }
 
   /** Resolves when all that was thrown away is deleted, also by a worker before, as far as it can be. */
   empty(): Promise<void> {
+    this.#rest?.[Symbol.dispose]();
+    this.#rest = undefined;
     const look = (): Promise<void> =>
       this.#empty().catch((error: unknown) => {
         this.#logger.warn({ err: error }, "what containers left could not be deleted");
