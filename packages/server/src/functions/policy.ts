@@ -84,7 +84,8 @@ function networkPolicy({ blockNetwork, networkAccess }: Function): NetworkPolicy
     blockNetwork ||
     type === NetworkAccess_NetworkAccessType.BLOCKED ||
     type === NetworkAccess_NetworkAccessType.ALLOWLIST;
-  return { restricted, allowedCidrs: networkAccess?.allowedCidrs ?? [] };
+  const allowedCidrs = type === NetworkAccess_NetworkAccessType.ALLOWLIST ? (networkAccess?.allowedCidrs ?? []) : [];
+  return { restricted, allowedCidrs: allowedCidrs.filter((cidr) => !cidr.includes(":")) }; // no container has IPv6
 }
 
 function retryPolicy({ retryPolicy: asked }: Function): RetryPolicy {

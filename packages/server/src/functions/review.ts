@@ -2,6 +2,8 @@
  * What a definition asks for that it does not get here: refused where code would not run as meant, accepted with a warning
  * where it runs all the same. Nothing is ignored in silence.
  */
+import { isIPv4, isIPv6 } from "node:net";
+
 import type { Function } from "@lydian/contract";
 
 import { type FailOptions, fail } from "../errors.ts";
@@ -56,7 +58,19 @@ export const refusals: readonly Refusal[] = [
     what: "a network that is open to domains by name",
     hint: "Allow their addresses by CIDR instead",
   },
+  {
+    field: "networkAccess",
+    asks: ({ networkAccess }) => networkAccess?.allowedCidrs.some((cidr) => !isNetwork(cidr)) === true,
+    what: "a network that is open to addresses that are none",
+    hint: "Write them as in 10.1.0.0/16",
+  },
 ];
+
+function isNetwork(text: string): boolean {
+  const [address = "", bits = "", ...rest] = text.split("/");
+  const most = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  return rest.length === 0 && /^\d{0,3}$/.test(bits) && Number(bits) <= most;
+}
 
 export const concessions: readonly Concession[] = [
   {

@@ -34,7 +34,18 @@ export async function prepareProcess(
   asked: Customer,
 ): Promise<ProcessSpec> {
   const image = { python: spec.runner?.kind.value?.python ?? "" };
-  const layout = await workshop.runtime.lay(place, { ...asked, image, resources: resourcesOf(spec, workshop) });
+  const network = spec.network?.restricted === true ? { allowedCidrs: spec.network.allowedCidrs } : undefined;
+  if (network !== undefined && !workshop.runtime.ownNetwork) {
+    throw new PlatformError(`the runtime "${workshop.runtime.name}" cannot keep a function off the network`, {
+      hint: "run the platform with --runtime runc, or leave out block_network",
+    });
+  }
+  const layout = await workshop.runtime.lay(place, {
+    ...asked,
+    image,
+    network,
+    resources: resourcesOf(spec, workshop),
+  });
   const other = new AbortController(); // when one half fails, the other need not go on
   const customer = { ...asked, signal: AbortSignal.any([asked.signal, other.signal]) };
   const files = layMounts(spec.mounts, {

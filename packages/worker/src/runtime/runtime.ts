@@ -36,6 +36,8 @@ export interface Runtime {
 export interface LayRequest {
   readonly image: ImageRequest;
   readonly resources: Resources;
+  /** What its own connections reach; absent: all that is outside of this host. Only a runtime with `ownNetwork` can. */
+  readonly network?: { readonly allowedCidrs: readonly string[] } | undefined;
   /** Joins a connection from inside to the server; for the runtime's own loopback listener. */
   readonly door: DoorHandler;
   /** Writes a line into the container's log. */
