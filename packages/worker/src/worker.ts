@@ -37,8 +37,8 @@ export async function startWorker(
   const interpreters = new Interpreters();
   const clients = new ClientPackages({ cache, interpreters, clock, logger });
   const id = await workerId(data, () => clock.now());
-  const opened = await openRuntime({ config, workerId: id, interpreters, clock, logger });
   const capacity = await hostCapacity();
+  const opened = await openRuntime({ config, workerId: id, interpreters, capacity, clock, logger });
   const agent = new Agent({
     workerId: id,
     capacity,
