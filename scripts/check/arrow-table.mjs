@@ -8,7 +8,7 @@ export const packageArrows = /** @type {Record<string, readonly string[]>} */ ({
   worker: ["contract", "kit"],
   sdk: ["contract", "kit"],
   runner: ["sdk", "contract", "kit"],
-  cli: ["server", "worker", "sdk", "kit"],
+  cli: ["contract", "server", "worker", "sdk", "kit"],
   dashboard: ["contract:types"],
   // Its platform on port 0 is made of the real parts. Only tests and benchmarks may import it, so the arrows still form no circle.
   testkit: ["contract", "kit", "server", "worker", "sdk", "cli"],

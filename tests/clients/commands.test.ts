@@ -66,9 +66,8 @@ const refusals: Record<string, RegExp> = {
   registry: /has only the default image/,
   secret: /SecretGetOrCreate/,
   volume: /VolumeGetOrCreate/,
-  gpu: /Function "work" asks for a GPU, which this version of Lydian does not have yet/,
+  gpu: /Function "work" asks for a GPU that no worker has: H100:1/,
   schedule: /Function "work" asks for a schedule/,
-  retries: /Function "work" asks for retries/,
   dict: /UnimplementedError: .*DictGetOrCreate/,
 };
 

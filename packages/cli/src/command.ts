@@ -1,6 +1,6 @@
 /** What a command of `lydian` is: data, from which program.ts builds the parser and the help. */
 import { PlatformError } from "@lydian/kit";
-import type { Option } from "commander";
+import type { Argument, Option } from "commander";
 
 import type { Terminal } from "./terminal.ts";
 
@@ -24,8 +24,18 @@ export interface CliCommand<Options extends object = object> {
   /** Sentences for the command's own help. */
   readonly description: string;
   readonly options: readonly Option[];
+  /** What follows the command's name without a dash; `run` is given them in this order. */
+  readonly operands?: readonly Argument[];
   /** Shown at the end of the help. */
   readonly examples: readonly CommandExample[];
   /** Answers the exit status. (A method and not a property: so one list can hold commands with different options.) */
-  run(options: Options, terminal: Terminal): Promise<number>;
+  run(options: Options, terminal: Terminal, operands: readonly string[]): Promise<number>;
+}
+
+/** Commands under one name: `lydian call list`. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly commands: readonly CliCommand[];
 }

@@ -4,26 +4,34 @@ import { readFileSync } from "node:fs";
 import { PlatformError } from "@lydian/kit";
 import { Command, CommanderError } from "commander";
 
-import { type CliCommand, UsageError, exitStatus } from "./command.ts";
+import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./command.ts";
+import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const allCommands: readonly CliCommand[] = [upCommand(), setup, doctor];
+export const allCommands: readonly (CliCommand | CommandGroup)[] = [upCommand(), setup, doctor, call];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
 export async function runProgram(
   args: readonly string[],
   terminal: Terminal,
-  commands: readonly CliCommand[] = allCommands,
+  commands: readonly (CliCommand | CommandGroup)[] = allCommands,
 ): Promise<number> {
   let status: number = exitStatus.ok;
   const program = buildProgram(terminal);
-  for (const command of commands) {
-    addCommand(program, command, async (options) => {
-      status = await command.run(options, terminal);
+  const add = (parent: Command, path: string, command: CliCommand): void =>
+    addCommand(parent, path, command, async (options, operands) => {
+      status = await command.run(options, terminal, operands);
     });
+  for (const entry of commands) {
+    if (!("commands" in entry)) {
+      add(program, entry.name, entry);
+      continue;
+    }
+    const group = program.command(entry.name).summary(entry.summary).description(entry.description);
+    for (const command of entry.commands) add(group, `${entry.name} ${command.name}`, command);
   }
   try {
     await program.parseAsync(args, { from: "user" });
@@ -59,14 +67,25 @@ function ownVersion(): string {
   return (manifest as { version: string }).version;
 }
 
-function addCommand(program: Command, command: CliCommand, action: (options: object) => Promise<void>): void {
-  const parser = program
+function addCommand(
+  parent: Command,
+  path: string,
+  command: CliCommand,
+  action: (options: object, operands: string[]) => Promise<void>,
+): void {
+  const parser = parent
     .command(command.name)
     .summary(command.summary)
     .description(command.description)
     .addHelpText("after", examplesText(command.examples))
-    .showHelpAfterError(`(lydian ${command.name} --help shows all options)`)
-    .action(action);
+    .showHelpAfterError(`(lydian ${path} --help shows all options)`)
+    .action((...given: unknown[]) =>
+      action(
+        parser.opts(),
+        given.filter((value) => typeof value === "string"),
+      ),
+    );
+  for (const operand of command.operands ?? []) parser.addArgument(operand);
   for (const option of command.options) parser.addOption(option);
 }
 

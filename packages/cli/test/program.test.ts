@@ -44,9 +44,14 @@ it("helps with each command: all its options, and examples at the end", async ()
   const { status, out } = await lydian(["--help"]);
   assert.equal(status, 0);
   for (const { name, summary } of allCommands) assert.match(out, new RegExp(`${name}\\b.*${summary}`));
-  for (const { name, options, examples } of allCommands) {
-    const help = (await lydian([name, "--help"])).out;
-    for (const option of options) assert.ok(help.includes(option.flags), `${name} --help lacks ${option.flags}`);
+  const all = allCommands.flatMap((entry) =>
+    "commands" in entry
+      ? entry.commands.map((command) => ({ path: [entry.name, command.name], ...command }))
+      : [{ path: [entry.name], ...entry }],
+  );
+  for (const { path, options, examples } of all) {
+    const help = (await lydian([...path, "--help"])).out;
+    for (const option of options) assert.ok(help.includes(option.flags), `${path.join(" ")} lacks ${option.flags}`);
     assert.ok(help.includes(examples[0]?.line ?? "?"));
     assert.ok(help.lastIndexOf("Examples:") > help.lastIndexOf("--help"));
   }

@@ -8,19 +8,33 @@ export const timesSchema = z.object({
   /** A worker that is silent for longer is lost. */
   workerLease: milliseconds.default(10_000),
   /** How long a container's heartbeat is held before it is answered; the client allows 15.1 s. */
-  containerHeartbeatHold: milliseconds.default(14_000),
+  containerHeartbeatHold: milliseconds.default(14_800),
   /** An app whose client sends no heartbeat for longer ends; the clients send one every 15 s. */
   appExpiry: milliseconds.default(60_000),
   /** How long a worker may take to make a container's image and packages ready; the function's own time to start begins then. */
   preparation: milliseconds.default(1_800_000),
   /** The longest that a claim, an output wait or a log stream is held. */
   claimHold: milliseconds.default(50_000),
+  /** How long a container may take to stop an input that was cancelled or ran too long; then it is killed. */
+  stopGrace: milliseconds.default(3_000),
   /** What a container gets between being told to end and being killed. */
   drainGrace: milliseconds.default(30_000),
   /** How long the reply to a mutating request is kept for a repetition of it. */
   replyKept: milliseconds.default(600_000),
   /** How long the results of a call are kept that nobody has acknowledged. */
   resultKept: milliseconds.default(7 * 86_400_000),
+});
+
+const count = z.number().int().positive();
+
+/** How much may be under way at a time. */
+export const limitsSchema = z.object({
+  /** Inputs of a function that wait for a container while their callers wait for them. */
+  queuedSync: count.default(2_000),
+  /** Inputs of a function that wait for a container, spawned or of a map. */
+  queuedAsync: count.default(1_000_000),
+  /** Inputs of one map that its client has sent and has no output for. */
+  mapOutstanding: count.default(1_000),
 });
 
 export const serverConfigSchema = z.object({
@@ -40,9 +54,13 @@ export const serverConfigSchema = z.object({
   workerSecret: z.string().min(32),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   times: timesSchema.prefault({}),
+  limits: limitsSchema.prefault({}),
+  /** Refuse functions that ask for more than any worker has, instead of giving them what there is. */
+  strictResources: z.boolean().default(false),
 });
 
 export type Times = z.output<typeof timesSchema>;
+export type Limits = z.output<typeof limitsSchema>;
 export type TimesInput = z.input<typeof timesSchema>;
 export type ServerConfig = z.output<typeof serverConfigSchema>;
 /** As written by the supervisor, defaults left out. */

@@ -40,17 +40,21 @@ export interface FailOptions {
   cause?: unknown;
   /** gRPC status details, such as those that rpc/adapter-status.ts makes; they do not travel over HTTP. */
   details?: readonly Any[];
+  /** The caller may ask again after this time, in seconds: the clients then do so by themselves. */
+  retryAfter?: number;
 }
 
 /** An answer other than success, written for its reader; `code` says which status it becomes. */
 export class ServerError extends PlatformError {
   readonly code: ErrorCode;
   readonly details: readonly Any[];
+  readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: FailOptions = {}) {
     super(message, options);
     this.code = code;
     this.details = options.details ?? [];
+    this.retryAfter = options.retryAfter;
   }
 
   /** What the reader sees: the message, then the hint. */

@@ -4,10 +4,11 @@ import { mkdir, readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 
-import { ModalClient, worker } from "@lydian/contract";
+import { ModalClient, operator, worker } from "@lydian/contract";
 import { Bells, type Clock, type Logger, hasCode, idMaker, writeDurably } from "@lydian/kit";
 
 import { Presence } from "./apps/presence.ts";
+import { Alarms } from "./calls/alarms.ts";
 import { Deliveries } from "./calls/deliveries.ts";
 import { Reaper } from "./calls/reap.ts";
 import { Timeouts } from "./calls/timeouts.ts";
@@ -32,9 +33,11 @@ import { identityRpcs } from "./rpc/identity.ts";
 import { imageRpcs } from "./rpc/images.ts";
 import { logRpcs } from "./rpc/logs.ts";
 import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
+import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
+import { scalingRpcs } from "./rpc/scaling.ts";
 import { workerRpcs } from "./rpc/workers.ts";
-import { Scheduler } from "./scheduler/loop.ts";
+import { Scheduler, type SchedulerDeps } from "./scheduler/loop.ts";
 import { openStore } from "./store/sqlite.ts";
 import { doorResolver } from "./workers/doors.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
@@ -77,18 +80,26 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   const sessions = new WorkerSessions({ ...shared, cutDoors });
   const timeouts = new Timeouts(shared);
+  const alarms = new Alarms(shared);
   const platform: Platform = { ...shared, config, content, logBook, presence, sessions, timeouts };
-  const scheduler = new Scheduler({ ...shared, hands: sessions });
+  const tell: SchedulerDeps["tell"] = (to, text) => {
+    logBook
+      .say(to, clock.now(), text)
+      .catch((error: unknown) => log.warn({ err: error, ...to }, "a notice is not in the log"));
+  };
+  const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
   const links = new BlobLinks(serverKey, () => clock.now());
   const rpcs = [
     ...bind(ModalClient, ...families(platform, deliveries, links)),
+    ...bind(operator.Operators, operatorRpcs(platform)),
     ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors })),
   ];
   const port = await openPort(options, platform, links, uploads, rpcs);
   await presence.start();
   await sessions.start();
   await timeouts.start();
+  alarms.start();
   scheduler.start();
   reaper.start();
   await port.listen(options.listenAt);
@@ -98,6 +109,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async () => {
       presence.close();
       timeouts.close();
+      await alarms.close();
       await reaper.close();
       await scheduler.close();
       sessions.close();
@@ -128,6 +140,7 @@ function families(platform: Platform, deliveries: Deliveries, links: BlobLinks):
     blobRpcs(platform, links),
     imageRpcs(platform),
     functionRpcs(platform),
+    scalingRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
   ];

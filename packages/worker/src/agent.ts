@@ -23,6 +23,8 @@ const lastReportMs = 1000;
 export interface AgentOptions {
   workerId: string;
   capacity: wire.Capacity;
+  /** Given by the operator, such as the region that it is in. */
+  labels: Readonly<Record<string, string>>;
   doorFile: string;
   /** All but `onPhase`, which is the agent's own. */
   host: Omit<ContainerHost, "onPhase">;
@@ -128,6 +130,7 @@ export class Agent {
     return create(wire.JoinSchema, {
       workerId: this.#options.workerId,
       capacity: this.#options.capacity,
+      labels: this.#options.labels,
       runtimes: [
         { name: runtime.name, isolates: runtime.isolates, ownNetwork: runtime.ownNetwork, limits: runtime.limits },
       ],

@@ -4,6 +4,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 
 import { create } from "@bufbuild/protobuf";
+import { hostGpus } from "./host/gpus.ts";
 import * as wire from "@lydian/contract/worker";
 import { hasCode, idMaker, isId, writeDurably } from "@lydian/kit";
 
@@ -15,12 +16,13 @@ function keptMib(totalMib: number): number {
 }
 
 /** All cores (the platform's own share of them is small and gives way), and the memory that a control group leaves us. */
-export function hostCapacity(): wire.Capacity {
+export async function hostCapacity(): Promise<wire.Capacity> {
   const constrained = process.constrainedMemory();
   const totalMib = Math.floor(Math.min(totalmem(), constrained > 0 ? constrained : Number.POSITIVE_INFINITY) / mib);
   return create(wire.CapacitySchema, {
     milliCpu: BigInt(availableParallelism() * 1000),
     memoryMib: BigInt(totalMib - keptMib(totalMib)),
+    gpus: await hostGpus(),
   });
 }
 

@@ -27,6 +27,8 @@ export const workerConfigSchema = z.object({
     }),
     z.object({ name: z.literal("process") }),
   ]),
+  /** What functions may ask for by name: `region`, `cloud`. */
+  labels: z.record(z.string(), z.string()).default({}),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 

@@ -37,12 +37,14 @@ export async function startWorker(
   const interpreters = new Interpreters();
   const clients = new ClientPackages({ cache, interpreters, clock, logger });
   const id = await workerId(data, () => clock.now());
-  const opened = await openRuntime({ config, workerId: id, interpreters, clock, logger });
+  const capacity = await hostCapacity();
+  const opened = await openRuntime({ config, workerId: id, interpreters, capacity, clock, logger });
   const agent = new Agent({
     workerId: id,
-    capacity: hostCapacity(),
+    capacity,
+    labels: config.labels,
     doorFile,
-    host: { data, server, clock, logger, runtime: opened.runtime, content, clients },
+    host: { data, capacity, server, clock, logger, runtime: opened.runtime, content, clients },
     onReady: options.onReady,
   });
   agent.start(await recover(inheritance, agent.host));

@@ -82,7 +82,7 @@ def reaches(targets: list[str]) -> dict[str, str]:
         return dict(zip(targets, pool.map(reach, targets)))
 
 
-@app.function(memory=192)
+@app.function(memory=(192, 192))
 def eats():
     hoard = []
     while True:

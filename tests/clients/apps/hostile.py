@@ -18,7 +18,7 @@ def fine(number: int) -> int:
     return number * 2
 
 
-@app.function(memory=512, cpu=0.5, scaledown_window=2)
+@app.function(memory=(512, 512), cpu=0.5, scaledown_window=2)
 def bomb() -> str:
     """A fork bomb, left behind as it grows."""
     subprocess.Popen(["sh", "-c", "b() { b | b & }; b"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -27,7 +27,7 @@ def bomb() -> str:
     return "it grows"
 
 
-@app.function(memory=512, cpu=0.5, scaledown_window=2)
+@app.function(memory=(512, 512), cpu=0.5, scaledown_window=2)
 def threads() -> str:
     """As many as there can be; processes and threads share one limit."""
     count = 0
@@ -81,7 +81,7 @@ def limits() -> str:
     return ", ".join(f"{name} {resource.getrlimit(getattr(resource, name))}" for name in names)
 
 
-@app.function(memory=512, cpu=0.5, scaledown_window=2)
+@app.function(memory=(512, 512), cpu=0.5, scaledown_window=2)
 def child_without_memory() -> str:
     eats = "hoard = []\nwhile True: hoard.append(bytearray(8 << 20))"
     return f"the child ended with {subprocess.run([sys.executable, '-c', eats]).returncode}"
@@ -99,7 +99,7 @@ def closes_everything():
     time.sleep(600)
 
 
-@app.function(cpu=0.5, scaledown_window=2)
+@app.function(memory=(128, 128), cpu=0.5, scaledown_window=2)
 def shared_memory():
     with open("/dev/shm/file", "wb") as file:
         while True:

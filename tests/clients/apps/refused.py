@@ -20,8 +20,6 @@ elif wish == "gpu":
     options["gpu"] = "H100"
 elif wish == "schedule":
     options["schedule"] = modal.Period(hours=1)
-elif wish == "retries":
-    options["retries"] = 3
 
 
 @app.function(**options)

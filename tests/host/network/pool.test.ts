@@ -106,8 +106,8 @@ describe("the pool of network slots, as a whole", needsRoot, () => {
     const slots = await Promise.all(Array.from({ length: 12 }, (_, i) => pool.take(`ta-${i}`)));
     assert.equal(new Set(slots.map(({ index }) => index)).size, 12);
     await Promise.all([pool.take("ta-a"), pool.take("ta-b")]);
-    const waiting = pool.take("ta-c", AbortSignal.timeout(1));
-    await assert.rejects(Promise.all([waiting, pool.take("ta-d", AbortSignal.abort(new Error("stop")))]));
+    const waiting = pool.take("ta-c", { signal: AbortSignal.timeout(1) });
+    await assert.rejects(Promise.all([waiting, pool.take("ta-d", { signal: AbortSignal.abort(new Error("stop")) })]));
   });
 
   it("leaves nothing behind, beside another platform that goes on", async (t) => {

@@ -39,6 +39,8 @@ export interface UpOptions {
   runtime: RuntimeName;
   registry: string;
   diskReserve?: number;
+  label?: Record<string, string>;
+  strictResources?: boolean;
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
@@ -82,6 +84,14 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       "--disk-reserve <MiB>",
       "what containers leave free on the data folder's disk (default: 2 %, 1 to 10 GiB)",
     ).argParser(parseMebibytes),
+    new Option(
+      "--label <key=value>",
+      "where this machine is, for functions that ask: region, cloud; repeatable",
+    ).argParser(parseLabel),
+    new Option(
+      "--strict-resources",
+      "refuse functions that ask for more than any worker has, instead of cutting them down",
+    ),
     new Option("--insecure", "listen beyond loopback without TLS"),
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
@@ -187,6 +197,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ...(runAs && { runAs }),
     ...(options.times && { times: options.times }),
     ...(given.tls && { tls: given.tls }),
+    ...(options.strictResources && { strictResources: true }),
   };
   const worker: WorkerConfigInput = {
     ...shared,
@@ -194,6 +205,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     cache: defaultCacheFolder(given.env),
     server: given.address,
     runtime: given.runtime,
+    ...(options.label && { labels: options.label }),
   };
   return {
     server: { name: "server", script: programs.server, configuration: server, descriptors: [given.descriptor] },
@@ -228,6 +240,12 @@ async function tlsFiles(options: UpOptions): Promise<ChildrenOptions["tls"]> {
     });
   }
   return { certificateFile: resolve(tlsCert), keyFile: resolve(tlsKey) };
+}
+
+function parseLabel(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, key, value] = /^([a-z][a-z0-9_-]*)=([\w.-]+)$/i.exec(text) ?? [];
+  if (key !== undefined && value !== undefined) return { ...before, [key]: value };
+  throw new InvalidArgumentError("It has to be KEY=VALUE, such as region=eu-west.");
 }
 
 function parseWorkspace(text: string): string {

@@ -1,6 +1,8 @@
 /** Makes apps and publishes what they consist of. */
 import type { App, AppLayout, AppState } from "../domain/app.ts";
 import { isAlive, mayMove } from "../domain/app.ts";
+import { demandBell } from "../domain/bells.ts";
+import { drain, exitGraceMs } from "../containers/begin.ts";
 import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
@@ -8,7 +10,11 @@ import { findEnvironment } from "../identity/environments.ts";
 
 export async function createApp(
   tx: Tx,
-  request: { name: string; environment: string; state: Extract<AppState, "initializing" | "ephemeral" | "detached"> },
+  request: {
+    name: string;
+    environment: string;
+    state: Extract<AppState, "initializing" | "ephemeral" | "detached" | "deployed">;
+  },
   context: Context,
 ): Promise<App> {
   const environment = await findEnvironment(tx, request.environment);
@@ -25,16 +31,51 @@ export async function createApp(
   return app;
 }
 
-/** From here on the app's functions are known by their tags. */
-export async function publishApp(
-  tx: Tx,
-  request: { appId: string; state: Extract<AppState, "ephemeral" | "detached">; layout: AppLayout },
-): Promise<App> {
-  const app = await livingApp(tx, request.appId);
-  const state = mayMove(app.state, request.state) ? request.state : app.state;
-  const published = { ...app, state, layout: request.layout };
+export interface Publication {
+  appId: string;
+  state: Extract<AppState, "ephemeral" | "detached" | "deployed">;
+  layout: AppLayout;
+  /** Under which a deployment is found; empty for a run. */
+  name: string;
+}
+
+/** From here on the app's functions are known by their tags, and those that keep containers get them. */
+export async function publishApp(tx: Tx, publication: Publication, context: Context): Promise<App> {
+  const app = await livingApp(tx, publication.appId);
+  const name = publication.name === "" ? app.name : publication.name;
+  if (publication.state === "deployed") {
+    const other = await tx.apps.deployed(app.environmentId, name);
+    if (other !== undefined && other.id !== app.id) {
+      throw fail("failedPrecondition", `Another deployment of "${name}" was published meanwhile.`, {
+        hint: "Deploy again to replace it",
+      });
+    }
+  }
+  const state = mayMove(app.state, publication.state) ? publication.state : app.state;
+  const published = { ...app, name, state, layout: publication.layout };
   await tx.apps.update(published);
+  await replaceContainers(tx, app.id, context);
+  tx.ring(demandBell);
   return published;
+}
+
+/** Containers of older definitions take no more inputs, and have the time that those they hold may take. */
+async function replaceContainers(tx: Tx, appId: string, { now }: Context): Promise<void> {
+  for (const { id, functionId, definitionId } of await tx.containers.ofApp(appId, ["assigned", "starting", "ready"])) {
+    const demand = await tx.functions.demand(functionId);
+    if (demand === undefined || demand.definitionId === definitionId) continue;
+    await drain(tx, id, now + demand.policy.timeoutMs + exitGraceMs);
+  }
+}
+
+/** The app that is deployed under a name, or is running with this id. */
+export async function deployedApp(tx: Tx, environmentName: string, name: string): Promise<App> {
+  const environment = await findEnvironment(tx, environmentName);
+  const app = name.startsWith("ap-") ? await tx.apps.get(name) : await tx.apps.deployed(environment.id, name);
+  if (app !== undefined && isAlive(app.state)) return app;
+  throw fail("notFound", `App "${name}" is not deployed in environment "${environment.name}".`, {
+    hint: `Deploy it with \`modal deploy\``,
+  });
 }
 
 export async function livingApp(tx: Tx, appId: string): Promise<App> {

@@ -89,7 +89,7 @@ export class Presence {
 async function hasWork(tx: Tx, appId: string): Promise<boolean> {
   for (const { id } of await tx.functions.ofApp(appId)) {
     const demand = await tx.functions.demand(id);
-    if (demand !== undefined && demand.queued + demand.claimed > 0) return true;
+    if (demand !== undefined && demand.queued + demand.claimed + demand.delayed > 0) return true;
   }
   return false;
 }

@@ -1,5 +1,5 @@
 /** Ends an app: no new calls, nothing that runs is left, and its log is closed when the last container is gone. */
-import { failInputs } from "../calls/complete.ts";
+import { failUnfinished } from "../calls/complete.ts";
 import { drain } from "../containers/begin.ts";
 import { type App, isAlive } from "../domain/app.ts";
 import { demandBell, logsBell } from "../domain/bells.ts";
@@ -26,7 +26,7 @@ export async function stopApp(tx: Tx, app: App, options: StopOptions, context: C
     await drain(tx, id, context.now + (gently ? options.graceMs : 0));
   }
   for (const { id } of await tx.functions.ofApp(app.id)) {
-    await failInputs(tx, await tx.inputs.unfinished(id), { status: "terminated", message: options.reason }, context);
+    await failUnfinished(tx, { functionId: id }, { status: "terminated", message: options.reason }, context);
   }
   await tx.calls.closeOf(app.id, context.now);
   await finishStop(tx, app.id, context);

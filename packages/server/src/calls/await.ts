@@ -5,7 +5,7 @@ import { callBell } from "../domain/bells.ts";
 import type { Call } from "../domain/call.ts";
 import type { Output } from "../domain/input.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import { fail } from "../errors.ts";
+import { knownCall } from "./known.ts";
 
 export interface OutputQuery {
   callId: string;
@@ -41,10 +41,7 @@ export async function awaitOutputs(
 }
 
 async function outputsOf(tx: Tx, query: OutputQuery): Promise<Awaited> {
-  const call = await tx.calls.get(query.callId);
-  if (call === undefined) {
-    throw fail("notFound", `Function call ${query.callId} does not exist, or its results are no longer kept.`);
-  }
+  const call = await knownCall(tx, query.callId);
   const { range, after, atMost } = query;
   const outputs = range
     ? await tx.outputs.between(call.id, range.first, range.last, atMost)
@@ -52,10 +49,13 @@ async function outputsOf(tx: Tx, query: OutputQuery): Promise<Awaited> {
   return { call, outputs: outputs.filter(({ entry }) => entry > after) };
 }
 
-/** The caller has the outputs: a finished call is forgotten after the time that a repeated request may take. */
+/**
+ * The caller has the outputs: a finished call is forgotten after the time that a repeated request may take. A map, whose
+ * client does not say how many inputs it has, is finished by this.
+ */
 export async function acknowledge(tx: Tx, callId: string, now: number): Promise<void> {
   const call = await tx.calls.get(callId);
-  if (call?.state === "finished" && call.acknowledgedAt === undefined) {
-    await tx.calls.update({ ...call, acknowledgedAt: now });
-  }
+  if (call === undefined || call.unfinished > 0 || call.acknowledgedAt !== undefined) return;
+  const finishedAt = call.finishedAt ?? now;
+  await tx.calls.update({ ...call, state: "finished", finishedAt, acknowledgedAt: now });
 }

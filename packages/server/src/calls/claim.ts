@@ -3,11 +3,16 @@ import { inputsBell } from "../domain/bells.ts";
 import type { Call } from "../domain/call.ts";
 import { type Container, takesInputs } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
+import type { FunctionPolicy } from "../domain/function.ts";
 import type { Input } from "../domain/input.ts";
 import type { Tx } from "../domain/store.ts";
+import { transition } from "./transition.ts";
 
-/** `end` tells the container to finish; `nothing` that no input waits. */
-export type Claim = { kind: "inputs"; inputs: ClaimedInput[] } | { kind: "end" } | { kind: "nothing" };
+/** `end` tells the container to finish; `nothing` that no input waits, or too few until that moment. */
+export type Claim =
+  | { kind: "inputs"; inputs: ClaimedInput[] }
+  | { kind: "end" }
+  | { kind: "nothing"; fullerUntil: number | undefined };
 
 /** With what a container must know of the call (how large an output may be inline), and when its time is up. */
 export type ClaimedInput = Input & Pick<Call, "invocation"> & { timeoutMs: number };
@@ -16,6 +21,8 @@ export interface ClaimRequest {
   containerId: string;
   /** How many inputs it takes at most; all of them go out together. */
   atMost: number;
+  /** How long the first of several inputs may wait for the others, in milliseconds. */
+  lingerMs: number;
   /**
    * Inputs that this container is known to have received. What it has claimed besides was lost on the way to it, as
    * after a restart of the server, and is handed out again.
@@ -26,38 +33,65 @@ export interface ClaimRequest {
 export async function claimInputs(tx: Tx, request: ClaimRequest, context: Context): Promise<Claim> {
   const container = await tx.containers.get(request.containerId);
   if (container === undefined) return { kind: "end" };
+  const demand = await tx.functions.demand(container.functionId);
+  if (demand === undefined) throw new Error(`function ${container.functionId} is missing`);
+  const { policy } = demand;
   // It may have been woken for an input that now another one has to take.
   const passOn = (): void => tx.ring(inputsBell(container.functionId), 1);
+  if (container.state === "gone") return { kind: "end" };
+  const lost = (await tx.inputs.heldBy(container.id)).filter((input) => !request.received.has(input.id));
+  if (lost.length > 0 && container.killAt === undefined) {
+    passOn();
+    const together = lost.filter(({ method }) => method === lost[0]?.method).slice(0, request.atMost);
+    return { kind: "inputs", inputs: await withCalls(tx, together, policy) };
+  }
   if (!takesInputs(container.state)) {
     passOn();
     return { kind: "end" };
   }
-  const lost = (await tx.inputs.heldBy(container.id)).filter((input) => !request.received.has(input.id));
-  if (lost.length > 0) {
-    passOn();
-    return { kind: "inputs", inputs: await withCalls(tx, lost.slice(0, request.atMost)) };
-  }
-  const queued = await tx.inputs.queued(container.functionId, request.atMost);
-  if (queued.length === 0) return { kind: "nothing" };
-  const claimed = queued.map((input) => claimedBy(input, container, context));
-  for (const input of claimed) await tx.inputs.update(input);
-  await tx.functions.addDemand(container.functionId, { queued: -claimed.length, claimed: claimed.length });
-  await tx.containers.update({ ...container, held: container.held + claimed.length });
-  return { kind: "inputs", inputs: await withCalls(tx, claimed) };
+  const queued = await oneBatch(tx, container.functionId, request.atMost);
+  const [first] = queued;
+  if (first === undefined) return { kind: "nothing", fullerUntil: undefined };
+  const fullerUntil = first.queuedAt + request.lingerMs;
+  if (queued.length < request.atMost && fullerUntil > context.now) return { kind: "nothing", fullerUntil };
+  const inputs = await claim(tx, container, queued, context);
+  // The container ends by itself when it has done what it has taken now.
+  if (policy.singleUse) await endAfterThis(tx, container.id);
+  return { kind: "inputs", inputs: await withCalls(tx, inputs, policy) };
 }
 
-async function withCalls(tx: Tx, inputs: readonly Input[]): Promise<ClaimedInput[]> {
+/** What goes out together is of one method: that of the input that has waited longest. */
+async function oneBatch(tx: Tx, functionId: string, atMost: number): Promise<Input[]> {
+  const [oldest] = await tx.inputs.queued(functionId, 1);
+  if (oldest === undefined || atMost === 1) return oldest === undefined ? [] : [oldest];
+  return await tx.inputs.queued(functionId, atMost, oldest.method);
+}
+
+async function claim(
+  tx: Tx,
+  { id: containerId }: Container,
+  queued: readonly Input[],
+  context: Context,
+): Promise<Input[]> {
+  const inputs: Input[] = [];
+  for (const input of queued) {
+    const claimed = await transition(tx, input, { kind: "claim", containerId }, context);
+    if (claimed !== undefined) inputs.push(claimed);
+  }
+  return inputs;
+}
+
+async function endAfterThis(tx: Tx, containerId: string): Promise<void> {
+  const container = await tx.containers.get(containerId);
+  if (container !== undefined) await tx.containers.update({ ...container, state: "draining" });
+}
+
+async function withCalls(tx: Tx, inputs: readonly Input[], { timeoutMs }: FunctionPolicy): Promise<ClaimedInput[]> {
   const found: ClaimedInput[] = [];
   for (const input of inputs) {
     const call = await tx.calls.get(input.callId);
-    const demand = await tx.functions.demand(input.functionId);
-    if (call === undefined || demand === undefined) throw new Error(`input ${input.id} has no call or no function`);
-    found.push({ ...input, invocation: call.invocation, timeoutMs: demand.policy.timeoutMs });
+    if (call === undefined) throw new Error(`input ${input.id} has no call`);
+    found.push({ ...input, invocation: call.invocation, timeoutMs });
   }
   return found;
-}
-
-function claimedBy(input: Input, container: Container, context: Context): Input {
-  const { id: containerId } = container;
-  return { ...input, state: "claimed", attempt: input.attempt + 1, containerId, claimedAt: context.now };
 }

@@ -1,21 +1,26 @@
 /** Turns inputs into outputs; whoever completes an input twice, or without holding it, changes nothing. */
-import { callBell, demandBell } from "../domain/bells.ts";
-import { settled } from "../domain/call.ts";
+import { exitGraceMs } from "../containers/begin.ts";
+import { demandBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
-import type { Failure, Input } from "../domain/input.ts";
+import type { Failure, Input, Outcome } from "../domain/input.ts";
+import { noRetries } from "../domain/retry.ts";
 import type { Tx } from "../domain/store.ts";
-import { type Result, failureResult } from "./result.ts";
+import type { Result } from "./result.ts";
+import { transition } from "./transition.ts";
 
 export interface Completion {
   inputId: string;
+  /** The attempt that the container was given. */
+  attempt: number;
+  outcome: Exclude<Outcome, "interrupted">;
   result: Result;
   /** When the container began with it, if it says so. */
   startedAt: number | undefined;
 }
 
 /**
- * Outputs that a container reports. Those of inputs that it does not hold are ignored: the fence. Answers the inputs that
- * are finished by them.
+ * Outputs that a container reports together. Those of inputs that it does not hold, or holds in a later attempt, are
+ * ignored: the fence. Answers the inputs that it holds no more.
  */
 export async function completeInputs(
   tx: Tx,
@@ -25,74 +30,64 @@ export async function completeInputs(
 ): Promise<string[]> {
   const container = await tx.containers.get(containerId);
   if (container === undefined || container.state === "gone") return [];
-  const finished: string[] = [];
-  for (const { inputId, result, startedAt } of completions) {
-    const input = await tx.inputs.get(inputId);
-    if (input?.state !== "claimed" || input.containerId !== container.id) continue;
-    await finish(tx, input, result, startedAt, context);
-    finished.push(input.id);
-  }
-  if (finished.length === 0) return [];
-  const held = container.held - finished.length;
-  await tx.containers.update({
-    ...container,
-    held,
-    finished: container.finished + finished.length,
-    idleSince: held === 0 ? context.now : container.idleSince,
-  });
   const demand = await tx.functions.demand(container.functionId);
-  if (demand !== undefined && (demand.crashStreak > 0 || demand.notBefore > 0)) {
+  const retry = demand?.policy.retry ?? noRetries;
+  const inputs = await Promise.all(completions.map(({ inputId }) => tx.inputs.get(inputId)));
+  // A batch is stopped as a whole, for the sake of one of its inputs.
+  const interrupted = inputs.some((input) => input?.ending !== undefined);
+  const released: string[] = [];
+  let finished = false;
+  for (const [position, { attempt, outcome, ...report }] of completions.entries()) {
+    const input = inputs[position];
+    if (input === undefined) continue;
+    const told = outcome === "terminated" && interrupted && input.ending === undefined ? "interrupted" : outcome;
+    const event = { kind: "report", containerId, attempt, outcome: told, retry } as const;
+    const next = await transition(tx, input, event, context, report);
+    if (next === undefined) continue;
+    released.push(input.id);
+    finished ||= next.state === "done";
+  }
+  if (finished && demand !== undefined && (demand.crashStreak > 0 || demand.notBefore > 0)) {
     await tx.functions.setCrashes(container.functionId, 0, 0);
     tx.ring(demandBell);
   }
-  return finished;
+  if (container.state === "draining" && released.length > 0) await setDeadline(tx, containerId, context);
+  return released;
 }
 
-/** Ends inputs without their code having said so. Those that a container held count as held no more. */
-export async function failInputs(
+/** A container that ends by itself after its last input has that long for it. */
+async function setDeadline(tx: Tx, containerId: string, { now }: Context): Promise<void> {
+  const container = await tx.containers.get(containerId);
+  if (container === undefined || container.held > 0 || container.killAt !== undefined) return;
+  await tx.containers.update({ ...container, killAt: now + exitGraceMs });
+  tx.ring(demandBell);
+}
+
+/** In one step at most. */
+const portion = 500;
+
+/** All that has no output yet of a function or a call, or only what waits for a container of this function. */
+export type Unfinished = Parameters<Tx["inputs"]["unfinished"]>[0] | { queuedOf: string };
+
+/** Ends inputs without their code having said so. */
+export async function failUnfinished(
   tx: Tx,
-  inputs: readonly Input[],
+  of: Unfinished,
   failure: Failure | Result,
   context: Context,
 ): Promise<void> {
-  const result = "bytes" in failure ? failure : failureResult(failure);
-  for (const input of inputs) {
-    await finish(tx, input, result, undefined, context);
-    const container = input.containerId === undefined ? undefined : await tx.containers.get(input.containerId);
-    if (container !== undefined && container.state !== "gone") {
-      await tx.containers.update({ ...container, held: container.held - 1, idleSince: context.now });
-    }
+  const some = (): Promise<Input[]> =>
+    "queuedOf" in of ? tx.inputs.queued(of.queuedOf, portion) : tx.inputs.unfinished(of, portion);
+  for (let inputs = await some(); inputs.length > 0; inputs = await some()) {
+    for (const input of inputs) await failInput(tx, input, failure, context);
   }
 }
 
-async function finish(
-  tx: Tx,
-  input: Input,
-  result: Result,
-  startedAt: number | undefined,
-  context: Context,
-): Promise<void> {
-  await tx.inputs.update({ ...input, state: "done" });
-  await tx.outputs.insert({
-    callId: input.callId,
-    inputId: input.id,
-    index: input.index,
-    result: result.bytes,
-    dataFormat: result.dataFormat,
-    containerId: input.containerId,
-    startedAt: startedAt ?? input.claimedAt,
-    createdAt: context.now,
-  });
-  await tx.functions.addDemand(input.functionId, input.state === "queued" ? { queued: -1 } : { claimed: -1 });
-  const call = await tx.calls.get(input.callId);
-  if (call === undefined) throw new Error(`input ${input.id} has no call`);
-  const unfinished = call.unfinished - 1;
-  const state = settled({ state: call.state, unfinished });
-  await tx.calls.update({
-    ...call,
-    unfinished,
-    state,
-    finishedAt: state === "finished" ? context.now : call.finishedAt,
-  });
-  tx.ring(callBell(call.id));
+export async function failInput(tx: Tx, input: Input, failure: Failure | Result, context: Context): Promise<void> {
+  if ("status" in failure) await transition(tx, input, { kind: "fail", failure }, context);
+  else
+    await transition(tx, input, { kind: "fail", failure: "asReported" }, context, {
+      result: failure,
+      startedAt: undefined,
+    });
 }

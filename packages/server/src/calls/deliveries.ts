@@ -4,6 +4,8 @@
  */
 import type { Id } from "@lydian/kit";
 
+import type { Input } from "../domain/input.ts";
+
 /** One request for inputs; a repetition after a lost reply has the same key. */
 export interface Poll {
   readonly caller: { readonly id: string };
@@ -13,6 +15,8 @@ export interface Poll {
 
 interface Known {
   received: Set<string>;
+  /** Attempts that it was told to stop. */
+  stopped: Set<string>;
   last: { key: string | undefined; inputIds: readonly string[] } | undefined;
 }
 
@@ -37,10 +41,18 @@ export class Deliveries {
   /** The reply is on its way, unless the container hung up meanwhile. */
   sent(poll: Poll, inputIds: readonly Id<"in">[]): void {
     if (poll.signal.aborted) return;
-    const known = this.#containers.get(poll.caller.id) ?? { received: new Set(), last: undefined };
-    this.#containers.set(poll.caller.id, known);
+    const known = this.#known(poll.caller.id);
     for (const id of inputIds) known.received.add(id);
     known.last = { key: poll.idempotencyKey, inputIds };
+  }
+
+  /** The inputs among these that the container has not been told to stop yet; from now on it has. */
+  tellToStop(containerId: string, inputs: readonly Pick<Input, "id" | "attempt">[]): string[] {
+    if (inputs.length === 0) return [];
+    const { stopped } = this.#known(containerId);
+    const untold = inputs.filter(({ id, attempt }) => !stopped.has(`${id} ${attempt}`));
+    for (const { id, attempt } of untold) stopped.add(`${id} ${attempt}`);
+    return untold.map(({ id }) => id);
   }
 
   finished(containerId: string, inputIds: readonly string[]): void {
@@ -51,5 +63,11 @@ export class Deliveries {
   /** The container is gone. */
   forget(containerId: string): void {
     this.#containers.delete(containerId);
+  }
+
+  #known(containerId: string): Known {
+    const known = this.#containers.get(containerId) ?? { received: new Set(), stopped: new Set(), last: undefined };
+    this.#containers.set(containerId, known);
+    return known;
   }
 }

@@ -13,12 +13,23 @@ export interface NewInput {
   index: number;
   /** The wire's FunctionInput. */
   payload: Uint8Array;
+  /** Of a class; empty for a plain function. */
+  method: string;
+}
+
+/** Inputs that may wait for a container, per function. */
+export interface CallLimits {
+  /** When callers wait for one of them each. */
+  queuedSync: number;
+  /** When they were spawned, or belong to a map. */
+  queuedAsync: number;
 }
 
 export interface Submission {
   functionId: string;
   shape: Call["shape"];
   invocation: Call["invocation"];
+  parentInputId: string;
   /** Inputs that came along; the only ones of a unary call. */
   inputs: readonly NewInput[];
 }
@@ -28,8 +39,14 @@ export interface Submitted {
   inputIds: Id<"in">[];
 }
 
-export async function submitCall(tx: Tx, submission: Submission, context: Context): Promise<Submitted> {
+export async function submitCall(
+  tx: Tx,
+  submission: Submission,
+  limits: CallLimits,
+  context: Context,
+): Promise<Submitted> {
   const target = await callable(tx, submission.functionId);
+  refuseOverload(target, submission, submission.inputs.length, limits);
   const call: Call = {
     id: context.newId("fc"),
     functionId: target.id,
@@ -37,8 +54,10 @@ export async function submitCall(tx: Tx, submission: Submission, context: Contex
     state: "open",
     shape: submission.shape,
     invocation: submission.invocation,
+    parentInputId: submission.parentInputId,
     inputs: 0,
     unfinished: 0,
+    failed: 0,
     createdAt: context.now,
     finishedAt: undefined,
     acknowledgedAt: undefined,
@@ -48,9 +67,30 @@ export async function submitCall(tx: Tx, submission: Submission, context: Contex
 }
 
 /** Adds inputs to a call that is still open, in the order given. */
-export async function addInputs(tx: Tx, call: Call, inputs: readonly NewInput[], context: Context): Promise<Submitted> {
-  await callable(tx, call.functionId);
+export async function addInputs(
+  tx: Tx,
+  call: Call,
+  inputs: readonly NewInput[],
+  limits: CallLimits,
+  context: Context,
+): Promise<Submitted> {
+  refuseOverload(await callable(tx, call.functionId), call, inputs.length, limits);
   return insertInputs(tx, call, inputs, context);
+}
+
+/** Queues have an end, so that a caller without one is slowed down before the disk is full. */
+function refuseOverload(
+  { name, waiting }: CallTarget,
+  { shape, invocation }: Pick<Call, "shape" | "invocation">,
+  more: number,
+  limits: CallLimits,
+): void {
+  const most = invocation === "sync" && shape === "unary" ? limits.queuedSync : limits.queuedAsync;
+  if (waiting + more <= most) return;
+  throw fail("resourceExhausted", `Function "${name}" has ${waiting} inputs that wait, and ${most} is the most.`, {
+    hint: "Wait until some are done, or raise the limit where the platform is started",
+    retryAfter: 1,
+  });
 }
 
 /** The function, if a call of it can ever be answered. */
@@ -69,7 +109,7 @@ async function callable(tx: Tx, functionId: string): Promise<CallTarget> {
 
 async function insertInputs(tx: Tx, call: Call, inputs: readonly NewInput[], context: Context): Promise<Submitted> {
   const inputIds: Id<"in">[] = [];
-  for (const { index, payload } of inputs) {
+  for (const { index, payload, method } of inputs) {
     const id = context.newId("in");
     inputIds.push(id);
     await tx.inputs.insert({
@@ -79,10 +119,15 @@ async function insertInputs(tx: Tx, call: Call, inputs: readonly NewInput[], con
       index,
       state: "queued",
       payload,
+      method,
       attempt: 0,
+      failures: 0,
       crashes: 0,
       containerId: undefined,
       claimedAt: undefined,
+      queuedAt: context.now,
+      dueAt: undefined,
+      ending: undefined,
     });
   }
   if (inputs.length === 0) return { call, inputIds };

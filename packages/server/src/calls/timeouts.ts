@@ -1,9 +1,8 @@
-/** Ends inputs that run longer than their function's timeout, and the containers that they keep busy. */
+/** Has inputs stopped that run longer than their function's timeout. */
 import { type Clock, Leases, type Logger, type NewId } from "@lydian/kit";
 
-import { drain } from "../containers/begin.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import { failInputs } from "./complete.ts";
+import { transition } from "./transition.ts";
 
 interface Running {
   id: string;
@@ -61,9 +60,7 @@ export class Timeouts {
     const timeoutMs = await timeoutOf(tx, input.functionId);
     if (input.claimedAt + timeoutMs > now) return this.watch({ ...input, timeoutMs }); // claimed anew meanwhile
     const message = `The input ran longer than the function's timeout of ${timeoutMs / 1000} s.`;
-    await failInputs(tx, [input], { status: "timeout", message }, { now, newId });
-    // Its code may hold the interpreter and hear nothing: only the container's end surely ends it.
-    await drain(tx, input.containerId, now);
+    await transition(tx, input, { kind: "stop", failure: { status: "timeout", message } }, { now, newId });
   }
 }
 

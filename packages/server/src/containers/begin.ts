@@ -4,6 +4,9 @@ import { type ContainerState, mayMove } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
 
+/** What a container gets for its exit hooks once it has nothing else to do. */
+export const exitGraceMs = 30_000;
+
 /** Moves forward, never back: the same news may come twice, or late. */
 export async function advance(
   tx: Tx,
@@ -15,7 +18,7 @@ export async function advance(
   if (container === undefined || !mayMove(container.state, to)) return;
   const readyAt = to === "ready" ? context.now : container.readyAt;
   await tx.containers.update({ ...container, state: to, readyAt, idleSince: context.now });
-  if (to === "starting") tx.ring(demandBell); // it has a deadline now
+  tx.ring(demandBell); // it has a deadline now, or another one may start
 }
 
 /** Tells a container to take no more inputs and end; it is killed if it has not by `killAt`. */

@@ -2,7 +2,7 @@
 import { type BackoffPolicy, backoffMs } from "@lydian/kit";
 
 import { finishStop } from "../apps/stop.ts";
-import { failInputs } from "../calls/complete.ts";
+import { failInput, failUnfinished } from "../calls/complete.ts";
 import { releaseInputs } from "../calls/release.ts";
 import { drain } from "./begin.ts";
 import { livesByHeartbeat } from "../domain/app.ts";
@@ -11,6 +11,7 @@ import { type Container, type Exit, describeExit, isCrash } from "../domain/cont
 import type { Context } from "../domain/context.ts";
 import { type CrashPolicy, defaultCrashPolicy } from "../domain/input.ts";
 import type { Tx } from "../domain/store.ts";
+import type { Result } from "../calls/result.ts";
 
 /** How long a function that outlives its client waits between containers that crash. */
 const crashBackoff: BackoffPolicy = { initialMs: 1_000, factor: 2, maxMs: 300_000 };
@@ -26,9 +27,12 @@ export async function endContainer(
   const container = await tx.containers.get(containerId);
   if (container === undefined || container.state === "gone") return;
   const reason = describeExit(exit);
-  const crashed = isCrash(container, exit);
-  await releaseInputs(tx, container, { crashed, reason }, policy, context);
-  await tx.containers.update({ ...container, state: "gone", held: 0, goneAt: context.now, goneReason: reason });
+  const held = await tx.inputs.heldBy(container.id);
+  // Where an input was to be stopped, the container may have stopped with it.
+  const crashed = isCrash(container, exit) && held.every(({ ending }) => ending === undefined);
+  await releaseInputs(tx, container, held, { crashed, reason }, policy, context);
+  const last = (await tx.containers.get(container.id)) ?? container;
+  await tx.containers.update({ ...last, state: "gone", held: 0, goneAt: context.now, goneReason: reason });
   if (crashed) await countCrash(tx, container, exit, policy, context);
   await finishStop(tx, container.appId, context);
   tx.ring(containerBell(container.id));
@@ -55,9 +59,10 @@ async function countCrash(
   if (streak < policy.streak && !hopeless) return tx.functions.setCrashes(container.functionId, streak, 0);
   const times = hopeless ? "" : `, the ${ordinal(streak)} in a row to end without finishing an input`;
   const message = `The container ${describeExit(exit)}${times}.`;
-  const queued = await tx.inputs.queued(container.functionId, demand.queued);
-  await failInputs(tx, queued, { status: "failure", message }, context);
-  await tx.functions.setCrashes(container.functionId, 0, 0);
+  await failUnfinished(tx, { queuedOf: container.functionId }, { status: "failure", message }, context);
+  // Nobody waits any more; what is kept running without a call is tried again later.
+  const kept = demand.policy.minContainers > 0;
+  await tx.functions.setCrashes(container.functionId, 0, kept ? context.now + backoffMs(crashBackoff, streak) : 0);
 }
 
 /**
@@ -88,21 +93,19 @@ function ordinal(count: number): string {
  * where somebody is there to see it. A function that outlives its client keeps its inputs and tries again, slower and
  * slower, as a new deployment or a dependency that comes back may mend it.
  */
-export async function failedToInitialize(
-  tx: Tx,
-  containerId: string,
-  result: Parameters<typeof failInputs>[2],
-  context: Context,
-): Promise<void> {
+export async function failedToInitialize(tx: Tx, containerId: string, result: Result, context: Context): Promise<void> {
   const container = await tx.containers.get(containerId);
   if (container === undefined || container.state === "gone") return;
   const app = await tx.apps.get(container.appId);
   const demand = await tx.functions.demand(container.functionId);
   if (app === undefined || demand === undefined) return;
   if (livesByHeartbeat(app.state)) {
-    const waiting = await tx.inputs.queued(container.functionId, demand.queued);
-    const held = await tx.inputs.heldBy(container.id);
-    await failInputs(tx, [...held, ...waiting], result, context);
+    for (const input of await tx.inputs.heldBy(container.id)) await failInput(tx, input, result, context);
+    await failUnfinished(tx, { queuedOf: container.functionId }, result, context);
+    if (demand.policy.minContainers > 0) {
+      const streak = demand.crashStreak + 1;
+      await tx.functions.setCrashes(container.functionId, streak, context.now + backoffMs(crashBackoff, streak));
+    }
   } else if (container.state !== "draining") {
     // Said for the first time; the request may come again.
     const streak = demand.crashStreak + 1;

@@ -6,6 +6,10 @@ export const demandBell = "demand";
 export const inputsBell = (functionId: string): string => `inputs:${functionId}`;
 /** An output of this call is there, or there is nothing left to wait for. */
 export const callBell = (callId: string): string => `call:${callId}`;
+/** An input waits for a moment in time, or is to be stopped. */
+export const alarmsBell = "alarms";
+/** A call's stream of data has grown. */
+export const dataBell = (callId: string): string => `data:${callId}`;
 /** This container is told something: to drain, or to cancel an input. */
 export const containerBell = (containerId: string): string => `container:${containerId}`;
 /** This app's log has grown, or its state changed. */

@@ -13,9 +13,13 @@ export interface Call {
   shape: "unary" | "map";
   /** Whether the caller waits (`sync`) or asks later (`async`). */
   invocation: "sync" | "async";
+  /** The input whose code made this call; empty when no container did. */
+  parentInputId: string;
   inputs: number;
   /** Inputs without an output. */
   unfinished: number;
+  /** Inputs that ended without a value. */
+  failed: number;
   createdAt: number;
   finishedAt: number | undefined;
   /** When the caller said that it has the outputs; they are forgotten soon after. */
@@ -25,4 +29,11 @@ export interface Call {
 /** The state after `unfinished` changed. */
 export function settled(call: Pick<Call, "state" | "unfinished">): CallState {
   return call.state === "closed" && call.unfinished === 0 ? "finished" : call.state;
+}
+
+/** How a call stands, for people. */
+export type CallOutcome = "open" | "succeeded" | "failed";
+
+export function outcomeOf(call: Pick<Call, "state" | "failed">): CallOutcome {
+  return call.state !== "finished" ? "open" : call.failed > 0 ? "failed" : "succeeded";
 }

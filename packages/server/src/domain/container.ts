@@ -1,6 +1,8 @@
 /** A container: one place on one worker where inputs of one function run. */
 import type { Id } from "@lydian/kit";
 
+import type { Gpus } from "./worker.ts";
+
 /**
  * `assigned` to a worker that makes its files ready, `starting` from its process's start to its first word, `ready` for
  * inputs, `draining` takes no more of them, `gone` for ever.
@@ -18,6 +20,8 @@ const moves: Record<ContainerState, readonly ContainerState[]> = {
 export interface Container {
   id: Id<"ta">;
   functionId: Id<"fu">;
+  /** Which definition of the function it runs. */
+  definitionId: string;
   appId: Id<"ap">;
   workerId: string;
   state: ContainerState;
@@ -25,6 +29,8 @@ export interface Container {
   fence: string;
   milliCpu: number;
   memoryMib: number;
+  /** Which accelerators of its worker it has. */
+  gpus: Gpus | undefined;
   /** Inputs that it holds. */
   held: number;
   /** Inputs that it has finished. */

@@ -5,10 +5,11 @@
  * sound then and only then. Units run one after another, so a unit sees no half-done work of another.
  */
 import type { App, AppState } from "./app.ts";
-import type { Call } from "./call.ts";
+import type { Call, CallOutcome } from "./call.ts";
 import type { Container, ContainerState } from "./container.ts";
 import type { CallTarget, ClassRecord, Demand, FunctionRecord } from "./function.ts";
-import type { Input, Output } from "./input.ts";
+import type { Input, InputState, Output } from "./input.ts";
+import type { Chunk } from "./chunk.ts";
 import type { Blob, Environment, Image, Mount, Token, Workspace } from "./stored.ts";
 
 export interface Store {
@@ -27,6 +28,7 @@ export interface Tx {
   readonly apps: Apps;
   readonly blobs: Blobs;
   readonly calls: Calls;
+  readonly chunks: Chunks;
   readonly classes: Classes;
   readonly containers: Containers;
   readonly functions: Functions;
@@ -54,7 +56,11 @@ export interface Apps {
   insert(app: App): Promise<void>;
   get(id: string): Promise<App | undefined>;
   update(app: App): Promise<void>;
+  /** The one that is deployed under this name. */
+  deployed(environmentId: string, name: string): Promise<App | undefined>;
   inStates(states: readonly AppState[]): Promise<App[]>;
+  /** Ids of those with this id or name. */
+  named(idOrName: string): Promise<string[]>;
 }
 
 export interface Functions {
@@ -63,13 +69,21 @@ export interface Functions {
   get(id: string): Promise<FunctionRecord | undefined>;
   target(id: string): Promise<CallTarget | undefined>;
   ofApp(appId: string): Promise<FunctionRecord[]>;
+  /** Ids of those with this id or name. */
+  named(idOrName: string): Promise<string[]>;
   demand(id: string): Promise<Demand | undefined>;
-  /** Adds to the counts. */
-  addDemand(id: string, change: { queued?: number; claimed?: number }): Promise<void>;
+  /** The variant with this key. */
+  bound(key: string): Promise<FunctionRecord | undefined>;
+  /** All that were bound from this function. */
+  variants(baseId: string): Promise<FunctionRecord[]>;
+  /** Adds to the counts of inputs by their state. */
+  addDemand(id: string, change: DemandChange): Promise<void>;
   setCrashes(id: string, crashStreak: number, notBefore: number): Promise<void>;
-  /** Of functions with inputs that wait or run, or with containers that are not gone. */
+  /** Of functions with inputs that wait or run, with containers that are not gone, or that always have some. */
   demands(): Promise<Demand[]>;
 }
+
+export type DemandChange = { readonly [State in Exclude<InputState, "done">]?: number };
 
 export interface Classes {
   insert(record: ClassRecord): Promise<void>;
@@ -77,10 +91,22 @@ export interface Classes {
   ofApp(appId: string): Promise<ClassRecord[]>;
 }
 
+/** What is absent does not narrow the list. */
+export interface CallFilter {
+  createdAfter: number;
+  appIds: readonly string[] | undefined;
+  functionIds: readonly string[] | undefined;
+  state: CallOutcome | undefined;
+}
+
 export interface Calls {
   insert(call: Call): Promise<void>;
   get(id: string): Promise<Call | undefined>;
   update(call: Call): Promise<void>;
+  /** The newest first. */
+  newest(filter: CallFilter, limit: number): Promise<Call[]>;
+  /** Those that this input's code made. */
+  children(inputId: string): Promise<Call[]>;
   /** Those of an app take no more inputs; those that have an output for each are finished. */
   closeOf(appId: string, now: number): Promise<void>;
   /** Deletes calls, inputs and outputs that finished before `finished` or were acknowledged before `acknowledged`. */
@@ -90,16 +116,30 @@ export interface Calls {
 export interface Inputs {
   insert(input: Input): Promise<void>;
   get(id: string): Promise<Input | undefined>;
-  /** Writes all but the payload, which goes when the input is done. */
-  update(input: Input): Promise<void>;
-  /** The oldest that wait, in the order of their arrival. */
-  queued(functionId: string, limit: number): Promise<Input[]>;
+  /** Writes all but the payload, which goes when an input has succeeded: what failed may be tried again. */
+  update(input: Input, options?: { succeeded: boolean }): Promise<void>;
+  /** The oldest that wait, in the order of their arrival; of one method, when one is given. */
+  queued(functionId: string, limit: number, method?: string): Promise<Input[]>;
   /** Of all functions. */
   claimed(): Promise<Input[]>;
   /** What this container has claimed and not finished. */
   heldBy(containerId: string): Promise<Input[]>;
-  /** Without an output yet, queued or claimed, of one function. */
-  unfinished(functionId: string): Promise<Input[]>;
+  /** Without an output yet, of one function or one call; some of them, when there are more than `limit`. */
+  unfinished(of: { functionId: string } | { callId: string }, limit: number): Promise<Input[]>;
+  /** Those of a call that are not finished and that nobody has asked to end; some of them, when there are more. */
+  cancellable(callId: string, limit: number): Promise<Input[]>;
+  /** The containers that hold inputs of this call. */
+  holders(callId: string): Promise<string[]>;
+  /** Those of a call, in order of their position. */
+  ofCall(callId: string, limit: number): Promise<Input[]>;
+  /** Those of a call that ended without a value, with their payloads, after this position. */
+  failed(callId: string, after: number, limit: number): Promise<Input[]>;
+  /** Delayed ones whose time has come, the earliest first. */
+  due(now: number, limit: number): Promise<Input[]>;
+  /** When the next delayed one is due. */
+  nextDue(): Promise<number | undefined>;
+  /** Those that containers are asked to stop. */
+  ending(): Promise<Input[]>;
 }
 
 export interface Outputs {
@@ -111,10 +151,19 @@ export interface Outputs {
   between(callId: string, first: number, last: number, limit: number): Promise<Output[]>;
 }
 
+export interface Chunks {
+  /** What is there already stays: an attempt that is repeated begins from the first index again. */
+  insert(callId: string, chunks: readonly Chunk[]): Promise<void>;
+  /** Those of a call with a larger index, in order, as many as fit into `bytes`, but at least one. */
+  after(callId: string, index: number, bytes: number): Promise<Chunk[]>;
+}
+
 export interface Containers {
   insert(container: Container): Promise<void>;
   get(id: string): Promise<Container | undefined>;
   update(container: Container): Promise<void>;
+  /** It holds that many inputs more, and has finished that many more; it is idle from `now` on when it holds none. */
+  addHeld(id: string, change: { held: number; finished: number }, now: number): Promise<void>;
   /** Those that are not gone. */
   alive(): Promise<Container[]>;
   /** How many of a function are not gone. */

@@ -5,6 +5,12 @@ export interface Capacity {
   memoryMib: number;
 }
 
+/** Accelerators of one kind, such as "H100" or "A100-80GB". */
+export interface Gpus {
+  kind: string;
+  count: number;
+}
+
 export interface Runtime {
   name: string;
   isolates: boolean;
@@ -16,4 +22,51 @@ export interface Runtime {
 export interface WorkerView {
   id: string;
   capacity: Capacity;
+  gpus: readonly Gpus[];
+  /** Given by its operator: `region`, `cloud` and others. */
+  labels: Readonly<Record<string, string>>;
+}
+
+/** What a container needs of its worker. */
+export interface Needs extends Capacity {
+  /** Any one of these; empty when it needs none. */
+  gpus: readonly Gpus[];
+  /** Any one of these; empty for everywhere. */
+  regions: readonly string[];
+  /** Empty for any. */
+  cloud: string;
+}
+
+/** What a worker has left for more containers. */
+export interface Room extends WorkerView {
+  /** Containers that may be started now: more at a time would only slow each other's start. */
+  starts: number;
+}
+
+/** A kind as asked for ("A100", "any") covers the kinds that workers have ("A100-80GB"). */
+export function coversGpu(asked: string, has: string): boolean {
+  const kind = asked.toUpperCase().replace(/!$/, ""); // "H100!" forbids an upgrade, which is never made here
+  return kind === "ANY" || has === kind || has.startsWith(`${kind}-`);
+}
+
+/** Labels that no worker has are of no account: a program written for a cloud runs on machines that name no region. */
+export function matchesPlace(
+  { regions, cloud }: Pick<Needs, "regions" | "cloud">,
+  { region = "", cloud: ownCloud = "" }: WorkerView["labels"],
+): boolean {
+  const inRegion = regions.length === 0 || region === "" || regions.some((asked) => isWithin(region, asked));
+  return inRegion && (cloud === "" || ownCloud === "" || cloud.toLowerCase() === ownCloud.toLowerCase());
+}
+
+/** "us" covers "us-east-1". */
+function isWithin(region: string, asked: string): boolean {
+  return region === asked || region.startsWith(`${asked}-`);
+}
+
+/** The most that any one of the workers has; they need not be of the same one. */
+export function largest(workers: readonly WorkerView[]): Capacity {
+  return {
+    milliCpu: Math.max(...workers.map(({ capacity }) => capacity.milliCpu)),
+    memoryMib: Math.max(...workers.map(({ capacity }) => capacity.memoryMib)),
+  };
 }

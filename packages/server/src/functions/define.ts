@@ -3,15 +3,16 @@ import type { Function } from "@lydian/contract";
 
 import { livingApp } from "../apps/create.ts";
 import type { Context } from "../domain/context.ts";
-import type { ClassRecord, FunctionRecord } from "../domain/function.ts";
+import { type ClassRecord, emptyPolicy, type FunctionPolicy, type FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
+import { rebindVariants } from "./bind.ts";
 import { encodeDefinition } from "./handle.ts";
-import { scalingPolicy } from "./policy.ts";
 
 export interface Definition {
   appId: string;
   definition: Function;
+  policy: FunctionPolicy;
   /** From an earlier step, or empty. */
   existingId: string;
   clientVersion: string;
@@ -34,24 +35,13 @@ export async function reserveFunction(
     definition: new Uint8Array(),
     clientVersion: request.clientVersion,
     imageId: "",
-    policy: scalingPolicyOfNothing,
+    policy: emptyPolicy,
     createdAt: context.now,
+    binding: undefined,
   };
   await tx.functions.put(record);
   return record;
 }
-
-const scalingPolicyOfNothing: FunctionRecord["policy"] = {
-  minContainers: 0,
-  maxContainers: 0,
-  bufferContainers: 0,
-  scaledownMs: 0,
-  concurrency: 1,
-  milliCpu: 0,
-  memoryMib: 0,
-  startupMs: 0,
-  timeoutMs: 0,
-};
 
 export async function defineFunction(tx: Tx, request: Definition, context: Context): Promise<FunctionRecord> {
   const { definition } = request;
@@ -71,10 +61,12 @@ export async function defineFunction(tx: Tx, request: Definition, context: Conte
     definition: encodeDefinition(definition),
     clientVersion: request.clientVersion,
     imageId: definition.imageId,
-    policy: scalingPolicy(definition),
+    policy: request.policy,
     createdAt: existing?.createdAt ?? context.now,
+    binding: undefined,
   };
   await tx.functions.put(record);
+  await rebindVariants(tx, record);
   return record;
 }
 

@@ -1,9 +1,9 @@
 /** The identity that a connection has because it came through a door. */
 import type { Socket } from "node:net";
 
-/** Whose door it is: a container (`ta-…`), or a worker's own connection. */
+/** Whose door it is: a container (`ta-…`), one that may do little, or a worker's own connection. */
 export interface Identity {
-  readonly kind: "container" | "worker";
+  readonly kind: "container" | "restricted" | "worker";
   readonly id: string;
 }
 

@@ -25,8 +25,9 @@ export interface LogLine {
   text: string;
 }
 
-/** A piece of one container's log, between two offsets in the worker's measure. */
+/** A piece of one container's log, between two offsets in the worker's measure; or what the platform itself says. */
 export interface LogPiece {
+  /** Empty for the platform's own, which has no offsets. */
   containerId: string;
   offset: number;
   endOffset: number;
@@ -81,6 +82,12 @@ export class LogBook {
       this.#queues.set(appId, [waiting]);
       void this.#drain(appId);
     });
+  }
+
+  /** What the platform itself says about a function, to whoever reads its app's log. */
+  async say({ appId, functionId }: { appId: string; functionId: string }, time: number, text: string): Promise<void> {
+    const line: LogLine = { time, containerId: "", functionId, stream: "system", text };
+    await this.append(appId, { containerId: "", offset: 0, endOffset: 0, lines: [line] });
   }
 
   /** Lines from a place on, about `maxBytes` of them at most; `next` is where to go on. */
@@ -188,6 +195,7 @@ export class LogBook {
 
 /** The piece's lines when it continues what is known, moving the known offset on. */
 function takeIfNext(piece: LogPiece, offsets: Map<string, number>): readonly LogLine[] {
+  if (piece.containerId === "") return piece.lines;
   if (offsets.get(piece.containerId) !== piece.offset) return [];
   offsets.set(piece.containerId, piece.endOffset);
   return piece.lines;

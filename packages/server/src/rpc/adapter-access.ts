@@ -19,13 +19,13 @@ export type HandlerOf<M, C extends Caller> = M extends {
   : never;
 
 /** Who may call: `anyone` means that no identity is needed. */
-export type Access = "anyone" | "user" | "container" | "userOrContainer" | "worker";
+export type Access = "anyone" | "user" | "container" | "userOrContainer" | "userOrAnyContainer" | "worker";
 
 export type UserCaller = Extract<Caller, { kind: "user" }>;
 export type ContainerCaller = Extract<Caller, { kind: "container" }>;
 export type WorkerCaller = Extract<Caller, { kind: "worker" }>;
 
-/** A handler with its access; made by the five functions below. */
+/** A handler with its access; made by the functions below. */
 export interface Rpc<M> {
   readonly access: Access;
   /** The caller's kind is checked against `access` before it is called. */
@@ -58,6 +58,11 @@ export function container<M>(handle: HandlerOf<M, ContainerCaller>): Rpc<M> {
 
 export function userOrContainer<M>(handle: HandlerOf<M, UserCaller | ContainerCaller>): Rpc<M> {
   return { access: "userOrContainer", handle: handle };
+}
+
+/** Also for containers of functions that may not use the platform: what taking inputs and giving outputs needs. */
+export function userOrAnyContainer<M>(handle: HandlerOf<M, UserCaller | ContainerCaller>): Rpc<M> {
+  return { access: "userOrAnyContainer", handle: handle };
 }
 
 /** Only through a worker's door. */

@@ -6,7 +6,8 @@ import { fail } from "../errors.ts";
 /** Who calls. A container or worker is known by its connection, a user by a token. */
 export type Caller =
   | { readonly kind: "user"; readonly tokenId: string }
-  | { readonly kind: "container"; readonly id: string }
+  /** A `restricted` one may take inputs and give outputs, and nothing else. */
+  | { readonly kind: "container"; readonly id: string; readonly restricted: boolean }
   | { readonly kind: "worker"; readonly id: string }
   | { readonly kind: "anyone" };
 

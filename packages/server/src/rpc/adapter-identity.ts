@@ -20,11 +20,11 @@ export function identify(
 ): Caller | Promise<Caller> {
   const atDoor = callerAtDoor(peer);
   if (atDoor !== undefined) return admit(rpc, access, atDoor);
-  const tokenId = headerOf(metadata, "x-modal-token-id");
-  const tokenSecret = headerOf(metadata, "x-modal-token-secret");
+  const tokenId = credentialOf(metadata, "x-modal-token-id");
+  const tokenSecret = credentialOf(metadata, "x-modal-token-secret");
   if (tokenId === undefined || tokenSecret === undefined) {
     if (access === "anyone") return nobody;
-    throw access === "user" || access === "userOrContainer" ? missingToken(rpc) : wrongSide(rpc, access);
+    throw access !== "container" && access !== "worker" ? missingToken(rpc) : wrongSide(rpc, access);
   }
   const valid = authenticate(tokenId, tokenSecret);
   const known = (isValid: boolean): Caller => {
@@ -34,9 +34,19 @@ export function identify(
   return typeof valid === "boolean" ? known(valid) : valid.then(known);
 }
 
+/** The Go client says its credentials twice on some calls, and HTTP/2 joins what is said twice. */
+function credentialOf(metadata: Metadata, name: string): string | undefined {
+  const value = headerOf(metadata, name);
+  const [first, ...others] = value?.split(", ") ?? [];
+  return others.every((other) => other === first) ? first : value;
+}
+
 /** The identity that the port gave to a connection through a door; undefined for a connection from outside. */
 function callerAtDoor(peer: string): Caller | undefined {
-  if (peer.startsWith("container:")) return { kind: "container", id: peer.slice("container:".length) };
+  for (const kind of ["container", "restricted"]) {
+    if (!peer.startsWith(`${kind}:`)) continue;
+    return { kind: "container", id: peer.slice(kind.length + 1), restricted: kind === "restricted" };
+  }
   if (peer.startsWith("worker:")) return { kind: "worker", id: peer.slice("worker:".length) };
   if (peer === "unknown") throw fail("unavailable", "The connection was lost.", { hint: "Try again." });
   return undefined;
@@ -44,8 +54,10 @@ function callerAtDoor(peer: string): Caller | undefined {
 
 function admit(rpc: string, access: Access, caller: Caller): Caller {
   if (access === "anyone" || access === caller.kind) return caller;
-  if (access === "userOrContainer" && (caller.kind === "user" || caller.kind === "container")) return caller;
-  throw wrongSide(rpc, access);
+  if (caller.kind === "user" && (access === "userOrContainer" || access === "userOrAnyContainer")) return caller;
+  if (caller.kind !== "container") throw wrongSide(rpc, access);
+  if (access === "userOrAnyContainer" || (access === "userOrContainer" && !caller.restricted)) return caller;
+  throw caller.restricted && access === "userOrContainer" ? restrictedCaller(rpc) : wrongSide(rpc, access);
 }
 
 function wrongSide(rpc: string, access: Access): ServerError {
@@ -54,9 +66,14 @@ function wrongSide(rpc: string, access: Access): ServerError {
     user: "users",
     container: "containers",
     userOrContainer: "users and containers",
+    userOrAnyContainer: "users and containers",
     worker: "workers",
   };
   return fail("permissionDenied", `${rpc} can only be called by ${whose[access]}.`);
+}
+
+function restrictedCaller(rpc: string): ServerError {
+  return fail("permissionDenied", `${rpc} is not for this function: it was defined with restrict_modal_access.`);
 }
 
 function missingToken(rpc: string): ServerError {

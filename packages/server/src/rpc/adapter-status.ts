@@ -24,9 +24,9 @@ export function statusOf(error: ServerError, warnings: readonly string[] = []): 
   const text = error.text.toWellFormed(); // lone surrogates would throw inside the gRPC library, outside any handler
   const details = text.length > longestText ? `${text.slice(0, longestText).toWellFormed()}…` : text;
   const metadata = trailersOf(warnings) ?? new Metadata();
-  if (error.details.length > 0) {
-    metadata.set("grpc-status-details-bin", encodeStatus(code, details, error.details));
-  }
+  const { retryAfter: seconds } = error;
+  const extras = seconds === undefined ? error.details : [...error.details, retryAfter(seconds)];
+  if (extras.length > 0) metadata.set("grpc-status-details-bin", encodeStatus(code, details, extras));
   return { code, details, metadata };
 }
 

@@ -2,19 +2,23 @@
 import {
   AppCreateResponseSchema,
   AppDisconnectReason,
+  type AppLifecycleSchema,
   AppPublishResponseSchema,
   AppState,
   type ModalClient,
 } from "@lydian/contract";
 
-import { createApp, publishApp } from "../apps/create.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+
+import { createApp, deployedApp, publishApp } from "../apps/create.ts";
 import type { Departure } from "../apps/presence.ts";
 import { stopApp } from "../apps/stop.ts";
 import type { App, AppState as State } from "../domain/app.ts";
 import { isAlive } from "../domain/app.ts";
 import { fail } from "../errors.ts";
+import { appLayout } from "../functions/handle.ts";
 import { findEnvironment } from "../identity/environments.ts";
-import { type Rpcs, user } from "./adapter-access.ts";
+import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import { type Platform, contextOf, once, toSeconds } from "./platform.ts";
 
 const wireStates: Record<State, AppState> = {
@@ -28,20 +32,20 @@ const wireStates: Record<State, AppState> = {
 };
 
 /** States that a client can ask for. */
-function runState(state: AppState): "ephemeral" | "detached" {
+function askedState(state: AppState): "initializing" | "ephemeral" | "detached" | "deployed" {
   switch (state) {
     case AppState.UNSPECIFIED:
     case AppState.EPHEMERAL:
       return "ephemeral";
     case AppState.DETACHED:
       return "detached";
+    case AppState.INITIALIZING:
+      return "initializing";
+    case AppState.DEPLOYED:
+      return "deployed";
     default:
-      return refuseDeployment();
+      throw fail("invalidArgument", `An app cannot be asked to be in state ${state}.`);
   }
-}
-
-function refuseDeployment(): never {
-  throw fail("unimplemented", "Deployments are not supported yet.", { hint: "Use `modal run`, also with --detach" });
 }
 
 function departure(reason: AppDisconnectReason): Departure {
@@ -64,13 +68,26 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     appCreate: user(async (request, call) => {
       const reply = await once(platform, call, AppCreateResponseSchema, async (tx, context) => {
         const { description: name, environmentName: environment } = request;
-        const app = await createApp(tx, { name, environment, state: runState(request.appState) }, context);
+        const app = await createApp(tx, { name, environment, state: askedState(request.appState) }, context);
         return { appId: app.id, appPageUrl: pageOf(app.id), appLogsUrl: pageOf(app.id) };
       });
       presence.heard(reply.appId ?? "");
       return reply;
     }),
-    appGetByDeploymentName: user(async () => refuseDeployment()),
+    appGetByDeploymentName: userOrContainer(({ name, environmentName }) =>
+      store.read(async (tx) => {
+        const environment = await findEnvironment(tx, environmentName);
+        const app = await tx.apps.deployed(environment.id, name);
+        if (app === undefined) return { environmentName: environment.name };
+        return { appId: app.id, environmentName: environment.name, lifecycle: lifecycleOf(app) };
+      }),
+    ),
+    appGetLayout: userOrContainer(({ appId }) =>
+      store.read(async (tx) => ({ appLayout: await appLayout(tx, appById(await tx.apps.get(appId), appId)) })),
+    ),
+    appGetOrCreate: userOrContainer(({ appName, environmentName }) =>
+      store.read(async (tx) => ({ appId: (await deployedApp(tx, environmentName, appName)).id, handleMetadata: {} })),
+    ),
     appHeartbeat: user(async ({ appId }) => {
       const app = await store.read((tx) => tx.apps.get(appId));
       if (app === undefined) throw fail("notFound", `App ${appId} does not exist.`);
@@ -78,10 +95,11 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       return {};
     }),
     appPublish: user((request, call) =>
-      once(platform, call, AppPublishResponseSchema, async (tx, { now }) => {
-        const { appId, functionIds, classIds } = request;
-        await publishApp(tx, { appId, state: runState(request.appState), layout: { functionIds, classIds } });
-        return { url: pageOf(appId), deployedAt: toSeconds(now) };
+      once(platform, call, AppPublishResponseSchema, async (tx, context) => {
+        const { appId, functionIds, classIds, name } = request;
+        const state = publishedState(request.appState);
+        await publishApp(tx, { appId, name, state, layout: { functionIds, classIds } }, context);
+        return { url: pageOf(appId), deployedAt: toSeconds(context.now) };
       }),
     ),
     appClientDisconnect: user(async ({ appId, reason }) => {
@@ -106,11 +124,7 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     appGetLifecycle: user(async ({ appId }) => {
       const app = appById(await store.read((tx) => tx.apps.get(appId)), appId);
       return {
-        lifecycle: {
-          appState: wireStates[app.state],
-          createdAt: toSeconds(app.createdAt),
-          stoppedAt: toSeconds(app.stoppedAt),
-        },
+        lifecycle: lifecycleOf(app),
       };
     }),
     appList: user(async ({ environmentName }) => {
@@ -131,6 +145,17 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       return { apps };
     }),
   };
+}
+
+function publishedState(state: AppState): "ephemeral" | "detached" | "deployed" {
+  const asked = askedState(state);
+  if (asked === "initializing") throw fail("invalidArgument", "An app is not published to be initializing.");
+  return asked;
+}
+
+function lifecycleOf(app: App): MessageInitShape<typeof AppLifecycleSchema> {
+  const { state, createdAt, stoppedAt } = app;
+  return { appState: wireStates[state], createdAt: toSeconds(createdAt), stoppedAt: toSeconds(stoppedAt) };
 }
 
 function appById(app: App | undefined, id: string): App {

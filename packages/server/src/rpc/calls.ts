@@ -15,18 +15,23 @@ import {
 import type { MessageInitShape } from "@bufbuild/protobuf";
 
 import { acknowledge, awaitOutputs } from "../calls/await.ts";
+import { cancelCall } from "../calls/cancel.ts";
+import { callGraph } from "../calls/graph.ts";
+import { closeCall, knownCall } from "../calls/known.ts";
 import { type NewInput, addInputs, submitCall } from "../calls/submit.ts";
 import type { Call } from "../domain/call.ts";
 import type { Output } from "../domain/input.ts";
 import { fail } from "../errors.ts";
 import { type Rpcs, userOrContainer } from "./adapter-access.ts";
-import { type Platform, once, toSeconds } from "./platform.ts";
+import { streamData } from "./data-stream.ts";
+import { type Platform, contextOf, once, toSeconds } from "./platform.ts";
 
 /** Outputs in one reply at most. */
 const mostOutputs = 1_000;
 
 export function callRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   const { store, clock, log } = platform;
+  const { limits } = platform.config;
   return {
     functionMap: userOrContainer((request, call) =>
       once(platform, call, FunctionMapResponseSchema, async (tx, context) => {
@@ -34,23 +39,23 @@ export function callRpcs(platform: Platform): Rpcs<typeof ModalClient> {
           functionId: request.functionId,
           shape: shapeOf(request.functionCallType),
           invocation: invocationOf(request.functionCallInvocationType),
+          parentInputId: request.parentInputId,
           inputs: request.pipelinedInputs.map(newInput),
         };
-        const { call: made, inputIds } = await submitCall(tx, submission, context);
+        const { call: made, inputIds } = await submitCall(tx, submission, limits, context);
         return {
           functionCallId: made.id,
           functionCallJwt: made.id,
           pipelinedInputs: accepted(request.pipelinedInputs, inputIds),
-          maxInputsOutstanding: 1_000,
+          maxInputsOutstanding: limits.mapOutstanding,
         };
       }),
     ),
     functionPutInputs: userOrContainer((request, call) =>
       once(platform, call, FunctionPutInputsResponseSchema, async (tx, context) => {
-        const made = await tx.calls.get(request.functionCallId);
-        if (made === undefined) throw fail("notFound", `Function call ${request.functionCallId} does not exist.`);
+        const made = await knownCall(tx, request.functionCallId);
         if (made.state !== "open") throw fail("failedPrecondition", `Function call ${made.id} takes no more inputs.`);
-        const { inputIds } = await addInputs(tx, made, request.inputs.map(newInput), context);
+        const { inputIds } = await addInputs(tx, made, request.inputs.map(newInput), limits, context);
         return { inputs: accepted(request.inputs, inputIds) };
       }),
     ),
@@ -64,7 +69,7 @@ export function callRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         waitMs: Math.min(request.timeout * 1000, platform.config.times.claimHold),
       };
       const { call, outputs } = await awaitOutputs(platform, query, signal);
-      if (request.clearOnSuccess && call.state === "finished") {
+      if (request.clearOnSuccess && call.unfinished === 0) {
         // Not waited for: a lost acknowledgement only means that the outputs are kept for longer.
         store
           .note((tx) => acknowledge(tx, callId, clock.now()))
@@ -77,14 +82,20 @@ export function callRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         numUnfinishedInputs: call.unfinished,
       };
     }),
+    functionFinishInputs: userOrContainer(async ({ functionCallId }) => {
+      await store.write((tx) => closeCall(tx, functionCallId, clock.now()));
+      return {};
+    }),
     functionCallFromId: userOrContainer(async ({ functionCallId }) => {
-      const call = await store.read((tx) => tx.calls.get(functionCallId));
-      if (call === undefined) {
-        throw fail("notFound", `Function call ${functionCallId} does not exist, or its results are no longer kept.`);
-      }
-      const { id, inputs: numInputs, appId, functionId } = call;
+      const { id, inputs: numInputs, appId, functionId } = await store.read((tx) => knownCall(tx, functionCallId));
       return { functionCallId: id, numInputs, metadata: { appId, functionId } };
     }),
+    functionCallCancel: userOrContainer(async ({ functionCallId: callId, terminateContainers: endContainers }) => {
+      await store.write((tx) => cancelCall(tx, { callId, endContainers }, contextOf(platform)));
+      return {};
+    }),
+    functionCallGetDataOut: userOrContainer((request, { signal }) => streamData(platform, request, signal)),
+    functionGetCallGraph: userOrContainer(({ functionCallId }) => store.read((tx) => callGraph(tx, functionCallId))),
   };
 }
 
@@ -104,7 +115,7 @@ function invocationOf(type: FunctionCallInvocationType): Call["invocation"] {
 
 function newInput({ idx, input }: FunctionPutInputsItem): NewInput {
   if (input === undefined) throw fail("invalidArgument", `Input ${idx} has no arguments.`);
-  return { index: idx, payload: toBinary(FunctionInputSchema, input) };
+  return { index: idx, payload: toBinary(FunctionInputSchema, input), method: input.methodName ?? "" };
 }
 
 /** The client hands an input's ticket back with later requests about it; ours needs no secret, so it is the id. */

@@ -3,8 +3,10 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   type FunctionPutOutputsItem,
   FunctionCallInvocationType,
+  type FunctionGetInputsRequest,
   type FunctionGetInputsResponseSchema,
   FunctionInputSchema,
+  GenericResult_GenericStatus,
   GenericResultSchema,
   type ModalClient,
 } from "@lydian/contract";
@@ -17,7 +19,10 @@ import { advance, drain } from "../containers/begin.ts";
 import { failedToInitialize } from "../containers/end.ts";
 import { containerBell, inputsBell } from "../domain/bells.ts";
 import { fail } from "../errors.ts";
-import { type Rpcs, container, userOrContainer } from "./adapter-access.ts";
+import { giveData } from "../calls/give-data.ts";
+import { type ContainerCaller, type Rpcs, container, userOrAnyContainer } from "./adapter-access.ts";
+import type { Call } from "./adapter-call.ts";
+import { callIdOf, chunkOf } from "./data-stream.ts";
 import type { Deliveries } from "../calls/deliveries.ts";
 import { type Platform, contextOf } from "./platform.ts";
 
@@ -34,28 +39,20 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       return {};
     }),
     containerHeartbeat: container(async (_request, { caller, signal }) => {
-      const gone = async (): Promise<true | undefined> => {
-        const found = await store.read((tx) => tx.containers.get(caller.id));
-        return found === undefined || found.state === "gone" ? true : undefined;
+      const news = async (): Promise<string[] | undefined> => {
+        const { state, ending } = await store.read(async (tx) => ({
+          state: (await tx.containers.get(caller.id))?.state ?? "gone",
+          ending: (await tx.inputs.heldBy(caller.id)).filter(({ ending }) => ending !== undefined),
+        }));
+        const untold = deliveries.tellToStop(caller.id, ending);
+        return state === "gone" || untold.length > 0 ? untold : undefined;
       };
-      await bells.until([containerBell(caller.id)], gone, { clock, waitMs: times.containerHeartbeatHold, signal });
-      return {};
+      const waitMs = times.containerHeartbeatHold;
+      const inputIds = (await bells.until([containerBell(caller.id)], news, { clock, waitMs, signal })) ?? [];
+      return inputIds.length === 0 ? {} : { cancelInputEvent: { inputIds } };
     }),
     functionGetInputs: container(async (request, call) => {
-      const { id } = call.caller;
-      const self = await store.read((tx) => tx.containers.get(id));
-      if (self === undefined) throw fail("notFound", `Container ${id} does not exist.`);
-      const atMost = Math.max(1, request.batchMaxSize);
-      const received = deliveries.before(call, request.inputConcurrency);
-      const claim = async (): Promise<Exclude<Claim, { kind: "nothing" }> | undefined> => {
-        // A claim that a power cut undoes is made again by whoever asks then.
-        const claimed = await store.note((tx) =>
-          claimInputs(tx, { containerId: id, atMost, received }, contextOf(platform)),
-        );
-        return claimed.kind === "nothing" ? undefined : claimed;
-      };
-      const keys = [inputsBell(self.functionId), containerBell(id)];
-      const found = await bells.until(keys, claim, { clock, waitMs: times.claimHold, signal: call.signal });
+      const found = await claim(platform, deliveries, request, call);
       if (found?.kind === "inputs") {
         for (const input of found.inputs) platform.timeouts.watch(input);
         deliveries.sent(
@@ -64,6 +61,18 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
         );
       }
       return claimReply(found);
+    }),
+    functionGetDynamicConcurrency: container(async ({ targetConcurrency, maxConcurrency }, { caller }) => {
+      const queued = await store.read(async (tx) => {
+        const self = await tx.containers.get(caller.id);
+        return self === undefined ? 0 : ((await tx.functions.demand(self.functionId))?.queued ?? 0);
+      });
+      // Beyond its target a container goes only while inputs wait for which there is no other one yet.
+      return { concurrency: queued > 0 ? maxConcurrency : targetConcurrency };
+    }),
+    functionCallPutDataOut: container(async ({ callInfo, dataChunks }, { caller }) => {
+      await store.write((tx) => giveData(tx, caller.id, callIdOf(callInfo), dataChunks.map(chunkOf)));
+      return {};
     }),
     functionPutOutputs: container(async ({ outputs }, { caller }) => {
       const completions = outputs.map(completion);
@@ -81,7 +90,7 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       await store.write((tx) => failedToInitialize(tx, caller.id, encoded, contextOf(platform)));
       return {};
     }),
-    containerStop: userOrContainer(async ({ taskId }, { caller }) => {
+    containerStop: userOrAnyContainer(async ({ taskId }, { caller }) => {
       if (caller.kind === "container" && caller.id !== taskId) {
         throw fail("permissionDenied", "A container can stop only itself.");
       }
@@ -89,6 +98,43 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       return {};
     }),
   };
+}
+
+/** Holds the request until there are inputs, or as many as go together, or the container is to end. */
+async function claim(
+  platform: Platform,
+  deliveries: Deliveries,
+  request: FunctionGetInputsRequest,
+  call: Call<ContainerCaller>,
+): Promise<Exclude<Claim, { kind: "nothing" }> | undefined> {
+  const { store, bells, clock } = platform;
+  const { id: containerId } = call.caller;
+  const self = await store.read((tx) => tx.containers.get(containerId));
+  if (self === undefined) throw fail("notFound", `Container ${containerId} does not exist.`);
+  const received = deliveries.before(call, request.inputConcurrency * Math.max(1, request.batchMaxSize));
+  const claimRequest = {
+    containerId,
+    received,
+    atMost: Math.max(1, request.batchMaxSize),
+    lingerMs: Number(request.batchLingerMs),
+  };
+  const until = clock.now() + platform.config.times.claimHold;
+  let lookAgainAt = until;
+  const look = async (): Promise<Exclude<Claim, { kind: "nothing" }> | undefined> => {
+    // A claim that a power cut undoes is made again by whoever asks then.
+    const claimed = await store.note((tx) => claimInputs(tx, claimRequest, contextOf(platform)));
+    if (claimed.kind !== "nothing") return claimed;
+    lookAgainAt = Math.min(until, claimed.fullerUntil ?? until);
+    return undefined;
+  };
+  const keys = [inputsBell(self.functionId), containerBell(containerId)];
+  let found: Exclude<Claim, { kind: "nothing" }> | undefined;
+  do {
+    const waitMs = Math.max(0, lookAgainAt - clock.now());
+    lookAgainAt = until;
+    found = await bells.until(keys, look, { clock, waitMs, signal: call.signal });
+  } while (found === undefined && lookAgainAt < until);
+  return found;
 }
 
 function claimReply(claim: Claim | undefined): MessageInitShape<typeof FunctionGetInputsResponseSchema> {
@@ -102,6 +148,8 @@ function claimReply(claim: Claim | undefined): MessageInitShape<typeof FunctionG
       functionCallInvocationType:
         input.invocation === "async" ? FunctionCallInvocationType.ASYNC : FunctionCallInvocationType.SYNC,
       functionMapIdx: input.index,
+      // A new attempt has another number; the same one sent again, which the container may have, has not.
+      retryCount: input.attempt - 1,
     })),
   };
 }
@@ -110,7 +158,20 @@ function completion(item: FunctionPutOutputsItem): Completion {
   if (item.result === undefined) throw fail("invalidArgument", `The output of ${item.inputId} has no result.`);
   return {
     inputId: item.inputId,
+    attempt: item.retryCount + 1,
+    outcome: outcomeOf(item.result.status),
     result: { bytes: toBinary(GenericResultSchema, item.result), dataFormat: item.dataFormat },
     startedAt: item.inputStartedAt > 0 ? Math.round(item.inputStartedAt * 1000) : undefined,
   };
+}
+
+function outcomeOf(status: GenericResult_GenericStatus): Completion["outcome"] {
+  switch (status) {
+    case GenericResult_GenericStatus.SUCCESS:
+      return "success";
+    case GenericResult_GenericStatus.TERMINATED:
+      return "terminated";
+    default:
+      return "failure";
+  }
 }

@@ -3,21 +3,30 @@ import { create } from "@bufbuild/protobuf";
 import {
   ClassCreateResponseSchema,
   type Function,
+  FunctionBindParamsResponseSchema,
   type FunctionCreateRequest,
   FunctionCreateResponseSchema,
   FunctionPrecreateResponseSchema,
   FunctionSchema$,
   type ModalClient,
+  Warning_WarningType,
 } from "@lydian/contract";
 
 import { fail } from "../errors.ts";
 import { defineClass, defineFunction, reserveFunction } from "../functions/define.ts";
-import { functionData, functionHandle } from "../functions/handle.ts";
+import { checkFit } from "../functions/fit.ts";
+import { functionPolicy, gpusOf } from "../functions/policy.ts";
+import { reviewDefinition } from "../functions/review.ts";
+import { bindFunction } from "../functions/bind.ts";
+import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
+import { findClass, findFunction } from "../functions/lookup.ts";
 import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
+import { isClassName } from "./adapter-status.ts";
 import { type Platform, once } from "./platform.ts";
 
 export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
+  const { strictResources: strict } = platform.config;
   return {
     functionPrecreate: user((request, call) =>
       once(platform, call, FunctionPrecreateResponseSchema, async (tx, context) => {
@@ -39,25 +48,55 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     ),
     functionCreate: user((request, call) =>
       once(platform, call, FunctionCreateResponseSchema, async (tx, context) => {
-        const definition = definitionIn(request);
-        refuseUnsupported(definition);
+        const forms = formsIn(request);
+        const [definition] = forms;
+        const concessions = reviewDefinition(definition);
+        const policy = functionPolicy(definition, "itself", gpusOf(forms));
+        const lacking = checkFit(definition.functionName, policy, platform.sessions.workers(), { strict });
         const { appId, existingFunctionId: existingId } = request;
         const clientVersion = clientVersionOf(call);
-        const record = await defineFunction(tx, { appId, definition, existingId, clientVersion }, context);
+        const record = await defineFunction(tx, { appId, definition, policy, existingId, clientVersion }, context);
         return {
           functionId: record.id,
           function: definition,
           functionData: functionData(definition),
           handleMetadata: functionHandle(record, definition),
+          serverWarnings: [
+            ...concessions.map((message) => ({ type: Warning_WarningType.FUNCTION_CONFIGURATION, message })),
+            ...lacking.map((message) => ({ type: Warning_WarningType.RESOURCE_LIMIT, message })),
+          ],
         };
       }),
     ),
-    functionGetCurrentStats: userOrContainer(({ functionId }) =>
+    functionBindParams: userOrContainer((request, call) =>
+      once(platform, call, FunctionBindParamsResponseSchema, async (tx, context) => {
+        const { functionId, serializedParams: parameters, functionOptions: options } = request;
+        const record = await bindFunction(tx, { functionId, parameters, options }, context);
+        return { boundFunctionId: record.id, handleMetadata: functionHandle(record, decodeDefinition(record)) };
+      }),
+    ),
+    functionGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
       platform.store.read(async (tx) => {
-        const demand = await tx.functions.demand(functionId);
-        if (demand === undefined) throw fail("notFound", `Function ${functionId} does not exist.`);
-        const numTotalTasks = await tx.containers.countOf(functionId);
-        return { backlog: demand.queued, numRunningInputs: demand.claimed, numTotalTasks };
+        const whenClass = (message: string): Error => fail("notFound", message, { details: [isClassName()] });
+        const record = await findFunction(tx, { app, tag, environment }, whenClass);
+        const definition = decodeDefinition(record);
+        const handleMetadata = functionHandle(record, definition);
+        return { functionId: record.id, handleMetadata, function: functionData(definition) };
+      }),
+    ),
+    functionGetById: userOrContainer(({ functionId }) =>
+      platform.store.read(async (tx) => {
+        const record = await tx.functions.get(functionId);
+        if (record === undefined || record.definition.length === 0) throw notThere(functionId);
+        const definition = decodeDefinition(record);
+        return { function: functionData(definition), handleMetadata: functionHandle(record, definition) };
+      }),
+    ),
+    classGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
+      platform.store.read(async (tx) => {
+        const { id: classId, record } = await findClass(tx, { app, tag, environment });
+        const classFunctionMetadata = functionHandle(record, decodeDefinition(record));
+        return { classId, handleMetadata: { classFunctionId: record.id, classFunctionMetadata } };
       }),
     ),
     classCreate: user((request, call) =>
@@ -70,25 +109,17 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   };
 }
 
-/** A definition comes alone, or as the best of several when there is a choice of accelerators. */
-function definitionIn(request: FunctionCreateRequest): Function {
-  const definition = request.function ?? request.functionData?.rankedFunctions[0]?.function;
-  if (definition === undefined) throw fail("invalidArgument", "The request defines no function.");
-  return definition;
+/** A definition comes alone, or in several forms, the preferred one first, when there is a choice of accelerators. */
+function formsIn({ function: alone, functionData: data }: FunctionCreateRequest): [Function, ...Function[]] {
+  const ranked = (data?.rankedFunctions ?? []).toSorted((a, b) => a.rank - b.rank);
+  const forms = ranked.flatMap(({ function: form }) => (form === undefined ? [] : [form]));
+  const [first = alone, ...others] = forms;
+  if (first === undefined) throw fail("invalidArgument", "The request defines no function.");
+  return [first, ...others];
 }
 
-/** Better refused than ignored: what the containers of this version cannot give. */
-function refuseUnsupported(definition: Function): void {
-  const { functionName: name, resources } = definition;
-  const missing = (what: string): never => {
-    throw fail("unimplemented", `Function "${name}" asks for ${what}, which this version of Lydian does not have yet.`);
-  };
-  if (definition.secretIds.length > 0) missing("secrets");
-  if (definition.volumeMounts.length > 0) missing("volumes");
-  if (definition.webhookConfig !== undefined && definition.webhookConfig.type !== 0) missing("a web endpoint");
-  if (definition.schedule !== undefined) missing("a schedule");
-  if ((definition.retryPolicy?.retries ?? 0) > 0) missing("retries");
-  if ((resources?.gpuConfig?.count ?? 0) > 0) missing("a GPU");
+function notThere(functionId: string): Error {
+  return fail("notFound", `Function ${functionId} does not exist.`);
 }
 
 /** Which client defined a function decides which one runs in its containers, so it must be known. */

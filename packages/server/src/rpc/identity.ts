@@ -2,15 +2,19 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ModalClient } from "@lydian/contract";
 
+import { authToken } from "../identity/auth-token.ts";
 import { findEnvironment } from "../identity/environments.ts";
 import { defaultEnvironment } from "../identity/first-start.ts";
 import { builderVersion } from "../images/default-image.ts";
-import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
+import { type Rpcs, user, userOrAnyContainer, userOrContainer } from "./adapter-access.ts";
 import type { Platform } from "./platform.ts";
 
-export function identityRpcs({ store, config }: Platform): Rpcs<typeof ModalClient> {
+export function identityRpcs({ store, config, clock, serverKey }: Platform): Rpcs<typeof ModalClient> {
   return {
-    clientHello: userOrContainer(async () => ({ imageBuilderVersion: builderVersion })),
+    clientHello: userOrAnyContainer(async () => ({ imageBuilderVersion: builderVersion })),
+    authTokenGet: userOrContainer(async (_request, { caller }) => ({
+      token: authToken(serverKey, caller.kind === "user" ? caller.tokenId : caller.id, clock.now()),
+    })),
     workspaceNameLookup: user(async () => ({ workspaceName: config.workspace, username: config.workspace })),
     tokenInfoGet: user(async (_request, { caller }) => {
       const [token, workspace] = await store.read(async (tx) => [
@@ -25,7 +29,7 @@ export function identityRpcs({ store, config }: Platform): Rpcs<typeof ModalClie
         ...(token && { createdAt: timestampFromMs(token.createdAt) }),
       };
     }),
-    environmentGetOrCreate: userOrContainer(async (request) => {
+    environmentGetOrCreate: userOrAnyContainer(async (request) => {
       const environment = await store.read((tx) => findEnvironment(tx, request.deploymentName));
       return {
         environmentId: environment.id,

@@ -7,7 +7,7 @@ import { sha256FromBase64, sha256Of } from "../content/digest.ts";
 import type { Blob } from "../domain/stored.ts";
 import { fail } from "../errors.ts";
 import { buildManifest } from "../mounts/manifest.ts";
-import { type Rpcs, userOrContainer } from "./adapter-access.ts";
+import { type Rpcs, userOrAnyContainer, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import { type Platform, contextOf, once } from "./platform.ts";
 
@@ -64,7 +64,7 @@ export function mountRpcs(platform: Platform): Rpcs<typeof ModalClient> {
 
 export function blobRpcs(platform: Platform, links: BlobLinks): Rpcs<typeof ModalClient> {
   return {
-    blobCreate: userOrContainer((request, call) =>
+    blobCreate: userOrAnyContainer((request, call) =>
       once(platform, call, BlobCreateResponseSchema, async (tx, context) => {
         const size = Number(request.contentLength);
         const sha256 = sha256FromBase64(request.contentSha256Base64);
@@ -83,7 +83,7 @@ export function blobRpcs(platform: Platform, links: BlobLinks): Rpcs<typeof Moda
         };
       }),
     ),
-    blobGet: userOrContainer(async ({ blobId }, call) => {
+    blobGet: userOrAnyContainer(async ({ blobId }, call) => {
       const { id, sha256 } = await findBlob(platform, blobId);
       return {
         downloadUrl: links.download(

@@ -18,9 +18,12 @@ export function autoscale(demand: Demand, containers: readonly Container[], now:
   const active = containers.filter(({ state }) => takesInputs(state));
   // What a container still finishes while it drains needs no other one.
   const finishing = containers.reduce((sum, { state, held }) => sum + (state === "draining" ? held : 0), 0);
-  const busy = Math.ceil((demand.queued + demand.claimed - finishing) / policy.concurrency);
-  const wanted = Math.min(policy.maxContainers, Math.max(policy.minContainers, busy));
-  const missing = Math.max(0, wanted - active.length);
+  const busy = Math.ceil((demand.queued + demand.claimed - finishing) / policy.targetConcurrency);
+  const spare = busy > 0 ? policy.bufferContainers : 0;
+  const wanted = Math.min(policy.maxContainers, Math.max(policy.minContainers, busy + spare));
+  // One that drains is still there: a function of which there is to be one container never has two.
+  const room = Math.max(0, policy.maxContainers - containers.length);
+  const missing = Math.min(room, Math.max(0, wanted - active.length));
   const idle = active
     .filter(({ state, held }) => state === "ready" && held === 0)
     .toSorted((a, b) => a.idleSince - b.idleSince)

@@ -1,7 +1,7 @@
 /** The one loop that acts: reads what is wanted and what there is, lets pure functions decide, and carries it out. */
 import { type Bells, type Clock, type Logger, type NewId, type Timer, randomText, sleep } from "@lydian/kit";
 
-import { drain } from "../containers/begin.ts";
+import { drain, exitGraceMs } from "../containers/begin.ts";
 import { startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
 import { demandBell } from "../domain/bells.ts";
@@ -9,9 +9,11 @@ import type { Container } from "../domain/container.ts";
 import type { Times } from "../config.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import type { WorkerView } from "../domain/worker.ts";
+import type { Needs, WorkerView } from "../domain/worker.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
-import { freeCapacity, place } from "./place.ts";
+import { cutDown, inTurn, place, type Placement, roomOf, startCountsMs } from "./place.ts";
+import { reclaim } from "./reclaim.ts";
+import { Shortage, shortageLine } from "./shortage.ts";
 
 /** What the scheduler asks of the workers' sessions. Both are repeatable. */
 export interface Hands {
@@ -28,6 +30,8 @@ export interface SchedulerDeps {
   newId: NewId;
   hands: Hands;
   times: Pick<Times, "preparation">;
+  /** Writes into a function's log. */
+  tell(to: { appId: string; functionId: string }, text: string): void;
   log: Logger;
 }
 
@@ -45,6 +49,7 @@ interface View {
 export class Scheduler {
   readonly #deps: SchedulerDeps;
   readonly #closing = new AbortController();
+  readonly #shortage = new Shortage();
   #alarm: Timer | undefined;
   #loop: Promise<void> = Promise.resolve();
 
@@ -87,15 +92,16 @@ export class Scheduler {
     const { tooLate, toKill, nextDue } = overdue(view, now, this.#deps.times.preparation);
     for (const container of toKill) hands.stop(container, "it did not end in time");
     const scalings = decide(view, now);
-    const started = await this.#start(view, scalings);
-    for (const container of started) hands.assign(container);
-    await this.#end(
-      tooLate,
-      scalings.flatMap(({ scaling }) => scaling.drain),
-    );
-    this.#setAlarm(
-      Math.min(nextDue, ...scalings.map(({ scaling }) => scaling.lookAgainAt ?? Number.POSITIVE_INFINITY)),
-    );
+    const workers = hands.workers();
+    const rooms = roomOf(workers, view.containers, now);
+    const { placements, unplaced, left } = place(requests(view, scalings, workers), rooms);
+    for (const container of await this.#start(placements)) hands.assign(container);
+    const idle = scalings.flatMap(({ scaling }) => scaling.drain);
+    await this.#end(tooLate, [...idle, ...reclaim(unplaced, left, view.containers, view.demands)]);
+    const shortage = this.#shortage.look(unplaced, view.containers, now);
+    for (const wanting of shortage.tell) this.#deps.tell(wanting, shortageLine(wanting));
+    const looks = [shortage.lookAgainAt, ...scalings.map(({ scaling }) => scaling.lookAgainAt)];
+    this.#setAlarm(Math.min(nextDue, ...looks.filter((at) => at !== undefined)));
   }
 
   async #end(tooLate: readonly Container[], idle: readonly Container[]): Promise<void> {
@@ -107,24 +113,20 @@ export class Scheduler {
       for (const { id } of idle) {
         const container = await tx.containers.get(id);
         // Unless it has taken an input since it was looked at.
-        if (container?.state === "ready" && container.held === 0) await drain(tx, id, context.now + drainForIdleMs);
+        if (container?.state === "ready" && container.held === 0) await drain(tx, id, context.now + exitGraceMs);
       }
     });
   }
 
-  async #start(view: View, scalings: { demand: Demand; scaling: Scaling }[]): Promise<Container[]> {
-    const { store, clock, newId, hands } = this.#deps;
-    const requests = scalings.flatMap(({ demand, scaling: { start } }) =>
-      Array.from({ length: start }, () => ({ ...demand, ...demand.policy })),
-    );
-    const placements = place(requests, freeCapacity(hands.workers(), view.containers));
+  async #start(placements: readonly Placement<Request>[]): Promise<Container[]> {
+    const { store, clock, newId } = this.#deps;
     if (placements.length === 0) return [];
     const now = clock.now();
     return store.write(async (tx) => {
       const started: Container[] = [];
-      for (const { request, workerId } of placements) {
+      for (const { request, workerId, gpus } of placements) {
         if (!(await isStillWanted(tx, request))) continue;
-        const container = newContainer(request, workerId, { id: newId("ta"), now });
+        const container = newContainer(request, { workerId, gpus }, { id: newId("ta"), now });
         await tx.containers.insert(container);
         started.push(container);
       }
@@ -140,15 +142,31 @@ export class Scheduler {
   }
 }
 
-/** What an idle container gets for its exit hooks. */
-const drainForIdleMs = 30_000;
-
 function decide(view: View, now: number): { demand: Demand; scaling: Scaling }[] {
   const byFunction = Map.groupBy(view.containers, ({ functionId }) => functionId);
   return view.demands.map((demand) => ({
     demand,
     scaling: autoscale(demand, byFunction.get(demand.functionId) ?? [], now),
   }));
+}
+
+type Request = Demand & Needs;
+
+function requests(
+  view: View,
+  scalings: readonly { demand: Demand; scaling: Scaling }[],
+  workers: readonly WorkerView[],
+): Request[] {
+  const counts = Map.groupBy(view.containers, ({ functionId }) => functionId);
+  return inTurn(
+    scalings.map(({ demand, scaling: { start: wants } }) => {
+      return {
+        of: { ...demand, ...cutDown(demand.policy.needs, workers) },
+        has: counts.get(demand.functionId)?.length ?? 0,
+        wants,
+      };
+    }),
+  );
 }
 
 /** What does not begin or does not end in time, and when the next one is due. */
@@ -164,6 +182,9 @@ function overdue(
   for (const container of containers) {
     const due = container.killAt ?? startBy(container, startupMs.get(container.functionId) ?? 0, preparationMs);
     if (due === undefined) continue;
+    // Whoever waits for its turn to start has it when this start no longer counts.
+    const slow = container.killAt === undefined ? container.createdAt + startCountsMs : now;
+    if (slow > now) nextDue = Math.min(nextDue, slow);
     if (due > now) nextDue = Math.min(nextDue, due);
     else (container.killAt === undefined ? tooLate : toKill).push(container);
   }
@@ -181,16 +202,22 @@ async function isStillWanted(tx: Tx, demand: Demand): Promise<boolean> {
   return app !== undefined && isAlive(app.state);
 }
 
-function newContainer(demand: Demand, workerId: string, made: { id: Container["id"]; now: number }): Container {
+function newContainer(
+  demand: Request,
+  { workerId, gpus }: Pick<Container, "workerId" | "gpus">,
+  made: { id: Container["id"]; now: number },
+): Container {
   return {
     id: made.id,
     functionId: demand.functionId,
+    definitionId: demand.definitionId,
     appId: demand.appId,
     workerId,
     state: "assigned",
     fence: randomText(16),
-    milliCpu: demand.policy.milliCpu,
-    memoryMib: demand.policy.memoryMib,
+    milliCpu: demand.milliCpu,
+    memoryMib: demand.memoryMib,
+    gpus,
     held: 0,
     finished: 0,
     createdAt: made.now,

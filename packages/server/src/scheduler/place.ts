@@ -1,43 +1,117 @@
 /** Where containers go: a pure decision over values. */
-import type { Capacity, WorkerView } from "../domain/worker.ts";
+import type { Container } from "../domain/container.ts";
+import {
+  type Capacity,
+  coversGpu,
+  type Gpus,
+  largest,
+  matchesPlace,
+  type Needs,
+  type Room,
+  type WorkerView,
+} from "../domain/worker.ts";
 
 export interface Placement<Request> {
   request: Request;
   workerId: string;
+  /** Which accelerators of the worker it takes. */
+  gpus: Gpus | undefined;
+}
+
+export interface Placed<Request> {
+  placements: Placement<Request>[];
+  /** What no worker has room for. What only waits for other starts is not among them: its turn comes soon. */
+  unplaced: Request[];
+  /** What the workers then have left. */
+  left: Room[];
+}
+
+/** Gives each request, in order, the worker with the most free processor time that can hold it. */
+export function place<Request extends Needs>(requests: readonly Request[], rooms: readonly Room[]): Placed<Request> {
+  let left = [...rooms];
+  const placements: Placement<Request>[] = [];
+  const unplaced: Request[] = [];
+  for (const request of requests) {
+    const fitting = left.filter((room) => fits(request, room));
+    if (fitting.length === 0) unplaced.push(request);
+    const free = fitting.filter(({ starts }) => starts > 0);
+    const best = free.toSorted((a, b) => b.capacity.milliCpu - a.capacity.milliCpu)[0];
+    if (best === undefined) continue;
+    const gpus = chooseGpus(request, best);
+    placements.push({ request, workerId: best.id, gpus });
+    const taken = take(best, { ...request, gpus });
+    left = left.map((room) => (room === best ? { ...taken, starts: room.starts - 1 } : room));
+  }
+  return { placements, unplaced, left };
+}
+
+/** What asks for more than the largest worker has gets what that has; its definition was answered with a warning. */
+export function cutDown(needs: Needs, workers: readonly WorkerView[]): Needs {
+  const most = largest(workers);
+  const [milliCpu, memoryMib] = [Math.min(needs.milliCpu, most.milliCpu), Math.min(needs.memoryMib, most.memoryMib)];
+  return workers.length === 0 ? needs : { ...needs, milliCpu, memoryMib };
+}
+
+/** Whether the container could be started there now. */
+export function fits(needs: Needs, room: Room): boolean {
+  const { milliCpu, memoryMib } = room.capacity;
+  const hasGpus = needs.gpus.length === 0 || chooseGpus(needs, room) !== undefined;
+  return milliCpu >= needs.milliCpu && memoryMib >= needs.memoryMib && hasGpus && matchesPlace(needs, room.labels);
+}
+
+/** The first of the accelerators that would do and that are free there. */
+export function chooseGpus({ gpus }: Pick<Needs, "gpus">, room: Pick<Room, "gpus">): Gpus | undefined {
+  for (const asked of gpus) {
+    const free = room.gpus.find(({ kind, count }) => coversGpu(asked.kind, kind) && count >= asked.count);
+    if (free !== undefined) return { kind: free.kind, count: asked.count };
+  }
+  return undefined;
+}
+
+type Held = Capacity & { gpus: Gpus | undefined };
+
+export function take(room: Room, held: Held): Room {
+  return change(room, held, -1);
+}
+
+export function give(room: Room, held: Held): Room {
+  return change(room, held, 1);
+}
+
+function change(room: Room, { milliCpu, memoryMib, gpus }: Held, sign: 1 | -1): Room {
+  return {
+    ...room,
+    capacity: {
+      milliCpu: room.capacity.milliCpu + sign * milliCpu,
+      memoryMib: room.capacity.memoryMib + sign * memoryMib,
+    },
+    gpus: room.gpus.map((own) => (own.kind === gpus?.kind ? { ...own, count: own.count + sign * gpus.count } : own)),
+  };
 }
 
 /**
- * Gives each request, in order, the worker with the most free processor time that can hold it; requests that no worker
- * can hold now are left out. Workers' capacities are what is free already.
+ * One request of each in turn, those first that have fewest: whoever asks for a hundred does not stand before whoever
+ * asks for one.
  */
-export function place<Request extends Capacity>(
-  requests: readonly Request[],
-  workers: readonly WorkerView[],
-): Placement<Request>[] {
-  const free = workers.map(({ id, capacity }) => ({ id, ...capacity }));
-  const placements: Placement<Request>[] = [];
-  for (const request of requests) {
-    const fitting = free.filter((w) => w.milliCpu >= request.milliCpu && w.memoryMib >= request.memoryMib);
-    const best = fitting.toSorted((a, b) => b.milliCpu - a.milliCpu)[0];
-    if (best === undefined) continue;
-    best.milliCpu -= request.milliCpu;
-    best.memoryMib -= request.memoryMib;
-    placements.push({ request, workerId: best.id });
-  }
-  return placements;
+export function inTurn<Of>(wanted: readonly { of: Of; has: number; wants: number }[]): Of[] {
+  const turns = wanted.flatMap(({ of, has, wants }) =>
+    Array.from({ length: wants }, (_, n) => ({ of, turn: has + n })),
+  );
+  return turns.toSorted((a, b) => a.turn - b.turn).map(({ of }) => of);
 }
 
+/** How long a container's start counts as one, in milliseconds: what takes longer is not at work but waits. */
+export const startCountsMs = 5_000;
+
 /** What workers have left beside the containers that they hold. */
-export function freeCapacity(
-  workers: readonly WorkerView[],
-  containers: readonly (Capacity & { workerId: string })[],
-): WorkerView[] {
-  return workers.map(({ id, capacity }) => {
-    const own = containers.filter(({ workerId }) => workerId === id);
-    const sum = (key: keyof Capacity): number => own.reduce((total, container) => total + container[key], 0);
-    return {
-      id,
-      capacity: { milliCpu: capacity.milliCpu - sum("milliCpu"), memoryMib: capacity.memoryMib - sum("memoryMib") },
-    };
+export function roomOf(workers: readonly WorkerView[], containers: readonly Container[], now: number): Room[] {
+  return workers.map((worker) => {
+    const own = containers.filter(({ workerId }) => workerId === worker.id);
+    const starting = own.filter(
+      ({ state, createdAt }) => (state === "assigned" || state === "starting") && createdAt + startCountsMs > now,
+    );
+    // An interpreter that starts keeps about one core busy.
+    const starts = Math.ceil(worker.capacity.milliCpu / 1000) + 1 - starting.length;
+    return own.reduce<Room>(take, { ...worker, starts });
   });
 }

@@ -32,13 +32,18 @@ export function appsIn(database: DatabaseSync): Apps {
     database,
     `SELECT ${columns} FROM apps WHERE state IN (SELECT value FROM json_each(:states)) ORDER BY id`,
   );
+  const deployed = prepare<Row>(
+    database,
+    `SELECT ${columns} FROM apps WHERE environment_id = :environmentId AND name = :name AND state = 'deployed'`,
+  );
+  const named = prepare<{ id: string }>(database, `SELECT id FROM apps WHERE id = :idOrName OR name = :idOrName`);
+  const first = (row: Row | undefined): App | undefined => row && toApp(row);
   return {
     insert: async (app) => void insert.run(toRow(app)),
     update: async (app) => void update.run(toRow(app)),
-    get: async (id) => {
-      const row = get.one({ id });
-      return row && toApp(row);
-    },
+    get: async (id) => first(get.one({ id })),
+    deployed: async (environmentId, name) => first(deployed.one({ environmentId, name })),
+    named: async (idOrName) => named.all({ idOrName }).map(({ id }) => id),
     inStates: async (states) => inStates.all({ states: list(states) }).map(toApp),
   };
 }

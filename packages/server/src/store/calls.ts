@@ -4,12 +4,16 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Call } from "../domain/call.ts";
 import type { Output } from "../domain/input.ts";
 import type { Calls, Outputs } from "../domain/store.ts";
-import { type Nullable, orNull, orUndefined, prepare } from "./sql.ts";
+import { type Nullable, list, orNull, orUndefined, prepare } from "./sql.ts";
 
 type CallRow = Omit<Call, "finishedAt" | "acknowledgedAt"> & {
   finishedAt: Nullable<number>;
   acknowledgedAt: Nullable<number>;
 };
+
+const callColumns = `id, function_id AS functionId, app_id AS appId, state, shape, invocation, inputs, unfinished,
+  created_at AS createdAt, finished_at AS finishedAt, acknowledged_at AS acknowledgedAt, parent_input_id AS parentInputId,
+  failed`;
 
 const toCall = (row: CallRow): Call => ({
   ...row,
@@ -26,20 +30,24 @@ export function callsIn(database: DatabaseSync): Calls {
   const insert = prepare(
     database,
     `INSERT INTO calls (id, function_id, app_id, state, shape, invocation, inputs, unfinished, created_at, finished_at,
-       acknowledged_at)
+       acknowledged_at, parent_input_id, failed)
      VALUES (:id, :functionId, :appId, :state, :shape, :invocation, :inputs, :unfinished, :createdAt, :finishedAt,
-       :acknowledgedAt)`,
+       :acknowledgedAt, :parentInputId, :failed)`,
   );
-  const get = prepare<CallRow>(
-    database,
-    `SELECT id, function_id AS functionId, app_id AS appId, state, shape, invocation, inputs, unfinished,
-       created_at AS createdAt, finished_at AS finishedAt, acknowledged_at AS acknowledgedAt
-     FROM calls WHERE id = :id`,
-  );
+  const get = prepare<CallRow>(database, `SELECT ${callColumns} FROM calls WHERE id = :id`);
+  const children = prepare<CallRow>(database, `SELECT ${callColumns} FROM calls WHERE parent_input_id = :inputId`);
   const update = prepare(
     database,
-    `UPDATE calls SET state = :state, inputs = :inputs, unfinished = :unfinished, finished_at = :finishedAt,
+    `UPDATE calls SET state = :state, inputs = :inputs, unfinished = :unfinished, failed = :failed, finished_at = :finishedAt,
        acknowledged_at = :acknowledgedAt WHERE id = :id`,
+  );
+  const newest = prepare<CallRow>(
+    database,
+    `SELECT ${callColumns} FROM calls
+     WHERE created_at >= :createdAfter AND (:appIds IS NULL OR app_id IN (SELECT value FROM json_each(:appIds)))
+       AND (:functionIds IS NULL OR function_id IN (SELECT value FROM json_each(:functionIds)))
+       AND (:state IS NULL OR :state = CASE WHEN state <> 'finished' THEN 'open' WHEN failed > 0 THEN 'failed' ELSE 'succeeded' END)
+     ORDER BY created_at DESC, rowid DESC LIMIT :limit`,
   );
   const closeOf = prepare(
     database,
@@ -49,11 +57,13 @@ export function callsIn(database: DatabaseSync): Calls {
   const forgettable = prepare<{ id: string }>(
     database,
     `SELECT id FROM (
-       SELECT id FROM calls WHERE finished_at < :finished UNION SELECT id FROM calls WHERE acknowledged_at < :acknowledged)
+       SELECT id FROM calls WHERE finished_at < :finished
+       UNION SELECT id FROM calls WHERE acknowledged_at < :acknowledged
+       UNION SELECT id FROM calls WHERE created_at < :finished AND state = 'open' AND unfinished = 0)
      LIMIT :limit`,
   );
-  const deletions = ["outputs WHERE call_id", "inputs WHERE call_id", "calls WHERE id"].map((which) =>
-    prepare(database, `DELETE FROM ${which} = :id`),
+  const deletions = ["outputs WHERE call_id", "chunks WHERE call_id", "inputs WHERE call_id", "calls WHERE id"].map(
+    (which) => prepare(database, `DELETE FROM ${which} = :id`),
   );
   return {
     insert: async (call) => void insert.run(toCallRow(call)),
@@ -62,9 +72,20 @@ export function callsIn(database: DatabaseSync): Calls {
       return row && toCall(row);
     },
     update: async (call) => {
-      const { id, state, inputs, unfinished, finishedAt, acknowledgedAt } = toCallRow(call);
-      update.run({ id, state, inputs, unfinished, finishedAt, acknowledgedAt });
+      const { id, state, inputs, unfinished, failed, finishedAt, acknowledgedAt } = toCallRow(call);
+      update.run({ id, state, inputs, unfinished, failed, finishedAt, acknowledgedAt });
     },
+    newest: async ({ createdAfter, appIds, functionIds, state }, limit) =>
+      newest
+        .all({
+          createdAfter,
+          limit,
+          state: state ?? null,
+          appIds: appIds === undefined ? null : list(appIds),
+          functionIds: functionIds === undefined ? null : list(functionIds),
+        })
+        .map(toCall),
+    children: async (inputId) => children.all({ inputId }).map(toCall),
     closeOf: async (appId, now) => void closeOf.run({ appId, now }),
     forget: async (before, limit) => {
       const rows = forgettable.all({ ...before, limit });

@@ -6,21 +6,27 @@ import type { Containers } from "../domain/store.ts";
 import { type Nullable, list, orNull, orUndefined, prepare } from "./sql.ts";
 
 type Optional = "readyAt" | "killAt" | "goneAt" | "goneReason";
-type Row = Omit<Container, Optional> & { [K in Optional]: Nullable<NonNullable<Container[K]>> };
+type Row = Omit<Container, Optional | "gpus"> & { [K in Optional]: Nullable<NonNullable<Container[K]>> } & {
+  gpuKind: Nullable<string>;
+  gpuCount: number;
+};
 
-const columns = `id, function_id AS functionId, app_id AS appId, worker_id AS workerId, state, fence,
-  milli_cpu AS milliCpu, memory_mib AS memoryMib, held, finished, created_at AS createdAt, ready_at AS readyAt,
+const columns = `id, function_id AS functionId, definition_id AS definitionId, app_id AS appId, worker_id AS workerId, state, fence,
+  milli_cpu AS milliCpu, memory_mib AS memoryMib, gpu_kind AS gpuKind, gpu_count AS gpuCount, held, finished, created_at AS createdAt, ready_at AS readyAt,
   idle_since AS idleSince, kill_at AS killAt, gone_at AS goneAt, gone_reason AS goneReason, log_offset AS logOffset`;
 
-const toContainer = (row: Row): Container => ({
+const toContainer = ({ gpuKind, gpuCount, ...row }: Row): Container => ({
   ...row,
+  gpus: gpuKind === null ? undefined : { kind: gpuKind, count: gpuCount },
   readyAt: orUndefined(row.readyAt),
   killAt: orUndefined(row.killAt),
   goneAt: orUndefined(row.goneAt),
   goneReason: orUndefined(row.goneReason),
 });
-const toRow = (container: Container): Row => ({
+const toRow = ({ gpus, ...container }: Container): Row => ({
   ...container,
+  gpuKind: gpus?.kind ?? null,
+  gpuCount: gpus?.count ?? 0,
   readyAt: orNull(container.readyAt),
   killAt: orNull(container.killAt),
   goneAt: orNull(container.goneAt),
@@ -30,9 +36,9 @@ const toRow = (container: Container): Row => ({
 export function containersIn(database: DatabaseSync): Containers {
   const insert = prepare(
     database,
-    `INSERT INTO containers (id, function_id, app_id, worker_id, state, fence, milli_cpu, memory_mib, held, finished,
+    `INSERT INTO containers (id, function_id, definition_id, app_id, worker_id, state, fence, milli_cpu, memory_mib, gpu_kind, gpu_count, held, finished,
        created_at, ready_at, idle_since, kill_at, gone_at, gone_reason, log_offset)
-     VALUES (:id, :functionId, :appId, :workerId, :state, :fence, :milliCpu, :memoryMib, :held, :finished,
+     VALUES (:id, :functionId, :definitionId, :appId, :workerId, :state, :fence, :milliCpu, :memoryMib, :gpuKind, :gpuCount, :held, :finished,
        :createdAt, :readyAt, :idleSince, :killAt, :goneAt, :goneReason, :logOffset)`,
   );
   const get = prepare<Row>(database, `SELECT ${columns} FROM containers WHERE id = :id`);
@@ -41,6 +47,11 @@ export function containersIn(database: DatabaseSync): Containers {
     `UPDATE containers SET state = :state, held = :held, finished = :finished, ready_at = :readyAt,
        idle_since = :idleSince, kill_at = :killAt, gone_at = :goneAt, gone_reason = :goneReason, log_offset = :logOffset
      WHERE id = :id`,
+  );
+  const addHeld = prepare(
+    database,
+    `UPDATE containers SET held = held + :held, finished = finished + :finished,
+       idle_since = iif(held + :held = 0, :now, idle_since) WHERE id = :id AND state <> 'gone'`,
   );
   const alive = prepare<Row>(database, `SELECT ${columns} FROM containers WHERE state <> 'gone' ORDER BY id`);
   const countOf = prepare<{ count: number }>(
@@ -69,6 +80,7 @@ export function containersIn(database: DatabaseSync): Containers {
       const { id, state, held, finished, readyAt, idleSince, killAt, goneAt, goneReason, logOffset } = row;
       update.run({ id, state, held, finished, readyAt, idleSince, killAt, goneAt, goneReason, logOffset });
     },
+    addHeld: async (id, { held, finished }, now) => void addHeld.run({ id, held, finished, now }),
     countOf: async (functionId) => countOf.one({ functionId })?.count ?? 0,
     alive: async () => alive.all().map(toContainer),
     ofApp: async (owner, states) => ofApp.all({ owner, states: list(states) }).map(toContainer),

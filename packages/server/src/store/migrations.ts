@@ -71,4 +71,38 @@ export const migrations: readonly string[] = [
   CREATE TABLE replies (key TEXT PRIMARY KEY, reply BLOB NOT NULL, kept_at INTEGER NOT NULL) STRICT;
   CREATE INDEX replies_by_time ON replies (kept_at);
   `,
+  // Attempts after the first, streams of data, variants of functions, calls made by calls, names of deployments.
+  `
+  ALTER TABLE inputs ADD COLUMN method TEXT NOT NULL DEFAULT '';
+  ALTER TABLE inputs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE inputs ADD COLUMN queued_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE inputs ADD COLUMN due_at INTEGER;
+  ALTER TABLE inputs ADD COLUMN ending TEXT;
+  CREATE INDEX inputs_delayed ON inputs (due_at) WHERE state = 'delayed';
+  CREATE INDEX inputs_ending ON inputs (container_id) WHERE state = 'claimed' AND ending IS NOT NULL;
+
+  ALTER TABLE calls ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX calls_by_creation ON calls (created_at);
+  ALTER TABLE calls ADD COLUMN parent_input_id TEXT NOT NULL DEFAULT '';
+  CREATE INDEX calls_by_parent ON calls (parent_input_id) WHERE parent_input_id <> '';
+
+  CREATE INDEX apps_deployed ON apps (environment_id, name) WHERE state = 'deployed';
+  ALTER TABLE containers ADD COLUMN definition_id TEXT NOT NULL DEFAULT '';
+  ALTER TABLE containers ADD COLUMN gpu_kind TEXT;
+  ALTER TABLE containers ADD COLUMN gpu_count INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE functions ADD COLUMN delayed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE functions ADD COLUMN base_id TEXT;
+  ALTER TABLE functions ADD COLUMN binding_key TEXT;
+  ALTER TABLE functions ADD COLUMN parameters BLOB;
+  ALTER TABLE functions ADD COLUMN options BLOB;
+  CREATE UNIQUE INDEX functions_by_binding ON functions (binding_key) WHERE binding_key IS NOT NULL;
+  CREATE INDEX functions_by_base ON functions (base_id) WHERE base_id IS NOT NULL;
+  ALTER TABLE functions ADD COLUMN min_containers INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX functions_kept ON functions (id) WHERE min_containers > 0;
+
+  CREATE TABLE chunks (
+    call_id TEXT NOT NULL, idx INTEGER NOT NULL, data_format INTEGER NOT NULL, data BLOB, blob_id TEXT,
+    PRIMARY KEY (call_id, idx)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

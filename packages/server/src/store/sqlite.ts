@@ -1,10 +1,9 @@
 /**
  * The embedded store: one SQLite file, one writing and one reading connection in this process.
  *
- * Group commit: all units that arrive in one turn of the event loop share a transaction, and with it one sync to disk
- * (`synchronous = FULL`); each unit has a savepoint, so one that throws takes nothing with it. While a sync blocks the
- * loop the next requests gather in the sockets, and become the next group: the group grows with the load by itself.
- * Only a group of nothing but notes (see Store.note) commits without waiting for the disk.
+ * Group commit: all units that arrive in one turn of the event loop share a transaction; each has a savepoint, so one that
+ * throws takes nothing with it. SQLite itself does not wait for the disk (`synchronous = NORMAL`): write-ahead-log.ts
+ * brings commits there, beside the event loop, and a write resolves when its commit is there. Bells ring before that.
  */
 import { DatabaseSync } from "node:sqlite";
 
@@ -13,10 +12,12 @@ import { type Bells, PlatformError } from "@lydian/kit";
 import type { Store, Tx } from "../domain/store.ts";
 import { appsIn } from "./apps.ts";
 import { callsIn, outputsIn } from "./calls.ts";
+import { chunksIn } from "./chunks.ts";
 import { containersIn } from "./containers.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
 import { migrations } from "./migrations.ts";
+import { WriteAheadLog } from "./write-ahead-log.ts";
 import { blobsIn, identityIn, imagesIn, logsIn, mountsIn, repliesIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
@@ -38,12 +39,14 @@ export function openStore(file: string, bells: Bells): Store {
   migrate(writing, file);
   const reading = connect(file);
   reading.exec("PRAGMA query_only = ON");
-  const groups = new GroupCommit(writing, bells);
+  const log = new WriteAheadLog(`${file}-wal`);
+  const groups = new GroupCommit(writing, bells, log);
   const reads = new Reads(reading);
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await groups.idle();
     await reads.idle();
+    await log.close();
     reading.close();
     writing.close();
   };
@@ -58,7 +61,7 @@ export function openStore(file: string, bells: Bells): Store {
 
 function connect(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5000 });
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536");
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536");
   return database;
 }
 
@@ -81,6 +84,7 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     apps: appsIn(database),
     blobs: blobsIn(database),
     calls: callsIn(database),
+    chunks: chunksIn(database),
     classes: classesIn(database),
     containers: containersIn(database),
     functions: functionsIn(database),
@@ -98,14 +102,15 @@ class GroupCommit {
   readonly #database: DatabaseSync;
   readonly #bells: Bells;
   readonly #nouns: Omit<Tx, "ring">;
+  readonly #log: WriteAheadLog;
   readonly #queue: Waiting[] = [];
   #running: Promise<void> | undefined;
-  #syncs = true;
 
-  constructor(database: DatabaseSync, bells: Bells) {
+  constructor(database: DatabaseSync, bells: Bells, log: WriteAheadLog) {
     this.#database = database;
     this.#bells = bells;
     this.#nouns = nouns(database);
+    this.#log = log;
   }
 
   write<T>(unit: (tx: Tx) => Promise<T>, durable: boolean): Promise<T> {
@@ -131,7 +136,6 @@ class GroupCommit {
     const settle: (() => void)[] = [];
     const rings: Ring[] = [];
     try {
-      this.#sync(group.some(({ durable }) => durable));
       this.#database.exec("BEGIN IMMEDIATE");
       for (const waiting of group) settle.push(await this.#run(waiting, rings));
       this.#database.exec("COMMIT");
@@ -140,15 +144,14 @@ class GroupCommit {
       for (const { reject } of group) reject(error);
       return;
     }
-    for (const done of settle) done();
+    // Whoever is woken sees what is committed, which no death of this process undoes; replies wait for the disk.
     for (const ring of rings) this.#bells.ring(...ring);
-  }
-
-  /** Whether the next commit waits for the disk; what was committed before without waiting goes with it. */
-  #sync(wanted: boolean): void {
-    if (this.#syncs === wanted) return;
-    this.#database.exec(`PRAGMA synchronous = ${wanted ? "FULL" : "NORMAL"}`);
-    this.#syncs = wanted;
+    const durable = group.map(({ durable }) => durable);
+    const synced = durable.includes(true) ? this.#log.sync() : undefined;
+    for (const [index, done] of settle.entries()) {
+      if (durable[index] === true && synced !== undefined) synced.then(done, group[index]?.reject);
+      else done();
+    }
   }
 
   /** Runs one unit inside the group's transaction; answers how to settle it once that is committed. */

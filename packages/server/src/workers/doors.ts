@@ -6,7 +6,8 @@ import { openDoorSecret } from "./spec.ts";
 
 /** Whose connection it is from here on. */
 export interface Holder {
-  kind: "container" | "worker";
+  /** `restricted` is a container that may only take inputs and give outputs. */
+  kind: "container" | "restricted" | "worker";
   id: string;
 }
 
@@ -24,8 +25,11 @@ export function doorResolver(deps: {
     if (timingSafeEqual(digest(secret), workerDigest)) return localWorker;
     const opened = openDoorSecret(deps.serverKey, secret);
     if (opened === undefined) return undefined;
-    const container = await deps.store.read((tx) => tx.containers.get(opened.id));
-    const isCurrent = container?.fence === opened.fence && container.state !== "gone";
-    return isCurrent ? { kind: "container", id: container.id } : undefined;
+    return await deps.store.read(async (tx) => {
+      const container = await tx.containers.get(opened.id);
+      if (container?.fence !== opened.fence || container.state === "gone") return undefined;
+      const demand = await tx.functions.demand(container.functionId);
+      return { kind: demand?.policy.restricted === true ? "restricted" : "container", id: container.id };
+    });
   };
 }

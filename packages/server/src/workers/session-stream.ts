@@ -32,6 +32,8 @@ export async function* runSession(
       milliCpu: Number(join.value.capacity?.milliCpu ?? 0),
       memoryMib: Number(join.value.capacity?.memoryMib ?? 0),
     },
+    gpus: (join.value.capacity?.gpus ?? []).map(({ kind, count }) => ({ kind, count })),
+    labels: join.value.labels,
     runtimes: join.value.runtimes,
     outbox: new Outbox(),
   };

@@ -9,7 +9,7 @@ import { demandBell } from "../domain/bells.ts";
 import type { Container, Exit } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store } from "../domain/store.ts";
-import type { Capacity, Runtime, WorkerView } from "../domain/worker.ts";
+import type { Runtime, WorkerView } from "../domain/worker.ts";
 import { Outbox } from "./outbox.ts";
 import { containerSpec, doorSecret } from "./spec.ts";
 
@@ -28,9 +28,8 @@ export interface SessionDeps {
   cutDoors(containerId: string): void;
 }
 
-export interface Session {
+export interface Session extends Omit<WorkerView, "id"> {
   readonly workerId: string;
-  readonly capacity: Capacity;
   readonly runtimes: readonly Runtime[];
   readonly outbox: Outbox<ToWorker>;
 }
@@ -78,7 +77,12 @@ export class WorkerSessions {
   }
 
   workers(): WorkerView[] {
-    return [...this.#sessions.values()].map(({ workerId, capacity }) => ({ id: workerId, capacity }));
+    return [...this.#sessions.values()].map(({ workerId, capacity, gpus, labels }) => ({
+      id: workerId,
+      capacity,
+      gpus,
+      labels,
+    }));
   }
 
   /** Whether the worker's containers have a loopback interface of their own; unknown workers' do not. */

@@ -2,7 +2,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
-import { ContainerArgumentsSchema, type worker } from "@lydian/contract";
+import { ContainerArgumentsSchema, type Function, type worker } from "@lydian/contract";
 
 import type { Container } from "../domain/container.ts";
 import type { Tx } from "../domain/store.ts";
@@ -27,6 +27,7 @@ export async function containerSpec(tx: Tx, container: Container): Promise<Conta
     appId: app.id,
     environmentName: environment?.name ?? "",
     functionDef: definition,
+    ...(record.binding && { serializedParams: record.binding.parameters }),
     appLayout: await appLayout(tx, app),
   });
   const mounts: { manifestSha256: string }[] = [];
@@ -48,14 +49,27 @@ export async function containerSpec(tx: Tx, container: Container): Promise<Conta
       },
     },
     mounts,
-    env: {},
+    env: threadVariables(definition, container),
     resources: {
       milliCpu: BigInt(container.milliCpu),
       memoryMib: BigInt(container.memoryMib),
-      diskMib: BigInt(definition.resources?.ephemeralDiskMb ?? 0),
+      diskMib: BigInt(record.policy.diskLimitMib),
+      milliCpuLimit: BigInt(record.policy.milliCpuLimit),
+      memoryLimitMib: BigInt(record.policy.memoryLimitMib),
+      ...(container.gpus && { gpus: container.gpus }),
     },
+    network: { restricted: record.policy.network.restricted, allowedCidrs: [...record.policy.network.allowedCidrs] },
     imageId: image.id,
   };
+}
+
+/** Libraries that compute in threads take as many as the host has cores, unless they are told how many are theirs. */
+const threadCounts = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ORT_INTRA_OP_NUM_THREADS"];
+
+function threadVariables({ resources }: Function, { milliCpu }: Container): Record<string, string> {
+  if (resources === undefined || resources.milliCpu === 0 || resources.skipNumThreadsEnvVars) return {};
+  const count = String(Math.max(1, Math.ceil(milliCpu / 1000)));
+  return Object.fromEntries(threadCounts.map((name) => [name, count]));
 }
 
 /**

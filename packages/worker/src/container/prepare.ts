@@ -14,6 +14,8 @@ export interface Workshop {
   runtime: Runtime;
   content: ContentCache;
   clients: ClientPackages;
+  /** What the containers of this worker have in all, and so the most that one of them can have. */
+  capacity: Pick<wire.Capacity, "milliCpu" | "memoryMib">;
 }
 
 /** Whom it is done for. */
@@ -32,7 +34,18 @@ export async function prepareProcess(
   asked: Customer,
 ): Promise<ProcessSpec> {
   const image = { python: spec.runner?.kind.value?.python ?? "" };
-  const layout = await workshop.runtime.lay(place, { ...asked, image, resources: resourcesOf(spec) });
+  const network = spec.network?.restricted === true ? { allowedCidrs: spec.network.allowedCidrs } : undefined;
+  if (network !== undefined && !workshop.runtime.ownNetwork) {
+    throw new PlatformError(`the runtime "${workshop.runtime.name}" cannot keep a function off the network`, {
+      hint: "run the platform with --runtime runc, or leave out block_network",
+    });
+  }
+  const layout = await workshop.runtime.lay(place, {
+    ...asked,
+    image,
+    network,
+    resources: resourcesOf(spec, workshop),
+  });
   const other = new AbortController(); // when one half fails, the other need not go on
   const customer = { ...asked, signal: AbortSignal.any([asked.signal, other.signal]) };
   const files = layMounts(spec.mounts, {
@@ -51,13 +64,15 @@ export async function prepareProcess(
   }
 }
 
-/** What is 0 on the wire was not asked for. */
-function resourcesOf({ resources }: wire.ContainerSpec): Resources {
+/** What is 0 on the wire was not asked for: memory then ends where the worker's own does. */
+function resourcesOf({ resources }: wire.ContainerSpec, { capacity }: Workshop): Resources {
   const milliCpu = Number(resources?.milliCpu ?? 0);
-  const memoryMib = Number(resources?.memoryMib ?? 0);
+  const milliCpuLimit = Number(resources?.milliCpuLimit ?? 0);
+  const memoryMib = Number(resources?.memoryLimitMib || capacity.memoryMib);
   const diskMib = Number(resources?.diskMib ?? 0);
   return {
     ...(milliCpu > 0 && { milliCpu }),
+    ...(milliCpuLimit > 0 && milliCpuLimit < Number(capacity.milliCpu) && { milliCpuLimit }),
     ...(memoryMib > 0 && { memoryMib }),
     ...(diskMib > 0 && { diskMib }),
   };

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 
 import { type Clock, hasCode, type Logger, messageOf, PlatformError, sleep } from "@lydian/kit";
 
-import { firewallRules, tableName } from "./firewall-rules.ts";
+import { changeRestriction, firewallRules, type Restriction, type Restrictions, tableName } from "./firewall-rules.ts";
 import { HostToolError, hostEnv, missing, runTool } from "./host-tool.ts";
 
 /** Between two attempts after a failure. */
@@ -19,6 +19,8 @@ export interface FirewallOptions {
   readonly instance: string;
   /** Name servers that containers may ask wherever they are: IPv4 addresses. */
   readonly resolvers: readonly string[];
+  /** Of containers that a worker before had. */
+  readonly restrictions: Restrictions;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -27,7 +29,8 @@ export class Firewall {
   readonly #instance: string;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #rules: string;
+  readonly #resolvers: readonly string[];
+  readonly #restrictions: Map<string, Restriction>;
   readonly #closing = new AbortController();
   /** The table as nft prints it when nobody has touched it. */
   #expected = "";
@@ -40,7 +43,8 @@ export class Firewall {
     this.#instance = options.instance;
     this.#logger = options.logger;
     this.#clock = options.clock;
-    this.#rules = firewallRules(options.instance, options.resolvers);
+    this.#resolvers = options.resolvers;
+    this.#restrictions = new Map(options.restrictions);
   }
 
   /** Resolves when the table is loaded; from then on it is watched. */
@@ -63,8 +67,22 @@ export class Firewall {
     }
   }
 
+  /** From here on what comes in by this link reaches only what is allowed. */
+  async restrict(link: string, restriction: Restriction): Promise<void> {
+    this.#restrictions.set(link, restriction); // first: a table that is loaded anew meanwhile has it
+    await runTool("nft", ["-f", "-"], changeRestriction("add", this.#instance, link, restriction));
+  }
+
+  /** The link is gone. */
+  async release(link: string): Promise<void> {
+    const restriction = this.#restrictions.get(link);
+    if (restriction === undefined) return;
+    this.#restrictions.delete(link);
+    await this.#load(); // and not element by element: one that a table loaded meanwhile lacks would be an error
+  }
+
   async #load(): Promise<void> {
-    await runTool("nft", ["-f", "-"], this.#rules);
+    await runTool("nft", ["-f", "-"], firewallRules(this.#instance, this.#resolvers, this.#restrictions));
   }
 
   /** Without the elements of its named sets; empty when there is no such table. */

@@ -13,7 +13,8 @@ import { join } from "node:path";
 import { type Clock, type Logger, messageOf, PlatformError } from "@lydian/kit";
 
 import { currentBoot } from "../boot.ts";
-import { linkPrefix } from "./address-plan.ts";
+import { linkName, linkPrefix } from "./address-plan.ts";
+import type { Restriction } from "./firewall-rules.ts";
 import { Firewall } from "./firewall.ts";
 import { turnOffForwarding, turnOnForwarding } from "./forwarding.ts";
 import type { NameForwarder } from "./name-forwarder.ts";
@@ -54,6 +55,7 @@ interface Pooled {
   /** Taken by a worker before, and not yet asked for. */
   isInherited?: boolean;
   forwarder?: NameForwarder | undefined;
+  restriction?: Restriction | undefined;
   readonly listeners: Set<net.Server>;
   readonly sockets: Set<net.Socket>;
   /** Since it is given back. */
@@ -99,27 +101,37 @@ export class NetworkPool {
     await using undo = new AsyncDisposableStack();
     const records = new SlotRecords(join(folder, "slots"));
     const inherited = await records.list();
-    const parts = await openParts(options, records, inherited.length === 0, undo);
+    const parts = await openParts(options, records, inherited, undo);
     const taken = await takeOver(parts, inherited, options);
     const pool = new NetworkPool(options, parts, taken);
     undo.move(); // all is the pool's from here on
     return pool;
   }
 
-  /** A slot for this container alone. */
-  async take(containerId: string, signal?: AbortSignal): Promise<NetworkSlot> {
+  /** A slot for this container alone; restricted, it reaches only what is allowed, and no names where that is nothing. */
+  async take(
+    containerId: string,
+    { signal, restriction }: { signal?: AbortSignal; restriction?: Restriction | undefined } = {},
+  ): Promise<NetworkSlot> {
+    const { records, firewall } = this.#parts;
     const pooled = await this.#stock.take(signal);
     pooled.containerId = containerId;
     this.#taken.set(pooled.slot.index, pooled);
     try {
-      const { index, placed, userns } = pooled.slot;
-      await this.#parts.records.write({
+      const { index, placed, userns, link } = pooled.slot;
+      await records.write({
         index,
         network: placed.block.network,
         userns: userns !== undefined,
         containerId,
+        restriction,
         boot: currentBoot,
       });
+      if (restriction !== undefined) {
+        pooled.restriction = restriction;
+        await firewall.restrict(link, restriction);
+        if (hasNoNames(pooled)) await pooled.forwarder?.close(); // names would tell of the outside
+      }
       signal?.throwIfAborted();
       return pooled.slot;
     } catch (error) {
@@ -207,10 +219,11 @@ export class NetworkPool {
   }
 
   async #remove(pooled: Pooled): Promise<void> {
-    const { maker, records, indexes } = this.#parts;
+    const { maker, records, indexes, firewall } = this.#parts;
     const { slot } = pooled;
     await closeSockets(pooled);
     await maker.remove(slot);
+    if (pooled.restriction !== undefined) await firewall.release(slot.link);
     await records.remove(slot.index);
     this.#taken.delete(slot.index);
     indexes.release(slot.placed);
@@ -221,10 +234,11 @@ export class NetworkPool {
 async function openParts(
   options: NetworkPoolOptions,
   records: SlotRecords,
-  isUnused: boolean,
+  inherited: readonly SlotRecord[],
   undo: AsyncDisposableStack,
 ): Promise<Parts> {
   const { instance, folder, logger, clock, resolverFiles: hostFiles } = options;
+  const isUnused = inherited.length === 0;
   const pinsFolder = join(folder, pinsName);
   const resolvConf = join(folder, "resolv.conf");
   const indexes = undo.adopt(new SlotIndexes(instance, clock), (indexes) => indexes.close());
@@ -236,13 +250,26 @@ async function openParts(
   prepared.catch(() => {}); // awaited below
   const names = await NameService.open({ file: resolvConf, namespaces, logger, clock, hostFiles });
   const firewall = undo.adopt(
-    await Firewall.open({ instance, resolvers: names.resolvers, logger, clock }),
+    await Firewall.open({
+      instance,
+      resolvers: names.resolvers,
+      restrictions: restrictionsOf(instance, inherited),
+      logger,
+      clock,
+    }),
     (firewall) => firewall.close({ remove: isUnused }),
   );
   await turnOnForwarding(logger, clock);
   await prepared;
   const maker = new SlotMaker({ instance, pinsFolder, resolvConf, namespaces });
   return { namespaces, firewall, names, indexes, records, maker };
+}
+
+function restrictionsOf(instance: string, inherited: readonly SlotRecord[]): Map<string, Restriction> {
+  const restricted = inherited.flatMap(({ index, restriction }) => {
+    return restriction === undefined ? [] : [[linkName(instance, index), restriction] as const];
+  });
+  return new Map(restricted);
 }
 
 /** Knows again what a worker before took; removes what it was only making or had waiting. */
@@ -252,9 +279,9 @@ async function takeOver(
   { instance, folder, logger }: NetworkPoolOptions,
 ): Promise<Map<number, Pooled>> {
   const taken = new Map<number, Pooled>();
-  for (const { index, network, userns, containerId } of inherited) {
+  for (const { index, network, userns, containerId, restriction } of inherited) {
     const slot = maker.describe(await indexes.keep(index, network), userns);
-    taken.set(index, { ...unused(slot), containerId, isInherited: true });
+    taken.set(index, { ...unused(slot), containerId, restriction, isInherited: true });
   }
   const kept = [...taken.values()].map(({ slot }) => slot);
   if (kept.length > 0) await names.keep();
@@ -274,7 +301,13 @@ async function takeOver(
   return taken;
 }
 
+/** Where nothing outside may be reached, not even by a question about a name. */
+function hasNoNames({ restriction }: Pooled): boolean {
+  return restriction?.allowedCidrs.length === 0;
+}
+
 async function serveAgain(pooled: Pooled, names: NameService, logger: Logger): Promise<void> {
+  if (hasNoNames(pooled)) return;
   try {
     pooled.forwarder = await names.serve(pooled.slot.netns);
   } catch (error) {

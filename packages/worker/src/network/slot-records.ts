@@ -9,12 +9,14 @@ import { hasCode } from "@lydian/kit";
 
 import { currentBoot } from "../boot.ts";
 import type { NetworkPrefix } from "./address-plan.ts";
+import type { Restriction } from "./firewall-rules.ts";
 
 export interface SlotRecord {
   readonly index: number;
   readonly network: NetworkPrefix;
   readonly userns: boolean;
   readonly containerId: string;
+  readonly restriction?: Restriction | undefined;
   /** /proc/sys/kernel/random/boot_id */
   readonly boot: string;
 }

@@ -1,4 +1,5 @@
 /** Makes the runtime that the configuration names, with all that it stands on. */
+import type { Capacity } from "@lydian/contract/worker";
 import type { Clock, Logger } from "@lydian/kit";
 
 import type { WorkerConfig } from "../config.ts";
@@ -16,6 +17,8 @@ export interface RuntimeParts {
   readonly config: WorkerConfig;
   readonly workerId: string;
   readonly interpreters: Interpreters;
+  /** What all containers together may have. */
+  readonly capacity: Pick<Capacity, "memoryMib">;
   readonly clock: Clock;
   readonly logger: Logger;
 }

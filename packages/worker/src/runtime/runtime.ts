@@ -36,6 +36,8 @@ export interface Runtime {
 export interface LayRequest {
   readonly image: ImageRequest;
   readonly resources: Resources;
+  /** What its own connections reach; absent: all that is outside of this host. Only a runtime with `ownNetwork` can. */
+  readonly network?: { readonly allowedCidrs: readonly string[] } | undefined;
   /** Joins a connection from inside to the server; for the runtime's own loopback listener. */
   readonly door: DoorHandler;
   /** Writes a line into the container's log. */
@@ -50,7 +52,11 @@ export interface ImageRequest {
 
 /** Absent: unlimited, but for the number of processes, which has a default. */
 export interface Resources {
+  /** What it is sure of when others want processors as well. */
   readonly milliCpu?: number;
+  /** What it never goes beyond. */
+  readonly milliCpuLimit?: number;
+  /** Beyond it, a process of it is killed. */
   readonly memoryMib?: number;
   readonly diskMib?: number;
   /** Processes and threads at a time. */

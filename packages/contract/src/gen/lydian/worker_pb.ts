@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/worker.proto.
  */
 export const file_lydian_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIsIBCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAQgkKB21lc3NhZ2UijAIKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIAEIJCgdtZXNzYWdlIv4BCgRKb2luEhEKCXdvcmtlcl9pZBgBIAEoCRIpCghjYXBhY2l0eRgCIAEoCzIXLmx5ZGlhbi53b3JrZXIuQ2FwYWNpdHkSKAoIcnVudGltZXMYAyADKAsyFi5seWRpYW4ud29ya2VyLlJ1bnRpbWUSLwoGbGFiZWxzGAQgAygLMh8ubHlkaWFuLndvcmtlci5Kb2luLkxhYmVsc0VudHJ5Ei4KB2Fkb3B0ZWQYBSADKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoIQ2FwYWNpdHkSEQoJbWlsbGlfY3B1GAEgASgDEhIKCm1lbW9yeV9taWIYAiABKAMiTgoHUnVudGltZRIMCgRuYW1lGAEgASgJEhAKCGlzb2xhdGVzGAIgASgIEhMKC293bl9uZXR3b3JrGAMgASgIEg4KBmxpbWl0cxgEIAEoCCIHCgVSZW5ldyIgCgdXZWxjb21lEhUKDWxlYXNlX3NlY29uZHMYASABKAMibgoGQXNzaWduEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRITCgtkb29yX3NlY3JldBgDIAEoCRIqCgRzcGVjGAQgASgLMhwubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjIpACCg1Db250YWluZXJTcGVjEhMKC2Rlc2NyaXB0aW9uGAEgASgJEiUKBnJ1bm5lchgCIAEoCzIVLmx5ZGlhbi53b3JrZXIuUnVubmVyEiQKBm1vdW50cxgDIAMoCzIULmx5ZGlhbi53b3JrZXIuTW91bnQSMgoDZW52GAQgAygLMiUubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjLkVudkVudHJ5EisKCXJlc291cmNlcxgFIAEoCzIYLmx5ZGlhbi53b3JrZXIuUmVzb3VyY2VzEhAKCGltYWdlX2lkGAYgASgJGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPwoGUnVubmVyEi0KBnB5dGhvbhgBIAEoCzIbLmx5ZGlhbi53b3JrZXIuUHl0aG9uUnVubmVySABCBgoEa2luZCJJCgxQeXRob25SdW5uZXISDgoGcHl0aG9uGAEgASgJEhYKDmNsaWVudF92ZXJzaW9uGAIgASgJEhEKCWFyZ3VtZW50cxgDIAEoDCIgCgVNb3VudBIXCg9tYW5pZmVzdF9zaGEyNTYYASABKAkieQoITWFuaWZlc3QSKwoFZmlsZXMYASADKAsyHC5seWRpYW4ud29ya2VyLk1hbmlmZXN0LkZpbGUaQAoERmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoCRIMCgRzaXplGAMgASgDEgwKBG1vZGUYBCABKA0iRAoJUmVzb3VyY2VzEhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEhAKCGRpc2tfbWliGAMgASgDItIBCg5Db250YWluZXJTdGF0ZRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSMgoFcGhhc2UYAyABKA4yIy5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlLlBoYXNlEiEKBGV4aXQYBCABKAsyEy5seWRpYW4ud29ya2VyLkV4aXQiRAoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABINCglQUkVQQVJJTkcQARILCgdSVU5OSU5HEAISCAoER09ORRADIu4BCgRFeGl0EioKBnJlYXNvbhgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuRXhpdC5SZWFzb24SDAoEY29kZRgCIAEoBRIOCgZzaWduYWwYAyABKAkSDwoHbWVzc2FnZRgEIAEoCSKKAQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkVYSVRFRBABEgwKCFNJR05BTEVEEAISEQoNT1VUX09GX01FTU9SWRADEgsKB1NUT1BQRUQQBBITCg9GQUlMRURfVE9fU1RBUlQQBRIICgRMT1NUEAYSDwoLT1VUX09GX0RJU0sQByI9CgRTdG9wEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIQCghncmFjZV9tcxgDIAEoAyIuCgdSZWxlYXNlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSIsCgVSZWFkeRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkikQIKBExvZ3MSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEg4KBm9mZnNldBgDIAEoAxISCgplbmRfb2Zmc2V0GAQgASgDEicKBWxpbmVzGAUgAygLMhgubHlkaWFuLndvcmtlci5Mb2dzLkxpbmUaUQoETGluZRIqCgZzdHJlYW0YASABKA4yGi5seWRpYW4ud29ya2VyLkxvZ3MuU3RyZWFtEg8KB3RpbWVfbXMYAiABKAMSDAoEZGF0YRgDIAEoDCJECgZTdHJlYW0SFgoSU1RSRUFNX1VOU1BFQ0lGSUVEEAASCgoGU1RET1VUEAESCgoGU1RERVJSEAISCgoGU1lTVEVNEAMiQgoHTG9nc0FjaxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEgoKZW5kX29mZnNldBgDIAEoAzJMCgdXb3JrZXJzEkEKB1Nlc3Npb24SGS5seWRpYW4ud29ya2VyLkZyb21Xb3JrZXIaFy5seWRpYW4ud29ya2VyLlRvV29ya2VyKAEwAWIGcHJvdG8z");
+  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIsIBCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAQgkKB21lc3NhZ2UijAIKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIAEIJCgdtZXNzYWdlIv4BCgRKb2luEhEKCXdvcmtlcl9pZBgBIAEoCRIpCghjYXBhY2l0eRgCIAEoCzIXLmx5ZGlhbi53b3JrZXIuQ2FwYWNpdHkSKAoIcnVudGltZXMYAyADKAsyFi5seWRpYW4ud29ya2VyLlJ1bnRpbWUSLwoGbGFiZWxzGAQgAygLMh8ubHlkaWFuLndvcmtlci5Kb2luLkxhYmVsc0VudHJ5Ei4KB2Fkb3B0ZWQYBSADKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiVAoIQ2FwYWNpdHkSEQoJbWlsbGlfY3B1GAEgASgDEhIKCm1lbW9yeV9taWIYAiABKAMSIQoEZ3B1cxgDIAMoCzITLmx5ZGlhbi53b3JrZXIuR3B1cyIjCgRHcHVzEgwKBGtpbmQYASABKAkSDQoFY291bnQYAiABKA0iTgoHUnVudGltZRIMCgRuYW1lGAEgASgJEhAKCGlzb2xhdGVzGAIgASgIEhMKC293bl9uZXR3b3JrGAMgASgIEg4KBmxpbWl0cxgEIAEoCCIHCgVSZW5ldyIgCgdXZWxjb21lEhUKDWxlYXNlX3NlY29uZHMYASABKAMibgoGQXNzaWduEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRITCgtkb29yX3NlY3JldBgDIAEoCRIqCgRzcGVjGAQgASgLMhwubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjIrkCCg1Db250YWluZXJTcGVjEhMKC2Rlc2NyaXB0aW9uGAEgASgJEiUKBnJ1bm5lchgCIAEoCzIVLmx5ZGlhbi53b3JrZXIuUnVubmVyEiQKBm1vdW50cxgDIAMoCzIULmx5ZGlhbi53b3JrZXIuTW91bnQSMgoDZW52GAQgAygLMiUubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjLkVudkVudHJ5EisKCXJlc291cmNlcxgFIAEoCzIYLmx5ZGlhbi53b3JrZXIuUmVzb3VyY2VzEhAKCGltYWdlX2lkGAYgASgJEicKB25ldHdvcmsYByABKAsyFi5seWRpYW4ud29ya2VyLk5ldHdvcmsaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI0CgdOZXR3b3JrEhIKCnJlc3RyaWN0ZWQYASABKAgSFQoNYWxsb3dlZF9jaWRycxgCIAMoCSI/CgZSdW5uZXISLQoGcHl0aG9uGAEgASgLMhsubHlkaWFuLndvcmtlci5QeXRob25SdW5uZXJIAEIGCgRraW5kIkkKDFB5dGhvblJ1bm5lchIOCgZweXRob24YASABKAkSFgoOY2xpZW50X3ZlcnNpb24YAiABKAkSEQoJYXJndW1lbnRzGAMgASgMIiAKBU1vdW50EhcKD21hbmlmZXN0X3NoYTI1NhgBIAEoCSJ5CghNYW5pZmVzdBIrCgVmaWxlcxgBIAMoCzIcLmx5ZGlhbi53b3JrZXIuTWFuaWZlc3QuRmlsZRpACgRGaWxlEgwKBHBhdGgYASABKAkSDgoGc2hhMjU2GAIgASgJEgwKBHNpemUYAyABKAMSDAoEbW9kZRgEIAEoDSKaAQoJUmVzb3VyY2VzEhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEhAKCGRpc2tfbWliGAMgASgDEhcKD21pbGxpX2NwdV9saW1pdBgEIAEoAxIYChBtZW1vcnlfbGltaXRfbWliGAUgASgDEiEKBGdwdXMYBiABKAsyEy5seWRpYW4ud29ya2VyLkdwdXMi0gEKDkNvbnRhaW5lclN0YXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIyCgVwaGFzZRgDIAEoDjIjLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3RhdGUuUGhhc2USIQoEZXhpdBgEIAEoCzITLmx5ZGlhbi53b3JrZXIuRXhpdCJECgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEg0KCVBSRVBBUklORxABEgsKB1JVTk5JTkcQAhIICgRHT05FEAMi7gEKBEV4aXQSKgoGcmVhc29uGAEgASgOMhoubHlkaWFuLndvcmtlci5FeGl0LlJlYXNvbhIMCgRjb2RlGAIgASgFEg4KBnNpZ25hbBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIooBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGRVhJVEVEEAESDAoIU0lHTkFMRUQQAhIRCg1PVVRfT0ZfTUVNT1JZEAMSCwoHU1RPUFBFRBAEEhMKD0ZBSUxFRF9UT19TVEFSVBAFEggKBExPU1QQBhIPCgtPVVRfT0ZfRElTSxAHIj0KBFN0b3ASFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhAKCGdyYWNlX21zGAMgASgDIi4KB1JlbGVhc2USFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJIiwKBVJlYWR5EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSKRAgoETG9ncxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSJwoFbGluZXMYBSADKAsyGC5seWRpYW4ud29ya2VyLkxvZ3MuTGluZRpRCgRMaW5lEioKBnN0cmVhbRgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuTG9ncy5TdHJlYW0SDwoHdGltZV9tcxgCIAEoAxIMCgRkYXRhGAMgASgMIkQKBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIKCgZTVERPVVQQARIKCgZTVERFUlIQAhIKCgZTWVNURU0QAyJCCgdMb2dzQWNrEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRISCgplbmRfb2Zmc2V0GAMgASgDMkwKB1dvcmtlcnMSQQoHU2Vzc2lvbhIZLmx5ZGlhbi53b3JrZXIuRnJvbVdvcmtlchoXLmx5ZGlhbi53b3JrZXIuVG9Xb3JrZXIoATABYgZwcm90bzM");
 
 /**
  * @generated from message lydian.worker.FromWorker
@@ -170,6 +170,11 @@ export type Capacity = Message<"lydian.worker.Capacity"> & {
    * @generated from field: int64 memory_mib = 2;
    */
   memoryMib: bigint;
+
+  /**
+   * @generated from field: repeated lydian.worker.Gpus gpus = 3;
+   */
+  gpus: Gpus[];
 };
 
 /**
@@ -178,6 +183,30 @@ export type Capacity = Message<"lydian.worker.Capacity"> & {
  */
 export const CapacitySchema: GenMessage<Capacity> = /*@__PURE__*/
   messageDesc(file_lydian_worker, 3);
+
+/**
+ * Accelerators of one kind, such as "H100" or "A100-80GB".
+ *
+ * @generated from message lydian.worker.Gpus
+ */
+export type Gpus = Message<"lydian.worker.Gpus"> & {
+  /**
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: uint32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message lydian.worker.Gpus.
+ * Use `create(GpusSchema)` to create a new message.
+ */
+export const GpusSchema: GenMessage<Gpus> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 4);
 
 /**
  * @generated from message lydian.worker.Runtime
@@ -217,7 +246,7 @@ export type Runtime = Message<"lydian.worker.Runtime"> & {
  * Use `create(RuntimeSchema)` to create a new message.
  */
 export const RuntimeSchema: GenMessage<Runtime> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 4);
+  messageDesc(file_lydian_worker, 5);
 
 /**
  * Keeps the lease: sent every third of Welcome.lease_seconds.
@@ -232,7 +261,7 @@ export type Renew = Message<"lydian.worker.Renew"> & {
  * Use `create(RenewSchema)` to create a new message.
  */
 export const RenewSchema: GenMessage<Renew> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 5);
+  messageDesc(file_lydian_worker, 6);
 
 /**
  * @generated from message lydian.worker.Welcome
@@ -251,7 +280,7 @@ export type Welcome = Message<"lydian.worker.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 6);
+  messageDesc(file_lydian_worker, 7);
 
 /**
  * Start this container. Acknowledged by its first ContainerState.
@@ -287,7 +316,7 @@ export type Assign = Message<"lydian.worker.Assign"> & {
  * Use `create(AssignSchema)` to create a new message.
  */
 export const AssignSchema: GenMessage<Assign> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 7);
+  messageDesc(file_lydian_worker, 8);
 
 /**
  * @generated from message lydian.worker.ContainerSpec
@@ -329,6 +358,11 @@ export type ContainerSpec = Message<"lydian.worker.ContainerSpec"> & {
    * @generated from field: string image_id = 6;
    */
   imageId: string;
+
+  /**
+   * @generated from field: lydian.worker.Network network = 7;
+   */
+  network?: Network | undefined;
 };
 
 /**
@@ -336,7 +370,35 @@ export type ContainerSpec = Message<"lydian.worker.ContainerSpec"> & {
  * Use `create(ContainerSpecSchema)` to create a new message.
  */
 export const ContainerSpecSchema: GenMessage<ContainerSpec> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 8);
+  messageDesc(file_lydian_worker, 9);
+
+/**
+ * What the container's own connections reach; its door is open in any case.
+ *
+ * @generated from message lydian.worker.Network
+ */
+export type Network = Message<"lydian.worker.Network"> & {
+  /**
+   * All but the worker's host and other containers, unless `restricted`.
+   *
+   * @generated from field: bool restricted = 1;
+   */
+  restricted: boolean;
+
+  /**
+   * Where a restricted container reaches all the same; IPv4, such as "10.1.0.0/16".
+   *
+   * @generated from field: repeated string allowed_cidrs = 2;
+   */
+  allowedCidrs: string[];
+};
+
+/**
+ * Describes the message lydian.worker.Network.
+ * Use `create(NetworkSchema)` to create a new message.
+ */
+export const NetworkSchema: GenMessage<Network> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 10);
 
 /**
  * What answers inputs inside the container.
@@ -361,7 +423,7 @@ export type Runner = Message<"lydian.worker.Runner"> & {
  * Use `create(RunnerSchema)` to create a new message.
  */
 export const RunnerSchema: GenMessage<Runner> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 9);
+  messageDesc(file_lydian_worker, 11);
 
 /**
  * The public Python client's own entry point.
@@ -396,7 +458,7 @@ export type PythonRunner = Message<"lydian.worker.PythonRunner"> & {
  * Use `create(PythonRunnerSchema)` to create a new message.
  */
 export const PythonRunnerSchema: GenMessage<PythonRunner> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 10);
+  messageDesc(file_lydian_worker, 12);
 
 /**
  * A tree of files laid into the container before it starts, named by the SHA-256 of its serialized Manifest, which is
@@ -416,7 +478,7 @@ export type Mount = Message<"lydian.worker.Mount"> & {
  * Use `create(MountSchema)` to create a new message.
  */
 export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 11);
+  messageDesc(file_lydian_worker, 13);
 
 /**
  * @generated from message lydian.worker.Manifest
@@ -433,7 +495,7 @@ export type Manifest = Message<"lydian.worker.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 12);
+  messageDesc(file_lydian_worker, 14);
 
 /**
  * @generated from message lydian.worker.Manifest.File
@@ -469,9 +531,11 @@ export type Manifest_File = Message<"lydian.worker.Manifest.File"> & {
  * Use `create(Manifest_FileSchema)` to create a new message.
  */
 export const Manifest_FileSchema: GenMessage<Manifest_File> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 12, 0);
+  messageDesc(file_lydian_worker, 14, 0);
 
 /**
+ * What the container is sure of, and what it may go up to; a limit of 0 is the worker's own.
+ *
  * @generated from message lydian.worker.Resources
  */
 export type Resources = Message<"lydian.worker.Resources"> & {
@@ -486,11 +550,26 @@ export type Resources = Message<"lydian.worker.Resources"> & {
   memoryMib: bigint;
 
   /**
-   * What it may hold of the worker's disk; 0: as much as the worker can spare.
+   * What it may hold of the worker's disk.
    *
    * @generated from field: int64 disk_mib = 3;
    */
   diskMib: bigint;
+
+  /**
+   * @generated from field: int64 milli_cpu_limit = 4;
+   */
+  milliCpuLimit: bigint;
+
+  /**
+   * @generated from field: int64 memory_limit_mib = 5;
+   */
+  memoryLimitMib: bigint;
+
+  /**
+   * @generated from field: lydian.worker.Gpus gpus = 6;
+   */
+  gpus?: Gpus | undefined;
 };
 
 /**
@@ -498,7 +577,7 @@ export type Resources = Message<"lydian.worker.Resources"> & {
  * Use `create(ResourcesSchema)` to create a new message.
  */
 export const ResourcesSchema: GenMessage<Resources> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 13);
+  messageDesc(file_lydian_worker, 15);
 
 /**
  * @generated from message lydian.worker.ContainerState
@@ -532,7 +611,7 @@ export type ContainerState = Message<"lydian.worker.ContainerState"> & {
  * Use `create(ContainerStateSchema)` to create a new message.
  */
 export const ContainerStateSchema: GenMessage<ContainerState> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 14);
+  messageDesc(file_lydian_worker, 16);
 
 /**
  * @generated from enum lydian.worker.ContainerState.Phase
@@ -574,7 +653,7 @@ export type ContainerState_Phase = (typeof ContainerState_Phase)[keyof typeof Co
  * Describes the enum lydian.worker.ContainerState.Phase.
  */
 export const ContainerState_PhaseSchema: GenEnum<ContainerState_Phase> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 14, 0);
+  enumDesc(file_lydian_worker, 16, 0);
 
 /**
  * @generated from message lydian.worker.Exit
@@ -612,7 +691,7 @@ export type Exit = Message<"lydian.worker.Exit"> & {
  * Use `create(ExitSchema)` to create a new message.
  */
 export const ExitSchema: GenMessage<Exit> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 15);
+  messageDesc(file_lydian_worker, 17);
 
 /**
  * @generated from enum lydian.worker.Exit.Reason
@@ -682,7 +761,7 @@ export type Exit_Reason = (typeof Exit_Reason)[keyof typeof Exit_Reason] | Unkno
  * Describes the enum lydian.worker.Exit.Reason.
  */
 export const Exit_ReasonSchema: GenEnum<Exit_Reason> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 15, 0);
+  enumDesc(file_lydian_worker, 17, 0);
 
 /**
  * End this container: SIGTERM, then SIGKILL after the grace.
@@ -711,7 +790,7 @@ export type Stop = Message<"lydian.worker.Stop"> & {
  * Use `create(StopSchema)` to create a new message.
  */
 export const StopSchema: GenMessage<Stop> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 16);
+  messageDesc(file_lydian_worker, 18);
 
 /**
  * The end is recorded: the worker forgets the container.
@@ -735,7 +814,7 @@ export type Release = Message<"lydian.worker.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 17);
+  messageDesc(file_lydian_worker, 19);
 
 /**
  * The container has loaded its code and asks for inputs: the limit of its processor time, which would only have slowed
@@ -760,7 +839,7 @@ export type Ready = Message<"lydian.worker.Ready"> & {
  * Use `create(ReadySchema)` to create a new message.
  */
 export const ReadySchema: GenMessage<Ready> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 18);
+  messageDesc(file_lydian_worker, 20);
 
 /**
  * A piece of a container's log, in order and without a gap; sent again from the acknowledged offset after a break.
@@ -801,7 +880,7 @@ export type Logs = Message<"lydian.worker.Logs"> & {
  * Use `create(LogsSchema)` to create a new message.
  */
 export const LogsSchema: GenMessage<Logs> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 19);
+  messageDesc(file_lydian_worker, 21);
 
 /**
  * @generated from message lydian.worker.Logs.Line
@@ -830,7 +909,7 @@ export type Logs_Line = Message<"lydian.worker.Logs.Line"> & {
  * Use `create(Logs_LineSchema)` to create a new message.
  */
 export const Logs_LineSchema: GenMessage<Logs_Line> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 19, 0);
+  messageDesc(file_lydian_worker, 21, 0);
 
 /**
  * @generated from enum lydian.worker.Logs.Stream
@@ -868,7 +947,7 @@ export type Logs_Stream = (typeof Logs_Stream)[keyof typeof Logs_Stream] | Unkno
  * Describes the enum lydian.worker.Logs.Stream.
  */
 export const Logs_StreamSchema: GenEnum<Logs_Stream> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 19, 0);
+  enumDesc(file_lydian_worker, 21, 0);
 
 /**
  * The pieces up to this offset are on the server's disk.
@@ -897,7 +976,7 @@ export type LogsAck = Message<"lydian.worker.LogsAck"> & {
  * Use `create(LogsAckSchema)` to create a new message.
  */
 export const LogsAckSchema: GenMessage<LogsAck> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 20);
+  messageDesc(file_lydian_worker, 22);
 
 /**
  * @generated from service lydian.worker.Workers

@@ -23,7 +23,7 @@ type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<OpenRuntime> {
   const { runc, conmon, tini, userNamespaces } = asked;
   http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
-  const { config, workerId, interpreters, clock, logger } = parts;
+  const { config, workerId, interpreters, capacity, clock, logger } = parts;
   const instance = instanceOf(workerId);
   // What costs minutes to make is shared by all platforms of this host.
   const shared = join(config.cache, "images");
@@ -44,7 +44,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   ]);
   const group = new HostPlaces(instance).cgroup;
   await cgroups.create(group);
-  await cgroups.limit(group, { pids: await shareOfProcesses() });
+  await cgroups.limit(group, { pids: await shareOfProcesses(), memoryMib: Number(capacity.memoryMib) });
   const registry = asked.registry === undefined ? undefined : { ...publicRegistry, url: asked.registry };
   const images = new BaseImages({ layers, folder: shared, clock, logger, registry, interpreters });
   const trash = trashFolder(config.data);

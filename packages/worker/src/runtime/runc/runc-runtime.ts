@@ -111,7 +111,7 @@ export class RuncRuntime implements Runtime {
     const held: Held = { resources, layers: await this.#holdImage(place, request) };
     this.#held.set(place.id, held);
     this.#step(place, "layers");
-    const taken = network.take(place.id, signal).then((slot) => (held.slot = slot));
+    const taken = network.take(place.id, { signal, restriction: request.network }).then((slot) => (held.slot = slot));
     await allSettledWell([taken.then(() => this.#step(place, "network")), this.#limit(place, resources)]);
     const slot = await taken;
     await writeRecord(place, { boot: currentBoot, slot: slot.index, layers: held.layers, resources });
@@ -159,7 +159,7 @@ export class RuncRuntime implements Runtime {
   }
 
   async ready(place: ContainerPlace): Promise<void> {
-    const { milliCpu } = this.#held.get(place.id)?.resources ?? {};
+    const { milliCpuLimit: milliCpu } = this.#held.get(place.id)?.resources ?? {};
     if (milliCpu === undefined) return;
     try {
       await this.#options.cgroups.limit(this.#places.of(place.id).cgroup, { milliCpu });

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { DataFormat, GenericResult } from "./result_pb.ts";
+import type { DataFormat, GenericResult, GenericResult_GenericStatus } from "./result_pb.ts";
 import { file_modal_client_result } from "./result_pb.ts";
 import type { FunctionRetryPolicy } from "./schedule_pb.ts";
 import { file_modal_client_schedule } from "./schedule_pb.ts";
@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/call.proto.
  */
 export const file_modal_client_call: GenFile = /*@__PURE__*/
-  fileDesc("Chdtb2RhbC9jbGllbnQvY2FsbC5wcm90bxIMbW9kYWwuY2xpZW50IrMBCg1GdW5jdGlvbklucHV0Eg4KBGFyZ3MYASABKAxIABIWCgxhcmdzX2Jsb2JfaWQYByABKAlIABITCgtmaW5hbF9pbnB1dBgJIAEoCBItCgtkYXRhX2Zvcm1hdBgKIAEoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EhgKC21ldGhvZF9uYW1lGAsgASgJSAGIAQFCDAoKYXJnc19vbmVvZkIOCgxfbWV0aG9kX25hbWUixgEKEEJsb2JVcGxvYWRSZXN1bHQSDwoHYmxvYl9pZBgBIAEoCRI3CgdvdXRjb21lGAIgASgOMiYubW9kYWwuY2xpZW50LkJsb2JVcGxvYWRSZXN1bHQuT3V0Y29tZRIaChJ0aHJvdWdocHV0X2J5dGVzX3MYAyABKAQiTAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9TVUNDRVNTEAESEwoPT1VUQ09NRV9GQUlMVVJFEAIivwEKFUZ1bmN0aW9uUHV0SW5wdXRzSXRlbRILCgNpZHgYASABKAUSKgoFaW5wdXQYAiABKAsyGy5tb2RhbC5jbGllbnQuRnVuY3Rpb25JbnB1dBIRCglyMl9mYWlsZWQYAyABKAgSHQoVcjJfdGhyb3VnaHB1dF9ieXRlc19zGAUgASgEEjsKE2Jsb2JfdXBsb2FkX3Jlc3VsdHMYBiADKAsyHi5tb2RhbC5jbGllbnQuQmxvYlVwbG9hZFJlc3VsdCJRCh1GdW5jdGlvblB1dElucHV0c1Jlc3BvbnNlSXRlbRILCgNpZHgYASABKAUSEAoIaW5wdXRfaWQYAiABKAkSEQoJaW5wdXRfand0GAMgASgJIsECChJGdW5jdGlvbk1hcFJlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkSFwoPcGFyZW50X2lucHV0X2lkGAIgASgJEhkKEXJldHVybl9leGNlcHRpb25zGAMgASgIEjoKEmZ1bmN0aW9uX2NhbGxfdHlwZRgEIAEoDjIeLm1vZGFsLmNsaWVudC5GdW5jdGlvbkNhbGxUeXBlEj0KEHBpcGVsaW5lZF9pbnB1dHMYBSADKAsyIy5tb2RhbC5jbGllbnQuRnVuY3Rpb25QdXRJbnB1dHNJdGVtEk8KHWZ1bmN0aW9uX2NhbGxfaW52b2NhdGlvbl90eXBlGAYgASgOMigubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEludm9jYXRpb25UeXBlEhYKDmZyb21fc3Bhd25fbWFwGAcgASgIIo8CChNGdW5jdGlvbk1hcFJlc3BvbnNlEhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSRQoQcGlwZWxpbmVkX2lucHV0cxgCIAMoCzIrLm1vZGFsLmNsaWVudC5GdW5jdGlvblB1dElucHV0c1Jlc3BvbnNlSXRlbRI3CgxyZXRyeV9wb2xpY3kYAyABKAsyIS5tb2RhbC5jbGllbnQuRnVuY3Rpb25SZXRyeVBvbGljeRIZChFmdW5jdGlvbl9jYWxsX2p3dBgEIAEoCRIjChtzeW5jX2NsaWVudF9yZXRyaWVzX2VuYWJsZWQYBSABKAgSHgoWbWF4X2lucHV0c19vdXRzdGFuZGluZxgGIAEoDSJ+ChhGdW5jdGlvblB1dElucHV0c1JlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkSGAoQZnVuY3Rpb25fY2FsbF9pZBgDIAEoCRIzCgZpbnB1dHMYBCADKAsyIy5tb2RhbC5jbGllbnQuRnVuY3Rpb25QdXRJbnB1dHNJdGVtIlgKGUZ1bmN0aW9uUHV0SW5wdXRzUmVzcG9uc2USOwoGaW5wdXRzGAEgAygLMisubW9kYWwuY2xpZW50LkZ1bmN0aW9uUHV0SW5wdXRzUmVzcG9uc2VJdGVtIv0BChlGdW5jdGlvbkdldE91dHB1dHNSZXF1ZXN0EhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSEgoKbWF4X3ZhbHVlcxgCIAEoBRIPCgd0aW1lb3V0GAMgASgCEhUKDWxhc3RfZW50cnlfaWQYBiABKAkSGAoQY2xlYXJfb25fc3VjY2VzcxgHIAEoCBIUCgxyZXF1ZXN0ZWRfYXQYCCABKAESEgoKaW5wdXRfand0cxgJIAMoCRIWCglzdGFydF9pZHgYCiABKAVIAIgBARIUCgdlbmRfaWR4GAsgASgFSAGIAQFCDAoKX3N0YXJ0X2lkeEIKCghfZW5kX2lkeCKEAgoWRnVuY3Rpb25HZXRPdXRwdXRzSXRlbRIrCgZyZXN1bHQYASABKAsyGy5tb2RhbC5jbGllbnQuR2VuZXJpY1Jlc3VsdBILCgNpZHgYAiABKAUSEAoIaW5wdXRfaWQYAyABKAkSLQoLZGF0YV9mb3JtYXQYBSABKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBIPCgd0YXNrX2lkGAYgASgJEhgKEGlucHV0X3N0YXJ0ZWRfYXQYByABKAESGQoRb3V0cHV0X2NyZWF0ZWRfYXQYCCABKAESEwoLcmV0cnlfY291bnQYCSABKA0SFAoMZmNfdHJhY2VfdGFnGAogASgJIpcBChpGdW5jdGlvbkdldE91dHB1dHNSZXNwb25zZRIMCgRpZHhzGAMgAygFEjUKB291dHB1dHMYBCADKAsyJC5tb2RhbC5jbGllbnQuRnVuY3Rpb25HZXRPdXRwdXRzSXRlbRIVCg1sYXN0X2VudHJ5X2lkGAUgASgJEh0KFW51bV91bmZpbmlzaGVkX2lucHV0cxgGIAEoBSJ9ChlGdW5jdGlvbkNhbGxDYW5jZWxSZXF1ZXN0EhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSHAoUdGVybWluYXRlX2NvbnRhaW5lcnMYAiABKAgSGAoLZnVuY3Rpb25faWQYAyABKAlIAIgBAUIOCgxfZnVuY3Rpb25faWQiNQoZRnVuY3Rpb25DYWxsRnJvbUlkUmVxdWVzdBIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJIkEKGkZ1bmN0aW9uQ2FsbEhhbmRsZU1ldGFkYXRhEg4KBmFwcF9pZBgBIAEoCRITCgtmdW5jdGlvbl9pZBgCIAEoCSKGAQoaRnVuY3Rpb25DYWxsRnJvbUlkUmVzcG9uc2USGAoQZnVuY3Rpb25fY2FsbF9pZBgBIAEoCRISCgpudW1faW5wdXRzGAIgASgFEjoKCG1ldGFkYXRhGAMgASgLMigubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEhhbmRsZU1ldGFkYXRhKnAKEEZ1bmN0aW9uQ2FsbFR5cGUSIgoeRlVOQ1RJT05fQ0FMTF9UWVBFX1VOU1BFQ0lGSUVEEAASHAoYRlVOQ1RJT05fQ0FMTF9UWVBFX1VOQVJZEAESGgoWRlVOQ1RJT05fQ0FMTF9UWVBFX01BUBACKvsBChpGdW5jdGlvbkNhbGxJbnZvY2F0aW9uVHlwZRItCilGVU5DVElPTl9DQUxMX0lOVk9DQVRJT05fVFlQRV9VTlNQRUNJRklFRBAAEi0KKUZVTkNUSU9OX0NBTExfSU5WT0NBVElPTl9UWVBFX1NZTkNfTEVHQUNZEAESLgoqRlVOQ1RJT05fQ0FMTF9JTlZPQ0FUSU9OX1RZUEVfQVNZTkNfTEVHQUNZEAISJwojRlVOQ1RJT05fQ0FMTF9JTlZPQ0FUSU9OX1RZUEVfQVNZTkMQAxImCiJGVU5DVElPTl9DQUxMX0lOVk9DQVRJT05fVFlQRV9TWU5DEARiBnByb3RvMw", [file_modal_client_result, file_modal_client_schedule]);
+  fileDesc("Chdtb2RhbC9jbGllbnQvY2FsbC5wcm90bxIMbW9kYWwuY2xpZW50IrMBCg1GdW5jdGlvbklucHV0Eg4KBGFyZ3MYASABKAxIABIWCgxhcmdzX2Jsb2JfaWQYByABKAlIABITCgtmaW5hbF9pbnB1dBgJIAEoCBItCgtkYXRhX2Zvcm1hdBgKIAEoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EhgKC21ldGhvZF9uYW1lGAsgASgJSAGIAQFCDAoKYXJnc19vbmVvZkIOCgxfbWV0aG9kX25hbWUixgEKEEJsb2JVcGxvYWRSZXN1bHQSDwoHYmxvYl9pZBgBIAEoCRI3CgdvdXRjb21lGAIgASgOMiYubW9kYWwuY2xpZW50LkJsb2JVcGxvYWRSZXN1bHQuT3V0Y29tZRIaChJ0aHJvdWdocHV0X2J5dGVzX3MYAyABKAQiTAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9TVUNDRVNTEAESEwoPT1VUQ09NRV9GQUlMVVJFEAIivwEKFUZ1bmN0aW9uUHV0SW5wdXRzSXRlbRILCgNpZHgYASABKAUSKgoFaW5wdXQYAiABKAsyGy5tb2RhbC5jbGllbnQuRnVuY3Rpb25JbnB1dBIRCglyMl9mYWlsZWQYAyABKAgSHQoVcjJfdGhyb3VnaHB1dF9ieXRlc19zGAUgASgEEjsKE2Jsb2JfdXBsb2FkX3Jlc3VsdHMYBiADKAsyHi5tb2RhbC5jbGllbnQuQmxvYlVwbG9hZFJlc3VsdCJRCh1GdW5jdGlvblB1dElucHV0c1Jlc3BvbnNlSXRlbRILCgNpZHgYASABKAUSEAoIaW5wdXRfaWQYAiABKAkSEQoJaW5wdXRfand0GAMgASgJIsECChJGdW5jdGlvbk1hcFJlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkSFwoPcGFyZW50X2lucHV0X2lkGAIgASgJEhkKEXJldHVybl9leGNlcHRpb25zGAMgASgIEjoKEmZ1bmN0aW9uX2NhbGxfdHlwZRgEIAEoDjIeLm1vZGFsLmNsaWVudC5GdW5jdGlvbkNhbGxUeXBlEj0KEHBpcGVsaW5lZF9pbnB1dHMYBSADKAsyIy5tb2RhbC5jbGllbnQuRnVuY3Rpb25QdXRJbnB1dHNJdGVtEk8KHWZ1bmN0aW9uX2NhbGxfaW52b2NhdGlvbl90eXBlGAYgASgOMigubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEludm9jYXRpb25UeXBlEhYKDmZyb21fc3Bhd25fbWFwGAcgASgIIo8CChNGdW5jdGlvbk1hcFJlc3BvbnNlEhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSRQoQcGlwZWxpbmVkX2lucHV0cxgCIAMoCzIrLm1vZGFsLmNsaWVudC5GdW5jdGlvblB1dElucHV0c1Jlc3BvbnNlSXRlbRI3CgxyZXRyeV9wb2xpY3kYAyABKAsyIS5tb2RhbC5jbGllbnQuRnVuY3Rpb25SZXRyeVBvbGljeRIZChFmdW5jdGlvbl9jYWxsX2p3dBgEIAEoCRIjChtzeW5jX2NsaWVudF9yZXRyaWVzX2VuYWJsZWQYBSABKAgSHgoWbWF4X2lucHV0c19vdXRzdGFuZGluZxgGIAEoDSJ+ChhGdW5jdGlvblB1dElucHV0c1JlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkSGAoQZnVuY3Rpb25fY2FsbF9pZBgDIAEoCRIzCgZpbnB1dHMYBCADKAsyIy5tb2RhbC5jbGllbnQuRnVuY3Rpb25QdXRJbnB1dHNJdGVtIlgKGUZ1bmN0aW9uUHV0SW5wdXRzUmVzcG9uc2USOwoGaW5wdXRzGAEgAygLMisubW9kYWwuY2xpZW50LkZ1bmN0aW9uUHV0SW5wdXRzUmVzcG9uc2VJdGVtIv0BChlGdW5jdGlvbkdldE91dHB1dHNSZXF1ZXN0EhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSEgoKbWF4X3ZhbHVlcxgCIAEoBRIPCgd0aW1lb3V0GAMgASgCEhUKDWxhc3RfZW50cnlfaWQYBiABKAkSGAoQY2xlYXJfb25fc3VjY2VzcxgHIAEoCBIUCgxyZXF1ZXN0ZWRfYXQYCCABKAESEgoKaW5wdXRfand0cxgJIAMoCRIWCglzdGFydF9pZHgYCiABKAVIAIgBARIUCgdlbmRfaWR4GAsgASgFSAGIAQFCDAoKX3N0YXJ0X2lkeEIKCghfZW5kX2lkeCKEAgoWRnVuY3Rpb25HZXRPdXRwdXRzSXRlbRIrCgZyZXN1bHQYASABKAsyGy5tb2RhbC5jbGllbnQuR2VuZXJpY1Jlc3VsdBILCgNpZHgYAiABKAUSEAoIaW5wdXRfaWQYAyABKAkSLQoLZGF0YV9mb3JtYXQYBSABKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBIPCgd0YXNrX2lkGAYgASgJEhgKEGlucHV0X3N0YXJ0ZWRfYXQYByABKAESGQoRb3V0cHV0X2NyZWF0ZWRfYXQYCCABKAESEwoLcmV0cnlfY291bnQYCSABKA0SFAoMZmNfdHJhY2VfdGFnGAogASgJIpcBChpGdW5jdGlvbkdldE91dHB1dHNSZXNwb25zZRIMCgRpZHhzGAMgAygFEjUKB291dHB1dHMYBCADKAsyJC5tb2RhbC5jbGllbnQuRnVuY3Rpb25HZXRPdXRwdXRzSXRlbRIVCg1sYXN0X2VudHJ5X2lkGAUgASgJEh0KFW51bV91bmZpbmlzaGVkX2lucHV0cxgGIAEoBSJ9ChlGdW5jdGlvbkNhbGxDYW5jZWxSZXF1ZXN0EhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSHAoUdGVybWluYXRlX2NvbnRhaW5lcnMYAiABKAgSGAoLZnVuY3Rpb25faWQYAyABKAlIAIgBAUIOCgxfZnVuY3Rpb25faWQiNQoZRnVuY3Rpb25DYWxsRnJvbUlkUmVxdWVzdBIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJIkEKGkZ1bmN0aW9uQ2FsbEhhbmRsZU1ldGFkYXRhEg4KBmFwcF9pZBgBIAEoCRITCgtmdW5jdGlvbl9pZBgCIAEoCSKGAQoaRnVuY3Rpb25DYWxsRnJvbUlkUmVzcG9uc2USGAoQZnVuY3Rpb25fY2FsbF9pZBgBIAEoCRISCgpudW1faW5wdXRzGAIgASgFEjoKCG1ldGFkYXRhGAMgASgLMigubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEhhbmRsZU1ldGFkYXRhImAKG0Z1bmN0aW9uRmluaXNoSW5wdXRzUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCRIYChBmdW5jdGlvbl9jYWxsX2lkGAIgASgJEhIKCm51bV9pbnB1dHMYAyABKA0ibQoXRnVuY3Rpb25SZXRyeUlucHV0c0l0ZW0SEQoJaW5wdXRfand0GAEgASgJEioKBWlucHV0GAIgASgLMhsubW9kYWwuY2xpZW50LkZ1bmN0aW9uSW5wdXQSEwoLcmV0cnlfY291bnQYAyABKA0ibgoaRnVuY3Rpb25SZXRyeUlucHV0c1JlcXVlc3QSGQoRZnVuY3Rpb25fY2FsbF9qd3QYASABKAkSNQoGaW5wdXRzGAIgAygLMiUubW9kYWwuY2xpZW50LkZ1bmN0aW9uUmV0cnlJbnB1dHNJdGVtIjEKG0Z1bmN0aW9uUmV0cnlJbnB1dHNSZXNwb25zZRISCgppbnB1dF9qd3RzGAEgAygJIn8KCURhdGFDaHVuaxItCgtkYXRhX2Zvcm1hdBgBIAEoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0Eg4KBGRhdGEYAiABKAxIABIWCgxkYXRhX2Jsb2JfaWQYAyABKAlIABINCgVpbmRleBgEIAEoBEIMCgpkYXRhX29uZW9mIowBChpGdW5jdGlvbkNhbGxQdXREYXRhUmVxdWVzdBIaChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJSAASFwoNYXR0ZW1wdF90b2tlbhgDIAEoCUgAEiwKC2RhdGFfY2h1bmtzGAIgAygLMhcubW9kYWwuY2xpZW50LkRhdGFDaHVua0ILCgljYWxsX2luZm8icgoaRnVuY3Rpb25DYWxsR2V0RGF0YVJlcXVlc3QSGgoQZnVuY3Rpb25fY2FsbF9pZBgBIAEoCUgAEhcKDWF0dGVtcHRfdG9rZW4YAyABKAlIABISCgpsYXN0X2luZGV4GAIgASgEQgsKCWNhbGxfaW5mbyIkCg1HZW5lcmF0b3JEb25lEhMKC2l0ZW1zX3RvdGFsGAEgASgEIjcKG0Z1bmN0aW9uR2V0Q2FsbEdyYXBoUmVxdWVzdBIYChBmdW5jdGlvbl9jYWxsX2lkGAIgASgJIowBChJJbnB1dENhbGxHcmFwaEluZm8SEAoIaW5wdXRfaWQYASABKAkSOQoGc3RhdHVzGAIgASgOMikubW9kYWwuY2xpZW50LkdlbmVyaWNSZXN1bHQuR2VuZXJpY1N0YXR1cxIYChBmdW5jdGlvbl9jYWxsX2lkGAMgASgJEg8KB3Rhc2tfaWQYBCABKAkiegoZRnVuY3Rpb25DYWxsQ2FsbEdyYXBoSW5mbxIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJEhcKD3BhcmVudF9pbnB1dF9pZBgCIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAMgASgJEhMKC21vZHVsZV9uYW1lGAQgASgJIqQBChxGdW5jdGlvbkdldENhbGxHcmFwaFJlc3BvbnNlEjAKBmlucHV0cxgBIAMoCzIgLm1vZGFsLmNsaWVudC5JbnB1dENhbGxHcmFwaEluZm8SPwoOZnVuY3Rpb25fY2FsbHMYAiADKAsyJy5tb2RhbC5jbGllbnQuRnVuY3Rpb25DYWxsQ2FsbEdyYXBoSW5mbxIRCgl0cnVuY2F0ZWQYAyABKAgiLgoXRnVuY3Rpb25DYWxsTGlzdFJlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkiSwoRSW5wdXRDYXRlZ29yeUluZm8SDQoFdG90YWwYASABKAUSJwoGbGF0ZXN0GAIgAygLMhcubW9kYWwuY2xpZW50LklucHV0SW5mbyKZAQoJSW5wdXRJbmZvEhAKCGlucHV0X2lkGAEgASgJEgsKA2lkeBgCIAEoBRIPCgd0YXNrX2lkGAMgASgJEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESGQoRdGFza19zdGFydHVwX3RpbWUYBiABKAESGAoQdGFza19maXJzdF9pbnB1dBgHIAEoCCKZAwoQRnVuY3Rpb25DYWxsSW5mbxIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJEgsKA2lkeBgCIAEoBRISCgpjcmVhdGVkX2F0GAYgASgBEhQKDHNjaGVkdWxlZF9hdBgHIAEoARI3Cg5wZW5kaW5nX2lucHV0cxgMIAEoCzIfLm1vZGFsLmNsaWVudC5JbnB1dENhdGVnb3J5SW5mbxI2Cg1mYWlsZWRfaW5wdXRzGA0gASgLMh8ubW9kYWwuY2xpZW50LklucHV0Q2F0ZWdvcnlJbmZvEjkKEHN1Y2NlZWRlZF9pbnB1dHMYDiABKAsyHy5tb2RhbC5jbGllbnQuSW5wdXRDYXRlZ29yeUluZm8SNwoOdGltZW91dF9pbnB1dHMYDyABKAsyHy5tb2RhbC5jbGllbnQuSW5wdXRDYXRlZ29yeUluZm8SOQoQY2FuY2VsbGVkX2lucHV0cxgQIAEoCzIfLm1vZGFsLmNsaWVudC5JbnB1dENhdGVnb3J5SW5mbxIUCgx0b3RhbF9pbnB1dHMYESABKAUiUgoYRnVuY3Rpb25DYWxsTGlzdFJlc3BvbnNlEjYKDmZ1bmN0aW9uX2NhbGxzGAEgAygLMh4ubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEluZm8qcAoQRnVuY3Rpb25DYWxsVHlwZRIiCh5GVU5DVElPTl9DQUxMX1RZUEVfVU5TUEVDSUZJRUQQABIcChhGVU5DVElPTl9DQUxMX1RZUEVfVU5BUlkQARIaChZGVU5DVElPTl9DQUxMX1RZUEVfTUFQEAIq+wEKGkZ1bmN0aW9uQ2FsbEludm9jYXRpb25UeXBlEi0KKUZVTkNUSU9OX0NBTExfSU5WT0NBVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASLQopRlVOQ1RJT05fQ0FMTF9JTlZPQ0FUSU9OX1RZUEVfU1lOQ19MRUdBQ1kQARIuCipGVU5DVElPTl9DQUxMX0lOVk9DQVRJT05fVFlQRV9BU1lOQ19MRUdBQ1kQAhInCiNGVU5DVElPTl9DQUxMX0lOVk9DQVRJT05fVFlQRV9BU1lOQxADEiYKIkZVTkNUSU9OX0NBTExfSU5WT0NBVElPTl9UWVBFX1NZTkMQBGIGcHJvdG8z", [file_modal_client_result, file_modal_client_schedule]);
 
 /**
  * Arguments of one invocation.
@@ -609,6 +609,530 @@ export type FunctionCallFromIdResponse = Message<"modal.client.FunctionCallFromI
  */
 export const FunctionCallFromIdResponseSchema: GenMessage<FunctionCallFromIdResponse> = /*@__PURE__*/
   messageDesc(file_modal_client_call, 14);
+
+/**
+ * Says how many inputs a map has in all; no more will come.
+ *
+ * @generated from message modal.client.FunctionFinishInputsRequest
+ */
+export type FunctionFinishInputsRequest = Message<"modal.client.FunctionFinishInputsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: string function_call_id = 2;
+   */
+  functionCallId: string;
+
+  /**
+   * @generated from field: uint32 num_inputs = 3;
+   */
+  numInputs: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionFinishInputsRequest.
+ * Use `create(FunctionFinishInputsRequestSchema)` to create a new message.
+ */
+export const FunctionFinishInputsRequestSchema: GenMessage<FunctionFinishInputsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 15);
+
+/**
+ * @generated from message modal.client.FunctionRetryInputsItem
+ */
+export type FunctionRetryInputsItem = Message<"modal.client.FunctionRetryInputsItem"> & {
+  /**
+   * @generated from field: string input_jwt = 1;
+   */
+  inputJwt: string;
+
+  /**
+   * @generated from field: modal.client.FunctionInput input = 2;
+   */
+  input?: FunctionInput | undefined;
+
+  /**
+   * @generated from field: uint32 retry_count = 3;
+   */
+  retryCount: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionRetryInputsItem.
+ * Use `create(FunctionRetryInputsItemSchema)` to create a new message.
+ */
+export const FunctionRetryInputsItemSchema: GenMessage<FunctionRetryInputsItem> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 16);
+
+/**
+ * A further attempt of inputs whose retries the client runs.
+ *
+ * @generated from message modal.client.FunctionRetryInputsRequest
+ */
+export type FunctionRetryInputsRequest = Message<"modal.client.FunctionRetryInputsRequest"> & {
+  /**
+   * @generated from field: string function_call_jwt = 1;
+   */
+  functionCallJwt: string;
+
+  /**
+   * @generated from field: repeated modal.client.FunctionRetryInputsItem inputs = 2;
+   */
+  inputs: FunctionRetryInputsItem[];
+};
+
+/**
+ * Describes the message modal.client.FunctionRetryInputsRequest.
+ * Use `create(FunctionRetryInputsRequestSchema)` to create a new message.
+ */
+export const FunctionRetryInputsRequestSchema: GenMessage<FunctionRetryInputsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 17);
+
+/**
+ * @generated from message modal.client.FunctionRetryInputsResponse
+ */
+export type FunctionRetryInputsResponse = Message<"modal.client.FunctionRetryInputsResponse"> & {
+  /**
+   * in the request's order
+   *
+   * @generated from field: repeated string input_jwts = 1;
+   */
+  inputJwts: string[];
+};
+
+/**
+ * Describes the message modal.client.FunctionRetryInputsResponse.
+ * Use `create(FunctionRetryInputsResponseSchema)` to create a new message.
+ */
+export const FunctionRetryInputsResponseSchema: GenMessage<FunctionRetryInputsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 18);
+
+/**
+ * A piece of a call's stream: an item of a generator, or a message of a web request.
+ *
+ * @generated from message modal.client.DataChunk
+ */
+export type DataChunk = Message<"modal.client.DataChunk"> & {
+  /**
+   * @generated from field: modal.client.DataFormat data_format = 1;
+   */
+  dataFormat: DataFormat;
+
+  /**
+   * @generated from oneof modal.client.DataChunk.data_oneof
+   */
+  dataOneof: {
+    /**
+     * @generated from field: bytes data = 2;
+     */
+    value: Uint8Array;
+    case: "data";
+  } | {
+    /**
+     * @generated from field: string data_blob_id = 3;
+     */
+    value: string;
+    case: "dataBlobId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * from 1, without gaps
+   *
+   * @generated from field: uint64 index = 4;
+   */
+  index: bigint;
+};
+
+/**
+ * Describes the message modal.client.DataChunk.
+ * Use `create(DataChunkSchema)` to create a new message.
+ */
+export const DataChunkSchema: GenMessage<DataChunk> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 19);
+
+/**
+ * @generated from message modal.client.FunctionCallPutDataRequest
+ */
+export type FunctionCallPutDataRequest = Message<"modal.client.FunctionCallPutDataRequest"> & {
+  /**
+   * @generated from oneof modal.client.FunctionCallPutDataRequest.call_info
+   */
+  callInfo: {
+    /**
+     * @generated from field: string function_call_id = 1;
+     */
+    value: string;
+    case: "functionCallId";
+  } | {
+    /**
+     * with an input plane
+     *
+     * @generated from field: string attempt_token = 3;
+     */
+    value: string;
+    case: "attemptToken";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: repeated modal.client.DataChunk data_chunks = 2;
+   */
+  dataChunks: DataChunk[];
+};
+
+/**
+ * Describes the message modal.client.FunctionCallPutDataRequest.
+ * Use `create(FunctionCallPutDataRequestSchema)` to create a new message.
+ */
+export const FunctionCallPutDataRequestSchema: GenMessage<FunctionCallPutDataRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 20);
+
+/**
+ * Chunks after `last_index`, as they come. A stream that ends is opened again at once.
+ *
+ * @generated from message modal.client.FunctionCallGetDataRequest
+ */
+export type FunctionCallGetDataRequest = Message<"modal.client.FunctionCallGetDataRequest"> & {
+  /**
+   * @generated from oneof modal.client.FunctionCallGetDataRequest.call_info
+   */
+  callInfo: {
+    /**
+     * @generated from field: string function_call_id = 1;
+     */
+    value: string;
+    case: "functionCallId";
+  } | {
+    /**
+     * with an input plane
+     *
+     * @generated from field: string attempt_token = 3;
+     */
+    value: string;
+    case: "attemptToken";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: uint64 last_index = 2;
+   */
+  lastIndex: bigint;
+};
+
+/**
+ * Describes the message modal.client.FunctionCallGetDataRequest.
+ * Use `create(FunctionCallGetDataRequestSchema)` to create a new message.
+ */
+export const FunctionCallGetDataRequestSchema: GenMessage<FunctionCallGetDataRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 21);
+
+/**
+ * Data of a generator's final output.
+ *
+ * @generated from message modal.client.GeneratorDone
+ */
+export type GeneratorDone = Message<"modal.client.GeneratorDone"> & {
+  /**
+   * @generated from field: uint64 items_total = 1;
+   */
+  itemsTotal: bigint;
+};
+
+/**
+ * Describes the message modal.client.GeneratorDone.
+ * Use `create(GeneratorDoneSchema)` to create a new message.
+ */
+export const GeneratorDoneSchema: GenMessage<GeneratorDone> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 22);
+
+/**
+ * @generated from message modal.client.FunctionGetCallGraphRequest
+ */
+export type FunctionGetCallGraphRequest = Message<"modal.client.FunctionGetCallGraphRequest"> & {
+  /**
+   * @generated from field: string function_call_id = 2;
+   */
+  functionCallId: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetCallGraphRequest.
+ * Use `create(FunctionGetCallGraphRequestSchema)` to create a new message.
+ */
+export const FunctionGetCallGraphRequestSchema: GenMessage<FunctionGetCallGraphRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 23);
+
+/**
+ * @generated from message modal.client.InputCallGraphInfo
+ */
+export type InputCallGraphInfo = Message<"modal.client.InputCallGraphInfo"> & {
+  /**
+   * @generated from field: string input_id = 1;
+   */
+  inputId: string;
+
+  /**
+   * @generated from field: modal.client.GenericResult.GenericStatus status = 2;
+   */
+  status: GenericResult_GenericStatus;
+
+  /**
+   * @generated from field: string function_call_id = 3;
+   */
+  functionCallId: string;
+
+  /**
+   * @generated from field: string task_id = 4;
+   */
+  taskId: string;
+};
+
+/**
+ * Describes the message modal.client.InputCallGraphInfo.
+ * Use `create(InputCallGraphInfoSchema)` to create a new message.
+ */
+export const InputCallGraphInfoSchema: GenMessage<InputCallGraphInfo> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 24);
+
+/**
+ * @generated from message modal.client.FunctionCallCallGraphInfo
+ */
+export type FunctionCallCallGraphInfo = Message<"modal.client.FunctionCallCallGraphInfo"> & {
+  /**
+   * @generated from field: string function_call_id = 1;
+   */
+  functionCallId: string;
+
+  /**
+   * empty: called from outside
+   *
+   * @generated from field: string parent_input_id = 2;
+   */
+  parentInputId: string;
+
+  /**
+   * @generated from field: string function_name = 3;
+   */
+  functionName: string;
+
+  /**
+   * @generated from field: string module_name = 4;
+   */
+  moduleName: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionCallCallGraphInfo.
+ * Use `create(FunctionCallCallGraphInfoSchema)` to create a new message.
+ */
+export const FunctionCallCallGraphInfoSchema: GenMessage<FunctionCallCallGraphInfo> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 25);
+
+/**
+ * The calls that a call's inputs made, theirs, and so on.
+ *
+ * @generated from message modal.client.FunctionGetCallGraphResponse
+ */
+export type FunctionGetCallGraphResponse = Message<"modal.client.FunctionGetCallGraphResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.InputCallGraphInfo inputs = 1;
+   */
+  inputs: InputCallGraphInfo[];
+
+  /**
+   * @generated from field: repeated modal.client.FunctionCallCallGraphInfo function_calls = 2;
+   */
+  functionCalls: FunctionCallCallGraphInfo[];
+
+  /**
+   * @generated from field: bool truncated = 3;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetCallGraphResponse.
+ * Use `create(FunctionGetCallGraphResponseSchema)` to create a new message.
+ */
+export const FunctionGetCallGraphResponseSchema: GenMessage<FunctionGetCallGraphResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 26);
+
+/**
+ * @generated from message modal.client.FunctionCallListRequest
+ */
+export type FunctionCallListRequest = Message<"modal.client.FunctionCallListRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionCallListRequest.
+ * Use `create(FunctionCallListRequestSchema)` to create a new message.
+ */
+export const FunctionCallListRequestSchema: GenMessage<FunctionCallListRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 27);
+
+/**
+ * How many inputs are in one state, and the latest of them.
+ *
+ * @generated from message modal.client.InputCategoryInfo
+ */
+export type InputCategoryInfo = Message<"modal.client.InputCategoryInfo"> & {
+  /**
+   * @generated from field: int32 total = 1;
+   */
+  total: number;
+
+  /**
+   * @generated from field: repeated modal.client.InputInfo latest = 2;
+   */
+  latest: InputInfo[];
+};
+
+/**
+ * Describes the message modal.client.InputCategoryInfo.
+ * Use `create(InputCategoryInfoSchema)` to create a new message.
+ */
+export const InputCategoryInfoSchema: GenMessage<InputCategoryInfo> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 28);
+
+/**
+ * @generated from message modal.client.InputInfo
+ */
+export type InputInfo = Message<"modal.client.InputInfo"> & {
+  /**
+   * @generated from field: string input_id = 1;
+   */
+  inputId: string;
+
+  /**
+   * @generated from field: int32 idx = 2;
+   */
+  idx: number;
+
+  /**
+   * @generated from field: string task_id = 3;
+   */
+  taskId: string;
+
+  /**
+   * Unix seconds
+   *
+   * @generated from field: double started_at = 4;
+   */
+  startedAt: number;
+
+  /**
+   * Unix seconds
+   *
+   * @generated from field: double finished_at = 5;
+   */
+  finishedAt: number;
+
+  /**
+   * seconds
+   *
+   * @generated from field: double task_startup_time = 6;
+   */
+  taskStartupTime: number;
+
+  /**
+   * @generated from field: bool task_first_input = 7;
+   */
+  taskFirstInput: boolean;
+};
+
+/**
+ * Describes the message modal.client.InputInfo.
+ * Use `create(InputInfoSchema)` to create a new message.
+ */
+export const InputInfoSchema: GenMessage<InputInfo> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 29);
+
+/**
+ * @generated from message modal.client.FunctionCallInfo
+ */
+export type FunctionCallInfo = Message<"modal.client.FunctionCallInfo"> & {
+  /**
+   * @generated from field: string function_call_id = 1;
+   */
+  functionCallId: string;
+
+  /**
+   * @generated from field: int32 idx = 2;
+   */
+  idx: number;
+
+  /**
+   * Unix seconds
+   *
+   * @generated from field: double created_at = 6;
+   */
+  createdAt: number;
+
+  /**
+   * Unix seconds
+   *
+   * @generated from field: double scheduled_at = 7;
+   */
+  scheduledAt: number;
+
+  /**
+   * @generated from field: modal.client.InputCategoryInfo pending_inputs = 12;
+   */
+  pendingInputs?: InputCategoryInfo | undefined;
+
+  /**
+   * @generated from field: modal.client.InputCategoryInfo failed_inputs = 13;
+   */
+  failedInputs?: InputCategoryInfo | undefined;
+
+  /**
+   * @generated from field: modal.client.InputCategoryInfo succeeded_inputs = 14;
+   */
+  succeededInputs?: InputCategoryInfo | undefined;
+
+  /**
+   * @generated from field: modal.client.InputCategoryInfo timeout_inputs = 15;
+   */
+  timeoutInputs?: InputCategoryInfo | undefined;
+
+  /**
+   * @generated from field: modal.client.InputCategoryInfo cancelled_inputs = 16;
+   */
+  cancelledInputs?: InputCategoryInfo | undefined;
+
+  /**
+   * @generated from field: int32 total_inputs = 17;
+   */
+  totalInputs: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionCallInfo.
+ * Use `create(FunctionCallInfoSchema)` to create a new message.
+ */
+export const FunctionCallInfoSchema: GenMessage<FunctionCallInfo> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 30);
+
+/**
+ * @generated from message modal.client.FunctionCallListResponse
+ */
+export type FunctionCallListResponse = Message<"modal.client.FunctionCallListResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.FunctionCallInfo function_calls = 1;
+   */
+  functionCalls: FunctionCallInfo[];
+};
+
+/**
+ * Describes the message modal.client.FunctionCallListResponse.
+ * Use `create(FunctionCallListResponseSchema)` to create a new message.
+ */
+export const FunctionCallListResponseSchema: GenMessage<FunctionCallListResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 31);
 
 /**
  * @generated from enum modal.client.FunctionCallType

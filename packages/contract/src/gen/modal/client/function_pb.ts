@@ -28,7 +28,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/function.proto.
  */
 export const file_modal_client_function: GenFile = /*@__PURE__*/
-  fileDesc("Chttb2RhbC9jbGllbnQvZnVuY3Rpb24ucHJvdG8SDG1vZGFsLmNsaWVudCKqAgoHUFRZSW5mbxIPCgdlbmFibGVkGAEgASgIEhIKCndpbnN6X3Jvd3MYAiABKA0SEgoKd2luc3pfY29scxgDIAEoDRIQCghlbnZfdGVybRgEIAEoCRIVCg1lbnZfY29sb3J0ZXJtGAUgASgJEhgKEGVudl90ZXJtX3Byb2dyYW0YBiABKAkSLwoIcHR5X3R5cGUYByABKA4yHS5tb2RhbC5jbGllbnQuUFRZSW5mby5QVFlUeXBlEiIKGm5vX3Rlcm1pbmF0ZV9vbl9pZGxlX3N0ZGluGAggASgIIk4KB1BUWVR5cGUSGAoUUFRZX1RZUEVfVU5TUEVDSUZJRUQQABIVChFQVFlfVFlQRV9GVU5DVElPThABEhIKDlBUWV9UWVBFX1NIRUxMEAIikQIKDkZ1bmN0aW9uU2NoZW1hEkQKC3NjaGVtYV90eXBlGAEgASgOMi8ubW9kYWwuY2xpZW50LkZ1bmN0aW9uU2NoZW1hLkZ1bmN0aW9uU2NoZW1hVHlwZRIzCglhcmd1bWVudHMYAiADKAsyIC5tb2RhbC5jbGllbnQuQ2xhc3NQYXJhbWV0ZXJTcGVjEjUKC3JldHVybl90eXBlGAMgASgLMiAubW9kYWwuY2xpZW50LkdlbmVyaWNQYXlsb2FkVHlwZSJNChJGdW5jdGlvblNjaGVtYVR5cGUSHwobRlVOQ1RJT05fU0NIRU1BX1VOU1BFQ0lGSUVEEAASFgoSRlVOQ1RJT05fU0NIRU1BX1YxEAEixQMKEE1ldGhvZERlZmluaXRpb24SFQoNZnVuY3Rpb25fbmFtZRgBIAEoCRI6Cg1mdW5jdGlvbl90eXBlGAIgASgOMiMubW9kYWwuY2xpZW50LkZ1bmN0aW9uLkZ1bmN0aW9uVHlwZRIzCg53ZWJob29rX2NvbmZpZxgDIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEg8KB3dlYl91cmwYBCABKAkSLgoMd2ViX3VybF9pbmZvGAUgASgLMhgubW9kYWwuY2xpZW50LldlYlVybEluZm8SOgoSY3VzdG9tX2RvbWFpbl9pbmZvGAYgAygLMh4ubW9kYWwuY2xpZW50LkN1c3RvbURvbWFpbkluZm8SNQoPZnVuY3Rpb25fc2NoZW1hGAcgASgLMhwubW9kYWwuY2xpZW50LkZ1bmN0aW9uU2NoZW1hEjkKF3N1cHBvcnRlZF9pbnB1dF9mb3JtYXRzGAggAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSOgoYc3VwcG9ydGVkX291dHB1dF9mb3JtYXRzGAkgAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQiqBEKCEZ1bmN0aW9uEhMKC21vZHVsZV9uYW1lGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSEQoJbW91bnRfaWRzGAMgAygJEhAKCGltYWdlX2lkGAQgASgJEhsKE2Z1bmN0aW9uX3NlcmlhbGl6ZWQYBiABKAwSPgoPZGVmaW5pdGlvbl90eXBlGAcgASgOMiUubW9kYWwuY2xpZW50LkZ1bmN0aW9uLkRlZmluaXRpb25UeXBlEjoKDWZ1bmN0aW9uX3R5cGUYCCABKA4yIy5tb2RhbC5jbGllbnQuRnVuY3Rpb24uRnVuY3Rpb25UeXBlEioKCXJlc291cmNlcxgJIAEoCzIXLm1vZGFsLmNsaWVudC5SZXNvdXJjZXMSEgoKc2VjcmV0X2lkcxgKIAMoCRIzCg53ZWJob29rX2NvbmZpZxgPIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEjcKDHJldHJ5X3BvbGljeRgSIAEoCzIhLm1vZGFsLmNsaWVudC5GdW5jdGlvblJldHJ5UG9saWN5EhkKEWNvbmN1cnJlbmN5X2xpbWl0GBMgASgNEhQKDHRpbWVvdXRfc2VjcxgVIAEoDRInCghwdHlfaW5mbxgWIAEoCzIVLm1vZGFsLmNsaWVudC5QVFlJbmZvEhgKEGNsYXNzX3NlcmlhbGl6ZWQYFyABKAwSHgoWdGFza19pZGxlX3RpbWVvdXRfc2VjcxgZIAEoDRIWCg53YXJtX3Bvb2xfc2l6ZRgbIAEoDRIPCgd3ZWJfdXJsGBwgASgJEi4KDHdlYl91cmxfaW5mbxgdIAEoCzIYLm1vZGFsLmNsaWVudC5XZWJVcmxJbmZvEhAKCGFwcF9uYW1lGB8gASgJEhsKE2lzX2J1aWxkZXJfZnVuY3Rpb24YICABKAgSMAoNdm9sdW1lX21vdW50cxghIAMoCzIZLm1vZGFsLmNsaWVudC5Wb2x1bWVNb3VudBIdChVtYXhfY29uY3VycmVudF9pbnB1dHMYIiABKA0SEQoJaXNfbWV0aG9kGCcgASgIEiEKGWlzX2NoZWNrcG9pbnRpbmdfZnVuY3Rpb24YKCABKAgSOwoTb2JqZWN0X2RlcGVuZGVuY2llcxgrIAMoCzIeLm1vZGFsLmNsaWVudC5PYmplY3REZXBlbmRlbmN5EhUKDWJsb2NrX25ldHdvcmsYLCABKAgSEgoKbWF4X2lucHV0cxguIAEoDRJCChNzY2hlZHVsZXJfcGxhY2VtZW50GDIgASgLMiAubW9kYWwuY2xpZW50LlNjaGVkdWxlclBsYWNlbWVudEgAiAEBEhAKCGlzX2NsYXNzGDUgASgIEj4KFGNsYXNzX3BhcmFtZXRlcl9pbmZvGDggASgLMiAubW9kYWwuY2xpZW50LkNsYXNzUGFyYW1ldGVySW5mbxIWCg5iYXRjaF9tYXhfc2l6ZRg8IAEoDRIXCg9iYXRjaF9saW5nZXJfbXMYPSABKAQSIAoYdGFyZ2V0X2NvbmN1cnJlbnRfaW5wdXRzGEAgASgNEhEKCXVudHJ1c3RlZBhEIAEoCBIoCghzY2hlZHVsZRhIIAEoCzIWLm1vZGFsLmNsaWVudC5TY2hlZHVsZRJJChJtZXRob2RfZGVmaW5pdGlvbnMYSiADKAsyLS5tb2RhbC5jbGllbnQuRnVuY3Rpb24uTWV0aG9kRGVmaW5pdGlvbnNFbnRyeRIeChZtZXRob2RfZGVmaW5pdGlvbnNfc2V0GEsgASgIEj0KE2F1dG9zY2FsZXJfc2V0dGluZ3MYTyABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzEjUKD2Z1bmN0aW9uX3NjaGVtYRhQIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRIhChltb3VudF9jbGllbnRfZGVwZW5kZW5jaWVzGFIgASgIEhwKFHN0YXJ0dXBfdGltZW91dF9zZWNzGFYgASgNEjkKF3N1cHBvcnRlZF9pbnB1dF9mb3JtYXRzGFcgAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSOgoYc3VwcG9ydGVkX291dHB1dF9mb3JtYXRzGFggAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSMgoLaHR0cF9jb25maWcYWSABKAsyGC5tb2RhbC5jbGllbnQuSFRUUENvbmZpZ0gBiAEBEhsKE2ltcGxlbWVudGF0aW9uX25hbWUYWiABKAkSHQoVc2luZ2xlX3VzZV9jb250YWluZXJzGFsgASgIEhEKCWlzX3NlcnZlchhcIAEoCBIUCgxpc19zZXNzaW9uZWQYXyABKAgaWAoWTWV0aG9kRGVmaW5pdGlvbnNFbnRyeRILCgNrZXkYASABKAkSLQoFdmFsdWUYAiABKAsyHi5tb2RhbC5jbGllbnQuTWV0aG9kRGVmaW5pdGlvbjoCOAEiawoORGVmaW5pdGlvblR5cGUSHwobREVGSU5JVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASHgoaREVGSU5JVElPTl9UWVBFX1NFUklBTElaRUQQARIYChRERUZJTklUSU9OX1RZUEVfRklMRRACImYKDEZ1bmN0aW9uVHlwZRIdChlGVU5DVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXRlVOQ1RJT05fVFlQRV9HRU5FUkFUT1IQARIaChZGVU5DVElPTl9UWVBFX0ZVTkNUSU9OEAJCFgoUX3NjaGVkdWxlcl9wbGFjZW1lbnRCDgoMX2h0dHBfY29uZmlnSgQINhA3SgQINxA4SgQIRhBHUg91c2VfZnVuY3Rpb25faWRSD3VzZV9tZXRob2RfbmFtZVIWX2V4cGVyaW1lbnRhbF9wcm94eV9pcCLsCgoMRnVuY3Rpb25EYXRhEhMKC21vZHVsZV9uYW1lGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSOgoNZnVuY3Rpb25fdHlwZRgDIAEoDjIjLm1vZGFsLmNsaWVudC5GdW5jdGlvbi5GdW5jdGlvblR5cGUSFgoOd2FybV9wb29sX3NpemUYBCABKA0SGQoRY29uY3VycmVuY3lfbGltaXQYBSABKA0SHgoWdGFza19pZGxlX3RpbWVvdXRfc2VjcxgGIAEoDRIUCgx0aW1lb3V0X3NlY3MYCCABKA0SDwoHd2ViX3VybBgJIAEoCRIuCgx3ZWJfdXJsX2luZm8YCiABKAsyGC5tb2RhbC5jbGllbnQuV2ViVXJsSW5mbxIzCg53ZWJob29rX2NvbmZpZxgLIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEjoKEmN1c3RvbV9kb21haW5faW5mbxgMIAMoCzIeLm1vZGFsLmNsaWVudC5DdXN0b21Eb21haW5JbmZvEhAKCGlzX2NsYXNzGA0gASgIEj4KFGNsYXNzX3BhcmFtZXRlcl9pbmZvGA4gASgLMiAubW9kYWwuY2xpZW50LkNsYXNzUGFyYW1ldGVySW5mbxIRCglpc19tZXRob2QYDyABKAgSQwoQcmFua2VkX2Z1bmN0aW9ucxgSIAMoCzIpLm1vZGFsLmNsaWVudC5GdW5jdGlvbkRhdGEuUmFua2VkRnVuY3Rpb24SKAoIc2NoZWR1bGUYFCABKAsyFi5tb2RhbC5jbGllbnQuU2NoZWR1bGUSTQoSbWV0aG9kX2RlZmluaXRpb25zGBkgAygLMjEubW9kYWwuY2xpZW50LkZ1bmN0aW9uRGF0YS5NZXRob2REZWZpbml0aW9uc0VudHJ5Eh4KFm1ldGhvZF9kZWZpbml0aW9uc19zZXQYGiABKAgSEQoJdW50cnVzdGVkGBsgASgIEj0KE2F1dG9zY2FsZXJfc2V0dGluZ3MYHyABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzEjUKD2Z1bmN0aW9uX3NjaGVtYRggIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRIcChRzdGFydHVwX3RpbWVvdXRfc2VjcxgkIAEoDRI5ChdzdXBwb3J0ZWRfaW5wdXRfZm9ybWF0cxglIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjoKGHN1cHBvcnRlZF9vdXRwdXRfZm9ybWF0cxgmIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjIKC2h0dHBfY29uZmlnGCcgASgLMhgubW9kYWwuY2xpZW50LkhUVFBDb25maWdIAIgBARIbChNpbXBsZW1lbnRhdGlvbl9uYW1lGCggASgJEhEKCWlzX3NlcnZlchgpIAEoCBIUCgxpc19zZXNzaW9uZWQYLCABKAgaSAoOUmFua2VkRnVuY3Rpb24SDAoEcmFuaxgBIAEoDRIoCghmdW5jdGlvbhgCIAEoCzIWLm1vZGFsLmNsaWVudC5GdW5jdGlvbhpYChZNZXRob2REZWZpbml0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRItCgV2YWx1ZRgCIAEoCzIeLm1vZGFsLmNsaWVudC5NZXRob2REZWZpbml0aW9uOgI4AUIOCgxfaHR0cF9jb25maWdKBAgQEBFKBAgREBJKBAgYEBlSD3VzZV9mdW5jdGlvbl9pZFIPdXNlX21ldGhvZF9uYW1lUhZfZXhwZXJpbWVudGFsX3Byb3h5X2lwIqMHChZGdW5jdGlvbkhhbmRsZU1ldGFkYXRhEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSOgoNZnVuY3Rpb25fdHlwZRgIIAEoDjIjLm1vZGFsLmNsaWVudC5GdW5jdGlvbi5GdW5jdGlvblR5cGUSDwoHd2ViX3VybBgcIAEoCRIRCglpc19tZXRob2QYJyABKAgSFwoPdXNlX21ldGhvZF9uYW1lGCkgASgJEhUKDWRlZmluaXRpb25faWQYKiABKAkSPgoUY2xhc3NfcGFyYW1ldGVyX2luZm8YKyABKAsyIC5tb2RhbC5jbGllbnQuQ2xhc3NQYXJhbWV0ZXJJbmZvEl4KFm1ldGhvZF9oYW5kbGVfbWV0YWRhdGEYLCADKAsyPi5tb2RhbC5jbGllbnQuRnVuY3Rpb25IYW5kbGVNZXRhZGF0YS5NZXRob2RIYW5kbGVNZXRhZGF0YUVudHJ5EjUKD2Z1bmN0aW9uX3NjaGVtYRgtIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRIcCg9pbnB1dF9wbGFuZV91cmwYLiABKAlIAIgBARIfChJpbnB1dF9wbGFuZV9yZWdpb24YLyABKAlIAYgBARIiChVtYXhfb2JqZWN0X3NpemVfYnl0ZXMYMCABKARIAogBARI5ChdzdXBwb3J0ZWRfaW5wdXRfZm9ybWF0cxgyIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjoKGHN1cHBvcnRlZF9vdXRwdXRfZm9ybWF0cxgzIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0Eg4KBmFwcF9pZBg0IAEoCRIoChttYXhfYXN5bmNfb2JqZWN0X3NpemVfYnl0ZXMYNSABKARIA4gBARIYChBiYXNlX2Z1bmN0aW9uX2lkGDYgASgJGmEKGU1ldGhvZEhhbmRsZU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEjMKBXZhbHVlGAIgASgLMiQubW9kYWwuY2xpZW50LkZ1bmN0aW9uSGFuZGxlTWV0YWRhdGE6AjgBQhIKEF9pbnB1dF9wbGFuZV91cmxCFQoTX2lucHV0X3BsYW5lX3JlZ2lvbkIYChZfbWF4X29iamVjdF9zaXplX2J5dGVzQh4KHF9tYXhfYXN5bmNfb2JqZWN0X3NpemVfYnl0ZXNKBAgoEClSD3VzZV9mdW5jdGlvbl9pZCLhBAoYRnVuY3Rpb25QcmVjcmVhdGVSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAIgASgJEhwKFGV4aXN0aW5nX2Z1bmN0aW9uX2lkGAMgASgJEjoKDWZ1bmN0aW9uX3R5cGUYBCABKA4yIy5tb2RhbC5jbGllbnQuRnVuY3Rpb24uRnVuY3Rpb25UeXBlEjMKDndlYmhvb2tfY29uZmlnGAUgASgLMhsubW9kYWwuY2xpZW50LldlYmhvb2tDb25maWcSWQoSbWV0aG9kX2RlZmluaXRpb25zGAggAygLMj0ubW9kYWwuY2xpZW50LkZ1bmN0aW9uUHJlY3JlYXRlUmVxdWVzdC5NZXRob2REZWZpbml0aW9uc0VudHJ5EjUKD2Z1bmN0aW9uX3NjaGVtYRgJIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRI5ChdzdXBwb3J0ZWRfaW5wdXRfZm9ybWF0cxgKIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EjoKGHN1cHBvcnRlZF9vdXRwdXRfZm9ybWF0cxgLIAMoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0GlgKFk1ldGhvZERlZmluaXRpb25zRW50cnkSCwoDa2V5GAEgASgJEi0KBXZhbHVlGAIgASgLMh4ubW9kYWwuY2xpZW50Lk1ldGhvZERlZmluaXRpb246AjgBSgQIBhAHSgQIBxAIUg91c2VfZnVuY3Rpb25faWRSD3VzZV9tZXRob2RfbmFtZSJvChlGdW5jdGlvblByZWNyZWF0ZVJlc3BvbnNlEhMKC2Z1bmN0aW9uX2lkGAEgASgJEj0KD2hhbmRsZV9tZXRhZGF0YRgCIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhIswBChVGdW5jdGlvbkNyZWF0ZVJlcXVlc3QSKAoIZnVuY3Rpb24YASABKAsyFi5tb2RhbC5jbGllbnQuRnVuY3Rpb24SDgoGYXBwX2lkGAIgASgJEigKCHNjaGVkdWxlGAYgASgLMhYubW9kYWwuY2xpZW50LlNjaGVkdWxlEhwKFGV4aXN0aW5nX2Z1bmN0aW9uX2lkGAcgASgJEjEKDWZ1bmN0aW9uX2RhdGEYCSABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhIvkBChZGdW5jdGlvbkNyZWF0ZVJlc3BvbnNlEhMKC2Z1bmN0aW9uX2lkGAEgASgJEigKCGZ1bmN0aW9uGAQgASgLMhYubW9kYWwuY2xpZW50LkZ1bmN0aW9uEj0KD2hhbmRsZV9tZXRhZGF0YRgFIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhEi4KD3NlcnZlcl93YXJuaW5ncxgGIAMoCzIVLm1vZGFsLmNsaWVudC5XYXJuaW5nEjEKDWZ1bmN0aW9uX2RhdGEYByABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhImkKEkZ1bmN0aW9uR2V0UmVxdWVzdBIQCghhcHBfbmFtZRgBIAEoCRISCgpvYmplY3RfdGFnGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYBCABKAkSEwoLYXBwX3ZlcnNpb24YBSABKAUixwEKE0Z1bmN0aW9uR2V0UmVzcG9uc2USEwoLZnVuY3Rpb25faWQYASABKAkSPQoPaGFuZGxlX21ldGFkYXRhGAIgASgLMiQubW9kYWwuY2xpZW50LkZ1bmN0aW9uSGFuZGxlTWV0YWRhdGESLgoPc2VydmVyX3dhcm5pbmdzGAQgAygLMhUubW9kYWwuY2xpZW50Lldhcm5pbmcSLAoIZnVuY3Rpb24YBSABKAsyGi5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhIjUKHkZ1bmN0aW9uR2V0Q3VycmVudFN0YXRzUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCSJtCg1GdW5jdGlvblN0YXRzEg8KB2JhY2tsb2cYASABKA0SFwoPbnVtX3RvdGFsX3Rhc2tzGAMgASgNEhoKEm51bV9ydW5uaW5nX2lucHV0cxgEIAEoDRIWCg5pbnB1dF9oZWFkcm9vbRgFIAEoDWIGcHJvdG8z", [file_modal_client_identity, file_modal_client_object, file_modal_client_parameter, file_modal_client_resources, file_modal_client_result, file_modal_client_schedule, file_modal_client_volume, file_modal_client_web]);
+  fileDesc("Chttb2RhbC9jbGllbnQvZnVuY3Rpb24ucHJvdG8SDG1vZGFsLmNsaWVudCKqAgoHUFRZSW5mbxIPCgdlbmFibGVkGAEgASgIEhIKCndpbnN6X3Jvd3MYAiABKA0SEgoKd2luc3pfY29scxgDIAEoDRIQCghlbnZfdGVybRgEIAEoCRIVCg1lbnZfY29sb3J0ZXJtGAUgASgJEhgKEGVudl90ZXJtX3Byb2dyYW0YBiABKAkSLwoIcHR5X3R5cGUYByABKA4yHS5tb2RhbC5jbGllbnQuUFRZSW5mby5QVFlUeXBlEiIKGm5vX3Rlcm1pbmF0ZV9vbl9pZGxlX3N0ZGluGAggASgIIk4KB1BUWVR5cGUSGAoUUFRZX1RZUEVfVU5TUEVDSUZJRUQQABIVChFQVFlfVFlQRV9GVU5DVElPThABEhIKDlBUWV9UWVBFX1NIRUxMEAIikQIKDkZ1bmN0aW9uU2NoZW1hEkQKC3NjaGVtYV90eXBlGAEgASgOMi8ubW9kYWwuY2xpZW50LkZ1bmN0aW9uU2NoZW1hLkZ1bmN0aW9uU2NoZW1hVHlwZRIzCglhcmd1bWVudHMYAiADKAsyIC5tb2RhbC5jbGllbnQuQ2xhc3NQYXJhbWV0ZXJTcGVjEjUKC3JldHVybl90eXBlGAMgASgLMiAubW9kYWwuY2xpZW50LkdlbmVyaWNQYXlsb2FkVHlwZSJNChJGdW5jdGlvblNjaGVtYVR5cGUSHwobRlVOQ1RJT05fU0NIRU1BX1VOU1BFQ0lGSUVEEAASFgoSRlVOQ1RJT05fU0NIRU1BX1YxEAEixQMKEE1ldGhvZERlZmluaXRpb24SFQoNZnVuY3Rpb25fbmFtZRgBIAEoCRI6Cg1mdW5jdGlvbl90eXBlGAIgASgOMiMubW9kYWwuY2xpZW50LkZ1bmN0aW9uLkZ1bmN0aW9uVHlwZRIzCg53ZWJob29rX2NvbmZpZxgDIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEg8KB3dlYl91cmwYBCABKAkSLgoMd2ViX3VybF9pbmZvGAUgASgLMhgubW9kYWwuY2xpZW50LldlYlVybEluZm8SOgoSY3VzdG9tX2RvbWFpbl9pbmZvGAYgAygLMh4ubW9kYWwuY2xpZW50LkN1c3RvbURvbWFpbkluZm8SNQoPZnVuY3Rpb25fc2NoZW1hGAcgASgLMhwubW9kYWwuY2xpZW50LkZ1bmN0aW9uU2NoZW1hEjkKF3N1cHBvcnRlZF9pbnB1dF9mb3JtYXRzGAggAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSOgoYc3VwcG9ydGVkX291dHB1dF9mb3JtYXRzGAkgAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQiwhYKCEZ1bmN0aW9uEhMKC21vZHVsZV9uYW1lGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSEQoJbW91bnRfaWRzGAMgAygJEhAKCGltYWdlX2lkGAQgASgJEhsKE2Z1bmN0aW9uX3NlcmlhbGl6ZWQYBiABKAwSPgoPZGVmaW5pdGlvbl90eXBlGAcgASgOMiUubW9kYWwuY2xpZW50LkZ1bmN0aW9uLkRlZmluaXRpb25UeXBlEjoKDWZ1bmN0aW9uX3R5cGUYCCABKA4yIy5tb2RhbC5jbGllbnQuRnVuY3Rpb24uRnVuY3Rpb25UeXBlEioKCXJlc291cmNlcxgJIAEoCzIXLm1vZGFsLmNsaWVudC5SZXNvdXJjZXMSEgoKc2VjcmV0X2lkcxgKIAMoCRIrCgpyYXRlX2xpbWl0GAsgASgLMhcubW9kYWwuY2xpZW50LlJhdGVMaW1pdBIzCg53ZWJob29rX2NvbmZpZxgPIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnEj0KFHNoYXJlZF92b2x1bWVfbW91bnRzGBAgAygLMh8ubW9kYWwuY2xpZW50LlNoYXJlZFZvbHVtZU1vdW50EhUKCHByb3h5X2lkGBEgASgJSACIAQESNwoMcmV0cnlfcG9saWN5GBIgASgLMiEubW9kYWwuY2xpZW50LkZ1bmN0aW9uUmV0cnlQb2xpY3kSGQoRY29uY3VycmVuY3lfbGltaXQYEyABKA0SFAoMdGltZW91dF9zZWNzGBUgASgNEicKCHB0eV9pbmZvGBYgASgLMhUubW9kYWwuY2xpZW50LlBUWUluZm8SGAoQY2xhc3Nfc2VyaWFsaXplZBgXIAEoDBIeChZ0YXNrX2lkbGVfdGltZW91dF9zZWNzGBkgASgNEhYKDndhcm1fcG9vbF9zaXplGBsgASgNEg8KB3dlYl91cmwYHCABKAkSLgoMd2ViX3VybF9pbmZvGB0gASgLMhgubW9kYWwuY2xpZW50LldlYlVybEluZm8SDwoHcnVudGltZRgeIAEoCRIQCghhcHBfbmFtZRgfIAEoCRIbChNpc19idWlsZGVyX2Z1bmN0aW9uGCAgASgIEjAKDXZvbHVtZV9tb3VudHMYISADKAsyGS5tb2RhbC5jbGllbnQuVm9sdW1lTW91bnQSHQoVbWF4X2NvbmN1cnJlbnRfaW5wdXRzGCIgASgNEhEKCXdvcmtlcl9pZBgkIAEoCRIRCglpc19tZXRob2QYJyABKAgSIQoZaXNfY2hlY2twb2ludGluZ19mdW5jdGlvbhgoIAEoCBIdChVjaGVja3BvaW50aW5nX2VuYWJsZWQYKSABKAgSOwoTb2JqZWN0X2RlcGVuZGVuY2llcxgrIAMoCzIeLm1vZGFsLmNsaWVudC5PYmplY3REZXBlbmRlbmN5EhUKDWJsb2NrX25ldHdvcmsYLCABKAgSEgoKbWF4X2lucHV0cxguIAEoDRJCChNzY2hlZHVsZXJfcGxhY2VtZW50GDIgASgLMiAubW9kYWwuY2xpZW50LlNjaGVkdWxlclBsYWNlbWVudEgBiAEBEjsKE2Nsb3VkX2J1Y2tldF9tb3VudHMYMyADKAsyHi5tb2RhbC5jbGllbnQuQ2xvdWRCdWNrZXRNb3VudBIQCghpc19jbGFzcxg1IAEoCBI+ChRjbGFzc19wYXJhbWV0ZXJfaW5mbxg4IAEoCzIgLm1vZGFsLmNsaWVudC5DbGFzc1BhcmFtZXRlckluZm8SFgoOYmF0Y2hfbWF4X3NpemUYPCABKA0SFwoPYmF0Y2hfbGluZ2VyX21zGD0gASgEEhQKDGk2cG5fZW5hYmxlZBg+IAEoCBIgChh0YXJnZXRfY29uY3VycmVudF9pbnB1dHMYQCABKA0SIAoYX2V4cGVyaW1lbnRhbF9ncm91cF9zaXplGEMgASgNEhEKCXVudHJ1c3RlZBhEIAEoCBInCh9fZXhwZXJpbWVudGFsX2J1ZmZlcl9jb250YWluZXJzGEUgASgNEigKCHNjaGVkdWxlGEggASgLMhYubW9kYWwuY2xpZW50LlNjaGVkdWxlEkkKEm1ldGhvZF9kZWZpbml0aW9ucxhKIAMoCzItLm1vZGFsLmNsaWVudC5GdW5jdGlvbi5NZXRob2REZWZpbml0aW9uc0VudHJ5Eh4KFm1ldGhvZF9kZWZpbml0aW9uc19zZXQYSyABKAgSGgoSY2xvdWRfcHJvdmlkZXJfc3RyGE0gASgJEj0KE2F1dG9zY2FsZXJfc2V0dGluZ3MYTyABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzEjUKD2Z1bmN0aW9uX3NjaGVtYRhQIAEoCzIcLm1vZGFsLmNsaWVudC5GdW5jdGlvblNjaGVtYRJNChRleHBlcmltZW50YWxfb3B0aW9ucxhRIAMoCzIvLm1vZGFsLmNsaWVudC5GdW5jdGlvbi5FeHBlcmltZW50YWxPcHRpb25zRW50cnkSIQoZbW91bnRfY2xpZW50X2RlcGVuZGVuY2llcxhSIAEoCBIbChNlbmFibGVfZ3B1X3NuYXBzaG90GFUgASgIEhwKFHN0YXJ0dXBfdGltZW91dF9zZWNzGFYgASgNEjkKF3N1cHBvcnRlZF9pbnB1dF9mb3JtYXRzGFcgAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSOgoYc3VwcG9ydGVkX291dHB1dF9mb3JtYXRzGFggAygOMhgubW9kYWwuY2xpZW50LkRhdGFGb3JtYXQSMgoLaHR0cF9jb25maWcYWSABKAsyGC5tb2RhbC5jbGllbnQuSFRUUENvbmZpZ0gCiAEBEhsKE2ltcGxlbWVudGF0aW9uX25hbWUYWiABKAkSHQoVc2luZ2xlX3VzZV9jb250YWluZXJzGFsgASgIEhEKCWlzX3NlcnZlchhcIAEoCBIWCg5yb3V0aW5nX3JlZ2lvbhhdIAEoCRIUCgxpc19zZXNzaW9uZWQYXyABKAgSOAoObmV0d29ya19hY2Nlc3MYYCABKAsyGy5tb2RhbC5jbGllbnQuTmV0d29ya0FjY2Vzc0gDiAEBGlgKFk1ldGhvZERlZmluaXRpb25zRW50cnkSCwoDa2V5GAEgASgJEi0KBXZhbHVlGAIgASgLMh4ubW9kYWwuY2xpZW50Lk1ldGhvZERlZmluaXRpb246AjgBGjoKGEV4cGVyaW1lbnRhbE9wdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImsKDkRlZmluaXRpb25UeXBlEh8KG0RFRklOSVRJT05fVFlQRV9VTlNQRUNJRklFRBAAEh4KGkRFRklOSVRJT05fVFlQRV9TRVJJQUxJWkVEEAESGAoUREVGSU5JVElPTl9UWVBFX0ZJTEUQAiJmCgxGdW5jdGlvblR5cGUSHQoZRlVOQ1RJT05fVFlQRV9VTlNQRUNJRklFRBAAEhsKF0ZVTkNUSU9OX1RZUEVfR0VORVJBVE9SEAESGgoWRlVOQ1RJT05fVFlQRV9GVU5DVElPThACQgsKCV9wcm94eV9pZEIWChRfc2NoZWR1bGVyX3BsYWNlbWVudEIOCgxfaHR0cF9jb25maWdCEQoPX25ldHdvcmtfYWNjZXNzSgQINhA3SgQINxA4SgQIRhBHUg91c2VfZnVuY3Rpb25faWRSD3VzZV9tZXRob2RfbmFtZVIWX2V4cGVyaW1lbnRhbF9wcm94eV9pcCIaCglSYXRlTGltaXQSDQoFbGltaXQYASABKAUiQQoRU2hhcmVkVm9sdW1lTW91bnQSEgoKbW91bnRfcGF0aBgBIAEoCRIYChBzaGFyZWRfdm9sdW1lX2lkGAIgASgJIm0KEENsb3VkQnVja2V0TW91bnQSEwoLYnVja2V0X25hbWUYASABKAkSEgoKbW91bnRfcGF0aBgCIAEoCRIdChVjcmVkZW50aWFsc19zZWNyZXRfaWQYAyABKAkSEQoJcmVhZF9vbmx5GAQgASgIItcBCg1OZXR3b3JrQWNjZXNzEkoKE25ldHdvcmtfYWNjZXNzX3R5cGUYASABKA4yLS5tb2RhbC5jbGllbnQuTmV0d29ya0FjY2Vzcy5OZXR3b3JrQWNjZXNzVHlwZRIVCg1hbGxvd2VkX2NpZHJzGAIgAygJEhcKD2FsbG93ZWRfZG9tYWlucxgDIAMoCSJKChFOZXR3b3JrQWNjZXNzVHlwZRIPCgtVTlNQRUNJRklFRBAAEggKBE9QRU4QARILCgdCTE9DS0VEEAISDQoJQUxMT1dMSVNUEAMi7AoKDEZ1bmN0aW9uRGF0YRITCgttb2R1bGVfbmFtZRgBIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAIgASgJEjoKDWZ1bmN0aW9uX3R5cGUYAyABKA4yIy5tb2RhbC5jbGllbnQuRnVuY3Rpb24uRnVuY3Rpb25UeXBlEhYKDndhcm1fcG9vbF9zaXplGAQgASgNEhkKEWNvbmN1cnJlbmN5X2xpbWl0GAUgASgNEh4KFnRhc2tfaWRsZV90aW1lb3V0X3NlY3MYBiABKA0SFAoMdGltZW91dF9zZWNzGAggASgNEg8KB3dlYl91cmwYCSABKAkSLgoMd2ViX3VybF9pbmZvGAogASgLMhgubW9kYWwuY2xpZW50LldlYlVybEluZm8SMwoOd2ViaG9va19jb25maWcYCyABKAsyGy5tb2RhbC5jbGllbnQuV2ViaG9va0NvbmZpZxI6ChJjdXN0b21fZG9tYWluX2luZm8YDCADKAsyHi5tb2RhbC5jbGllbnQuQ3VzdG9tRG9tYWluSW5mbxIQCghpc19jbGFzcxgNIAEoCBI+ChRjbGFzc19wYXJhbWV0ZXJfaW5mbxgOIAEoCzIgLm1vZGFsLmNsaWVudC5DbGFzc1BhcmFtZXRlckluZm8SEQoJaXNfbWV0aG9kGA8gASgIEkMKEHJhbmtlZF9mdW5jdGlvbnMYEiADKAsyKS5tb2RhbC5jbGllbnQuRnVuY3Rpb25EYXRhLlJhbmtlZEZ1bmN0aW9uEigKCHNjaGVkdWxlGBQgASgLMhYubW9kYWwuY2xpZW50LlNjaGVkdWxlEk0KEm1ldGhvZF9kZWZpbml0aW9ucxgZIAMoCzIxLm1vZGFsLmNsaWVudC5GdW5jdGlvbkRhdGEuTWV0aG9kRGVmaW5pdGlvbnNFbnRyeRIeChZtZXRob2RfZGVmaW5pdGlvbnNfc2V0GBogASgIEhEKCXVudHJ1c3RlZBgbIAEoCBI9ChNhdXRvc2NhbGVyX3NldHRpbmdzGB8gASgLMiAubW9kYWwuY2xpZW50LkF1dG9zY2FsZXJTZXR0aW5ncxI1Cg9mdW5jdGlvbl9zY2hlbWEYICABKAsyHC5tb2RhbC5jbGllbnQuRnVuY3Rpb25TY2hlbWESHAoUc3RhcnR1cF90aW1lb3V0X3NlY3MYJCABKA0SOQoXc3VwcG9ydGVkX2lucHV0X2Zvcm1hdHMYJSADKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBI6ChhzdXBwb3J0ZWRfb3V0cHV0X2Zvcm1hdHMYJiADKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBIyCgtodHRwX2NvbmZpZxgnIAEoCzIYLm1vZGFsLmNsaWVudC5IVFRQQ29uZmlnSACIAQESGwoTaW1wbGVtZW50YXRpb25fbmFtZRgoIAEoCRIRCglpc19zZXJ2ZXIYKSABKAgSFAoMaXNfc2Vzc2lvbmVkGCwgASgIGkgKDlJhbmtlZEZ1bmN0aW9uEgwKBHJhbmsYASABKA0SKAoIZnVuY3Rpb24YAiABKAsyFi5tb2RhbC5jbGllbnQuRnVuY3Rpb24aWAoWTWV0aG9kRGVmaW5pdGlvbnNFbnRyeRILCgNrZXkYASABKAkSLQoFdmFsdWUYAiABKAsyHi5tb2RhbC5jbGllbnQuTWV0aG9kRGVmaW5pdGlvbjoCOAFCDgoMX2h0dHBfY29uZmlnSgQIEBARSgQIERASSgQIGBAZUg91c2VfZnVuY3Rpb25faWRSD3VzZV9tZXRob2RfbmFtZVIWX2V4cGVyaW1lbnRhbF9wcm94eV9pcCKjBwoWRnVuY3Rpb25IYW5kbGVNZXRhZGF0YRIVCg1mdW5jdGlvbl9uYW1lGAIgASgJEjoKDWZ1bmN0aW9uX3R5cGUYCCABKA4yIy5tb2RhbC5jbGllbnQuRnVuY3Rpb24uRnVuY3Rpb25UeXBlEg8KB3dlYl91cmwYHCABKAkSEQoJaXNfbWV0aG9kGCcgASgIEhcKD3VzZV9tZXRob2RfbmFtZRgpIAEoCRIVCg1kZWZpbml0aW9uX2lkGCogASgJEj4KFGNsYXNzX3BhcmFtZXRlcl9pbmZvGCsgASgLMiAubW9kYWwuY2xpZW50LkNsYXNzUGFyYW1ldGVySW5mbxJeChZtZXRob2RfaGFuZGxlX21ldGFkYXRhGCwgAygLMj4ubW9kYWwuY2xpZW50LkZ1bmN0aW9uSGFuZGxlTWV0YWRhdGEuTWV0aG9kSGFuZGxlTWV0YWRhdGFFbnRyeRI1Cg9mdW5jdGlvbl9zY2hlbWEYLSABKAsyHC5tb2RhbC5jbGllbnQuRnVuY3Rpb25TY2hlbWESHAoPaW5wdXRfcGxhbmVfdXJsGC4gASgJSACIAQESHwoSaW5wdXRfcGxhbmVfcmVnaW9uGC8gASgJSAGIAQESIgoVbWF4X29iamVjdF9zaXplX2J5dGVzGDAgASgESAKIAQESOQoXc3VwcG9ydGVkX2lucHV0X2Zvcm1hdHMYMiADKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBI6ChhzdXBwb3J0ZWRfb3V0cHV0X2Zvcm1hdHMYMyADKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBIOCgZhcHBfaWQYNCABKAkSKAobbWF4X2FzeW5jX29iamVjdF9zaXplX2J5dGVzGDUgASgESAOIAQESGAoQYmFzZV9mdW5jdGlvbl9pZBg2IAEoCRphChlNZXRob2RIYW5kbGVNZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRIzCgV2YWx1ZRgCIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhOgI4AUISChBfaW5wdXRfcGxhbmVfdXJsQhUKE19pbnB1dF9wbGFuZV9yZWdpb25CGAoWX21heF9vYmplY3Rfc2l6ZV9ieXRlc0IeChxfbWF4X2FzeW5jX29iamVjdF9zaXplX2J5dGVzSgQIKBApUg91c2VfZnVuY3Rpb25faWQi4QQKGEZ1bmN0aW9uUHJlY3JlYXRlUmVxdWVzdBIOCgZhcHBfaWQYASABKAkSFQoNZnVuY3Rpb25fbmFtZRgCIAEoCRIcChRleGlzdGluZ19mdW5jdGlvbl9pZBgDIAEoCRI6Cg1mdW5jdGlvbl90eXBlGAQgASgOMiMubW9kYWwuY2xpZW50LkZ1bmN0aW9uLkZ1bmN0aW9uVHlwZRIzCg53ZWJob29rX2NvbmZpZxgFIAEoCzIbLm1vZGFsLmNsaWVudC5XZWJob29rQ29uZmlnElkKEm1ldGhvZF9kZWZpbml0aW9ucxgIIAMoCzI9Lm1vZGFsLmNsaWVudC5GdW5jdGlvblByZWNyZWF0ZVJlcXVlc3QuTWV0aG9kRGVmaW5pdGlvbnNFbnRyeRI1Cg9mdW5jdGlvbl9zY2hlbWEYCSABKAsyHC5tb2RhbC5jbGllbnQuRnVuY3Rpb25TY2hlbWESOQoXc3VwcG9ydGVkX2lucHV0X2Zvcm1hdHMYCiADKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBI6ChhzdXBwb3J0ZWRfb3V0cHV0X2Zvcm1hdHMYCyADKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBpYChZNZXRob2REZWZpbml0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRItCgV2YWx1ZRgCIAEoCzIeLm1vZGFsLmNsaWVudC5NZXRob2REZWZpbml0aW9uOgI4AUoECAYQB0oECAcQCFIPdXNlX2Z1bmN0aW9uX2lkUg91c2VfbWV0aG9kX25hbWUibwoZRnVuY3Rpb25QcmVjcmVhdGVSZXNwb25zZRITCgtmdW5jdGlvbl9pZBgBIAEoCRI9Cg9oYW5kbGVfbWV0YWRhdGEYAiABKAsyJC5tb2RhbC5jbGllbnQuRnVuY3Rpb25IYW5kbGVNZXRhZGF0YSLMAQoVRnVuY3Rpb25DcmVhdGVSZXF1ZXN0EigKCGZ1bmN0aW9uGAEgASgLMhYubW9kYWwuY2xpZW50LkZ1bmN0aW9uEg4KBmFwcF9pZBgCIAEoCRIoCghzY2hlZHVsZRgGIAEoCzIWLm1vZGFsLmNsaWVudC5TY2hlZHVsZRIcChRleGlzdGluZ19mdW5jdGlvbl9pZBgHIAEoCRIxCg1mdW5jdGlvbl9kYXRhGAkgASgLMhoubW9kYWwuY2xpZW50LkZ1bmN0aW9uRGF0YSL5AQoWRnVuY3Rpb25DcmVhdGVSZXNwb25zZRITCgtmdW5jdGlvbl9pZBgBIAEoCRIoCghmdW5jdGlvbhgEIAEoCzIWLm1vZGFsLmNsaWVudC5GdW5jdGlvbhI9Cg9oYW5kbGVfbWV0YWRhdGEYBSABKAsyJC5tb2RhbC5jbGllbnQuRnVuY3Rpb25IYW5kbGVNZXRhZGF0YRIuCg9zZXJ2ZXJfd2FybmluZ3MYBiADKAsyFS5tb2RhbC5jbGllbnQuV2FybmluZxIxCg1mdW5jdGlvbl9kYXRhGAcgASgLMhoubW9kYWwuY2xpZW50LkZ1bmN0aW9uRGF0YSJpChJGdW5jdGlvbkdldFJlcXVlc3QSEAoIYXBwX25hbWUYASABKAkSEgoKb2JqZWN0X3RhZxgCIAEoCRIYChBlbnZpcm9ubWVudF9uYW1lGAQgASgJEhMKC2FwcF92ZXJzaW9uGAUgASgFIscBChNGdW5jdGlvbkdldFJlc3BvbnNlEhMKC2Z1bmN0aW9uX2lkGAEgASgJEj0KD2hhbmRsZV9tZXRhZGF0YRgCIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhEi4KD3NlcnZlcl93YXJuaW5ncxgEIAMoCzIVLm1vZGFsLmNsaWVudC5XYXJuaW5nEiwKCGZ1bmN0aW9uGAUgASgLMhoubW9kYWwuY2xpZW50LkZ1bmN0aW9uRGF0YSI1Ch5GdW5jdGlvbkdldEN1cnJlbnRTdGF0c1JlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkibQoNRnVuY3Rpb25TdGF0cxIPCgdiYWNrbG9nGAEgASgNEhcKD251bV90b3RhbF90YXNrcxgDIAEoDRIaChJudW1fcnVubmluZ19pbnB1dHMYBCABKA0SFgoOaW5wdXRfaGVhZHJvb20YBSABKA0iwAgKD0Z1bmN0aW9uT3B0aW9ucxISCgpzZWNyZXRfaWRzGAEgAygJEhEKCW1vdW50X2lkcxgCIAMoCRIvCglyZXNvdXJjZXMYAyABKAsyFy5tb2RhbC5jbGllbnQuUmVzb3VyY2VzSACIAQESPAoMcmV0cnlfcG9saWN5GAQgASgLMiEubW9kYWwuY2xpZW50LkZ1bmN0aW9uUmV0cnlQb2xpY3lIAYgBARIeChFjb25jdXJyZW5jeV9saW1pdBgFIAEoDUgCiAEBEhkKDHRpbWVvdXRfc2VjcxgGIAEoDUgDiAEBEiMKFnRhc2tfaWRsZV90aW1lb3V0X3NlY3MYByABKA1IBIgBARIbCg53YXJtX3Bvb2xfc2l6ZRgIIAEoDUgFiAEBEjAKDXZvbHVtZV9tb3VudHMYCSADKAsyGS5tb2RhbC5jbGllbnQuVm9sdW1lTW91bnQSJQoYdGFyZ2V0X2NvbmN1cnJlbnRfaW5wdXRzGAogASgNSAaIAQESHQoVcmVwbGFjZV92b2x1bWVfbW91bnRzGAsgASgIEhoKEnJlcGxhY2Vfc2VjcmV0X2lkcxgMIAEoCBIeChFidWZmZXJfY29udGFpbmVycxgNIAEoDUgHiAEBEiIKFW1heF9jb25jdXJyZW50X2lucHV0cxgOIAEoDUgIiAEBEhsKDmJhdGNoX21heF9zaXplGA8gASgNSAmIAQESHAoPYmF0Y2hfbGluZ2VyX21zGBAgASgESAqIAQESQgoTc2NoZWR1bGVyX3BsYWNlbWVudBgRIAEoCzIgLm1vZGFsLmNsaWVudC5TY2hlZHVsZXJQbGFjZW1lbnRIC4gBARIfChJjbG91ZF9wcm92aWRlcl9zdHIYEiABKAlIDIgBARIjChtyZXBsYWNlX2Nsb3VkX2J1Y2tldF9tb3VudHMYEyABKAgSHwoScGlubmVkX2FwcF92ZXJzaW9uGBUgASgFSA2IAQESGwoOcm91dGluZ19yZWdpb24YFiABKAlIDogBAUIMCgpfcmVzb3VyY2VzQg8KDV9yZXRyeV9wb2xpY3lCFAoSX2NvbmN1cnJlbmN5X2xpbWl0Qg8KDV90aW1lb3V0X3NlY3NCGQoXX3Rhc2tfaWRsZV90aW1lb3V0X3NlY3NCEQoPX3dhcm1fcG9vbF9zaXplQhsKGV90YXJnZXRfY29uY3VycmVudF9pbnB1dHNCFAoSX2J1ZmZlcl9jb250YWluZXJzQhgKFl9tYXhfY29uY3VycmVudF9pbnB1dHNCEQoPX2JhdGNoX21heF9zaXplQhIKEF9iYXRjaF9saW5nZXJfbXNCFgoUX3NjaGVkdWxlcl9wbGFjZW1lbnRCFQoTX2Nsb3VkX3Byb3ZpZGVyX3N0ckIVChNfcGlubmVkX2FwcF92ZXJzaW9uQhEKD19yb3V0aW5nX3JlZ2lvbiKzAQoZRnVuY3Rpb25CaW5kUGFyYW1zUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCRIZChFzZXJpYWxpemVkX3BhcmFtcxgCIAEoDBI3ChBmdW5jdGlvbl9vcHRpb25zGAMgASgLMh0ubW9kYWwuY2xpZW50LkZ1bmN0aW9uT3B0aW9ucxIYChBlbnZpcm9ubWVudF9uYW1lGAQgASgJEhMKC2F1dGhfc2VjcmV0GAUgASgJInYKGkZ1bmN0aW9uQmluZFBhcmFtc1Jlc3BvbnNlEhkKEWJvdW5kX2Z1bmN0aW9uX2lkGAEgASgJEj0KD2hhbmRsZV9tZXRhZGF0YRgCIAEoCzIkLm1vZGFsLmNsaWVudC5GdW5jdGlvbkhhbmRsZU1ldGFkYXRhIi0KFkZ1bmN0aW9uR2V0QnlJZFJlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkihgEKF0Z1bmN0aW9uR2V0QnlJZFJlc3BvbnNlEiwKCGZ1bmN0aW9uGAEgASgLMhoubW9kYWwuY2xpZW50LkZ1bmN0aW9uRGF0YRI9Cg9oYW5kbGVfbWV0YWRhdGEYAiABKAsyJC5tb2RhbC5jbGllbnQuRnVuY3Rpb25IYW5kbGVNZXRhZGF0YSKRAQolRnVuY3Rpb25VcGRhdGVTY2hlZHVsaW5nUGFyYW1zUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCRIfChd3YXJtX3Bvb2xfc2l6ZV9vdmVycmlkZRgCIAEoDRIyCghzZXR0aW5ncxgDIAEoCzIgLm1vZGFsLmNsaWVudC5BdXRvc2NhbGVyU2V0dGluZ3MiZAomRnVuY3Rpb25VcGRhdGVTY2hlZHVsaW5nUGFyYW1zUmVzcG9uc2USOgoQY3VycmVudF9zZXR0aW5ncxgBIAEoCzIgLm1vZGFsLmNsaWVudC5BdXRvc2NhbGVyU2V0dGluZ3MiOQoiRnVuY3Rpb25HZXRTY2hlZHVsaW5nUGFyYW1zUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCSKBAgoXQXV0b3NjYWxlckNvbmZpZ3VyYXRpb24SMgoIc2V0dGluZ3MYASABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzEjoKEGRlZmF1bHRfc2V0dGluZ3MYAyABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzEjkKD3N0YXRpY19zZXR0aW5ncxgEIAEoCzIgLm1vZGFsLmNsaWVudC5BdXRvc2NhbGVyU2V0dGluZ3MSOwoRb3ZlcnJpZGVfc2V0dGluZ3MYBSABKAsyIC5tb2RhbC5jbGllbnQuQXV0b3NjYWxlclNldHRpbmdzIm4KI0Z1bmN0aW9uR2V0U2NoZWR1bGluZ1BhcmFtc1Jlc3BvbnNlEkcKGGF1dG9zY2FsZXJfY29uZmlndXJhdGlvbhgBIAEoCzIlLm1vZGFsLmNsaWVudC5BdXRvc2NhbGVyQ29uZmlndXJhdGlvbiJwCiRGdW5jdGlvbkdldER5bmFtaWNDb25jdXJyZW5jeVJlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkSGgoSdGFyZ2V0X2NvbmN1cnJlbmN5GAIgASgNEhcKD21heF9jb25jdXJyZW5jeRgDIAEoDSI8CiVGdW5jdGlvbkdldER5bmFtaWNDb25jdXJyZW5jeVJlc3BvbnNlEhMKC2NvbmN1cnJlbmN5GAEgASgNYgZwcm90bzM", [file_modal_client_identity, file_modal_client_object, file_modal_client_parameter, file_modal_client_resources, file_modal_client_result, file_modal_client_schedule, file_modal_client_volume, file_modal_client_web]);
 
 /**
  * A terminal asked for by the client that runs a function interactively.
@@ -288,9 +288,26 @@ export type Function = Message<"modal.client.Function"> & {
   secretIds: string[];
 
   /**
+   * @generated from field: modal.client.RateLimit rate_limit = 11;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
    * @generated from field: modal.client.WebhookConfig webhook_config = 15;
    */
   webhookConfig?: WebhookConfig | undefined;
+
+  /**
+   * network file systems, of older clients
+   *
+   * @generated from field: repeated modal.client.SharedVolumeMount shared_volume_mounts = 16;
+   */
+  sharedVolumeMounts: SharedVolumeMount[];
+
+  /**
+   * @generated from field: optional string proxy_id = 17;
+   */
+  proxyId?: string | undefined;
 
   /**
    * @generated from field: modal.client.FunctionRetryPolicy retry_policy = 18;
@@ -346,6 +363,13 @@ export type Function = Message<"modal.client.Function"> & {
   webUrlInfo?: WebUrlInfo | undefined;
 
   /**
+   * which of the platform's runtimes, from the client's settings
+   *
+   * @generated from field: string runtime = 30;
+   */
+  runtime: string;
+
+  /**
    * @generated from field: string app_name = 31;
    */
   appName: string;
@@ -370,6 +394,13 @@ export type Function = Message<"modal.client.Function"> & {
   maxConcurrentInputs: number;
 
   /**
+   * where to run, from the client's settings
+   *
+   * @generated from field: string worker_id = 36;
+   */
+  workerId: string;
+
+  /**
    * @generated from field: bool is_method = 39;
    */
   isMethod: boolean;
@@ -378,6 +409,13 @@ export type Function = Message<"modal.client.Function"> & {
    * @generated from field: bool is_checkpointing_function = 40;
    */
   isCheckpointingFunction: boolean;
+
+  /**
+   * snapshot of memory after the start
+   *
+   * @generated from field: bool checkpointing_enabled = 41;
+   */
+  checkpointingEnabled: boolean;
 
   /**
    * the container compares their number with its code's
@@ -404,6 +442,11 @@ export type Function = Message<"modal.client.Function"> & {
   schedulerPlacement?: SchedulerPlacement | undefined;
 
   /**
+   * @generated from field: repeated modal.client.CloudBucketMount cloud_bucket_mounts = 51;
+   */
+  cloudBucketMounts: CloudBucketMount[];
+
+  /**
    * @generated from field: bool is_class = 53;
    */
   isClass: boolean;
@@ -428,6 +471,13 @@ export type Function = Message<"modal.client.Function"> & {
   batchLingerMs: bigint;
 
   /**
+   * a private network among the workspace's containers
+   *
+   * @generated from field: bool i6pn_enabled = 62;
+   */
+  i6pnEnabled: boolean;
+
+  /**
    * what the autoscaler aims at, below the maximum
    *
    * @generated from field: uint32 target_concurrent_inputs = 64;
@@ -435,11 +485,25 @@ export type Function = Message<"modal.client.Function"> & {
   targetConcurrentInputs: number;
 
   /**
+   * containers of a cluster
+   *
+   * @generated from field: uint32 _experimental_group_size = 67;
+   */
+  ExperimentalGroupSize: number;
+
+  /**
    * its containers may not use the platform's API
    *
    * @generated from field: bool untrusted = 68;
    */
   untrusted: boolean;
+
+  /**
+   * autoscaler_settings has it as well
+   *
+   * @generated from field: uint32 _experimental_buffer_containers = 69;
+   */
+  ExperimentalBufferContainers: number;
 
   /**
    * @generated from field: modal.client.Schedule schedule = 72;
@@ -459,6 +523,11 @@ export type Function = Message<"modal.client.Function"> & {
   methodDefinitionsSet: boolean;
 
   /**
+   * @generated from field: string cloud_provider_str = 77;
+   */
+  cloudProviderStr: string;
+
+  /**
    * @generated from field: modal.client.AutoscalerSettings autoscaler_settings = 79;
    */
   autoscalerSettings?: AutoscalerSettings | undefined;
@@ -469,11 +538,21 @@ export type Function = Message<"modal.client.Function"> & {
   functionSchema?: FunctionSchema | undefined;
 
   /**
+   * @generated from field: map<string, string> experimental_options = 81;
+   */
+  experimentalOptions: { [key: string]: string };
+
+  /**
    * the platform brings the client's dependencies too
    *
    * @generated from field: bool mount_client_dependencies = 82;
    */
   mountClientDependencies: boolean;
+
+  /**
+   * @generated from field: bool enable_gpu_snapshot = 85;
+   */
+  enableGpuSnapshot: boolean;
 
   /**
    * from start to ready
@@ -515,9 +594,23 @@ export type Function = Message<"modal.client.Function"> & {
   isServer: boolean;
 
   /**
+   * where web requests enter
+   *
+   * @generated from field: string routing_region = 93;
+   */
+  routingRegion: string;
+
+  /**
    * @generated from field: bool is_sessioned = 95;
    */
   isSessioned: boolean;
+
+  /**
+   * newer form of block_network
+   *
+   * @generated from field: optional modal.client.NetworkAccess network_access = 96;
+   */
+  networkAccess?: NetworkAccess | undefined;
 };
 
 /**
@@ -592,6 +685,142 @@ export type Function_FunctionType = (typeof Function_FunctionType)[keyof typeof 
  */
 export const Function_FunctionTypeSchema: GenEnum<Function_FunctionType> = /*@__PURE__*/
   enumDesc(file_modal_client_function, 3, 1);
+
+/**
+ * @generated from message modal.client.RateLimit
+ */
+export type RateLimit = Message<"modal.client.RateLimit"> & {
+  /**
+   * @generated from field: int32 limit = 1;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message modal.client.RateLimit.
+ * Use `create(RateLimitSchema)` to create a new message.
+ */
+export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 4);
+
+/**
+ * @generated from message modal.client.SharedVolumeMount
+ */
+export type SharedVolumeMount = Message<"modal.client.SharedVolumeMount"> & {
+  /**
+   * @generated from field: string mount_path = 1;
+   */
+  mountPath: string;
+
+  /**
+   * @generated from field: string shared_volume_id = 2;
+   */
+  sharedVolumeId: string;
+};
+
+/**
+ * Describes the message modal.client.SharedVolumeMount.
+ * Use `create(SharedVolumeMountSchema)` to create a new message.
+ */
+export const SharedVolumeMountSchema: GenMessage<SharedVolumeMount> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 5);
+
+/**
+ * @generated from message modal.client.CloudBucketMount
+ */
+export type CloudBucketMount = Message<"modal.client.CloudBucketMount"> & {
+  /**
+   * @generated from field: string bucket_name = 1;
+   */
+  bucketName: string;
+
+  /**
+   * @generated from field: string mount_path = 2;
+   */
+  mountPath: string;
+
+  /**
+   * @generated from field: string credentials_secret_id = 3;
+   */
+  credentialsSecretId: string;
+
+  /**
+   * @generated from field: bool read_only = 4;
+   */
+  readOnly: boolean;
+};
+
+/**
+ * Describes the message modal.client.CloudBucketMount.
+ * Use `create(CloudBucketMountSchema)` to create a new message.
+ */
+export const CloudBucketMountSchema: GenMessage<CloudBucketMount> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 6);
+
+/**
+ * What a container's own connections may reach.
+ *
+ * @generated from message modal.client.NetworkAccess
+ */
+export type NetworkAccess = Message<"modal.client.NetworkAccess"> & {
+  /**
+   * @generated from field: modal.client.NetworkAccess.NetworkAccessType network_access_type = 1;
+   */
+  networkAccessType: NetworkAccess_NetworkAccessType;
+
+  /**
+   * @generated from field: repeated string allowed_cidrs = 2;
+   */
+  allowedCidrs: string[];
+
+  /**
+   * @generated from field: repeated string allowed_domains = 3;
+   */
+  allowedDomains: string[];
+};
+
+/**
+ * Describes the message modal.client.NetworkAccess.
+ * Use `create(NetworkAccessSchema)` to create a new message.
+ */
+export const NetworkAccessSchema: GenMessage<NetworkAccess> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 7);
+
+/**
+ * @generated from enum modal.client.NetworkAccess.NetworkAccessType
+ */
+export const NetworkAccess_NetworkAccessType = {
+  /**
+   * @generated from enum value: UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: OPEN = 1;
+   */
+  OPEN: 1,
+
+  /**
+   * @generated from enum value: BLOCKED = 2;
+   */
+  BLOCKED: 2,
+
+  /**
+   * @generated from enum value: ALLOWLIST = 3;
+   */
+  ALLOWLIST: 3,
+} as const;
+
+/**
+ * @generated from enum modal.client.NetworkAccess.NetworkAccessType
+ */
+export type NetworkAccess_NetworkAccessType = (typeof NetworkAccess_NetworkAccessType)[keyof typeof NetworkAccess_NetworkAccessType] | UnknownEnum;
+
+/**
+ * Describes the enum modal.client.NetworkAccess.NetworkAccessType.
+ */
+export const NetworkAccess_NetworkAccessTypeSchema: GenEnum<NetworkAccess_NetworkAccessType> = /*@__PURE__*/
+  enumDesc(file_modal_client_function, 7, 0);
 
 /**
  * A function in variants, ranked by preference: one per accelerator when several are acceptable.
@@ -748,7 +977,7 @@ export type FunctionData = Message<"modal.client.FunctionData"> & {
  * Use `create(FunctionDataSchema)` to create a new message.
  */
 export const FunctionDataSchema: GenMessage<FunctionData> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 4);
+  messageDesc(file_modal_client_function, 8);
 
 /**
  * @generated from message modal.client.FunctionData.RankedFunction
@@ -772,7 +1001,7 @@ export type FunctionData_RankedFunction = Message<"modal.client.FunctionData.Ran
  * Use `create(FunctionData_RankedFunctionSchema)` to create a new message.
  */
 export const FunctionData_RankedFunctionSchema: GenMessage<FunctionData_RankedFunction> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 4, 0);
+  messageDesc(file_modal_client_function, 8, 0);
 
 /**
  * What a client must know to call a function.
@@ -883,7 +1112,7 @@ export type FunctionHandleMetadata = Message<"modal.client.FunctionHandleMetadat
  * Use `create(FunctionHandleMetadataSchema)` to create a new message.
  */
 export const FunctionHandleMetadataSchema: GenMessage<FunctionHandleMetadata> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 5);
+  messageDesc(file_modal_client_function, 9);
 
 /**
  * Asks for an id before the definition is known, so that functions can refer to each other.
@@ -944,7 +1173,7 @@ export type FunctionPrecreateRequest = Message<"modal.client.FunctionPrecreateRe
  * Use `create(FunctionPrecreateRequestSchema)` to create a new message.
  */
 export const FunctionPrecreateRequestSchema: GenMessage<FunctionPrecreateRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 6);
+  messageDesc(file_modal_client_function, 10);
 
 /**
  * @generated from message modal.client.FunctionPrecreateResponse
@@ -966,7 +1195,7 @@ export type FunctionPrecreateResponse = Message<"modal.client.FunctionPrecreateR
  * Use `create(FunctionPrecreateResponseSchema)` to create a new message.
  */
 export const FunctionPrecreateResponseSchema: GenMessage<FunctionPrecreateResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 7);
+  messageDesc(file_modal_client_function, 11);
 
 /**
  * Carries `function`, or `function_data` where there are several variants.
@@ -1007,7 +1236,7 @@ export type FunctionCreateRequest = Message<"modal.client.FunctionCreateRequest"
  * Use `create(FunctionCreateRequestSchema)` to create a new message.
  */
 export const FunctionCreateRequestSchema: GenMessage<FunctionCreateRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 8);
+  messageDesc(file_modal_client_function, 12);
 
 /**
  * @generated from message modal.client.FunctionCreateResponse
@@ -1046,7 +1275,7 @@ export type FunctionCreateResponse = Message<"modal.client.FunctionCreateRespons
  * Use `create(FunctionCreateResponseSchema)` to create a new message.
  */
 export const FunctionCreateResponseSchema: GenMessage<FunctionCreateResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 9);
+  messageDesc(file_modal_client_function, 13);
 
 /**
  * Looks up a deployed function.
@@ -1084,7 +1313,7 @@ export type FunctionGetRequest = Message<"modal.client.FunctionGetRequest"> & {
  * Use `create(FunctionGetRequestSchema)` to create a new message.
  */
 export const FunctionGetRequestSchema: GenMessage<FunctionGetRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 10);
+  messageDesc(file_modal_client_function, 14);
 
 /**
  * @generated from message modal.client.FunctionGetResponse
@@ -1116,7 +1345,7 @@ export type FunctionGetResponse = Message<"modal.client.FunctionGetResponse"> & 
  * Use `create(FunctionGetResponseSchema)` to create a new message.
  */
 export const FunctionGetResponseSchema: GenMessage<FunctionGetResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 11);
+  messageDesc(file_modal_client_function, 15);
 
 /**
  * @generated from message modal.client.FunctionGetCurrentStatsRequest
@@ -1133,7 +1362,7 @@ export type FunctionGetCurrentStatsRequest = Message<"modal.client.FunctionGetCu
  * Use `create(FunctionGetCurrentStatsRequestSchema)` to create a new message.
  */
 export const FunctionGetCurrentStatsRequestSchema: GenMessage<FunctionGetCurrentStatsRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 12);
+  messageDesc(file_modal_client_function, 16);
 
 /**
  * A function's load now.
@@ -1173,5 +1402,396 @@ export type FunctionStats = Message<"modal.client.FunctionStats"> & {
  * Use `create(FunctionStatsSchema)` to create a new message.
  */
 export const FunctionStatsSchema: GenMessage<FunctionStats> = /*@__PURE__*/
-  messageDesc(file_modal_client_function, 13);
+  messageDesc(file_modal_client_function, 17);
+
+/**
+ * Options that a variant of a function has instead of those it was defined with; what is absent stays.
+ *
+ * @generated from message modal.client.FunctionOptions
+ */
+export type FunctionOptions = Message<"modal.client.FunctionOptions"> & {
+  /**
+   * @generated from field: repeated string secret_ids = 1;
+   */
+  secretIds: string[];
+
+  /**
+   * @generated from field: repeated string mount_ids = 2;
+   */
+  mountIds: string[];
+
+  /**
+   * @generated from field: optional modal.client.Resources resources = 3;
+   */
+  resources?: Resources | undefined;
+
+  /**
+   * @generated from field: optional modal.client.FunctionRetryPolicy retry_policy = 4;
+   */
+  retryPolicy?: FunctionRetryPolicy | undefined;
+
+  /**
+   * @generated from field: optional uint32 concurrency_limit = 5;
+   */
+  concurrencyLimit?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 timeout_secs = 6;
+   */
+  timeoutSecs?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 task_idle_timeout_secs = 7;
+   */
+  taskIdleTimeoutSecs?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 warm_pool_size = 8;
+   */
+  warmPoolSize?: number | undefined;
+
+  /**
+   * @generated from field: repeated modal.client.VolumeMount volume_mounts = 9;
+   */
+  volumeMounts: VolumeMount[];
+
+  /**
+   * @generated from field: optional uint32 target_concurrent_inputs = 10;
+   */
+  targetConcurrentInputs?: number | undefined;
+
+  /**
+   * the list above holds, even when it is empty
+   *
+   * @generated from field: bool replace_volume_mounts = 11;
+   */
+  replaceVolumeMounts: boolean;
+
+  /**
+   * the same
+   *
+   * @generated from field: bool replace_secret_ids = 12;
+   */
+  replaceSecretIds: boolean;
+
+  /**
+   * @generated from field: optional uint32 buffer_containers = 13;
+   */
+  bufferContainers?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 max_concurrent_inputs = 14;
+   */
+  maxConcurrentInputs?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 batch_max_size = 15;
+   */
+  batchMaxSize?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 batch_linger_ms = 16;
+   */
+  batchLingerMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional modal.client.SchedulerPlacement scheduler_placement = 17;
+   */
+  schedulerPlacement?: SchedulerPlacement | undefined;
+
+  /**
+   * @generated from field: optional string cloud_provider_str = 18;
+   */
+  cloudProviderStr?: string | undefined;
+
+  /**
+   * @generated from field: bool replace_cloud_bucket_mounts = 19;
+   */
+  replaceCloudBucketMounts: boolean;
+
+  /**
+   * @generated from field: optional int32 pinned_app_version = 21;
+   */
+  pinnedAppVersion?: number | undefined;
+
+  /**
+   * @generated from field: optional string routing_region = 22;
+   */
+  routingRegion?: string | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionOptions.
+ * Use `create(FunctionOptionsSchema)` to create a new message.
+ */
+export const FunctionOptionsSchema: GenMessage<FunctionOptions> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 18);
+
+/**
+ * A variant of a function: a class with arguments, other options, or both. The same request gives the same variant.
+ *
+ * @generated from message modal.client.FunctionBindParamsRequest
+ */
+export type FunctionBindParamsRequest = Message<"modal.client.FunctionBindParamsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * opaque
+   *
+   * @generated from field: bytes serialized_params = 2;
+   */
+  serializedParams: Uint8Array;
+
+  /**
+   * @generated from field: modal.client.FunctionOptions function_options = 3;
+   */
+  functionOptions?: FunctionOptions | undefined;
+
+  /**
+   * @generated from field: string environment_name = 4;
+   */
+  environmentName: string;
+
+  /**
+   * @generated from field: string auth_secret = 5;
+   */
+  authSecret: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionBindParamsRequest.
+ * Use `create(FunctionBindParamsRequestSchema)` to create a new message.
+ */
+export const FunctionBindParamsRequestSchema: GenMessage<FunctionBindParamsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 19);
+
+/**
+ * @generated from message modal.client.FunctionBindParamsResponse
+ */
+export type FunctionBindParamsResponse = Message<"modal.client.FunctionBindParamsResponse"> & {
+  /**
+   * @generated from field: string bound_function_id = 1;
+   */
+  boundFunctionId: string;
+
+  /**
+   * @generated from field: modal.client.FunctionHandleMetadata handle_metadata = 2;
+   */
+  handleMetadata?: FunctionHandleMetadata | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionBindParamsResponse.
+ * Use `create(FunctionBindParamsResponseSchema)` to create a new message.
+ */
+export const FunctionBindParamsResponseSchema: GenMessage<FunctionBindParamsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 20);
+
+/**
+ * @generated from message modal.client.FunctionGetByIdRequest
+ */
+export type FunctionGetByIdRequest = Message<"modal.client.FunctionGetByIdRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetByIdRequest.
+ * Use `create(FunctionGetByIdRequestSchema)` to create a new message.
+ */
+export const FunctionGetByIdRequestSchema: GenMessage<FunctionGetByIdRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 21);
+
+/**
+ * @generated from message modal.client.FunctionGetByIdResponse
+ */
+export type FunctionGetByIdResponse = Message<"modal.client.FunctionGetByIdResponse"> & {
+  /**
+   * @generated from field: modal.client.FunctionData function = 1;
+   */
+  function?: FunctionData | undefined;
+
+  /**
+   * @generated from field: modal.client.FunctionHandleMetadata handle_metadata = 2;
+   */
+  handleMetadata?: FunctionHandleMetadata | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetByIdResponse.
+ * Use `create(FunctionGetByIdResponseSchema)` to create a new message.
+ */
+export const FunctionGetByIdResponseSchema: GenMessage<FunctionGetByIdResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 22);
+
+/**
+ * @generated from message modal.client.FunctionUpdateSchedulingParamsRequest
+ */
+export type FunctionUpdateSchedulingParamsRequest = Message<"modal.client.FunctionUpdateSchedulingParamsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * older clients
+   *
+   * @generated from field: uint32 warm_pool_size_override = 2;
+   */
+  warmPoolSizeOverride: number;
+
+  /**
+   * those that are set
+   *
+   * @generated from field: modal.client.AutoscalerSettings settings = 3;
+   */
+  settings?: AutoscalerSettings | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionUpdateSchedulingParamsRequest.
+ * Use `create(FunctionUpdateSchedulingParamsRequestSchema)` to create a new message.
+ */
+export const FunctionUpdateSchedulingParamsRequestSchema: GenMessage<FunctionUpdateSchedulingParamsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 23);
+
+/**
+ * @generated from message modal.client.FunctionUpdateSchedulingParamsResponse
+ */
+export type FunctionUpdateSchedulingParamsResponse = Message<"modal.client.FunctionUpdateSchedulingParamsResponse"> & {
+  /**
+   * @generated from field: modal.client.AutoscalerSettings current_settings = 1;
+   */
+  currentSettings?: AutoscalerSettings | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionUpdateSchedulingParamsResponse.
+ * Use `create(FunctionUpdateSchedulingParamsResponseSchema)` to create a new message.
+ */
+export const FunctionUpdateSchedulingParamsResponseSchema: GenMessage<FunctionUpdateSchedulingParamsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 24);
+
+/**
+ * @generated from message modal.client.FunctionGetSchedulingParamsRequest
+ */
+export type FunctionGetSchedulingParamsRequest = Message<"modal.client.FunctionGetSchedulingParamsRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetSchedulingParamsRequest.
+ * Use `create(FunctionGetSchedulingParamsRequestSchema)` to create a new message.
+ */
+export const FunctionGetSchedulingParamsRequestSchema: GenMessage<FunctionGetSchedulingParamsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 25);
+
+/**
+ * Where a function's scaling comes from: its definition, and what has been changed since.
+ *
+ * @generated from message modal.client.AutoscalerConfiguration
+ */
+export type AutoscalerConfiguration = Message<"modal.client.AutoscalerConfiguration"> & {
+  /**
+   * what holds
+   *
+   * @generated from field: modal.client.AutoscalerSettings settings = 1;
+   */
+  settings?: AutoscalerSettings | undefined;
+
+  /**
+   * @generated from field: modal.client.AutoscalerSettings default_settings = 3;
+   */
+  defaultSettings?: AutoscalerSettings | undefined;
+
+  /**
+   * as defined
+   *
+   * @generated from field: modal.client.AutoscalerSettings static_settings = 4;
+   */
+  staticSettings?: AutoscalerSettings | undefined;
+
+  /**
+   * @generated from field: modal.client.AutoscalerSettings override_settings = 5;
+   */
+  overrideSettings?: AutoscalerSettings | undefined;
+};
+
+/**
+ * Describes the message modal.client.AutoscalerConfiguration.
+ * Use `create(AutoscalerConfigurationSchema)` to create a new message.
+ */
+export const AutoscalerConfigurationSchema: GenMessage<AutoscalerConfiguration> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 26);
+
+/**
+ * @generated from message modal.client.FunctionGetSchedulingParamsResponse
+ */
+export type FunctionGetSchedulingParamsResponse = Message<"modal.client.FunctionGetSchedulingParamsResponse"> & {
+  /**
+   * @generated from field: modal.client.AutoscalerConfiguration autoscaler_configuration = 1;
+   */
+  autoscalerConfiguration?: AutoscalerConfiguration | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetSchedulingParamsResponse.
+ * Use `create(FunctionGetSchedulingParamsResponseSchema)` to create a new message.
+ */
+export const FunctionGetSchedulingParamsResponseSchema: GenMessage<FunctionGetSchedulingParamsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 27);
+
+/**
+ * How many inputs a container of the function should run now, between its target and its maximum.
+ *
+ * @generated from message modal.client.FunctionGetDynamicConcurrencyRequest
+ */
+export type FunctionGetDynamicConcurrencyRequest = Message<"modal.client.FunctionGetDynamicConcurrencyRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: uint32 target_concurrency = 2;
+   */
+  targetConcurrency: number;
+
+  /**
+   * @generated from field: uint32 max_concurrency = 3;
+   */
+  maxConcurrency: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetDynamicConcurrencyRequest.
+ * Use `create(FunctionGetDynamicConcurrencyRequestSchema)` to create a new message.
+ */
+export const FunctionGetDynamicConcurrencyRequestSchema: GenMessage<FunctionGetDynamicConcurrencyRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 28);
+
+/**
+ * @generated from message modal.client.FunctionGetDynamicConcurrencyResponse
+ */
+export type FunctionGetDynamicConcurrencyResponse = Message<"modal.client.FunctionGetDynamicConcurrencyResponse"> & {
+  /**
+   * @generated from field: uint32 concurrency = 1;
+   */
+  concurrency: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionGetDynamicConcurrencyResponse.
+ * Use `create(FunctionGetDynamicConcurrencyResponseSchema)` to create a new message.
+ */
+export const FunctionGetDynamicConcurrencyResponseSchema: GenMessage<FunctionGetDynamicConcurrencyResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_function, 29);
 

@@ -1,0 +1,81 @@
+/** Asks a running platform, with the token of one of the clients' profiles. */
+import {
+  type DescMethodUnary,
+  type DescMessage,
+  type MessageInitShape,
+  type MessageShape,
+  create,
+  fromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { PlatformError } from "@lydian/kit";
+
+import { type Profile, readProfile } from "./identity.ts";
+import { layoutOf } from "./paths.ts";
+
+/** A platform that does not answer sooner is taken for one that is not there, in milliseconds. */
+const patienceMs = 30_000;
+
+export class PlatformClient implements Disposable {
+  readonly #client: Client;
+  readonly #profile: Profile;
+
+  constructor(profile: Profile) {
+    const url = new URL(profile.serverUrl);
+    const isPlain = url.protocol === "http:";
+    const port = url.port === "" ? (isPlain ? "80" : "443") : url.port;
+    this.#profile = profile;
+    this.#client = new Client(
+      `${url.hostname}:${port}`,
+      isPlain ? credentials.createInsecure() : credentials.createSsl(),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+
+  /** One request; what the platform refuses comes as a PlatformError with its own words. */
+  ask<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+  ): Promise<MessageShape<O>> {
+    const metadata = new Metadata();
+    metadata.set("x-modal-token-id", this.#profile.tokenId);
+    metadata.set("x-modal-token-secret", this.#profile.tokenSecret);
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        `/${method.parent.typeName}/${method.name}`,
+        (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
+        (bytes) => fromBinary(method.output, bytes),
+        create(method.input, request),
+        metadata,
+        { deadline: Date.now() + patienceMs },
+        (error, reply) => (error === null && reply !== undefined ? resolve(reply) : reject(this.#readable(error))),
+      );
+    });
+  }
+
+  #readable(error: ServiceError | null): Error {
+    if (error === null) return new Error("the platform sent neither a reply nor an error");
+    if (error.code !== status.UNAVAILABLE && error.code !== status.DEADLINE_EXCEEDED) {
+      return new PlatformError(error.details.replace(/\.$/, ""), { cause: error });
+    }
+    return new PlatformError(`the platform at ${this.#profile.serverUrl} does not answer`, {
+      hint: "start it with `lydian up`, or name another one's folder with --data",
+      cause: error,
+    });
+  }
+}
+
+/** The one in the file that MODAL_CONFIG_PATH names, unless a data folder is named; else the data folder's own. */
+export async function findProfile(data: string | undefined, env: NodeJS.ProcessEnv): Promise<Profile> {
+  const layout = layoutOf(data, env);
+  const file = data === undefined && env["MODAL_CONFIG_PATH"] ? env["MODAL_CONFIG_PATH"] : layout.profile;
+  const profile = await readProfile(file);
+  if (profile !== undefined) return profile;
+  throw new PlatformError(`there is no platform: ${file} does not exist`, {
+    hint: "start one with `lydian up`, or name its folder with --data",
+  });
+}

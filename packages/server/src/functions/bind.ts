@@ -1,0 +1,77 @@
+/** Variants of a function: a class with arguments, or other options; each with a pool of containers of its own. */
+import { createHash } from "node:crypto";
+
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type FunctionOptions, FunctionOptionsSchema } from "@lydian/contract";
+
+import { livingApp } from "../apps/create.ts";
+import type { Context } from "../domain/context.ts";
+import type { Binding, FunctionRecord } from "../domain/function.ts";
+import type { Tx } from "../domain/store.ts";
+import { fail } from "../errors.ts";
+import { decodeDefinition, encodeDefinition } from "./handle.ts";
+import { withOptions } from "./options.ts";
+import { functionPolicy, gpusOf } from "./policy.ts";
+
+export interface BindRequest {
+  functionId: string;
+  /** Opaque; empty for a class without arguments. */
+  parameters: Uint8Array;
+  options: FunctionOptions | undefined;
+}
+
+/** As the clients' documentation has it. */
+const mostParameterBytes = 16 * 1024;
+
+/** The same request gives the same variant, which follows its base when that is defined anew. */
+export async function bindFunction(tx: Tx, request: BindRequest, context: Context): Promise<FunctionRecord> {
+  const { parameters } = request;
+  if (parameters.length > mostParameterBytes) {
+    throw fail("invalidArgument", `A class's arguments take ${parameters.length} bytes, and 16 KiB is the most.`);
+  }
+  const base = await tx.functions.get(request.functionId);
+  if (base === undefined || base.definition.length === 0) {
+    throw fail("notFound", `Function ${request.functionId} does not exist.`);
+  }
+  await livingApp(tx, base.appId);
+  const options = request.options ? toBinary(FunctionOptionsSchema, request.options) : new Uint8Array();
+  const key = bindingKey(base.id, parameters, options);
+  const existing = await tx.functions.bound(key);
+  if (existing !== undefined) return existing;
+  const variant = variantOf(base, {
+    id: context.newId("fu"),
+    createdAt: context.now,
+    binding: { baseId: base.id, key, parameters, options },
+  });
+  await tx.functions.put(variant);
+  return variant;
+}
+
+/** After its base was defined anew. */
+export async function rebindVariants(tx: Tx, base: FunctionRecord): Promise<void> {
+  for (const { id, createdAt, binding } of await tx.functions.variants(base.id)) {
+    if (binding === undefined) continue;
+    const variant = variantOf(base, { id, createdAt, binding });
+    await tx.functions.put(variant);
+    await rebindVariants(tx, variant);
+  }
+}
+
+function variantOf(
+  base: FunctionRecord,
+  own: Pick<FunctionRecord, "id" | "createdAt"> & { binding: Binding },
+): FunctionRecord {
+  const { options: bytes } = own.binding;
+  const options = bytes.length === 0 ? undefined : fromBinary(FunctionOptionsSchema, bytes);
+  const defined = decodeDefinition(base);
+  const definition = options === undefined ? defined : withOptions(defined, options);
+  // A choice of accelerators stands beside the definition.
+  const gpus = options?.resources === undefined ? base.policy.needs.gpus : gpusOf([definition]);
+  const policy = functionPolicy(definition, "variant", gpus);
+  return { ...base, ...own, definition: encodeDefinition(definition), policy };
+}
+
+function bindingKey(baseId: string, parameters: Uint8Array, options: Uint8Array): string {
+  const lengths = `${baseId}\0${parameters.length}\0`;
+  return createHash("sha256").update(lengths).update(parameters).update(options).digest("hex");
+}

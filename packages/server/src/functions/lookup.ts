@@ -1,0 +1,41 @@
+/** Finds functions and classes of deployed apps by their names. */
+import { deployedApp } from "../apps/create.ts";
+import type { FunctionRecord } from "../domain/function.ts";
+import type { Tx } from "../domain/store.ts";
+import { fail } from "../errors.ts";
+
+export interface Name {
+  app: string;
+  environment: string;
+  /** Such as `hello`, `Model` or `Model.*`. */
+  tag: string;
+}
+
+/** `whenClass` is thrown when the tag is a class's. */
+export async function findFunction(tx: Tx, name: Name, whenClass: (message: string) => Error): Promise<FunctionRecord> {
+  const app = await deployedApp(tx, name.environment, name.app);
+  const { functionIds, classIds } = app.layout;
+  const record = await tx.functions.get(functionIds[name.tag] ?? "");
+  if (record !== undefined) return record;
+  if (classIds[name.tag] !== undefined) throw whenClass(`"${name.tag}" of app "${name.app}" is a class.`);
+  throw notThere(
+    "function",
+    name,
+    Object.keys(functionIds).filter((tag) => !tag.endsWith(".*")),
+  );
+}
+
+/** The class's id, and the function that holds its methods. */
+export async function findClass(tx: Tx, name: Name): Promise<{ id: string; record: FunctionRecord }> {
+  const app = await deployedApp(tx, name.environment, name.app);
+  const { functionIds, classIds } = app.layout;
+  const id = classIds[name.tag];
+  const record = await tx.functions.get(functionIds[`${name.tag}.*`] ?? "");
+  if (id === undefined || record === undefined) throw notThere("class", name, Object.keys(classIds));
+  return { id, record };
+}
+
+function notThere(kind: string, { app, tag }: Name, known: readonly string[]): Error {
+  const hint = known.length === 0 ? {} : { hint: `There are: ${known.toSorted().join(", ")}` };
+  return fail("notFound", `App "${app}" has no ${kind} "${tag}".`, hint);
+}

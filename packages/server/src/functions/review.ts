@@ -1,0 +1,151 @@
+/**
+ * What a definition asks for that it does not get here: refused where code would not run as meant, accepted with a warning
+ * where it runs all the same. Nothing is ignored in silence.
+ */
+import { isIPv4, isIPv6 } from "node:net";
+
+import type { Function } from "@lydian/contract";
+
+import { type FailOptions, fail } from "../errors.ts";
+
+interface Rule {
+  /** The wire's field that asks for it. */
+  field: keyof Function;
+  asks(definition: Function): boolean;
+  /** Completes "Function "f" asks for …". */
+  what: string;
+}
+
+interface Refusal extends Rule {
+  hint?: string;
+}
+
+interface Concession extends Rule {
+  /** A sentence: what happens instead. */
+  instead: string;
+}
+
+const given =
+  (field: keyof Function) =>
+  (definition: Function): boolean => {
+    const value = definition[field];
+    return Array.isArray(value)
+      ? value.length > 0
+      : value !== undefined && value !== "" && value !== 0 && value !== false;
+  };
+
+export const refusals: readonly Refusal[] = [
+  { field: "secretIds", asks: given("secretIds"), what: "secrets" },
+  { field: "volumeMounts", asks: given("volumeMounts"), what: "volumes" },
+  { field: "cloudBucketMounts", asks: given("cloudBucketMounts"), what: "a cloud bucket" },
+  {
+    field: "sharedVolumeMounts",
+    asks: given("sharedVolumeMounts"),
+    what: "a network file system",
+    hint: "Use a volume instead",
+  },
+  { field: "webhookConfig", asks: ({ webhookConfig }) => (webhookConfig?.type ?? 0) !== 0, what: "a web endpoint" },
+  { field: "isServer", asks: given("isServer"), what: "a server" },
+  { field: "schedule", asks: given("schedule"), what: "a schedule" },
+  {
+    field: "ExperimentalGroupSize",
+    asks: ({ ExperimentalGroupSize: size }) => size > 1,
+    what: "a cluster of containers",
+  },
+  {
+    field: "networkAccess",
+    asks: ({ networkAccess }) => (networkAccess?.allowedDomains.length ?? 0) > 0,
+    what: "a network that is open to domains by name",
+    hint: "Allow their addresses by CIDR instead",
+  },
+  {
+    field: "networkAccess",
+    asks: ({ networkAccess }) => networkAccess?.allowedCidrs.some((cidr) => !isNetwork(cidr)) === true,
+    what: "a network that is open to addresses that are none",
+    hint: "Write them as in 10.1.0.0/16",
+  },
+];
+
+function isNetwork(text: string): boolean {
+  const [address = "", bits = "", ...rest] = text.split("/");
+  const most = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  return rest.length === 0 && /^\d{0,3}$/.test(bits) && Number(bits) <= most;
+}
+
+export const concessions: readonly Concession[] = [
+  {
+    field: "checkpointingEnabled",
+    asks: given("checkpointingEnabled"),
+    what: "memory snapshots",
+    instead: "Its containers start in the usual way, and hooks with snap=True run at each start.",
+  },
+  {
+    field: "enableGpuSnapshot",
+    asks: given("enableGpuSnapshot"),
+    what: "snapshots of GPU memory",
+    instead: "Its containers start in the usual way.",
+  },
+  {
+    field: "schedulerPlacement",
+    asks: ({ schedulerPlacement }) => schedulerPlacement?.nonpreemptible === true,
+    what: "containers that are not preempted",
+    instead: "No container is preempted here.",
+  },
+  {
+    field: "proxyId",
+    asks: given("proxyId"),
+    what: "a proxy",
+    instead: "Its connections go out from the worker's own address.",
+  },
+  {
+    field: "i6pnEnabled",
+    asks: given("i6pnEnabled"),
+    what: "a private network between containers",
+    instead: "Its containers cannot reach each other.",
+  },
+  {
+    field: "rateLimit",
+    asks: ({ rateLimit }) => (rateLimit?.limit ?? 0) > 0,
+    what: "a rate limit",
+    instead: "Inputs are started as soon as a container is free.",
+  },
+  {
+    field: "routingRegion",
+    asks: given("routingRegion"),
+    what: "requests that enter in a region",
+    instead: "They enter where the server is.",
+  },
+  {
+    field: "resources",
+    asks: ({ resources }) => resources?.rdma === true,
+    what: "RDMA",
+    instead: "Its containers have the usual network.",
+  },
+  {
+    field: "runtime",
+    asks: given("runtime"),
+    what: "a runtime of its own",
+    instead: "It runs in the runtime that the worker was started with.",
+  },
+  { field: "workerId", asks: given("workerId"), what: "a certain worker", instead: "The platform chooses the worker." },
+  {
+    field: "experimentalOptions",
+    asks: ({ experimentalOptions }) => Object.keys(experimentalOptions).length > 0,
+    what: "experimental options",
+    instead: "They have no meaning here.",
+  },
+];
+
+/** Throws at what is refused; answers a warning for each concession. */
+export function reviewDefinition(definition: Function): string[] {
+  const { functionName: name } = definition;
+  const refusal = refusals.find(({ asks }) => asks(definition));
+  if (refusal !== undefined) {
+    const options: FailOptions = refusal.hint === undefined ? {} : { hint: refusal.hint };
+    const sentence = `Function "${name}" asks for ${refusal.what}, which this version of Lydian does not have.`;
+    throw fail("unimplemented", sentence, options);
+  }
+  return concessions
+    .filter(({ asks }) => asks(definition))
+    .map(({ what, instead }) => `Function "${name}" asks for ${what}, which Lydian does not have. ${instead}`);
+}

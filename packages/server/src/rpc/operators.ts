@@ -1,0 +1,26 @@
+/** What the operator's command asks about calls. */
+import { operator } from "@lydian/contract";
+
+import { cancelCall } from "../calls/cancel.ts";
+import { inspectCall, listCalls } from "../calls/report.ts";
+import { retryCall } from "../calls/retry.ts";
+import { type Rpcs, user } from "./adapter-access.ts";
+import { type Platform, contextOf, once } from "./platform.ts";
+
+export function operatorRpcs(platform: Platform): Rpcs<typeof operator.Operators> {
+  const { store } = platform;
+  return {
+    listCalls: user(async (request) => ({ calls: await store.read((tx) => listCalls(tx, request)) })),
+    inspectCall: user((request) => store.read((tx) => inspectCall(tx, request))),
+    cancelCall: user(async ({ callId, endContainers }) => {
+      await store.write((tx) => cancelCall(tx, { callId, endContainers }, contextOf(platform)));
+      return {};
+    }),
+    retryCall: user(({ callId }, call) =>
+      once(platform, call, operator.RetryCallResponseSchema, async (tx, context) => {
+        const { id, inputs } = await retryCall(tx, callId, platform.config.limits, context);
+        return { callId: id, inputs };
+      }),
+    ),
+  };
+}

@@ -1,0 +1,51 @@
+/** Functions whose inputs wait because no worker has room for a container of theirs: each is told once. */
+import type { Container } from "../domain/container.ts";
+import type { Needs } from "../domain/worker.ts";
+
+/** How long it takes before a word is said, in milliseconds: mostly something ends meanwhile. */
+export const toldAfterMs = 5_000;
+
+export interface Wanting extends Needs {
+  functionId: string;
+  appId: string;
+}
+
+export class Shortage {
+  readonly #waiting = new Map<string, { since: number; told: boolean }>();
+
+  /**
+   * `unplaced` is what no worker has room for now; a function that has a container makes do with it. Answers those that
+   * are to be told, and when to look again.
+   */
+  look(
+    unplaced: readonly Wanting[],
+    containers: readonly Container[],
+    now: number,
+  ): { tell: Wanting[]; lookAgainAt: number | undefined } {
+    const served = new Set(containers.map(({ functionId }) => functionId as string));
+    const waiting = new Map(unplaced.map((wanting) => [wanting.functionId, wanting]));
+    for (const id of served) waiting.delete(id);
+    for (const id of this.#waiting.keys()) if (!waiting.has(id)) this.#waiting.delete(id);
+    const tell: Wanting[] = [];
+    let lookAgainAt: number | undefined;
+    for (const [id, wanting] of waiting) {
+      const known = this.#waiting.get(id) ?? { since: now, told: false };
+      this.#waiting.set(id, known);
+      if (known.told) continue;
+      const at = known.since + toldAfterMs;
+      if (at > now) lookAgainAt = Math.min(at, lookAgainAt ?? at);
+      else {
+        known.told = true;
+        tell.push(wanting);
+      }
+    }
+    return { tell, lookAgainAt };
+  }
+}
+
+/** For the app's log. */
+export function shortageLine({ milliCpu, memoryMib, gpus }: Needs): string {
+  const accelerators = gpus.map(({ kind, count }) => `${count} ${kind}`).join(" or ");
+  const needs = [`${milliCpu / 1000} cores`, `${memoryMib} MiB of memory`, ...(accelerators ? [accelerators] : [])];
+  return `Inputs wait for a container that needs ${needs.join(", ")}: no worker has that free now.\n`;
+}
