@@ -7,7 +7,7 @@ import { drain } from "../../src/containers/begin.ts";
 import { inputsBell } from "../../src/domain/bells.ts";
 import type { ContainerState } from "../../src/domain/container.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
-import { plantCall, plantContainer, plantFunction } from "../support/rows.ts";
+import { claimRequest, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
 
 const nothing: ReadonlySet<string> = new Set();
 
@@ -27,7 +27,7 @@ async function scene(test: TestStore, calls: number, states: readonly ContainerS
 }
 
 const claim = (test: TestStore, containerId = "", atMost = 1, received = nothing): Promise<Claim> =>
-  test.does((tx, context) => claimInputs(tx, { containerId, atMost, received }, context));
+  test.does((tx, context) => claimInputs(tx, claimRequest(containerId, { atMost, received }), context));
 
 const ids = (claim: Claim): string[] => (claim.kind === "inputs" ? claim.inputs.map(({ id }) => id) : [claim.kind]);
 

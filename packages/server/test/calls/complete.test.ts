@@ -6,12 +6,12 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { GenericResultSchema, GenericResult_GenericStatus as Status } from "@lydian/contract";
 
 import { claimInputs } from "../../src/calls/claim.ts";
-import { completeInputs, failInputs } from "../../src/calls/complete.ts";
+import { completeInputs, failUnfinished } from "../../src/calls/complete.ts";
 import { failureResult } from "../../src/calls/result.ts";
 import { endContainer } from "../../src/containers/end.ts";
 import { callBell } from "../../src/domain/bells.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
-import { plantCall, plantContainer, plantFunction, success } from "../support/rows.ts";
+import { claimRequest, completion, plantCall, plantContainer, plantFunction, success } from "../support/rows.ts";
 
 /** A call whose input a container holds, and another container. */
 async function scene(test: TestStore) {
@@ -20,14 +20,14 @@ async function scene(test: TestStore) {
     const { callId, inputId } = await plantCall(tx, of, context);
     const { id: holder } = await plantContainer(tx, of, context);
     const { id: other } = await plantContainer(tx, of, context);
-    await claimInputs(tx, { containerId: holder, atMost: 1, received: new Set() }, context);
+    await claimInputs(tx, claimRequest(holder), context);
     return { of, callId, inputId, holder, other };
   });
 }
 
-const complete = (test: TestStore, containerId: string, inputId: string, value: string): Promise<string[]> =>
+const complete = (test: TestStore, containerId: string, inputId: string, value: string, attempt = 1) =>
   test.does((tx, context) =>
-    completeInputs(tx, containerId, [{ inputId, result: success(value), startedAt: undefined }], context),
+    completeInputs(tx, containerId, [completion(inputId, { attempt, result: success(value) })], context),
   );
 
 const outputs = (test: TestStore, callId: string) => test.store.read((tx) => tx.outputs.after(callId, 0, 10));
@@ -85,9 +85,9 @@ describe("an output of a container", () => {
     await test.does((tx, context) => endContainer(tx, holder, { reason: "lost" }, context));
     await complete(test, holder, inputId, "late");
     assert.deepEqual(await outputs(test, callId), []);
-    await test.does((tx, context) => claimInputs(tx, { containerId: other, atMost: 1, received: new Set() }, context));
+    await test.does((tx, context) => claimInputs(tx, claimRequest(other), context));
     await complete(test, holder, inputId, "late");
-    await complete(test, other, inputId, "right");
+    await complete(test, other, inputId, "right", 2);
     assert.deepEqual(
       (await outputs(test, callId)).map(({ result }) => result),
       [success("right").bytes],
@@ -110,7 +110,7 @@ describe("an output of a container also", () => {
     const { of, inputId, holder } = await scene(test);
     await test.does(async (tx, context) => {
       await plantCall(tx, of, context);
-      await claimInputs(tx, { containerId: holder, atMost: 1, received: new Set([inputId]) }, context);
+      await claimInputs(tx, claimRequest(holder, { received: new Set([inputId]) }), context);
     });
     await test.clock.advance(1_000);
     await complete(test, holder, inputId, "value");
@@ -126,7 +126,7 @@ describe("a failure that the platform decides", () => {
     const second = await test.does(async (tx, context) => {
       const made = await plantCall(tx, of, context);
       const failure = { status: "terminated", message: "The app was stopped." } as const;
-      await failInputs(tx, await tx.inputs.unfinished(of.id), failure, context);
+      await failUnfinished(tx, { functionId: of.id }, failure, context);
       return made;
     });
     for (const id of [callId, second.callId]) {

@@ -6,9 +6,9 @@ import { addInputs, submitCall } from "../../src/calls/submit.ts";
 import { demandBell, inputsBell } from "../../src/domain/bells.ts";
 import { isFail } from "../../src/errors.ts";
 import { countRings, testStore } from "../support/open-store.ts";
-import { payload, plantCall, plantFunction } from "../support/rows.ts";
+import { limits, payload, plantCall, plantFunction, submission } from "../support/rows.ts";
 
-const inputs = [{ index: 0, payload: payload("a") }];
+const inputs = [{ index: 0, payload: payload("a"), method: "" }];
 
 test("a unary call is closed from the start, and its input waits", async () => {
   await using test = await testStore();
@@ -30,10 +30,8 @@ test("it wakes as many containers as it brings inputs, and the scheduler", async
   const scheduler = countRings(test.bells, demandBell);
   const containers = Array.from({ length: 3 }, () => countRings(test.bells, inputsBell(of.id)));
   await test.clock.settle();
-  const two = [0, 1].map((index) => ({ index, payload: payload("x") }));
-  await test.does((tx, context) =>
-    submitCall(tx, { functionId: of.id, shape: "map", invocation: "sync", inputs: two }, context),
-  );
+  const two = [0, 1].map((index) => ({ index, payload: payload("x"), method: "" }));
+  await test.does((tx, context) => submitCall(tx, submission(of, { shape: "map", inputs: two }), limits, context));
   await test.clock.settle();
   assert.deepEqual([scheduler.count, ...containers.map(({ count }) => count)], [1, 1, 1, 0]);
   for (const each of [scheduler, ...containers]) await each.stop();
@@ -43,9 +41,8 @@ test("a unary call that brings no input takes it later, and then no other", asyn
   await using test = await testStore();
   const [before, after] = await test.does(async (tx, context) => {
     const of = await plantFunction(tx, context);
-    const submission = { functionId: of.id, shape: "unary", invocation: "sync", inputs: [] } as const;
-    const { call } = await submitCall(tx, submission, context);
-    await addInputs(tx, call, inputs, context);
+    const { call } = await submitCall(tx, submission(of), limits, context);
+    await addInputs(tx, call, inputs, limits, context);
     return [call.state, (await tx.calls.get(call.id))?.state];
   });
   assert.deepEqual([before, after], ["open", "closed"]);
@@ -55,9 +52,8 @@ test("a map stays open for more inputs", async () => {
   await using test = await testStore();
   const call = await test.does(async (tx, context) => {
     const of = await plantFunction(tx, context);
-    const submission = { functionId: of.id, shape: "map", invocation: "sync", inputs } as const;
-    const { call } = await submitCall(tx, submission, context);
-    await addInputs(tx, call, [{ index: 1, payload: payload("b") }], context);
+    const { call } = await submitCall(tx, submission(of, { shape: "map", inputs }), limits, context);
+    await addInputs(tx, call, [{ index: 1, payload: payload("b"), method: "" }], limits, context);
     return await tx.calls.get(call.id);
   });
   assert.deepEqual([call?.state, call?.inputs, call?.unfinished], ["open", 2, 2]);
@@ -66,7 +62,7 @@ test("a map stays open for more inputs", async () => {
 test("calls of what does not exist, is not defined yet or has stopped are refused", async () => {
   await using test = await testStore();
   const submit = (functionId: string) =>
-    test.does((tx, context) => submitCall(tx, { functionId, shape: "unary", invocation: "sync", inputs }, context));
+    test.does((tx, context) => submitCall(tx, submission({ id: functionId }, { inputs }), limits, context));
   await assert.rejects(submit("fu-none"), (error) => isFail(error, "notFound"));
   const stopped = await test.does((tx, context) => plantFunction(tx, context, { state: "stopping" }));
   await assert.rejects(submit(stopped.id), /has stopped/);
@@ -82,14 +78,13 @@ test("a call whose app has stopped takes no more inputs: nothing would ever answ
   await using test = await testStore();
   const call = await test.does(async (tx, context) => {
     const of = await plantFunction(tx, context);
-    const submission = { functionId: of.id, shape: "map", invocation: "sync", inputs: [] } as const;
-    const { call } = await submitCall(tx, submission, context);
+    const { call } = await submitCall(tx, submission(of, { shape: "map" }), limits, context);
     const app = await tx.apps.get(of.appId);
     if (app !== undefined) await tx.apps.update({ ...app, state: "stopping" });
     return call;
   });
   await assert.rejects(
-    test.does((tx, context) => addInputs(tx, call, inputs, context)),
+    test.does((tx, context) => addInputs(tx, call, inputs, limits, context)),
     /has stopped/,
   );
 });

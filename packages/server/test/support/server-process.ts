@@ -18,6 +18,7 @@ import { Bells, type Clock, type NewId, silentLogger } from "@lydian/kit";
 import type { ManualClock, OpenSession } from "@lydian/testkit";
 
 import { Presence } from "../../src/apps/presence.ts";
+import { Alarms } from "../../src/calls/alarms.ts";
 import { Deliveries } from "../../src/calls/deliveries.ts";
 import { Reaper } from "../../src/calls/reap.ts";
 import { Timeouts } from "../../src/calls/timeouts.ts";
@@ -35,6 +36,7 @@ import { functionRpcs } from "../../src/rpc/functions.ts";
 import { imageRpcs } from "../../src/rpc/images.ts";
 import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
+import { scalingRpcs } from "../../src/rpc/scaling.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
@@ -70,7 +72,13 @@ export class ServerProcess {
   readonly #disk: Store;
   readonly #bells = new Bells();
   readonly #rpcs: ReadonlyMap<string, BoundRpc>;
-  readonly #parts: { presence: Presence; sessions: WorkerSessions; scheduler: Scheduler; reaper: Reaper };
+  readonly #parts: {
+    presence: Presence;
+    sessions: WorkerSessions;
+    alarms: Alarms;
+    scheduler: Scheduler;
+    reaper: Reaper;
+  };
   readonly #platform: Platform;
 
   private constructor(config: ServerConfig, content: ContentStore, clock: ManualClock, newId: NewId) {
@@ -93,11 +101,13 @@ export class ServerProcess {
     this.#parts = {
       presence,
       sessions,
+      alarms: new Alarms(timed),
       scheduler: new Scheduler({ ...shared, hands: sessions }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
-    const families = [appRpcs, imageRpcs, functionRpcs, callRpcs, logRpcs].map((family) => family(this.#platform));
-    const bound = bind(ModalClient, ...families, containerRpcs(this.#platform, deliveries));
+    const families = [appRpcs, imageRpcs, functionRpcs, scalingRpcs, callRpcs, logRpcs];
+    const rpcs = families.map((family) => family(this.#platform));
+    const bound = bind(ModalClient, ...rpcs, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
     this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
     this.#openSession = (messages, signal) => runSession({ ...timed, sessions, logBook }, messages, signal);
@@ -119,6 +129,7 @@ export class ServerProcess {
     await server.#parts.presence.start();
     await server.#parts.sessions.start();
     await server.#platform.timeouts.start();
+    server.#parts.alarms.start();
     server.#parts.scheduler.start();
     server.#parts.reaper.start();
     return server;
@@ -145,9 +156,10 @@ export class ServerProcess {
 
   /** The orderly end. */
   async close(): Promise<void> {
-    const { presence, sessions, scheduler, reaper } = this.#parts;
+    const { presence, sessions, alarms, scheduler, reaper } = this.#parts;
     presence.close();
     this.#platform.timeouts.close();
+    await alarms.close();
     await reaper.close();
     await scheduler.close();
     sessions.close();

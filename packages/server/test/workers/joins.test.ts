@@ -9,7 +9,7 @@ import { claimInputs } from "../../src/calls/claim.ts";
 import { demandBell } from "../../src/domain/bells.ts";
 import { doorSecret } from "../../src/workers/spec.ts";
 import { countRings } from "../support/open-store.ts";
-import { plantCall } from "../support/rows.ts";
+import { claimRequest, plantCall } from "../support/rows.ts";
 import { hold, said, serverKey, sessionScene } from "../support/session-scene.ts";
 
 const { GONE } = wire.ContainerState_Phase;
@@ -77,7 +77,7 @@ describe("a join mends what both sides think of the containers: it", () => {
     await using it = await sessionScene();
     const { inputId } = await it.does((tx, context) => plantCall(tx, it.of, context));
     const { id } = await it.plant();
-    await it.does((tx, context) => claimInputs(tx, { containerId: id, atMost: 1, received: new Set() }, context));
+    await it.does((tx, context) => claimInputs(tx, claimRequest(id), context));
     await it.join(it.worker());
     const gone = await it.container(id);
     assert.deepEqual([gone?.state, gone?.goneReason], ["gone", "was lost: its worker came back without it"]);
