@@ -63,6 +63,7 @@ const never = new Promise<never>(() => {});
 
 export class ServerProcess {
   readonly store: Store;
+  readonly bells = new Bells();
   readonly resolveDoor: ReturnType<typeof doorResolver>;
   /** Writes so far. */
   writes = 0;
@@ -70,7 +71,6 @@ export class ServerProcess {
   fault: Fault | undefined;
   readonly #life = new AbortController();
   readonly #disk: Store;
-  readonly #bells = new Bells();
   readonly #rpcs: ReadonlyMap<string, BoundRpc>;
   readonly #parts: {
     presence: Presence;
@@ -82,14 +82,14 @@ export class ServerProcess {
   readonly #platform: Platform;
 
   private constructor(config: ServerConfig, content: ContentStore, clock: ManualClock, newId: NewId) {
-    this.#disk = openStore(join(config.data, "store.sqlite"), this.#bells);
+    this.#disk = openStore(join(config.data, "store.sqlite"), this.bells);
     this.store = this.#mortal(this.#disk);
     const mortalClock: Clock = {
       now: () => clock.now(),
       timer: (delayMs, fire) => clock.timer(delayMs, () => this.isDead || fire()),
     };
     const serverKey = new Uint8Array(32).fill(7);
-    const shared = { store: this.store, bells: this.#bells, clock: mortalClock, newId, log: silentLogger };
+    const shared = { store: this.store, bells: this.bells, clock: mortalClock, newId, log: silentLogger };
     const logBook = new LogBook({ folder: join(config.data, "logs"), ...shared });
     const deliveries = new Deliveries();
     const cutDoors = (id: string): void => deliveries.forget(id);
