@@ -32,19 +32,24 @@ export async function completeInputs(
   if (container === undefined || container.state === "gone") return [];
   const demand = await tx.functions.demand(container.functionId);
   const retry = demand?.policy.retry ?? noRetries;
-  const inputs = await Promise.all(completions.map(({ inputId }) => tx.inputs.get(inputId)));
+  const own = new Map<string, Input>();
+  for (const { inputId } of completions) {
+    const input = await tx.inputs.get(inputId);
+    if (input?.containerId === containerId) own.set(inputId, input);
+  }
   // A batch is stopped as a whole, for the sake of one of its inputs.
-  const interrupted = inputs.some((input) => input?.ending !== undefined);
+  const interrupted = [...own.values()].some(({ ending }) => ending !== undefined);
   const released: string[] = [];
   let finished = false;
-  for (const [position, { attempt, outcome, ...report }] of completions.entries()) {
-    const input = inputs[position];
+  for (const { inputId, attempt, outcome, ...report } of completions) {
+    const input = own.get(inputId);
     if (input === undefined) continue;
     const told = outcome === "terminated" && interrupted && input.ending === undefined ? "interrupted" : outcome;
     const event = { kind: "report", containerId, attempt, outcome: told, retry } as const;
     const next = await transition(tx, input, event, context, report);
     if (next === undefined) continue;
-    released.push(input.id);
+    own.set(inputId, next);
+    released.push(inputId);
     finished ||= next.state === "done";
   }
   if (finished && demand !== undefined && (demand.crashStreak > 0 || demand.notBefore > 0)) {

@@ -11,7 +11,15 @@ import { endContainer } from "../../src/containers/end.ts";
 import { inputsBell } from "../../src/domain/bells.ts";
 import type { ContainerState } from "../../src/domain/container.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
-import { claimRequest, completion, failed, plantCall, plantContainer, plantFunction, plantMap } from "../support/rows.ts";
+import {
+  claimRequest,
+  completion,
+  failed,
+  plantCall,
+  plantContainer,
+  plantFunction,
+  plantMap,
+} from "../support/rows.ts";
 
 const nothing: ReadonlySet<string> = new Set();
 

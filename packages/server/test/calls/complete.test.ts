@@ -8,10 +8,24 @@ import { GenericResultSchema, GenericResult_GenericStatus as Status } from "@lyd
 import { claimInputs } from "../../src/calls/claim.ts";
 import { completeInputs, failUnfinished } from "../../src/calls/complete.ts";
 import { failureResult } from "../../src/calls/result.ts";
+import { transition } from "../../src/calls/transition.ts";
 import { endContainer } from "../../src/containers/end.ts";
 import { callBell } from "../../src/domain/bells.ts";
+import type { Context } from "../../src/domain/context.ts";
+import type { FunctionRecord } from "../../src/domain/function.ts";
+import { noRetries } from "../../src/domain/retry.ts";
+import type { Tx } from "../../src/domain/store.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
-import { claimRequest, completion, plantCall, plantContainer, plantFunction, success } from "../support/rows.ts";
+import {
+  claimRequest,
+  completion,
+  failed,
+  plantCall,
+  plantContainer,
+  plantFunction,
+  plantMap,
+  success,
+} from "../support/rows.ts";
 
 /** A call whose input a container holds, and another container. */
 async function scene(test: TestStore) {
@@ -29,6 +43,21 @@ const complete = (test: TestStore, containerId: string, inputId: string, value: 
   test.does((tx, context) =>
     completeInputs(tx, containerId, [completion(inputId, { attempt, result: success(value) })], context),
   );
+
+/** A call of three inputs: one that a container has, one that waits for its next attempt, one that waits. */
+async function inThreeStates(tx: Tx, of: FunctionRecord, context: Context) {
+  const { id: containerId } = await plantContainer(tx, of, context);
+  const { callId, inputIds } = await plantMap(tx, of, context, 3);
+  for (const id of inputIds.slice(0, 2)) {
+    const input = await tx.inputs.get(id);
+    if (input !== undefined) await transition(tx, input, { kind: "claim", containerId }, context);
+  }
+  const raised = await tx.inputs.get(inputIds[1] ?? "");
+  const retry = { ...noRetries, retries: 1 };
+  const report = { kind: "report", containerId, attempt: 1, outcome: "failure", retry } as const;
+  if (raised !== undefined) await transition(tx, raised, report, context);
+  return { callId, inputIds };
+}
 
 const outputs = (test: TestStore, callId: string) => test.store.read((tx) => tx.outputs.after(callId, 0, 10));
 
@@ -68,6 +97,37 @@ describe("an output of a container", () => {
       found.map(({ result }) => result),
       [success("first").bytes],
     );
+  });
+
+  it("counts once, also when it is said twice in one request", async () => {
+    await using test = await testStore();
+    const { callId, inputId, holder } = await scene(test);
+    const twice = ["first", "second"].map((value) => completion(inputId, { result: success(value) }));
+    const released = await test.does((tx, context) => completeInputs(tx, holder, twice, context));
+    assert.deepEqual(released, [inputId]);
+    const found = await outputs(test, callId);
+    assert.deepEqual(
+      found.map(({ result }) => result),
+      [success("first").bytes],
+    );
+  });
+
+  it("changes nothing when it is of an earlier attempt, though the container has the input again", async () => {
+    await using test = await testStore();
+    const { callId, inputId, holder } = await scene(test);
+    await test.does(async (tx, context) => {
+      const input = await tx.inputs.get(inputId);
+      if (input === undefined) throw new Error("no input");
+      const stopped = { kind: "stop", failure: { status: "timeout", message: "x" } } as const;
+      const asked = (await transition(tx, input, stopped, context)) ?? input;
+      const retry = { ...noRetries, retries: 1, initialMs: 0 };
+      const delayed = (await transition(tx, asked, { kind: "giveUp", retry }, context)) ?? asked;
+      await transition(tx, delayed, { kind: "wake" }, context);
+      await claimInputs(tx, claimRequest(holder), context);
+    });
+    assert.deepEqual(await complete(test, holder, inputId, "stale", 1), []);
+    assert.deepEqual(await outputs(test, callId), []);
+    assert.deepEqual(await complete(test, holder, inputId, "right", 2), [inputId]);
   });
 
   it("changes nothing when it comes from one that does not hold the input", async () => {
@@ -119,6 +179,91 @@ describe("an output of a container also", () => {
   });
 });
 
+describe("code that raised", () => {
+  const retry = { retries: 2, initialMs: 1_000, factor: 2, maxMs: 60_000 };
+  const plant = (test: TestStore) =>
+    test.does(async (tx, context) => {
+      const of = await plantFunction(tx, context, { policy: { retry } });
+      const { callId, inputId } = await plantCall(tx, of, context);
+      const { id } = await plantContainer(tx, of, context);
+      return { of, callId, inputId, id };
+    });
+
+  it("is tried again after its delays, as often as it may be, and then its own words are the output", async () => {
+    await using test = await testStore();
+    const { of, callId, inputId, id } = await plant(test);
+    const delays: number[] = [];
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      const found = await test.does(async (tx, context) => {
+        const input = await tx.inputs.get(inputId);
+        if (input?.state === "delayed") await transition(tx, input, { kind: "wake" }, context);
+        await claimInputs(tx, claimRequest(id), context);
+        assert.deepEqual(await completeInputs(tx, id, [failed(inputId, { attempt })], context), [inputId]);
+        return { input: await tx.inputs.get(inputId), demand: await tx.functions.demand(of.id) };
+      });
+      assert.deepEqual([found.demand?.queued, found.demand?.claimed], [0, 0]);
+      assert.equal(found.demand?.delayed, attempt < 3 ? 1 : 0);
+      const delayMs = (found.input?.dueAt ?? test.clock.now()) - test.clock.now();
+      delays.push(delayMs);
+      await test.clock.advance(delayMs);
+    }
+    assert.deepEqual(delays, [1_000, 2_000, 0]);
+    const [output, ...more] = await outputs(test, callId);
+    assert.deepEqual(more, []);
+    const result = fromBinary(GenericResultSchema, output?.result ?? new Uint8Array());
+    assert.deepEqual([result.status, result.exception], [Status.FAILURE, "it raised"]);
+  });
+
+  it("does not end a streak of crashes while it is tried again: no input was finished", async () => {
+    await using test = await testStore();
+    const { of, inputId, id } = await plant(test);
+    await test.does(async (tx, context) => {
+      await tx.functions.setCrashes(of.id, 2, 99);
+      await claimInputs(tx, claimRequest(id), context);
+      await completeInputs(tx, id, [failed(inputId)], context);
+    });
+    assert.equal((await test.store.read((tx) => tx.functions.demand(of.id)))?.crashStreak, 2);
+  });
+});
+
+describe("a batch that was stopped for the sake of one of its inputs", () => {
+  it("has the others run again, which is no failure of theirs", async () => {
+    await using test = await testStore();
+    const [stopped, other, done] = await test.does(async (tx, context) => {
+      const of = await plantFunction(tx, context);
+      const { id } = await plantContainer(tx, of, context);
+      const { inputIds } = await plantMap(tx, of, context, 3);
+      await claimInputs(tx, claimRequest(id, { atMost: 3 }), context);
+      const first = await tx.inputs.get(inputIds[0] ?? "");
+      const failure = { status: "terminated", message: "The call was cancelled." } as const;
+      if (first !== undefined) await transition(tx, first, { kind: "stop", failure }, context);
+      const outcomes = ["terminated", "terminated", "success"] as const;
+      const said = inputIds.map((inputId, index) => completion(inputId, { outcome: outcomes[index] ?? "success" }));
+      assert.deepEqual(await completeInputs(tx, id, said, context), inputIds);
+      return await Promise.all(inputIds.map((inputId) => tx.inputs.get(inputId)));
+    });
+    assert.deepEqual([stopped?.state, other?.state, done?.state], ["done", "queued", "done"]);
+    assert.deepEqual([other?.failures, other?.crashes], [0, 0]);
+  });
+
+  it("is one only where the container has that input: a stranger's is no reason", async () => {
+    await using test = await testStore();
+    const [mine, theirs] = await test.does(async (tx, context) => {
+      const of = await plantFunction(tx, context);
+      const { inputIds } = await plantMap(tx, of, context, 2);
+      const containers = [await plantContainer(tx, of, context), await plantContainer(tx, of, context)];
+      for (const { id } of containers) await claimInputs(tx, claimRequest(id), context);
+      const first = await tx.inputs.get(inputIds[0] ?? "");
+      const failure = { status: "terminated", message: "The call was cancelled." } as const;
+      if (first !== undefined) await transition(tx, first, { kind: "stop", failure }, context);
+      const said = inputIds.map((inputId) => completion(inputId, { outcome: "terminated" }));
+      await completeInputs(tx, containers[1]?.id ?? "", said, context);
+      return [await tx.inputs.get(inputIds[1] ?? ""), await tx.inputs.get(inputIds[0] ?? "")];
+    });
+    assert.deepEqual([mine?.state, theirs?.state], ["done", "claimed"]);
+  });
+});
+
 describe("a failure that the platform decides", () => {
   it("ends what waits and what runs, with the reason and without data", async () => {
     await using test = await testStore();
@@ -137,6 +282,26 @@ describe("a failure that the platform decides", () => {
       assert.equal(result.dataOneof.case, undefined);
     }
     assert.equal((await test.store.read((tx) => tx.containers.get(holder)))?.held, 0);
+  });
+
+  it("ends only what is meant: of a call, of a function, or what waits for a container", async () => {
+    for (const [which, expected] of [
+      ["call", { mine: ["done", "done", "done"], other: ["claimed", "delayed", "queued"] }],
+      ["queued", { mine: ["claimed", "delayed", "done"], other: ["claimed", "delayed", "done"] }],
+      ["function", { mine: ["done", "done", "done"], other: ["done", "done", "done"] }],
+    ] as const) {
+      await using test = await testStore();
+      const found = await test.does(async (tx, context) => {
+        const of = await plantFunction(tx, context);
+        const [mine, other] = [await inThreeStates(tx, of, context), await inThreeStates(tx, of, context)];
+        const meant = { call: { callId: mine.callId }, queued: { queuedOf: of.id }, function: { functionId: of.id } };
+        await failUnfinished(tx, meant[which], { status: "terminated", message: "x" }, context);
+        const statesOf = async ({ inputIds }: { inputIds: readonly string[] }) =>
+          await Promise.all(inputIds.map(async (id) => (await tx.inputs.get(id))?.state));
+        return { mine: await statesOf(mine), other: await statesOf(other) };
+      });
+      assert.deepEqual(found, expected, which);
+    }
   });
 
   it("is never one that the clients repeat without end", () => {
