@@ -6,7 +6,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { GenericResultSchema, GenericResult_GenericStatus as Status } from "@lydian/contract";
 
 import { claimInputs } from "../../src/calls/claim.ts";
-import { completeInputs, failUnfinished } from "../../src/calls/complete.ts";
+import { type Completion, completeInputs, failUnfinished } from "../../src/calls/complete.ts";
 import { failureResult } from "../../src/calls/result.ts";
 import { transition } from "../../src/calls/transition.ts";
 import { endContainer } from "../../src/containers/end.ts";
@@ -227,40 +227,78 @@ describe("code that raised", () => {
 });
 
 describe("a batch that was stopped for the sake of one of its inputs", () => {
+  /** Two containers with three inputs each, of which one is to be cancelled. */
+  async function twoBatches(test: TestStore, cancelled: number, batchSize = 3) {
+    const { batches, containerIds } = await test.does(async (tx, context) => {
+      const of = await plantFunction(tx, context, { policy: { batchSize, maxConcurrency: 3 } });
+      const { inputIds } = await plantMap(tx, of, context, 6);
+      const containerIds = [(await plantContainer(tx, of, context)).id, (await plantContainer(tx, of, context)).id];
+      for (const id of containerIds) await claimInputs(tx, claimRequest(id, { atMost: 3 }), context);
+      const input = await tx.inputs.get(inputIds[cancelled] ?? "");
+      const failure = { status: "terminated", message: "The call was cancelled." } as const;
+      if (input !== undefined) await transition(tx, input, { kind: "stop", failure }, context);
+      return { batches: [inputIds.slice(0, 3), inputIds.slice(3)], containerIds };
+    });
+    const say = (who: number, which: readonly number[], outcome: Completion["outcome"] = "terminated") =>
+      test.does((tx, context) => {
+        const said = which.map((index) => completion(batches.flat()[index] ?? "", { outcome }));
+        return completeInputs(tx, containerIds[who] ?? "", said, context);
+      });
+    const states = (who: number) =>
+      test.store.read((tx) =>
+        Promise.all((batches[who] ?? []).map(async (inputId) => (await tx.inputs.get(inputId))?.state)),
+      );
+    return { say, states, inputIds: batches.flat() };
+  }
+
   it("has the others run again, which is no failure of theirs", async () => {
     await using test = await testStore();
-    const [stopped, other, done] = await test.does(async (tx, context) => {
-      const of = await plantFunction(tx, context);
-      const { id } = await plantContainer(tx, of, context);
-      const { inputIds } = await plantMap(tx, of, context, 3);
-      await claimInputs(tx, claimRequest(id, { atMost: 3 }), context);
-      const first = await tx.inputs.get(inputIds[0] ?? "");
-      const failure = { status: "terminated", message: "The call was cancelled." } as const;
-      if (first !== undefined) await transition(tx, first, { kind: "stop", failure }, context);
-      const outcomes = ["terminated", "terminated", "success"] as const;
-      const said = inputIds.map((inputId, index) => completion(inputId, { outcome: outcomes[index] ?? "success" }));
-      assert.deepEqual(await completeInputs(tx, id, said, context), inputIds);
-      return await Promise.all(inputIds.map((inputId) => tx.inputs.get(inputId)));
+    const { say, states, inputIds } = await twoBatches(test, 1);
+    assert.deepEqual((await say(0, [0, 1, 2])).toSorted(), inputIds.slice(0, 3).toSorted());
+    assert.deepEqual(await states(0), ["queued", "done", "queued"]);
+    const input = await test.store.read((tx) => tx.inputs.get(inputIds[0] ?? ""));
+    assert.deepEqual([input?.failures, input?.crashes], [0, 0]);
+    assert.deepEqual(await states(1), ["claimed", "claimed", "claimed"]);
+  });
+
+  for (const requests of [
+    [[0], [1, 2]],
+    [[1], [0, 2]],
+    [[2, 0], [1]],
+  ]) {
+    it(`has them run again also when that is said in several requests: ${JSON.stringify(requests)}`, async () => {
+      await using test = await testStore();
+      const { say, states } = await twoBatches(test, 1);
+      for (const which of requests) await say(0, which);
+      assert.deepEqual(await states(0), ["queued", "done", "queued"]);
     });
-    assert.deepEqual([stopped?.state, other?.state, done?.state], ["done", "queued", "done"]);
-    assert.deepEqual([other?.failures, other?.crashes], [0, 0]);
+  }
+
+  it("that was finished all the same is finished", async () => {
+    await using test = await testStore();
+    const { say, states } = await twoBatches(test, 1);
+    await say(0, [0, 1, 2], "success");
+    assert.deepEqual(await states(0), ["done", "done", "done"]);
   });
 
   it("is one only where the container has that input: a stranger's is no reason", async () => {
     await using test = await testStore();
-    const [mine, theirs] = await test.does(async (tx, context) => {
-      const of = await plantFunction(tx, context);
-      const { inputIds } = await plantMap(tx, of, context, 2);
-      const containers = [await plantContainer(tx, of, context), await plantContainer(tx, of, context)];
-      for (const { id } of containers) await claimInputs(tx, claimRequest(id), context);
-      const first = await tx.inputs.get(inputIds[0] ?? "");
-      const failure = { status: "terminated", message: "The call was cancelled." } as const;
-      if (first !== undefined) await transition(tx, first, { kind: "stop", failure }, context);
-      const said = inputIds.map((inputId) => completion(inputId, { outcome: "terminated" }));
-      await completeInputs(tx, containers[1]?.id ?? "", said, context);
-      return [await tx.inputs.get(inputIds[1] ?? ""), await tx.inputs.get(inputIds[0] ?? "")];
-    });
-    assert.deepEqual([mine?.state, theirs?.state], ["done", "claimed"]);
+    const { say, states } = await twoBatches(test, 1);
+    await say(1, [1, 3, 4, 5]);
+    assert.deepEqual(
+      [await states(0), await states(1)],
+      [
+        ["claimed", "claimed", "claimed"],
+        ["done", "done", "done"],
+      ],
+    );
+  });
+
+  it("is none where inputs run side by side, each by itself", async () => {
+    await using test = await testStore();
+    const { say, states } = await twoBatches(test, 1, 0);
+    await say(0, [1, 2]);
+    assert.deepEqual(await states(0), ["claimed", "done", "done"]);
   });
 });
 
