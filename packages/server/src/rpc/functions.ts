@@ -72,7 +72,9 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       once(platform, call, FunctionBindParamsResponseSchema, async (tx, context) => {
         const { functionId, serializedParams: parameters, functionOptions: options } = request;
         const record = await bindFunction(tx, { functionId, parameters, options }, context);
-        return { boundFunctionId: record.id, handleMetadata: functionHandle(record, decodeDefinition(record)) };
+        const definition = decodeDefinition(record);
+        refuseUnsupported(definition);
+        return { boundFunctionId: record.id, handleMetadata: functionHandle(record, definition) };
       }),
     ),
     functionGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
