@@ -44,11 +44,14 @@ it("helps with each command: all its options, and examples at the end", async ()
   const { status, out } = await lydian(["--help"]);
   assert.equal(status, 0);
   for (const { name, summary } of allCommands) assert.match(out, new RegExp(`${name}\\b.*${summary}`));
-  for (const { name, options, examples } of allCommands) {
-    const help = (await lydian([name, "--help"])).out;
-    for (const option of options) assert.ok(help.includes(option.flags), `${name} --help lacks ${option.flags}`);
-    assert.ok(help.includes(examples[0]?.line ?? "?"));
-    assert.ok(help.lastIndexOf("Examples:") > help.lastIndexOf("--help"));
+  for (const entry of allCommands) {
+    const group = "commands" in entry ? [entry.name] : [];
+    for (const { name, options, examples } of "commands" in entry ? entry.commands : [entry]) {
+      const help = (await lydian([...group, name, "--help"])).out;
+      for (const option of options) assert.ok(help.includes(option.flags), `${name} --help lacks ${option.flags}`);
+      assert.ok(help.includes(examples[0]?.line ?? "?"));
+      assert.ok(help.lastIndexOf("Examples:") > help.lastIndexOf("--help"));
+    }
   }
 });
 

@@ -73,7 +73,11 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         const { functionId, serializedParams: parameters, functionOptions: options } = request;
         const record = await bindFunction(tx, { functionId, parameters, options }, context);
         const definition = decodeDefinition(record);
-        refuseUnsupported(definition);
+        const warnings = [
+          ...reviewDefinition(definition),
+          ...checkFit(definition.functionName, record.policy, platform.sessions.workers(), { strict }),
+        ];
+        if (options !== undefined) for (const text of warnings) call.warn(text); // else the base was warned of already
         return { boundFunctionId: record.id, handleMetadata: functionHandle(record, definition) };
       }),
     ),

@@ -11,6 +11,7 @@ import { isFail } from "../../src/errors.ts";
 import { type BindRequest, bindFunction } from "../../src/functions/bind.ts";
 import { defineFunction, reserveFunction } from "../../src/functions/define.ts";
 import { decodeDefinition } from "../../src/functions/handle.ts";
+import { functionPolicy } from "../../src/functions/policy.ts";
 import { changeScaling } from "../../src/functions/scaling.ts";
 import { testStore } from "../support/open-store.ts";
 import { plantCall, plantContainer, plantFunction } from "../support/rows.ts";
@@ -28,7 +29,11 @@ async function scene(written: Definition = {}) {
   const define = (changes: Definition, existingId = "", clientVersion = "1.6.4"): Promise<FunctionRecord> =>
     test.does((tx, context) => {
       const definition = create(FunctionSchema$, { functionName: "Model.*", imageId, ...changes });
-      return defineFunction(tx, { appId, definition, existingId, clientVersion }, context);
+      return defineFunction(
+        tx,
+        { appId, definition, policy: functionPolicy(definition), existingId, clientVersion },
+        context,
+      );
     });
   const base = await define(written);
   const bind = (changes: Partial<BindRequest> & { with?: Options } = {}): Promise<FunctionRecord> =>

@@ -49,7 +49,13 @@ describe("options of a variant", () => {
     [{ warmPoolSize: 2 }, { minContainers: 2 }],
     [{ bufferContainers: 3 }, { bufferContainers: 3 }],
     [{ taskIdleTimeoutSecs: 99 }, { scaledownMs: 99_000 }],
-    [{ resources: { milliCpu: 2_000, memoryMb: 1_024 } }, { milliCpu: 2_000, memoryMib: 1_024 }],
+    [
+      { resources: { milliCpu: 2_000, memoryMb: 1_024 } },
+      {
+        needs: { milliCpu: 2_000, memoryMib: 1_024, gpus: [], regions: [], cloud: "" },
+        milliCpuLimit: 18_000,
+      },
+    ],
     [{ retryPolicy: { retries: 4 } }, { retry: { retries: 4, initialMs: 0, factor: 1, maxMs: 60_000 } }],
     [{ maxConcurrentInputs: 8 }, { maxConcurrency: 8 }],
     [

@@ -25,8 +25,12 @@ test("a function that asks for nothing", () => {
     batchSize: 0,
     singleUse: false,
     retry: noRetries,
-    milliCpu: 125,
-    memoryMib: 128,
+    needs: { milliCpu: 125, memoryMib: 128, gpus: [], regions: [], cloud: "" },
+    milliCpuLimit: 16_125,
+    memoryLimitMib: 0,
+    diskLimitMib: 0,
+    network: { restricted: false, allowedCidrs: [] },
+    restricted: false,
     startupMs: 300_000,
     timeoutMs: 300_000,
   });
@@ -53,12 +57,15 @@ test("settings that are there and say nothing leave the older names and the defa
 });
 
 test("resources, the time to start and the time to run", () => {
-  const { milliCpu, memoryMib, startupMs, timeoutMs } = policy({
-    resources: { milliCpu: 2_500, memoryMb: 4_096 },
+  const { needs, milliCpuLimit, memoryLimitMib, diskLimitMib, startupMs, timeoutMs } = policy({
+    resources: { milliCpu: 2_500, memoryMb: 4_096, milliCpuMax: 3_000, memoryMbMax: 8_192, ephemeralDiskMb: 999 },
     startupTimeoutSecs: 45,
     timeoutSecs: 12,
   });
-  assert.deepEqual([milliCpu, memoryMib, startupMs, timeoutMs], [2_500, 4_096, 45_000, 12_000]);
+  assert.deepEqual(
+    [needs.milliCpu, needs.memoryMib, milliCpuLimit, memoryLimitMib, diskLimitMib, startupMs, timeoutMs],
+    [2_500, 4_096, 3_000, 8_192, 999, 45_000, 12_000],
+  );
 });
 
 test("a start has at least a minute where the clients only repeat the timeout of inputs", () => {

@@ -18,15 +18,17 @@ import type { Store } from "../../src/domain/store.ts";
 import type { WorkerView } from "../../src/domain/worker.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
 import { startCountsMs } from "../../src/scheduler/place.ts";
+import { toldAfterMs } from "../../src/scheduler/shortage.ts";
 import { assertInvariants } from "../support/invariants.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
-import { claimRequest, completion, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
+import { claimRequest, completion, needs, plantCall, plantContainer, plantFunction, worker } from "../support/rows.ts";
 
 /** A scheduler that runs; `passes` counts how often it looked. */
 async function running(changes: Partial<FunctionPolicy> = {}, wrap: (store: Store) => Store = (store) => store) {
   const test = await testStore();
   const of = await test.does((tx, context) => plantFunction(tx, context, { policy: changes }));
-  const workers: WorkerView[] = [{ id: "local", capacity: { milliCpu: 1_000, memoryMib: 1_024 } }];
+  const workers: WorkerView[] = [worker()];
+  const told: string[] = [];
   const assigned: Container[] = [];
   const stopped: string[] = [];
   let passes = 0;
@@ -36,7 +38,13 @@ async function running(changes: Partial<FunctionPolicy> = {}, wrap: (store: Stor
     assign: (container: Container) => void assigned.push(container),
     stop: ({ id }: Container) => void stopped.push(id),
   };
-  const scheduler = new Scheduler({ ...test, store: wrap(store), hands, log: silentLogger });
+  const scheduler = new Scheduler({
+    ...test,
+    store: wrap(store),
+    hands,
+    tell: (_to, text) => void told.push(text),
+    log: silentLogger,
+  });
   scheduler.start();
   await test.clock.settle();
   return {
@@ -45,6 +53,7 @@ async function running(changes: Partial<FunctionPolicy> = {}, wrap: (store: Stor
     workers,
     assigned,
     stopped,
+    told,
     scheduler,
     passes: () => passes,
     async [Symbol.asyncDispose]() {
@@ -95,16 +104,16 @@ describe("the scheduler starts containers: it", () => {
 
   it("gives every container a fence of its own", async () => {
     await using test = await running();
-    test.workers.splice(0, 1, { id: "local", capacity: { milliCpu: 4_000, memoryMib: 1_024 } });
+    test.workers.splice(0, 1, worker({ capacity: { milliCpu: 4_000, memoryMib: 1_024 } }));
     for (let i = 0; i < 3; i++) await call(test, test.of);
     assert.equal(new Set(test.assigned.map(({ fence }) => fence)).size, 3);
   });
 
   it("starts what fits, and the rest when a worker with room comes", async () => {
-    await using test = await running({ milliCpu: 600 });
+    await using test = await running({ needs: needs({ milliCpu: 600 }) });
     for (let i = 0; i < 3; i++) await call(test, test.of);
     assert.equal(test.assigned.length, 1);
-    test.workers.push({ id: "second", capacity: { milliCpu: 2_000, memoryMib: 1_024 } });
+    test.workers.push(worker({ id: "second", capacity: { milliCpu: 2_000, memoryMib: 1_024 } }));
     test.bells.ring(demandBell);
     await test.clock.settle();
     assert.deepEqual(
@@ -121,7 +130,7 @@ describe("the scheduler starts containers: it", () => {
       const app = await tx.apps.get(test.of.appId);
       if (app !== undefined) await tx.apps.update({ ...app, state: "stopping" });
     });
-    test.workers.push({ id: "local", capacity: { milliCpu: 1_000, memoryMib: 1_024 } });
+    test.workers.push(worker());
     test.bells.ring(demandBell);
     await test.clock.settle();
     assert.deepEqual(test.assigned, []);
@@ -149,7 +158,7 @@ describe("the scheduler's starts are in order: it", () => {
     for (let i = 0; i < 5; i++) await call(test, test.of);
     const other = await test.does((tx, context) => plantFunction(tx, context));
     await call(test, other);
-    test.workers.push({ id: "local", capacity: { milliCpu: 1_000, memoryMib: 1_024 } });
+    test.workers.push(worker());
     test.bells.ring(demandBell);
     await test.clock.settle();
     assert.deepEqual(
@@ -225,12 +234,12 @@ describe("where there is no room the scheduler", () => {
   /** An idle container of another function beside the one of the call. */
   const idleOther = (test: TestStore, milliCpu: number, minContainers = 0) =>
     test.does(async (tx, context) => {
-      const other = await plantFunction(tx, context, { policy: { milliCpu, minContainers } });
+      const other = await plantFunction(tx, context, { policy: { needs: needs({ milliCpu }), minContainers } });
       return await plantContainer(tx, other, context, { milliCpu });
     });
 
   it("ends a spare container of another function, and starts what was wanted when that is gone", async () => {
-    await using test = await running({ milliCpu: 600 });
+    await using test = await running({ needs: needs({ milliCpu: 600 }) });
     const { id } = await idleOther(test, 600);
     await call(test, test.of);
     assert.equal(await stateOf(test, id), "draining");
@@ -241,21 +250,42 @@ describe("where there is no room the scheduler", () => {
   });
 
   it("ends none that its function always keeps", async () => {
-    await using test = await running({ milliCpu: 600 });
+    await using test = await running({ needs: needs({ milliCpu: 600 }) });
     const { id } = await idleOther(test, 600, 1);
     await call(test, test.of);
     assert.equal(await stateOf(test, id), "ready");
   });
 
   it("ends none for what would not fit even then", async () => {
-    await using test = await running({ milliCpu: 5_000 });
+    await using test = await running({ needs: needs({ gpus: [{ kind: "H100", count: 1 }] }) });
     const { id } = await idleOther(test, 600);
     await call(test, test.of);
     assert.equal(await stateOf(test, id), "ready");
   });
 
+  it("says so in the log of the app, once, when that has lasted for a while", async () => {
+    await using test = await running({ needs: needs({ gpus: [{ kind: "H100", count: 1 }] }) });
+    await call(test, test.of);
+    await test.clock.advance(toldAfterMs - 1);
+    assert.deepEqual(test.told, []);
+    await test.clock.advance(1);
+    assert.equal(test.told.length, 1);
+    assert.match(test.told[0] ?? "", /1 H100: no worker has that free now/);
+    await test.clock.advance(600_000);
+    assert.equal(test.told.length, 1);
+  });
+
+  it("gives what asks for more than any worker has what the largest one has", async () => {
+    await using test = await running({ needs: needs({ milliCpu: 64_000 }) });
+    await call(test, test.of);
+    assert.deepEqual(
+      test.assigned.map(({ milliCpu }) => milliCpu),
+      [1_000],
+    );
+  });
+
   it("ends none of the very function that wants more: it is about to take what waits", async () => {
-    await using test = await running({ milliCpu: 600 });
+    await using test = await running({ needs: needs({ milliCpu: 600 }) });
     const { id } = await test.does((tx, context) => plantContainer(tx, test.of, context, { milliCpu: 600 }));
     for (let i = 0; i < 5; i++) await call(test, test.of);
     assert.equal(await stateOf(test, id), "ready");
@@ -319,7 +349,7 @@ describe("the scheduler's rest", () => {
   });
 
   it("does not end in haste when nothing can be placed", async () => {
-    await using test = await running({ milliCpu: 5_000 });
+    await using test = await running({ needs: needs({ gpus: [{ kind: "H100", count: 1 }] }) });
     await call(test, test.of);
     const before = test.passes();
     await test.clock.advance(600_000);

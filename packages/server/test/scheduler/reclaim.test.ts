@@ -5,26 +5,35 @@ import { describe, it } from "node:test";
 import { type Random, seededRandom } from "@lydian/testkit";
 
 import type { Container } from "../../src/domain/container.ts";
-import type { Capacity, WorkerView } from "../../src/domain/worker.ts";
-import { fits } from "../../src/scheduler/place.ts";
+import type { Needs, Room } from "../../src/domain/worker.ts";
+import { fits, give } from "../../src/scheduler/place.ts";
 import { reclaim } from "../../src/scheduler/reclaim.ts";
-import { container } from "../support/rows.ts";
+import { container, needs, worker as workerWith } from "../support/rows.ts";
 
-const worker = (id: string, milliCpu: number, memoryMib = 1_000): WorkerView => ({
-  id,
-  capacity: { milliCpu, memoryMib },
+const worker = (id: string, milliCpu: number, memoryMib = 1_000): Room => ({
+  ...workerWith({ id, capacity: { milliCpu, memoryMib } }),
+  starts: 0,
 });
-const request = (milliCpu: number, memoryMib = 10) => ({ milliCpu, memoryMib });
+const request = (milliCpu: number, memoryMib = 10): Needs => needs({ milliCpu, memoryMib });
 const spare = (id: Container["id"], workerId: string, milliCpu: number, idleSince = 0): Container =>
   container({ id, workerId, milliCpu, memoryMib: 10, idleSince });
 const ids = (containers: readonly Container[]): string[] => containers.map(({ id }) => id);
 
 describe("room for what fits nowhere", () => {
-  it("is made by what has idled longest, on the worker where the least has to end", () => {
-    const idle = [spare("ta-1", "a", 100, 5), spare("ta-2", "a", 100, 3), spare("ta-3", "b", 200, 9)];
+  it("is made by what has idled longest, on one worker", () => {
+    const idle = [spare("ta-1", "a", 100, 5), spare("ta-2", "a", 100, 3), spare("ta-3", "b", 100, 4)];
     assert.deepEqual(ids(reclaim([request(100)], [worker("a", 0)], idle, idle)), ["ta-2"]);
-    assert.deepEqual(ids(reclaim([request(200)], [worker("a", 0), worker("b", 0)], idle, idle)), ["ta-3"]);
-    assert.deepEqual(ids(reclaim([request(200)], [worker("a", 0)], idle, idle)), ["ta-2", "ta-1"]);
+    assert.deepEqual(ids(reclaim([request(200)], [worker("a", 0), worker("b", 0)], idle, idle)), ["ta-2", "ta-1"]);
+    assert.deepEqual(ids(reclaim([request(200)], [worker("a", 0), worker("b", 100)], idle, idle)), ["ta-3"]);
+  });
+
+  it("is also that of accelerators, which the room of others cannot replace", () => {
+    const gpus = { kind: "H100", count: 1 };
+    const idle = [spare("ta-1", "a", 100, 1), { ...spare("ta-2", "a", 100, 2), gpus }];
+    const host = { ...worker("a", 500), gpus: [{ kind: "H100", count: 0 }] };
+    const wanted = { ...request(100), gpus: [gpus] };
+    assert.deepEqual(ids(reclaim([wanted], [host], idle, idle)), ["ta-2"]);
+    assert.deepEqual(reclaim([wanted], [host], idle, idle.slice(0, 1)), []);
   });
 
   it("spares those that a larger one made needless", () => {
@@ -69,11 +78,10 @@ function randomHosts(random: Random) {
 }
 
 /** Whether the request fits on a worker once what drains and these are gone. */
-function fitsAfter(request: Capacity, workers: readonly WorkerView[], gone: readonly Container[]): boolean {
-  return workers.some(({ id, capacity }) => {
-    const own = gone.filter(({ workerId }) => workerId === id);
-    const sum = (key: keyof Capacity): number => own.reduce((total, each) => total + each[key], capacity[key]);
-    return fits(request, { milliCpu: sum("milliCpu"), memoryMib: sum("memoryMib") });
+function fitsAfter(request: Needs, workers: readonly Room[], gone: readonly Container[]): boolean {
+  return workers.some((worker) => {
+    const own = gone.filter(({ workerId }) => workerId === worker.id);
+    return fits(request, own.reduce(give, worker));
   });
 }
 
@@ -113,7 +121,13 @@ describe("room, whatever comes", () => {
       const size = request(100, 50);
       const workers = Array.from({ length: 1 + random.below(3) }, (_, i) => worker(`w${i}`, random.below(250)));
       const idle = Array.from({ length: random.below(8) }, (_, i) =>
-        container({ id: `ta-${i}`, workerId: random.pick(workers)?.id ?? "", ...size, idleSince: random.below(100) }),
+        container({
+          id: `ta-${i}`,
+          workerId: random.pick(workers)?.id ?? "",
+          milliCpu: 100,
+          memoryMib: 50,
+          idleSince: random.below(100),
+        }),
       );
       const count = random.below(12);
       const requests = Array.from({ length: count }, () => size);

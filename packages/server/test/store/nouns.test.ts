@@ -73,21 +73,25 @@ describe("inputs", () => {
     assert.deepEqual(queued, sent);
   });
 
-  it("lose their payload when they are done, and not before", async () => {
+  it("lose their payload when they have succeeded, and not before or otherwise", async () => {
     await using test = await testStore();
-    const sizes = await test.does(async (tx, context) => {
-      const of = await plantFunction(tx, context);
-      const { inputId } = await plantCall(tx, of, context);
-      const input = await tx.inputs.get(inputId);
-      if (input === undefined) throw new Error("not there");
-      await tx.inputs.update({ ...input, attempt: 1 });
-      const before = (await tx.inputs.get(inputId))?.payload.length;
-      await tx.inputs.update({ ...input, state: "done" });
-      const after = (await tx.inputs.get(inputId))?.payload.length;
-      await tx.inputs.update(input); // a test's way back: nothing else would leave the database sound
-      return [before, after];
-    });
-    assert.deepEqual(sizes, [payload("argument").length, 0]);
+    const sizes = await test
+      .does(async (tx, context) => {
+        const of = await plantFunction(tx, context);
+        const { inputId } = await plantCall(tx, of, context);
+        const input = await tx.inputs.get(inputId);
+        if (input === undefined) throw new Error("not there");
+        await tx.inputs.update({ ...input, attempt: 1 });
+        const before = (await tx.inputs.get(inputId))?.payload.length;
+        await tx.inputs.update({ ...input, state: "done" });
+        const failed = (await tx.inputs.get(inputId))?.payload.length;
+        await tx.inputs.update({ ...input, state: "done" }, { succeeded: true });
+        const succeeded = (await tx.inputs.get(inputId))?.payload.length;
+        throw Object.assign(new Error("undone"), { sizes: [before, failed, succeeded] }); // or the database is not sound
+      })
+      .catch((error: Error & { sizes?: number[] }) => error.sizes);
+    const whole = payload("argument").length;
+    assert.deepEqual(sizes, [whole, whole, 0]);
   });
 
   it("that are not finished are those that wait and those that run", async () => {

@@ -20,6 +20,7 @@ import type { Container } from "../../src/domain/container.ts";
 import type { Context } from "../../src/domain/context.ts";
 import { type Demand, emptyPolicy, type FunctionPolicy, type FunctionRecord } from "../../src/domain/function.ts";
 import type { Tx } from "../../src/domain/store.ts";
+import type { Needs, WorkerView } from "../../src/domain/worker.ts";
 import { encodeDefinition } from "../../src/functions/handle.ts";
 
 export const limits = limitsSchema.parse({});
@@ -28,10 +29,27 @@ export const policy = (changes: Partial<FunctionPolicy> = {}): FunctionPolicy =>
   ...emptyPolicy,
   maxContainers: 10,
   scaledownMs: 60_000,
-  milliCpu: 100,
-  memoryMib: 128,
+  needs: needs(),
   startupMs: 300_000,
   timeoutMs: 300_000,
+  ...changes,
+});
+
+/** What one container takes. */
+export const needs = (changes: Partial<Needs> = {}): Needs => ({
+  milliCpu: 100,
+  memoryMib: 128,
+  gpus: [],
+  regions: [],
+  cloud: "",
+  ...changes,
+});
+
+export const worker = (changes: Partial<WorkerView> = {}): WorkerView => ({
+  id: "local",
+  capacity: { milliCpu: 1_000, memoryMib: 1_024 },
+  gpus: [],
+  labels: {},
   ...changes,
 });
 
@@ -58,6 +76,7 @@ export const container = (changes: Partial<Container> = {}): Container => ({
   fence: "fence",
   milliCpu: 100,
   memoryMib: 128,
+  gpus: undefined,
   held: 0,
   finished: 0,
   createdAt: 0,

@@ -29,6 +29,7 @@ import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
 import { type BoundRpc, bind } from "../../src/rpc/adapter-access.ts";
 import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
+import { admit } from "../../src/rpc/adapter-identity.ts";
 import { appRpcs } from "../../src/rpc/apps.ts";
 import { callRpcs } from "../../src/rpc/calls.ts";
 import { containerRpcs } from "../../src/rpc/containers.ts";
@@ -42,6 +43,7 @@ import { openStore } from "../../src/store/sqlite.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
 import { WorkerSessions } from "../../src/workers/sessions.ts";
+import { syncInATurn } from "./open-store.ts";
 
 /** What a client sees when the server dies under its request: it repeats it. */
 export class ConnectionLost extends Error {}
@@ -82,7 +84,7 @@ export class ServerProcess {
   readonly #platform: Platform;
 
   private constructor(config: ServerConfig, content: ContentStore, clock: ManualClock, newId: NewId) {
-    this.#disk = openStore(join(config.data, "store.sqlite"), this.bells);
+    this.#disk = openStore(join(config.data, "store.sqlite"), this.bells, syncInATurn);
     this.store = this.#mortal(this.#disk);
     const mortalClock: Clock = {
       now: () => clock.now(),
@@ -102,7 +104,7 @@ export class ServerProcess {
       presence,
       sessions,
       alarms: new Alarms(timed),
-      scheduler: new Scheduler({ ...shared, hands: sessions }),
+      scheduler: new Scheduler({ ...shared, hands: sessions, tell: () => {} }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
     const families = [appRpcs, imageRpcs, functionRpcs, scalingRpcs, callRpcs, logRpcs];
@@ -196,8 +198,7 @@ export class ServerProcess {
     const bound = this.#rpcs.get(method.name);
     if (bound === undefined) throw new Error(`no RPC ${method.name}`);
     const { access, handle } = bound.rpc;
-    const mayCall = access === from.caller.kind || (access === "userOrContainer" && from.caller.kind !== "worker");
-    if (!mayCall) throw new Error(`${method.name} is not for a ${from.caller.kind}`);
+    admit(method.name, access, from.caller);
     const answer = handle as unknown as (request: unknown, call: Call) => unknown;
     return answer(received(method.input, request), callOf(method.name, from));
   }

@@ -124,7 +124,8 @@ export class World implements AsyncDisposable {
     request: MessageInitShape<M["input"]>,
     options: Partial<Request> = {},
   ): Promise<MessageShape<M["output"]>> {
-    const from = { caller: { kind: "container", id } as const, idempotencyKey: this.newKey(), ...options };
+    const caller = { kind: "container", id, restricted: false } as const;
+    const from = { caller, idempotencyKey: this.newKey(), ...options };
     return this.repeating((server) => server.call(method, request, from), options.signal);
   }
 

@@ -18,11 +18,12 @@ describe("a join", () => {
   it("is welcomed with the lease, and makes the worker one to place on", async () => {
     await using it = await sessionScene();
     const demand = countRings(it.bells, demandBell);
-    const worker = it.worker({ milliCpu: 2_000, memoryMib: 512 });
+    const place = { gpus: [{ kind: "H100", count: 2 }], labels: { region: "us-east-1" } };
+    const worker = it.worker({ milliCpu: 2_000, memoryMib: 512, ...place });
     await it.settle();
     await it.join(worker);
     assert.deepEqual(worker.received[0]?.message.value, create(wire.WelcomeSchema, { leaseSeconds: 10n }));
-    assert.deepEqual(it.sessions.workers(), [{ id: "local", capacity: { milliCpu: 2_000, memoryMib: 512 } }]);
+    assert.deepEqual(it.sessions.workers(), [{ id: "local", capacity: { milliCpu: 2_000, memoryMib: 512 }, ...place }]);
     assert.equal(demand.count, 1);
     await demand.stop();
     worker.drop();
