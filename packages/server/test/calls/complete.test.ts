@@ -111,7 +111,9 @@ describe("an output of a container", () => {
       [success("first").bytes],
     );
   });
+});
 
+describe("an output of a container that does not hold its input", () => {
   it("changes nothing when it is of an earlier attempt, though the container has the input again", async () => {
     await using test = await testStore();
     const { callId, inputId, holder } = await scene(test);

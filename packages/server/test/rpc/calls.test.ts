@@ -99,8 +99,10 @@ describe("a map", () => {
     assert.deepEqual((await ask(rest.lastEntryId)).idxs, [2]);
     assert.deepEqual((await ask("0-0")).idxs, [0, 1, 2]);
   });
+});
 
-  it("is over when its client has everything and says so; until then it takes more", async () => {
+describe("the end of a map", () => {
+  it("is there when its client has everything and says so; until then it takes more", async () => {
     await using world = await World.begin();
     const functionCallId = await openMap(world);
     await put(world, functionCallId, 0);
@@ -119,7 +121,7 @@ describe("a map", () => {
     await assert.rejects(put(world, functionCallId, 2), (error) => isFail(error, "failedPrecondition"));
   });
 
-  it("that is told to be complete takes no more inputs", async () => {
+  it("is there when all is done that it was told to be complete with", async () => {
     await using world = await World.begin();
     const functionCallId = await openMap(world);
     await put(world, functionCallId, 0);
