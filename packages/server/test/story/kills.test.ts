@@ -24,7 +24,7 @@ async function callThrough(stage: Stage, argument: string, patienceMs: number): 
   assert.equal(new TextDecoder().decode(data as Uint8Array), answerTo(argument));
   await world.clock.settle();
   world.check("after the answer");
-  assert.deepEqual(await world.counts(), { queued: 0, claimed: 0, held: 0, unfinished: 0 });
+  assert.deepEqual(await world.counts(), { queued: 0, claimed: 0, delayed: 0, held: 0, unfinished: 0 });
   assert.deepEqual(rows(world.file), { calls: 1, inputs: 1, outputs: 1 });
   return tookMs;
 }

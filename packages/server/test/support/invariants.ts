@@ -1,6 +1,6 @@
 /** What must hold in the database at every moment between two commits, whatever happened before. */
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 /** Each query finds the rows that break its rule. */
 const rules: Readonly<Record<string, string>> = {
@@ -58,21 +58,31 @@ const rules: Readonly<Record<string, string>> = {
       OR EXISTS (SELECT 1 FROM functions f WHERE f.app_id = a.id AND f.queued + f.claimed + f.delayed > 0))`,
 };
 
-/** What is broken, one line a row. */
-export function brokenInvariants(file: string): string[] {
-  const database = new DatabaseSync(file, { readOnly: true });
-  try {
-    return Object.entries(rules).flatMap(([rule, query]) =>
-      database
-        .prepare(query)
-        .all()
-        .map((row) => `${rule}: ${JSON.stringify(row)}`),
-    );
-  } finally {
-    database.close();
+/** Looks at a database again and again for rows that break a rule. */
+export class Watch implements Disposable {
+  readonly #database: DatabaseSync;
+  readonly #rules: readonly (readonly [rule: string, query: StatementSync])[];
+
+  constructor(file: string, of: Readonly<Record<string, string>> = rules) {
+    this.#database = new DatabaseSync(file, { readOnly: true });
+    this.#rules = Object.entries(of).map(([rule, query]) => [rule, this.#database.prepare(query)]);
+  }
+
+  /** One line for each row that breaks a rule. */
+  broken(): string[] {
+    return this.#rules.flatMap(([rule, query]) => query.all().map((row) => `${rule}: ${JSON.stringify(row)}`));
+  }
+
+  assert(during: string): void {
+    assert.deepEqual(this.broken(), [], `the database contradicts itself ${during}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
   }
 }
 
 export function assertInvariants(file: string, during = "now"): void {
-  assert.deepEqual(brokenInvariants(file), [], `the database contradicts itself ${during}`);
+  using watch = new Watch(file);
+  watch.assert(during);
 }
