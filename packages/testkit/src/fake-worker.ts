@@ -22,6 +22,8 @@ export interface FakeWorkerOptions {
   id?: string;
   milliCpu?: number;
   memoryMib?: number;
+  gpus?: { kind: string; count: number }[];
+  labels?: Record<string, string>;
   /** A container was assigned for the first time. */
   onAssign?: (container: HeldContainer) => void;
   /** The server asks for a container's end. Without it the container ends at once. */
@@ -112,10 +114,11 @@ export class FakeWorker {
   }
 
   #join(): MessageInitShape<typeof wire.JoinSchema> {
-    const { milliCpu = 4_000, memoryMib = 8_192 } = this.#options;
+    const { milliCpu = 4_000, memoryMib = 8_192, gpus = [], labels = {} } = this.#options;
     return {
       workerId: this.id,
-      capacity: { milliCpu: BigInt(milliCpu), memoryMib: BigInt(memoryMib) },
+      capacity: { milliCpu: BigInt(milliCpu), memoryMib: BigInt(memoryMib), gpus },
+      labels,
       runtimes: [{ name: "fake" }],
       // One that is gone is told as what it was before: its end is told after its log.
       adopted: [...this.containers.values()].map(({ id, fence, phase }) => ({

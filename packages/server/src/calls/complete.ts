@@ -32,19 +32,16 @@ export async function completeInputs(
   if (container === undefined || container.state === "gone") return [];
   const demand = await tx.functions.demand(container.functionId);
   const retry = demand?.policy.retry ?? noRetries;
-  const inputs = await Promise.all(completions.map(({ inputId }) => tx.inputs.get(inputId)));
-  // A batch is stopped as a whole, for the sake of one of its inputs.
-  const interrupted = inputs.some((input) => input?.ending !== undefined);
-  const released: string[] = [];
+  const isStopped = completions.some(({ outcome }) => outcome === "terminated") && (demand?.policy.batchSize ?? 0) > 0;
+  const released = isStopped ? await interruptBatches(tx, containerId, context) : [];
   let finished = false;
-  for (const [position, { attempt, outcome, ...report }] of completions.entries()) {
-    const input = inputs[position];
+  for (const { inputId, attempt, outcome, ...report } of completions) {
+    const input = await tx.inputs.get(inputId);
     if (input === undefined) continue;
-    const told = outcome === "terminated" && interrupted && input.ending === undefined ? "interrupted" : outcome;
-    const event = { kind: "report", containerId, attempt, outcome: told, retry } as const;
+    const event = { kind: "report", containerId, attempt, outcome, retry } as const;
     const next = await transition(tx, input, event, context, report);
     if (next === undefined) continue;
-    released.push(input.id);
+    released.push(inputId);
     finished ||= next.state === "done";
   }
   if (finished && demand !== undefined && (demand.crashStreak > 0 || demand.notBefore > 0)) {
@@ -53,6 +50,22 @@ export async function completeInputs(
   }
   if (container.state === "draining" && released.length > 0) await setDeadline(tx, containerId, context);
   return released;
+}
+
+/**
+ * A batch is stopped as a whole, for the sake of some of its inputs: the others run again, also those of which the
+ * container speaks only in its next request. Answers them.
+ */
+async function interruptBatches(tx: Tx, containerId: string, context: Context): Promise<string[]> {
+  const held = await tx.inputs.heldBy(containerId);
+  const stoppedAt = new Set(held.filter(({ ending }) => ending !== undefined).map(({ claimedAt }) => claimedAt));
+  const others = held.filter(({ ending, claimedAt }) => ending === undefined && stoppedAt.has(claimedAt));
+  for (const input of others) {
+    const { attempt } = input;
+    const event = { kind: "report", containerId, attempt, outcome: "interrupted", retry: noRetries } as const;
+    await transition(tx, input, event, context);
+  }
+  return others.map(({ id }) => id);
 }
 
 /** A container that ends by itself after its last input has that long for it. */

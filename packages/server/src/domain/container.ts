@@ -66,15 +66,15 @@ export function takesInputs(state: ContainerState): boolean {
 
 /**
  * Whether the container's end speaks against the function. What the platform stopped or lost does not; nor does an
- * exit with code 0 of a container that was told to end.
+ * exit with code 0 of a container that was told to end, or that has done the only input that it takes.
  */
-export function isCrash(container: Pick<Container, "state">, exit: Exit): boolean {
+export function isCrash({ state, held, killAt }: Pick<Container, "state" | "held" | "killAt">, exit: Exit): boolean {
   switch (exit.reason) {
     case "stopped":
     case "lost":
       return false;
     case "exited":
-      return container.state !== "draining" || exit.code !== 0;
+      return state !== "draining" || exit.code !== 0 || (held > 0 && killAt === undefined);
     case "signaled":
     case "outOfMemory":
     case "outOfDisk":

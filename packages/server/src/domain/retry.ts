@@ -13,5 +13,6 @@ export const noRetries: RetryPolicy = { retries: 0, initialMs: 1_000, factor: 1,
 
 /** Before the `n`th further attempt, counted from 1. */
 export function retryDelayMs({ initialMs, factor, maxMs }: RetryPolicy, n: number): number {
-  return Math.min(maxMs, Math.round(initialMs * factor ** (n - 1)));
+  const times = Math.min(factor ** (n - 1), Number.MAX_VALUE); // not infinite: no delay stays none
+  return Math.min(maxMs, Math.round(initialMs * times));
 }

@@ -17,8 +17,8 @@ const defaults = {
 
 const leastDefaultStartupMs = 60_000;
 
-/** No function has more containers than this. */
-const mostContainers = 1_000;
+/** No function has more containers than this, whatever it asks for. */
+export const mostContainers = 1_000;
 
 /**
  * `of` says which containers it is for. A class that takes arguments is only ever called through its variants, so of
@@ -38,7 +38,7 @@ export function functionPolicy(
   const takesArguments = (definition.classParameterInfo?.schema.length ?? 0) > 0;
   return {
     minContainers: takesArguments && of === "itself" ? 0 : (settings?.minContainers ?? definition.warmPoolSize),
-    maxContainers: settings?.maxContainers || definition.concurrencyLimit || mostContainers,
+    maxContainers: containerLimit(settings?.maxContainers || definition.concurrencyLimit),
     bufferContainers: settings?.bufferContainers ?? 0,
     scaledownMs: scaledownSeconds * 1000 || defaults.scaledownMs,
     maxConcurrency,
@@ -55,6 +55,11 @@ export function functionPolicy(
     startupMs: startupMs(definition),
     timeoutMs: definition.timeoutSecs * 1000 || defaults.timeoutMs,
   };
+}
+
+/** On the wire no limit is 0. */
+export function containerLimit(asked: number): number {
+  return Math.min(asked || mostContainers, mostContainers);
 }
 
 /**

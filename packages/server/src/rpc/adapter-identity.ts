@@ -52,7 +52,8 @@ function callerAtDoor(peer: string): Caller | undefined {
   return undefined;
 }
 
-function admit(rpc: string, access: Access, caller: Caller): Caller {
+/** The caller, if the RPC is for it; throws otherwise. */
+export function admit(rpc: string, access: Access, caller: Caller): Caller {
   if (access === "anyone" || access === caller.kind) return caller;
   if (caller.kind === "user" && (access === "userOrContainer" || access === "userOrAnyContainer")) return caller;
   if (caller.kind !== "container") throw wrongSide(rpc, access);

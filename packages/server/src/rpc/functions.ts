@@ -72,7 +72,13 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       once(platform, call, FunctionBindParamsResponseSchema, async (tx, context) => {
         const { functionId, serializedParams: parameters, functionOptions: options } = request;
         const record = await bindFunction(tx, { functionId, parameters, options }, context);
-        return { boundFunctionId: record.id, handleMetadata: functionHandle(record, decodeDefinition(record)) };
+        const definition = decodeDefinition(record);
+        const warnings = [
+          ...reviewDefinition(definition),
+          ...checkFit(definition.functionName, record.policy, platform.sessions.workers(), { strict }),
+        ];
+        if (options !== undefined) for (const text of warnings) call.warn(text); // else the base was warned of already
+        return { boundFunctionId: record.id, handleMetadata: functionHandle(record, definition) };
       }),
     ),
     functionGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>

@@ -8,6 +8,8 @@ export interface Scaling {
   start: number;
   /** Containers to end, longest idle first. */
   drain: Container[];
+  /** Idle containers that are not needed now, those to end among them: the room that they take can be had. */
+  spare: Container[];
   /** When to look again even if nothing changes. */
   lookAgainAt: number | undefined;
 }
@@ -19,23 +21,24 @@ export function autoscale(demand: Demand, containers: readonly Container[], now:
   // What a container still finishes while it drains needs no other one.
   const finishing = containers.reduce((sum, { state, held }) => sum + (state === "draining" ? held : 0), 0);
   const busy = Math.ceil((demand.queued + demand.claimed - finishing) / policy.targetConcurrency);
-  const spare = busy > 0 ? policy.bufferContainers : 0;
-  const wanted = Math.min(policy.maxContainers, Math.max(policy.minContainers, busy + spare));
+  const buffer = busy > 0 ? policy.bufferContainers : 0;
+  const wanted = Math.min(policy.maxContainers, Math.max(policy.minContainers, busy + buffer));
   // One that drains is still there: a function of which there is to be one container never has two.
   const room = Math.max(0, policy.maxContainers - containers.length);
   const missing = Math.min(room, Math.max(0, wanted - active.length));
-  const idle = active
+  const spare = active
     .filter(({ state, held }) => state === "ready" && held === 0)
     .toSorted((a, b) => a.idleSince - b.idleSince)
     .slice(0, Math.max(0, active.length - wanted));
-  const due = idle.filter(({ idleSince }) => idleSince + policy.scaledownMs <= now);
-  const next = idle[due.length];
+  const due = spare.filter(({ idleSince }) => idleSince + policy.scaledownMs <= now);
+  const next = spare[due.length];
   // Nobody says when a container has become idle: one that is busy now can be due after a whole window.
   const surplus = active.length - due.length > policy.minContainers;
   const lookAgainAt =
     next !== undefined ? next.idleSince + policy.scaledownMs : surplus ? now + policy.scaledownMs : undefined;
   if (missing > 0 && demand.notBefore > now) {
-    return { start: 0, drain: due, lookAgainAt: Math.min(demand.notBefore, lookAgainAt ?? Number.POSITIVE_INFINITY) };
+    const soonest = Math.min(demand.notBefore, lookAgainAt ?? Number.POSITIVE_INFINITY);
+    return { start: 0, drain: due, spare, lookAgainAt: soonest };
   }
-  return { start: missing, drain: due, lookAgainAt };
+  return { start: missing, drain: due, spare, lookAgainAt };
 }

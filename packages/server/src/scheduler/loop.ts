@@ -97,7 +97,8 @@ export class Scheduler {
     const { placements, unplaced, left } = place(requests(view, scalings, workers), rooms);
     for (const container of await this.#start(placements)) hands.assign(container);
     const idle = scalings.flatMap(({ scaling }) => scaling.drain);
-    await this.#end(tooLate, [...idle, ...reclaim(unplaced, left, view.containers, view.demands)]);
+    const spare = scalings.flatMap(({ scaling }) => scaling.spare);
+    await this.#end(tooLate, [...idle, ...reclaim(unplaced, left, view.containers, spare)]);
     const shortage = this.#shortage.look(unplaced, view.containers, now);
     for (const wanting of shortage.tell) this.#deps.tell(wanting, shortageLine(wanting));
     const looks = [shortage.lookAgainAt, ...scalings.map(({ scaling }) => scaling.lookAgainAt)];

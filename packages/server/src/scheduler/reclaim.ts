@@ -1,24 +1,22 @@
-/** Which idle containers make room for those that are wanted and fit nowhere: a pure decision over values. */
+/** Which spare containers make room for those that are wanted and fit nowhere: a pure decision over values. */
 import type { Container } from "../domain/container.ts";
-import type { Demand } from "../domain/function.ts";
 import type { Needs, Room } from "../domain/worker.ts";
 import { chooseGpus, fits, give, take } from "./place.ts";
 
 /**
- * Answers the containers to end, those that have idled longest first, and no more than are needed. What is ending
- * already counts as room, so that looking again before it is gone ends nothing else. Containers that a function always
- * keeps are left alone.
+ * Answers the containers to end: of those that their functions can do without the ones that have idled longest, and no
+ * more than are needed. What is ending already counts as room, so that looking again before it is gone ends nothing else.
  */
 export function reclaim(
   requests: readonly Needs[],
   rooms: readonly Room[],
   containers: readonly Container[],
-  demands: readonly Demand[],
+  spare: readonly Container[],
 ): Container[] {
   const giveBack = (to: Room[], container: Container): Room[] =>
     to.map((room) => (room.id === container.workerId ? give(room, container) : room));
   let left = containers.filter(({ state }) => state === "draining").reduce(giveBack, [...rooms]);
-  let idle = spare(containers, demands);
+  let idle = spare.toSorted((a, b) => a.idleSince - b.idleSince);
   const chosen: Container[] = [];
   for (const request of requests) {
     const made = makeRoom(request, left, idle, giveBack);
@@ -44,25 +42,19 @@ function makeRoom(
   for (let next = 0; ; next++) {
     const host = left.find((room) => fits(request, room));
     if (host !== undefined) {
-      const needed = victims.filter(({ workerId }) => workerId === host.id);
-      return { victims: needed, left: needed.reduce(giveBack, rooms), host };
+      const own = victims.filter(({ workerId }) => workerId === host.id);
+      const needed = own.reduce((kept, victim) => {
+        // A larger one that came later may have made it needless.
+        const others = kept.filter((each) => each !== victim);
+        const without = others.reduce(giveBack, rooms).find(({ id }) => id === host.id);
+        return without !== undefined && fits(request, without) ? others : kept;
+      }, own);
+      left = needed.reduce(giveBack, rooms);
+      return { victims: needed, left, host: left.find(({ id }) => id === host.id) ?? host };
     }
     const victim = idle[next];
     if (victim === undefined) return undefined;
     victims.push(victim);
     left = giveBack(left, victim);
   }
-}
-
-/** Idle containers beyond what their functions keep, longest idle first. */
-function spare(containers: readonly Container[], demands: readonly Demand[]): Container[] {
-  const kept = new Map(demands.map(({ functionId, policy }) => [functionId, policy.minContainers]));
-  const idle = containers.filter(({ state, held }) => state === "ready" && held === 0);
-  const newestFirst = idle.toSorted((a, b) => b.idleSince - a.idleSince);
-  const free = newestFirst.filter(({ functionId }) => {
-    const left = kept.get(functionId) ?? 0;
-    kept.set(functionId, left - 1);
-    return left <= 0;
-  });
-  return free.toReversed();
 }

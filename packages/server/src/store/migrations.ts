@@ -99,6 +99,11 @@ export const migrations: readonly string[] = [
   CREATE INDEX functions_by_base ON functions (base_id) WHERE base_id IS NOT NULL;
   ALTER TABLE functions ADD COLUMN min_containers INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX functions_kept ON functions (id) WHERE min_containers > 0;
+  UPDATE functions SET min_containers = policy ->> 'minContainers', policy = json_set(policy, '$.needs', json_object(
+    'milliCpu', policy -> 'milliCpu', 'memoryMib', policy -> 'memoryMib',
+    'gpus', json_array(), 'regions', json_array(), 'cloud', ''));
+  -- Their containers were told no number of the attempt, and say the first.
+  UPDATE inputs SET attempt = 1, crashes = 0 WHERE state = 'claimed';
 
   CREATE TABLE chunks (
     call_id TEXT NOT NULL, idx INTEGER NOT NULL, data_format INTEGER NOT NULL, data BLOB, blob_id TEXT,

@@ -17,7 +17,7 @@ import { containersIn } from "./containers.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
 import { migrations } from "./migrations.ts";
-import { WriteAheadLog } from "./write-ahead-log.ts";
+import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
 import { blobsIn, identityIn, imagesIn, logsIn, mountsIn, repliesIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
@@ -34,12 +34,13 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-export function openStore(file: string, bells: Bells): Store {
+/** `sync` is a parameter for tests with a clock of their own. */
+export function openStore(file: string, bells: Bells, sync?: Sync): Store {
   const writing = connect(file);
   migrate(writing, file);
   const reading = connect(file);
   reading.exec("PRAGMA query_only = ON");
-  const log = new WriteAheadLog(`${file}-wal`);
+  const log = new WriteAheadLog(`${file}-wal`, sync);
   const groups = new GroupCommit(writing, bells, log);
   const reads = new Reads(reading);
   let closed: Promise<void> | undefined;

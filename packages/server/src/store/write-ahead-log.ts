@@ -9,6 +9,9 @@
 import { closeSync, fdatasync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 
+/** Brings a file's data to disk, as `fdatasync` does. */
+export type Sync = (descriptor: number, done: (error: Error | null) => void) => void;
+
 interface Waiting {
   resolve: () => void;
   reject: (error: unknown) => void;
@@ -16,11 +19,13 @@ interface Waiting {
 
 export class WriteAheadLog {
   readonly #descriptor: number;
+  readonly #sync: Sync;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
 
   /** The file must exist. */
-  constructor(file: string) {
+  constructor(file: string, sync: Sync = fdatasync) {
+    this.#sync = sync;
     this.#descriptor = openSync(file, "r");
     const folder = openSync(dirname(file), "r");
     fsyncSync(folder); // the file may have been made a moment ago
@@ -44,7 +49,7 @@ export class WriteAheadLog {
     while (this.#waiting.length > 0) {
       const waiting = this.#waiting;
       this.#waiting = [];
-      const error = await new Promise<Error | null>((resolve) => fdatasync(this.#descriptor, resolve));
+      const error = await new Promise<Error | null>((resolve) => this.#sync(this.#descriptor, resolve));
       for (const { resolve, reject } of waiting) {
         if (error === null) resolve();
         else reject(error);

@@ -15,7 +15,7 @@ import { logsBell } from "../../src/domain/bells.ts";
 import { isFail } from "../../src/errors.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
-import { plantCall, plantContainer, plantFunction } from "../support/rows.ts";
+import { claimRequest, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
 
 const times = timesSchema.parse({});
 
@@ -45,7 +45,7 @@ describe("an app", () => {
     const app = await create(test, "initializing");
     const layout = { functionIds: { hello: "fu-1" }, classIds: {} };
     const publish = (state: "ephemeral" | "detached"): Promise<App> =>
-      test.does((tx) => publishApp(tx, { appId: app.id, state, layout }));
+      test.does((tx, context) => publishApp(tx, { appId: app.id, name: "", state, layout }, context));
     assert.equal((await publish("ephemeral")).state, "ephemeral");
     assert.equal((await publish("detached")).state, "ephemeral", "what lives by a heartbeat goes on doing so");
     assert.deepEqual((await appOf(test, app.id))?.layout, layout);
@@ -75,7 +75,7 @@ describe("stopping", () => {
       const busy = await plantContainer(tx, of, context);
       const idle = await plantContainer(tx, of, context);
       const young = await plantContainer(tx, of, context, { state: "starting" });
-      await claimInputs(tx, { containerId: busy.id, atMost: 1, received: new Set() }, context);
+      await claimInputs(tx, claimRequest(busy.id), context);
       const app = await tx.apps.get(of.appId);
       if (app === undefined) throw new Error("no app");
       await stopApp(tx, app, { reason: "Enough.", graceMs: 30_000 }, context);
@@ -187,7 +187,7 @@ describe("the presence of clients", () => {
     assert.equal(await it.stateNow(), "disconnected");
     const container = await it.test.does(async (tx, context) => {
       const { id } = await plantContainer(tx, it.of, context);
-      await claimInputs(tx, { containerId: id, atMost: 1, received: new Set() }, context);
+      await claimInputs(tx, claimRequest(id), context);
       return id;
     });
     await it.test.clock.advance(times.appExpiry);

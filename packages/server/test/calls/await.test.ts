@@ -5,11 +5,10 @@ import { describe, it } from "node:test";
 import { type OutputQuery, acknowledge, awaitOutputs } from "../../src/calls/await.ts";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { completeInputs } from "../../src/calls/complete.ts";
-import { submitCall } from "../../src/calls/submit.ts";
 import { callBell } from "../../src/domain/bells.ts";
 import { isFail } from "../../src/errors.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
-import { payload, plantContainer, plantFunction, success } from "../support/rows.ts";
+import { claimRequest, completion, plantContainer, plantFunction, plantMap, success } from "../support/rows.ts";
 
 const never = new AbortController().signal;
 
@@ -18,20 +17,13 @@ async function scene(test: TestStore, count: number) {
   return await test.does(async (tx, context) => {
     const of = await plantFunction(tx, context);
     const holder = await plantContainer(tx, of, context);
-    const inputs = Array.from({ length: count }, (_, index) => ({ index, payload: payload("x") }));
-    const shape = count === 1 ? "unary" : "map";
-    const { call, inputIds } = await submitCall(tx, { functionId: of.id, shape, invocation: "sync", inputs }, context);
-    await claimInputs(tx, { containerId: holder.id, atMost: count, received: new Set() }, context);
+    const { callId, inputIds } = await plantMap(tx, of, context, count);
+    await claimInputs(tx, claimRequest(holder.id, { atMost: count }), context);
     const complete = (index: number): Promise<string[]> =>
       test.does((tx, context) =>
-        completeInputs(
-          tx,
-          holder.id,
-          [{ inputId: inputIds[index] ?? "", result: success(`${index}`), startedAt: undefined }],
-          context,
-        ),
+        completeInputs(tx, holder.id, [completion(inputIds[index] ?? "", { result: success(`${index}`) })], context),
       );
-    return { callId: call.id, complete };
+    return { callId, complete };
   });
 }
 

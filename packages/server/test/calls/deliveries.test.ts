@@ -45,3 +45,31 @@ test("nothing is known of a container that is gone", () => {
   deliveries.forget("ta-1");
   assert.deepEqual([...deliveries.before(poll("b"), 5)], []);
 });
+
+test("a container is told once to stop an attempt, and again to stop the next one", () => {
+  const deliveries = new Deliveries();
+  const first = { id: "in-1", attempt: 1 } as const;
+  const second = { id: "in-2", attempt: 1 } as const;
+  assert.deepEqual(deliveries.tellToStop("ta-1", []), []);
+  assert.deepEqual(deliveries.tellToStop("ta-1", [first]), ["in-1"]);
+  assert.deepEqual(deliveries.tellToStop("ta-1", [first, second]), ["in-2"]);
+  assert.deepEqual(deliveries.tellToStop("ta-1", [first, second]), []);
+  assert.deepEqual(deliveries.tellToStop("ta-1", [{ ...first, attempt: 2 }]), ["in-1"]);
+  assert.deepEqual(deliveries.tellToStop("ta-2", [first]), ["in-1"], "each container is told by itself");
+});
+
+test("who was told to stop is told again by a server that knows nothing of it, and after its end nothing is kept", () => {
+  const deliveries = new Deliveries();
+  const input = { id: "in-1", attempt: 1 } as const;
+  deliveries.tellToStop("ta-1", [input]);
+  assert.deepEqual(new Deliveries().tellToStop("ta-1", [input]), ["in-1"]);
+  deliveries.forget("ta-1");
+  assert.deepEqual(deliveries.tellToStop("ta-1", [input]), ["in-1"]);
+});
+
+test("telling to stop does not change what it is known to have", () => {
+  const deliveries = new Deliveries();
+  deliveries.sent(poll("a"), ["in-1"]);
+  deliveries.tellToStop("ta-1", [{ id: "in-1", attempt: 1 }]);
+  assert.deepEqual([...deliveries.before(poll("b"), 5)], ["in-1"]);
+});

@@ -1,100 +1,83 @@
-/** Inputs that run longer than they may: they end with the reason, and so does the container that they keep busy. */
+/** Inputs that run longer than they may: their containers are asked to stop them, and nobody else is disturbed. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { fromBinary } from "@bufbuild/protobuf";
-import { GenericResultSchema, GenericResult_GenericStatus as Status } from "@lydian/contract";
 import { silentLogger } from "@lydian/kit";
 
 import { claimInputs } from "../../src/calls/claim.ts";
 import { completeInputs } from "../../src/calls/complete.ts";
 import { Timeouts } from "../../src/calls/timeouts.ts";
+import { transition } from "../../src/calls/transition.ts";
 import { endContainer } from "../../src/containers/end.ts";
-import { type TestStore, testStore } from "../support/open-store.ts";
-import { plantCall, plantContainer, plantFunction, success } from "../support/rows.ts";
+import { alarmsBell, containerBell } from "../../src/domain/bells.ts";
+import type { Ending } from "../../src/domain/input.ts";
+import { countRings, testStore } from "../support/open-store.ts";
+import { claimRequest, completion, failed, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
 
 const timeoutMs = 10_000;
 
-/** A function with a timeout, a call of it, and what claims it into a new container. */
+/** A function with a timeout and one retry, a call of it, and what claims it into a new container. */
 async function scene() {
   const test = await testStore();
   const timeouts = new Timeouts({ ...test, log: silentLogger });
-  const of = await test.does((tx, context) => plantFunction(tx, context, { policy: { timeoutMs } }));
+  const retry = { retries: 1, initialMs: 0, factor: 1, maxMs: 0 };
+  const of = await test.does((tx, context) => plantFunction(tx, context, { policy: { timeoutMs, retry } }));
   const call = await test.does((tx, context) => plantCall(tx, of, context));
   const claim = async (): Promise<string> =>
     await test.does(async (tx, context) => {
       const { id } = await plantContainer(tx, of, context);
-      const claimed = await claimInputs(tx, { containerId: id, atMost: 1, received: new Set() }, context);
+      const claimed = await claimInputs(tx, claimRequest(id), context);
       for (const input of claimed.kind === "inputs" ? claimed.inputs : []) timeouts.watch(input);
       return id;
     });
-  const result = async () => {
-    const [output] = await test.store.read((tx) => tx.outputs.after(call.callId, 0, 1));
-    return output && fromBinary(GenericResultSchema, output.result);
-  };
+  const ending = (): Promise<Ending | undefined> =>
+    test.store.read(async (tx) => (await tx.inputs.get(call.inputId))?.ending);
   const dispose = async (): Promise<void> => {
     timeouts.close();
     assert.equal(test.clock.pending, 0, "nothing is left behind");
     await test[Symbol.asyncDispose]();
   };
-  return { ...test, timeouts, ...call, claim, result, [Symbol.asyncDispose]: dispose };
+  return { ...test, timeouts, ...call, claim, ending, [Symbol.asyncDispose]: dispose };
 }
 
-const containerOf = (test: TestStore, id: string) => test.store.read((tx) => tx.containers.get(id));
-
 describe("an input's time", () => {
-  it("ends it with a failure that says so, and its container at once", async () => {
+  it("when it is over has its container told to stop it, and why", async () => {
     await using it = await scene();
     const holder = await it.claim();
+    const rings = [countRings(it.bells, containerBell(holder)), countRings(it.bells, alarmsBell)];
     await it.clock.advance(timeoutMs - 1);
-    assert.equal(await it.result(), undefined);
+    assert.equal(await it.ending(), undefined);
     await it.clock.advance(1);
-    const result = await it.result();
-    assert.equal(result?.status, Status.TIMEOUT);
-    assert.equal(result?.exception, "The input ran longer than the function's timeout of 10 s.");
-    const container = await containerOf(it, holder);
-    assert.deepEqual([container?.state, container?.killAt, container?.held], ["draining", it.clock.now(), 0]);
+    assert.deepEqual(await it.ending(), {
+      status: "timeout",
+      message: "The input ran longer than the function's timeout of 10 s.",
+      since: it.clock.now(),
+    });
+    const [input, container] = await it.store.read(async (tx) => [
+      await tx.inputs.get(it.inputId),
+      await tx.containers.get(holder),
+    ]);
+    assert.deepEqual(
+      [input?.state, container?.state, container?.held],
+      ["claimed", "ready", 1],
+      "nothing else changes",
+    );
+    assert.deepEqual(
+      rings.map(({ count }) => count),
+      [1, 1],
+    );
+    for (const each of rings) await each.stop();
   });
 
   it("is over with its output", async () => {
     await using it = await scene();
     const holder = await it.claim();
-    const finished = await it.does((tx, context) => {
-      const completions = [{ inputId: it.inputId, result: success("x"), startedAt: undefined }];
-      return completeInputs(tx, holder, completions, context);
-    });
-    assert.deepEqual(finished, [it.inputId]);
-    for (const id of finished) it.timeouts.finished(id);
+    const released = await it.does((tx, context) => completeInputs(tx, holder, [completion(it.inputId)], context));
+    assert.deepEqual(released, [it.inputId]);
+    for (const id of released) it.timeouts.finished(id);
+    assert.equal(it.clock.pending, 1, "one timer for all");
     await it.clock.advance(2 * timeoutMs);
-    assert.equal((await it.result())?.status, Status.SUCCESS);
-    assert.equal((await containerOf(it, holder))?.state, "ready");
-  });
-
-  it("begins anew when another container claims it", async () => {
-    await using it = await scene();
-    const first = await it.claim();
-    await it.clock.advance(timeoutMs - 1);
-    await it.does((tx, context) => endContainer(tx, first, { reason: "lost" }, context));
-    const second = await it.claim();
-    await it.clock.advance(timeoutMs - 1);
-    assert.equal(await it.result(), undefined);
-    await it.clock.advance(1);
-    assert.equal((await it.result())?.status, Status.TIMEOUT);
-    assert.equal((await containerOf(it, second))?.state, "draining");
-  });
-
-  it("is not ended by an output of a container that holds it no more", async () => {
-    await using it = await scene();
-    const first = await it.claim();
-    await it.does((tx, context) => endContainer(tx, first, { reason: "lost" }, context));
-    await it.claim();
-    const finished = await it.does((tx, context) => {
-      const completions = [{ inputId: it.inputId, result: success("late"), startedAt: undefined }];
-      return completeInputs(tx, first, completions, context);
-    });
-    assert.deepEqual(finished, []);
-    await it.clock.advance(timeoutMs);
-    assert.equal((await it.result())?.status, Status.TIMEOUT);
+    assert.equal(await it.ending(), undefined);
   });
 
   it("does not run while it waits", async () => {
@@ -102,19 +85,76 @@ describe("an input's time", () => {
     const first = await it.claim();
     await it.does((tx, context) => endContainer(tx, first, { reason: "lost" }, context));
     await it.clock.advance(5 * timeoutMs);
-    assert.equal(await it.result(), undefined);
+    assert.equal(await it.ending(), undefined);
+  });
+});
+
+describe("an input's time is that of one attempt: it", () => {
+  it("begins anew with each attempt, also of the same container", async () => {
+    await using it = await scene();
+    const first = await it.claim();
+    await it.clock.advance(timeoutMs - 1);
+    await it.does(async (tx, context) => {
+      await completeInputs(tx, first, [failed(it.inputId)], context);
+      const input = await tx.inputs.get(it.inputId);
+      assert.notEqual(input && (await transition(tx, input, { kind: "wake" }, context)), undefined);
+      const claimed = await claimInputs(tx, claimRequest(first), context);
+      for (const each of claimed.kind === "inputs" ? claimed.inputs : []) it.timeouts.watch(each);
+    });
+    await it.clock.advance(timeoutMs - 1);
+    assert.equal(await it.ending(), undefined);
+    await it.clock.advance(1);
+    assert.equal((await it.ending())?.status, "timeout");
   });
 
-  it("goes on over a restart", async () => {
+  it("begins anew when another container claims it", async () => {
+    await using it = await scene();
+    const first = await it.claim();
+    await it.clock.advance(timeoutMs - 1);
+    await it.does((tx, context) => endContainer(tx, first, { reason: "lost" }, context));
+    await it.claim();
+    await it.clock.advance(timeoutMs - 1);
+    assert.equal(await it.ending(), undefined);
+    await it.clock.advance(1);
+    assert.equal((await it.ending())?.status, "timeout");
+  });
+
+  it("is not ended by an output of a container that holds it no more", async () => {
+    await using it = await scene();
+    const first = await it.claim();
+    await it.does((tx, context) => endContainer(tx, first, { reason: "lost" }, context));
+    await it.claim();
+    const late = [completion(it.inputId), completion(it.inputId, { attempt: 2 })];
+    const released = await it.does((tx, context) => completeInputs(tx, first, late, context));
+    assert.deepEqual(released, []);
+    await it.clock.advance(timeoutMs);
+    assert.equal((await it.ending())?.status, "timeout");
+  });
+});
+
+describe("an input's time over a restart", () => {
+  it("goes on", async () => {
     await using it = await scene();
     await it.claim();
     await it.clock.advance(timeoutMs - 1);
     it.timeouts.close();
     const second = new Timeouts({ ...it, log: silentLogger });
     await second.start();
-    assert.equal(await it.result(), undefined);
+    assert.equal(await it.ending(), undefined);
     await it.clock.advance(1);
-    assert.equal((await it.result())?.status, Status.TIMEOUT);
+    assert.equal((await it.ending())?.status, "timeout");
+    second.close();
+  });
+
+  it("that was over while the server was down is over at once", async () => {
+    await using it = await scene();
+    await it.claim();
+    it.timeouts.close();
+    await it.clock.advance(3 * timeoutMs);
+    const second = new Timeouts({ ...it, log: silentLogger });
+    await second.start();
+    await it.clock.settle();
+    assert.equal((await it.ending())?.status, "timeout");
     second.close();
   });
 });

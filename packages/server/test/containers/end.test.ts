@@ -14,7 +14,7 @@ import type { Container, Exit } from "../../src/domain/container.ts";
 import type { FunctionRecord } from "../../src/domain/function.ts";
 import { defaultCrashPolicy } from "../../src/domain/input.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
-import { plantCall, plantContainer, plantFunction } from "../support/rows.ts";
+import { claimRequest, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
 
 const crash: Exit = { reason: "exited", code: 1 };
 const lost: Exit = { reason: "lost", message: "its worker was not heard of any more" };
@@ -28,7 +28,7 @@ const start = (test: TestStore, of: FunctionRecord, changes: Partial<Container> 
 const call = (test: TestStore, of: FunctionRecord) => test.does((tx, context) => plantCall(tx, of, context));
 
 const claim = (test: TestStore, { id }: Container, atMost = 1) =>
-  test.does((tx, context) => claimInputs(tx, { containerId: id, atMost, received: new Set() }, context));
+  test.does((tx, context) => claimInputs(tx, claimRequest(id, { atMost }), context));
 
 const end = (test: TestStore, { id }: Container, exit: Exit, policy = defaultCrashPolicy): Promise<void> =>
   test.does((tx, context) => endContainer(tx, id, exit, context, policy));

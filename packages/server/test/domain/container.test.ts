@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  type Container,
   type ContainerState,
   type Exit,
   describeExit,
@@ -10,6 +11,7 @@ import {
   mayMove,
   takesInputs,
 } from "../../src/domain/container.ts";
+import { container } from "../support/rows.ts";
 
 const states: readonly ContainerState[] = ["assigned", "starting", "ready", "draining", "gone"];
 
@@ -34,10 +36,13 @@ test("inputs go to containers that are ready or on their way", () => {
 });
 
 test("what the platform stopped or lost is no crash; what ended by itself is", () => {
-  const table: [Exit, ContainerState, boolean][] = [
+  const table: [Exit, ContainerState, boolean, Partial<Container>?][] = [
     [{ reason: "stopped" }, "ready", false],
     [{ reason: "lost" }, "ready", false],
     [{ reason: "exited", code: 0 }, "draining", false],
+    [{ reason: "exited", code: 0 }, "draining", false, { held: 1, killAt: 5 }],
+    [{ reason: "exited", code: 0 }, "draining", true, { held: 1, killAt: undefined }],
+    [{ reason: "exited", code: 0 }, "draining", false, { held: 0, killAt: undefined }],
     [{ reason: "exited", code: 0 }, "ready", true],
     [{ reason: "exited", code: 1 }, "draining", true],
     [{ reason: "exited", code: 1 }, "starting", true],
@@ -46,8 +51,9 @@ test("what the platform stopped or lost is no crash; what ended by itself is", (
     [{ reason: "outOfDisk" }, "ready", true],
     [{ reason: "failedToStart" }, "assigned", true],
   ];
-  for (const [exit, state, expected] of table) {
-    assert.equal(isCrash({ state }, exit), expected, `${exit.reason} ${exit.code ?? ""} while ${state}`);
+  for (const [exit, state, expected, changes = {}] of table) {
+    const during = `${exit.reason} ${exit.code ?? ""} while ${state} ${JSON.stringify(changes)}`;
+    assert.equal(isCrash(container({ state, killAt: 5, ...changes }), exit), expected, during);
   }
 });
 

@@ -7,6 +7,7 @@ import { type Function, FunctionSchema$, Function_FunctionType } from "@lydian/c
 
 import { defineClass, defineFunction, reserveFunction } from "../../src/functions/define.ts";
 import { appLayout, decodeDefinition, functionData, functionHandle } from "../../src/functions/handle.ts";
+import { functionPolicy } from "../../src/functions/policy.ts";
 import { isFail } from "../../src/errors.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
 import { plantCall, plantFunction } from "../support/rows.ts";
@@ -19,13 +20,11 @@ async function scene() {
   const test = await testStore();
   const { appId, imageId } = await test.does((tx, context) => plantFunction(tx, context));
   const define = (changes: MessageInitShape<typeof FunctionSchema$> = {}, existingId = "", app: string = appId) =>
-    test.does((tx, context) =>
-      defineFunction(
-        tx,
-        { appId: app, definition: definition({ imageId, ...changes }), existingId, clientVersion: "1.6.4" },
-        context,
-      ),
-    );
+    test.does((tx, context) => {
+      const written = definition({ imageId, ...changes });
+      const request = { appId: app, definition: written, policy: functionPolicy(written), existingId };
+      return defineFunction(tx, { ...request, clientVersion: "1.6.4" }, context);
+    });
   const reserve = (existingId = "") =>
     test.does((tx, context) =>
       reserveFunction(tx, { appId, name: "hello", existingId, clientVersion: "1.6.4" }, context),
@@ -62,13 +61,11 @@ describe("a definition", () => {
     const unknown = new Uint8Array([0xba, 0x3e, 0x03, 0x61, 0x62, 0x63]); // field 999, "abc"
     const bytes = new Uint8Array([...toBinary(FunctionSchema$, definition({ imageId: it.imageId })), ...unknown]);
     const { fromBinary } = await import("@bufbuild/protobuf");
-    const { id } = await it.does((tx, context) =>
-      defineFunction(
-        tx,
-        { appId: it.appId, definition: fromBinary(FunctionSchema$, bytes), existingId: "", clientVersion: "1.6.4" },
-        context,
-      ),
-    );
+    const written = fromBinary(FunctionSchema$, bytes);
+    const { id } = await it.does((tx, context) => {
+      const request = { appId: it.appId, definition: written, policy: functionPolicy(written), existingId: "" };
+      return defineFunction(tx, { ...request, clientVersion: "1.6.4" }, context);
+    });
     const kept = (await get(it, id))?.definition ?? new Uint8Array();
     assert.equal(Buffer.from(kept).includes(unknown), true);
   });

@@ -26,14 +26,51 @@ describe("autoscale", () => {
       [{ queued: 3, claimed: 2 }, group({}, {}), 3],
       [{ queued: 2 }, group({ state: "assigned" }, { state: "starting" }), 0],
       [{ queued: 1 }, group({ state: "draining", killAt: 1, held: 0 }), 1],
-      [{ queued: 5, policy: policy({ concurrency: 2 }) }, [], 3],
+      [{ queued: 5, policy: policy({ targetConcurrency: 2 }) }, [], 3],
       [{ queued: 0, policy: policy({ minContainers: 2 }) }, [], 2],
       [{ queued: 9, policy: policy({ minContainers: 2, maxContainers: 1 }) }, [], 1],
       [{ queued: 9, policy: policy({ maxContainers: 0 }) }, [], 0],
+      [{ queued: 17, policy: policy({ targetConcurrency: 8, batchSize: 8 }) }, [], 3],
+      [{ delayed: 5 }, [], 0],
     ];
     for (const [changes, containers, start] of table) {
       assert.equal(autoscale(demand(changes), containers, now).start, start, JSON.stringify(changes));
     }
+  });
+
+  it("keeps idle containers beside the busy ones, while there are any", () => {
+    const buffer = { policy: policy({ bufferContainers: 2 }) };
+    const idle = group({ idleSince: 0 }, { idleSince: 1 }, { idleSince: 2 });
+    assert.equal(autoscale(demand({ ...buffer, queued: 1 }), [], now).start, 3);
+    assert.equal(autoscale(demand({ ...buffer, claimed: 1 }), group({}), now).start, 2);
+    assert.equal(autoscale(demand({ ...buffer, claimed: 9 }), [], now).start, 10, "within the limit");
+    assert.equal(autoscale(demand(buffer), [], now).start, 0, "none for a function that nobody calls");
+    assert.deepEqual(autoscale(demand({ ...buffer, claimed: 1 }), [...group({}), ...idle], now).drain, [idle[0]]);
+    assert.equal(autoscale(demand(buffer), idle, now).drain.length, 3);
+    const both = { policy: policy({ bufferContainers: 2, minContainers: 4 }) };
+    assert.equal(autoscale(demand({ ...both, queued: 1 }), [], now).start, 4, "the kept ones are among them");
+  });
+
+  it("never has more containers than the limit, those that drain included", () => {
+    const only = { policy: policy({ maxContainers: 1 }) };
+    const draining = group({ state: "draining", killAt: 1, held: 1 });
+    assert.equal(autoscale(demand({ ...only, queued: 5, claimed: 1 }), draining, now).start, 0);
+    assert.equal(autoscale(demand({ ...only, queued: 5 }), [], now).start, 1);
+    const two = { policy: policy({ maxContainers: 2 }) };
+    assert.equal(autoscale(demand({ ...two, queued: 5, claimed: 1 }), draining, now).start, 1);
+    assert.equal(autoscale(demand({ ...two, queued: 5 }), group({}, {}, {}), now).start, 0, "a limit that was lowered");
+  });
+
+  it("says which idle containers others may have the room of: all that are not needed or kept", () => {
+    const idle = group({ idleSince: now - 3 }, { idleSince: now - 1 }, { idleSince: now - 2 }, {});
+    const spare = (changes: Partial<Demand>): string[] =>
+      autoscale(demand({ claimed: 1, ...changes }), idle, now).spare.map(({ id }) => id);
+    assert.deepEqual(spare({}), ["ta-0", "ta-2", "ta-1"]);
+    assert.deepEqual(spare({ queued: 1 }), ["ta-0", "ta-2"], "one is about to take what waits");
+    assert.deepEqual(spare({ queued: 50 }), []);
+    assert.deepEqual(spare({ policy: policy({ minContainers: 3 }) }), ["ta-0"]);
+    assert.deepEqual(spare({ policy: policy({ bufferContainers: 2 }) }), ["ta-0"]);
+    assert.deepEqual(spare({ queued: 50, notBefore: now + 9 }), []);
   });
 
   it("starts none for what a draining container still finishes", () => {
@@ -44,10 +81,12 @@ describe("autoscale", () => {
 
   it("starts none before the function's time after crashes, and looks again then", () => {
     const waiting = demand({ queued: 1, notBefore: now + 500 });
-    assert.deepEqual(autoscale(waiting, [], now), { start: 0, drain: [], lookAgainAt: now + 500 });
+    assert.deepEqual(autoscale(waiting, [], now), { start: 0, drain: [], spare: [], lookAgainAt: now + 500 });
     assert.equal(autoscale(waiting, [], now + 500).start, 1);
   });
+});
 
+describe("autoscale, of idle containers,", () => {
   it("gives back what was idle for the window, longest first, and says when the next is due", () => {
     const containers = group({ idleSince: now - 60_000 }, { idleSince: now - 10_000 }, { idleSince: now - 70_000 }, {});
     const { drain, lookAgainAt } = autoscale(demand({ claimed: 1 }), containers, now);
@@ -74,10 +113,11 @@ describe("autoscale", () => {
   });
 });
 
-describe("autoscale, whatever comes", () => {
+/** What may come: any policy, any containers, any number of inputs. */
+function randomCases(): { demand: Demand; containers: Container[] }[] {
   const random = seededRandom(42);
   const states: readonly ContainerState[] = ["assigned", "starting", "ready", "draining"];
-  const cases = Array.from({ length: 5_000 }, () => {
+  return Array.from({ length: 5_000 }, () => {
     const containers = Array.from({ length: random.below(12) }, (_, index) => {
       const state = random.pick(states) ?? "ready";
       const held = state === "ready" || state === "draining" ? random.below(3) : 0;
@@ -87,7 +127,8 @@ describe("autoscale, whatever comes", () => {
       policy: policy({
         minContainers: random.below(4),
         maxContainers: random.below(8),
-        concurrency: 1 + random.below(3),
+        bufferContainers: random.once(2) ? random.below(4) : 0,
+        targetConcurrency: 1 + random.below(3),
         scaledownMs: 1 + random.below(90_000),
       }),
       queued: random.below(20),
@@ -96,13 +137,32 @@ describe("autoscale, whatever comes", () => {
     };
     return { demand: demand(changes), containers };
   });
+}
+
+describe("autoscale, whatever comes,", () => {
+  const cases = randomCases();
   const active = (containers: readonly Container[]): number =>
     containers.filter(({ state }) => takesInputs(state)).length;
 
-  it("never has more containers take inputs than the limit allows", () => {
+  it("never has more containers than the limit allows", () => {
     for (const { demand, containers } of cases) {
       const { start } = autoscale(demand, containers, now);
-      assert.ok(start === 0 || active(containers) + start <= demand.policy.maxContainers);
+      assert.ok(start === 0 || containers.length + start <= demand.policy.maxContainers);
+    }
+  });
+
+  it("never starts one while another can be spared, and spares only idle ones beyond what is kept", () => {
+    for (const { demand, containers } of cases) {
+      const { start, drain, spare } = autoscale(demand, containers, now);
+      assert.ok(start === 0 || spare.length === 0);
+      assert.ok(drain.every((each) => spare.includes(each)));
+      assert.ok(spare.every(({ state, held }) => state === "ready" && held === 0));
+      const { minContainers, maxContainers, bufferContainers, targetConcurrency } = demand.policy;
+      const buffer = demand.queued + demand.claimed > 0 ? bufferContainers : 0;
+      const draining = containers.filter(({ state }) => state === "draining").reduce((sum, { held }) => sum + held, 0);
+      const needed = Math.ceil((demand.queued + demand.claimed - draining) / targetConcurrency);
+      const least = Math.min(maxContainers, Math.max(minContainers, needed === 0 ? 0 : needed + buffer));
+      if (spare.length > 0) assert.ok(active(containers) - spare.length >= least);
     }
   });
 
@@ -142,10 +202,11 @@ describe("autoscale, whatever comes", () => {
     }
   });
 
-  it("always has a container for waiting inputs, unless it may not", () => {
+  it("always has a container for waiting inputs, unless it may not or one is still there", () => {
     for (const { demand, containers } of cases) {
       const { start, lookAgainAt } = autoscale(demand, containers, now);
-      if (demand.queued === 0 || demand.policy.maxContainers === 0 || active(containers) > 0) continue;
+      if (demand.queued === 0 || active(containers) > 0) continue;
+      if (containers.length >= demand.policy.maxContainers) continue;
       assert.ok(start > 0 || (demand.notBefore > now && lookAgainAt !== undefined && lookAgainAt <= demand.notBefore));
     }
   });

@@ -13,19 +13,22 @@ import { advance } from "../../src/containers/begin.ts";
 import { endContainer } from "../../src/containers/end.ts";
 import { demandBell } from "../../src/domain/bells.ts";
 import type { Container } from "../../src/domain/container.ts";
-import type { FunctionRecord, ScalingPolicy } from "../../src/domain/function.ts";
+import type { FunctionRecord, FunctionPolicy } from "../../src/domain/function.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { WorkerView } from "../../src/domain/worker.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
+import { startCountsMs } from "../../src/scheduler/place.ts";
+import { toldAfterMs } from "../../src/scheduler/shortage.ts";
 import { assertInvariants } from "../support/invariants.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
-import { plantCall, plantContainer, plantFunction, success } from "../support/rows.ts";
+import { claimRequest, completion, needs, plantCall, plantContainer, plantFunction, worker } from "../support/rows.ts";
 
 /** A scheduler that runs; `passes` counts how often it looked. */
-async function running(changes: Partial<ScalingPolicy> = {}, wrap: (store: Store) => Store = (store) => store) {
+async function running(changes: Partial<FunctionPolicy> = {}, wrap: (store: Store) => Store = (store) => store) {
   const test = await testStore();
   const of = await test.does((tx, context) => plantFunction(tx, context, { policy: changes }));
-  const workers: WorkerView[] = [{ id: "local", capacity: { milliCpu: 1_000, memoryMib: 1_024 } }];
+  const workers: WorkerView[] = [worker()];
+  const told: string[] = [];
   const assigned: Container[] = [];
   const stopped: string[] = [];
   let passes = 0;
@@ -40,6 +43,7 @@ async function running(changes: Partial<ScalingPolicy> = {}, wrap: (store: Store
     store: wrap(store),
     hands,
     times: { preparation: 100_000 },
+    tell: (_to, text) => void told.push(text),
     log: silentLogger,
   });
   scheduler.start();
@@ -50,6 +54,7 @@ async function running(changes: Partial<ScalingPolicy> = {}, wrap: (store: Store
     workers,
     assigned,
     stopped,
+    told,
     scheduler,
     passes: () => passes,
     async [Symbol.asyncDispose]() {
@@ -74,9 +79,9 @@ const stateOf = (test: TestStore, id: string | undefined) =>
 async function serve(test: TestStore, { id }: Container): Promise<void> {
   await test.does(async (tx, context) => {
     await advance(tx, id, "ready", context);
-    const claim = await claimInputs(tx, { containerId: id, atMost: 1, received: new Set() }, context);
+    const claim = await claimInputs(tx, claimRequest(id), context);
     const inputs = claim.kind === "inputs" ? claim.inputs : [];
-    const completions = inputs.map((input) => ({ inputId: input.id, result: success("x"), startedAt: undefined }));
+    const completions = inputs.map((input) => completion(input.id, { attempt: input.attempt }));
     await completeInputs(tx, id, completions, context);
   });
   await test.clock.settle();
@@ -100,15 +105,16 @@ describe("the scheduler starts containers: it", () => {
 
   it("gives every container a fence of its own", async () => {
     await using test = await running();
+    test.workers.splice(0, 1, worker({ capacity: { milliCpu: 4_000, memoryMib: 1_024 } }));
     for (let i = 0; i < 3; i++) await call(test, test.of);
     assert.equal(new Set(test.assigned.map(({ fence }) => fence)).size, 3);
   });
 
   it("starts what fits, and the rest when a worker with room comes", async () => {
-    await using test = await running({ milliCpu: 600 });
+    await using test = await running({ needs: needs({ milliCpu: 600 }) });
     for (let i = 0; i < 3; i++) await call(test, test.of);
     assert.equal(test.assigned.length, 1);
-    test.workers.push({ id: "second", capacity: { milliCpu: 2_000, memoryMib: 1_024 } });
+    test.workers.push(worker({ id: "second", capacity: { milliCpu: 2_000, memoryMib: 1_024 } }));
     test.bells.ring(demandBell);
     await test.clock.settle();
     assert.deepEqual(
@@ -125,10 +131,59 @@ describe("the scheduler starts containers: it", () => {
       const app = await tx.apps.get(test.of.appId);
       if (app !== undefined) await tx.apps.update({ ...app, state: "stopping" });
     });
-    test.workers.push({ id: "local", capacity: { milliCpu: 1_000, memoryMib: 1_024 } });
+    test.workers.push(worker());
     test.bells.ring(demandBell);
     await test.clock.settle();
     assert.deepEqual(test.assigned, []);
+  });
+});
+
+describe("the scheduler's starts are in order: it", () => {
+  it("starts two at a time on one processor, and the next when one of them is ready", async () => {
+    await using test = await running();
+    for (let i = 0; i < 4; i++) await call(test, test.of);
+    assert.equal(test.assigned.length, 2);
+    await test.does((tx, context) => advance(tx, test.assigned[1]?.id ?? "", "starting", context));
+    await test.clock.settle();
+    assert.equal(test.assigned.length, 2);
+    await test.does((tx, context) => advance(tx, test.assigned[0]?.id ?? "", "ready", context));
+    await test.clock.settle();
+    assert.equal(test.assigned.length, 3);
+    await test.clock.advance(startCountsMs);
+    assert.equal(test.assigned.length, 4, "one that takes long waits for something else than the processor");
+  });
+
+  it("gives everybody one before anybody has two", async () => {
+    await using test = await running();
+    test.workers.length = 0;
+    for (let i = 0; i < 5; i++) await call(test, test.of);
+    const other = await test.does((tx, context) => plantFunction(tx, context));
+    await call(test, other);
+    test.workers.push(worker());
+    test.bells.ring(demandBell);
+    await test.clock.settle();
+    assert.deepEqual(
+      test.assigned.map(({ functionId }) => functionId),
+      [test.of.id, other.id],
+    );
+  });
+
+  it("keeps as many containers as a function always has, without a call, and replaces what ends", async () => {
+    await using test = await running({ minContainers: 2 });
+    assert.equal(test.assigned.length, 2);
+    await test.does((tx, context) => endContainer(tx, test.assigned[0]?.id ?? "", { reason: "lost" }, context));
+    await test.clock.settle();
+    assert.equal(test.assigned.length, 3);
+  });
+
+  it("starts them for the definition that there is now", async () => {
+    await using test = await running();
+    await test.does((tx) => tx.functions.put({ ...test.of, definitionId: "de-newer" }));
+    await call(test, test.of);
+    assert.deepEqual(
+      test.assigned.map(({ definitionId }) => definitionId),
+      ["de-newer"],
+    );
   });
 });
 
@@ -166,13 +221,75 @@ describe("the scheduler ends containers: it", () => {
       meddle = undefined;
       await test.does(async (tx, context) => {
         await plantCall(tx, test.of, context);
-        await claimInputs(tx, { containerId: busy.id, atMost: 1, received: new Set() }, context);
+        await claimInputs(tx, claimRequest(busy.id), context);
       });
     };
     await test.clock.advance(10_000);
     test.bells.ring(demandBell);
     await test.clock.settle();
     assert.equal(await stateOf(test, busy.id), "ready");
+  });
+});
+
+describe("where there is no room the scheduler", () => {
+  /** An idle container of another function beside the one of the call. */
+  const idleOther = (test: TestStore, milliCpu: number, minContainers = 0) =>
+    test.does(async (tx, context) => {
+      const other = await plantFunction(tx, context, { policy: { needs: needs({ milliCpu }), minContainers } });
+      return await plantContainer(tx, other, context, { milliCpu });
+    });
+
+  it("ends a spare container of another function, and starts what was wanted when that is gone", async () => {
+    await using test = await running({ needs: needs({ milliCpu: 600 }) });
+    const { id } = await idleOther(test, 600);
+    await call(test, test.of);
+    assert.equal(await stateOf(test, id), "draining");
+    assert.deepEqual(test.assigned, []);
+    await test.does((tx, context) => endContainer(tx, id, { reason: "exited", code: 0 }, context));
+    await test.clock.settle();
+    assert.equal(test.assigned.length, 1);
+  });
+
+  it("ends none that its function always keeps", async () => {
+    await using test = await running({ needs: needs({ milliCpu: 600 }) });
+    const { id } = await idleOther(test, 600, 1);
+    await call(test, test.of);
+    assert.equal(await stateOf(test, id), "ready");
+  });
+
+  it("ends none for what would not fit even then", async () => {
+    await using test = await running({ needs: needs({ gpus: [{ kind: "H100", count: 1 }] }) });
+    const { id } = await idleOther(test, 600);
+    await call(test, test.of);
+    assert.equal(await stateOf(test, id), "ready");
+  });
+
+  it("says so in the log of the app, once, when that has lasted for a while", async () => {
+    await using test = await running({ needs: needs({ gpus: [{ kind: "H100", count: 1 }] }) });
+    await call(test, test.of);
+    await test.clock.advance(toldAfterMs - 1);
+    assert.deepEqual(test.told, []);
+    await test.clock.advance(1);
+    assert.equal(test.told.length, 1);
+    assert.match(test.told[0] ?? "", /1 H100: no worker has that free now/);
+    await test.clock.advance(600_000);
+    assert.equal(test.told.length, 1);
+  });
+
+  it("gives what asks for more than any worker has what the largest one has", async () => {
+    await using test = await running({ needs: needs({ milliCpu: 64_000 }) });
+    await call(test, test.of);
+    assert.deepEqual(
+      test.assigned.map(({ milliCpu }) => milliCpu),
+      [1_000],
+    );
+  });
+
+  it("ends none of the very function that wants more: it is about to take what waits", async () => {
+    await using test = await running({ needs: needs({ milliCpu: 600 }) });
+    const { id } = await test.does((tx, context) => plantContainer(tx, test.of, context, { milliCpu: 600 }));
+    for (let i = 0; i < 5; i++) await call(test, test.of);
+    assert.equal(await stateOf(test, id), "ready");
   });
 });
 
@@ -253,7 +370,7 @@ describe("the scheduler's rest", () => {
   });
 
   it("does not end in haste when nothing can be placed", async () => {
-    await using test = await running({ milliCpu: 5_000 });
+    await using test = await running({ needs: needs({ gpus: [{ kind: "H100", count: 1 }] }) });
     await call(test, test.of);
     const before = test.passes();
     await test.clock.advance(600_000);

@@ -4,8 +4,7 @@ import { describe, it } from "node:test";
 
 import { idMaker } from "@lydian/kit";
 
-import { submitCall } from "../../src/calls/submit.ts";
-import { container, payload, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
+import { container, payload, plantCall, plantContainer, plantFunction, plantMap } from "../support/rows.ts";
 import { testStore } from "../support/open-store.ts";
 
 describe("containers", () => {
@@ -74,21 +73,25 @@ describe("inputs", () => {
     assert.deepEqual(queued, sent);
   });
 
-  it("lose their payload when they are done, and not before", async () => {
+  it("lose their payload when they have succeeded, and not before or otherwise", async () => {
     await using test = await testStore();
-    const sizes = await test.does(async (tx, context) => {
-      const of = await plantFunction(tx, context);
-      const { inputId } = await plantCall(tx, of, context);
-      const input = await tx.inputs.get(inputId);
-      if (input === undefined) throw new Error("not there");
-      await tx.inputs.update({ ...input, attempt: 1 });
-      const before = (await tx.inputs.get(inputId))?.payload.length;
-      await tx.inputs.update({ ...input, state: "done" });
-      const after = (await tx.inputs.get(inputId))?.payload.length;
-      await tx.inputs.update(input); // a test's way back: nothing else would leave the database sound
-      return [before, after];
-    });
-    assert.deepEqual(sizes, [payload("argument").length, 0]);
+    const sizes = await test
+      .does(async (tx, context) => {
+        const of = await plantFunction(tx, context);
+        const { inputId } = await plantCall(tx, of, context);
+        const input = await tx.inputs.get(inputId);
+        if (input === undefined) throw new Error("not there");
+        await tx.inputs.update({ ...input, attempt: 1 });
+        const before = (await tx.inputs.get(inputId))?.payload.length;
+        await tx.inputs.update({ ...input, state: "done" });
+        const failed = (await tx.inputs.get(inputId))?.payload.length;
+        await tx.inputs.update({ ...input, state: "done" }, { succeeded: true });
+        const succeeded = (await tx.inputs.get(inputId))?.payload.length;
+        throw Object.assign(new Error("undone"), { sizes: [before, failed, succeeded] }); // or the database is not sound
+      })
+      .catch((error: Error & { sizes?: number[] }) => error.sizes);
+    const whole = payload("argument").length;
+    assert.deepEqual(sizes, [whole, whole, 0]);
   });
 
   it("that are not finished are those that wait and those that run", async () => {
@@ -106,7 +109,7 @@ describe("inputs", () => {
         }
         if (state !== "done") ids.push(inputId);
       }
-      return [ids, (await tx.inputs.unfinished(of.id)).map(({ id }) => id)];
+      return [ids, (await tx.inputs.unfinished({ functionId: of.id }, 10)).map(({ id }) => id)];
     });
     assert.deepEqual(found.toSorted(), expected);
   });
@@ -118,12 +121,10 @@ describe("outputs", () => {
     const found = await test.store.write(async (tx) => {
       const context = { now: 0, newId: test.newId };
       const of = await plantFunction(tx, context);
-      const inputs = [0, 1, 2].map((index) => ({ index, payload: payload("x") }));
-      const submission = { functionId: of.id, shape: "map", invocation: "sync", inputs } as const;
-      const { call, inputIds } = await submitCall(tx, submission, context);
+      const { callId, inputIds } = await plantMap(tx, of, context, 3);
       for (const index of [2, 0, 1]) {
         await tx.outputs.insert({
-          callId: call.id,
+          callId,
           inputId: inputIds[index] ?? "in-none",
           index,
           result: new Uint8Array([index]),
@@ -133,11 +134,11 @@ describe("outputs", () => {
           createdAt: index,
         });
       }
-      const all = await tx.outputs.after(call.id, 0, 10);
+      const all = await tx.outputs.after(callId, 0, 10);
       return {
         all: all.map(({ index }) => index),
-        afterFirst: (await tx.outputs.after(call.id, all[0]?.entry ?? 0, 1)).map(({ index }) => index),
-        between: (await tx.outputs.between(call.id, 1, 2, 10)).map(({ index }) => index),
+        afterFirst: (await tx.outputs.after(callId, all[0]?.entry ?? 0, 1)).map(({ index }) => index),
+        between: (await tx.outputs.between(callId, 1, 2, 10)).map(({ index }) => index),
         missing: [all[0]?.containerId, all[0]?.startedAt],
       };
     });

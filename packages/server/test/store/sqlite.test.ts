@@ -191,19 +191,6 @@ describe("the file", () => {
     database.close();
   });
 
-  it("is synced with every commit, but for those of nothing but notes", async () => {
-    using spy = spyOnCommits();
-    await using test = await testStore();
-    const { store } = test;
-    await store.write(keep("a"));
-    await store.note(keep("b"));
-    await Promise.all([store.note(keep("c")), store.write(keep("d")), store.note(keep("e"))]);
-    await store.note(keep("f"));
-    await store.write(keep("g"));
-    assert.deepEqual(spy.synced, [true, false, true, false, true]);
-    assert.equal(await has(store, "b"), true);
-  });
-
   it("holds after reopening what it held", async () => {
     await using folder = await temporaryFolder();
     const file = join(folder.path, "store.sqlite");
@@ -236,15 +223,3 @@ describe("the file", () => {
     after.close();
   });
 });
-
-/** Whether each commit from now on waits for the disk: what its connection says at that moment (2 is FULL). */
-function spyOnCommits(): Disposable & { readonly synced: boolean[] } {
-  const synced: boolean[] = [];
-  const { exec } = DatabaseSync.prototype;
-  DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string) {
-    const isGroup = sql === "COMMIT" && this.prepare("PRAGMA query_only").get()?.["query_only"] === 0;
-    if (isGroup) synced.push(this.prepare("PRAGMA synchronous").get()?.["synchronous"] === 2);
-    exec.call(this, sql);
-  };
-  return { synced, [Symbol.dispose]: () => void (DatabaseSync.prototype.exec = exec) };
-}

@@ -34,7 +34,7 @@ describe("a container's heartbeat", () => {
     const beat = it.world.asContainer(it.id, rpc.containerHeartbeat, {});
     await it.world.clock.advance(9_000);
     await it.world.keepAlive();
-    await it.world.clock.advance(4_999);
+    await it.world.clock.advance(5_799);
     assert.equal(await isAnswered(it.world, beat), false);
     await it.world.clock.advance(1);
     await beat;
@@ -106,7 +106,7 @@ describe("a container that cannot import its code", () => {
     await it.world.asContainer(it.id, rpc.taskResult, { result });
     const [output] = await waiting;
     assert.equal(output?.result?.exception, "ModuleNotFoundError: no module named torch");
-    assert.deepEqual(await it.world.counts(), { queued: 0, claimed: 0, held: 0, unfinished: 0 });
+    assert.deepEqual(await it.world.counts(), { queued: 0, claimed: 0, delayed: 0, held: 0, unfinished: 0 });
     it.world.check("after the failure");
   });
 });

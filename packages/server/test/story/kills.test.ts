@@ -24,7 +24,7 @@ async function callThrough(stage: Stage, argument: string, patienceMs: number): 
   assert.equal(new TextDecoder().decode(data as Uint8Array), answerTo(argument));
   await world.clock.settle();
   world.check("after the answer");
-  assert.deepEqual(await world.counts(), { queued: 0, claimed: 0, held: 0, unfinished: 0 });
+  assert.deepEqual(await world.counts(), { queued: 0, claimed: 0, delayed: 0, held: 0, unfinished: 0 });
   assert.deepEqual(rows(world.file), { calls: 1, inputs: 1, outputs: 1 });
   return tookMs;
 }
@@ -45,7 +45,9 @@ async function commitsOfOneCall(): Promise<{ from: number; to: number }> {
   const server = await stage.world.server();
   const from = server.writes + 1;
   await callThrough(stage, "world", 0);
-  assert.deepEqual(stage.reached, steps);
+  // Bells ring before the disk is waited for: the client may have its answer before the container has its own.
+  const inOrder = stage.reached.toSorted((a, b) => steps.indexOf(a) - steps.indexOf(b));
+  assert.deepEqual(inOrder, steps);
   return { from, to: server.writes };
 }
 

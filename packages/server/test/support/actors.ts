@@ -142,7 +142,8 @@ export class Stage implements AsyncDisposable {
         const data = new TextEncoder().encode(answerTo(argument));
         const result = { status: Status.SUCCESS, dataOneof: { case: "data" as const, value: data } };
         await goOn("computed");
-        const outputs = [{ inputId: item.inputId, result, dataFormat: DataFormat.PICKLE }];
+        const { inputId, retryCount } = item;
+        const outputs = [{ inputId, retryCount, result, dataFormat: DataFormat.PICKLE }];
         await world.asContainer(id, rpc.functionPutOutputs, { outputs }, { signal });
         await goOn("completed");
       }

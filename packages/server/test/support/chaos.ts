@@ -1,47 +1,73 @@
 /** Everything that can happen around the server, one random event after the other; nothing acts by itself. */
-import { DataFormat, GenericResult_GenericStatus as Status, worker as wire } from "@lydian/contract";
+import assert from "node:assert/strict";
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type FunctionSchema$, GenericResult_GenericStatus as Status, worker as wire } from "@lydian/contract";
 import { type HeldContainer, type Random, seededRandom } from "@lydian/testkit";
 
+import type { Input } from "../../src/domain/input.ts";
+import { beginAudit } from "./audit.ts";
+import { type Given, Life, type Traits, outputsOf } from "./life.ts";
 import { World, rpc } from "./world.ts";
 
 /** A submitted call, and what its client knows of it. */
 export interface MadeCall {
   id: string;
-  argument: string;
-  key: string;
+  /** By the ids of its inputs; a unary call has one, whose id nobody was told. */
+  texts: readonly string[];
   madeAt: number;
-}
-
-/** What a container does and has, as far as it itself knows. */
-interface Life {
-  end: AbortController;
-  greeted: boolean;
-  /** A request for inputs that is not answered yet. */
-  asking: boolean;
-  holds: { inputId: string; argument: string } | undefined;
-  toldToEnd: boolean;
+  /** Of a unary call. */
+  key: string | undefined;
+  isOpen: boolean;
+  cancelledAt: number | undefined;
 }
 
 type Event = (chaos: Chaos) => Promise<void> | void;
 
-/** Calls that nobody has answered yet, at most. */
+/** Inputs that nobody has answered yet, at most. */
 const mostOpen = 8;
 
 /** How long after its first time a request may come again: within the time for which its reply is kept. */
 const repeatedWithinMs = 300_000;
 
+/** How long a container may take to stop an input, as the server's settings have it. */
+const stopGraceMs = 3_000;
+
+/** Containers that there are at most. */
+export const mostContainers = 3;
+
+/** What kind of function it is, by the seed. */
+const kinds = [
+  [{ slots: 1, batchSize: 0, singleUse: false }, {}],
+  [
+    { slots: 3, batchSize: 0, singleUse: false },
+    { maxConcurrentInputs: 3, targetConcurrentInputs: 2 },
+  ],
+  [
+    { slots: 1, batchSize: 3, singleUse: false },
+    { batchMaxSize: 3, batchLingerMs: 300n },
+  ],
+  [{ slots: 1, batchSize: 0, singleUse: true }, { singleUseContainers: true }],
+] as const satisfies (readonly [traits: Traits, definition: MessageInitShape<typeof FunctionSchema$>])[];
+
 const events: readonly (readonly [weight: number, name: string, event: Event])[] = [
   [10, "submit", (chaos) => chaos.submit()],
+  [5, "submit a map", (chaos) => chaos.submitMap()],
+  [2, "a map is complete", (chaos) => chaos.finishMap()],
   [4, "repeat a request", (chaos) => chaos.repeat()],
-  [40, "a container goes on", (chaos) => chaos.goOn()],
+  [4, "cancel a call", (chaos) => chaos.cancel()],
+  [50, "a container goes on", (chaos) => chaos.goOn()],
   [3, "a container asks again", (chaos) => chaos.askAgain()],
-  [3, "an output comes twice", (chaos) => chaos.completeTwice()],
-  [3, "an output comes from a stranger", (chaos) => chaos.completeAsStranger()],
+  [4, "an output of an attempt that is over", (chaos) => chaos.sayStale()],
+  [3, "an output of a stranger", (chaos) => chaos.sayAsStranger()],
+  [3, "code gives a piece", (chaos) => chaos.givePiece()],
   [3, "a container crashes", (chaos) => chaos.crash({ reason: wire.Exit_Reason.EXITED, code: 1 })],
   [1, "a container runs out of memory", (chaos) => chaos.crash({ reason: wire.Exit_Reason.OUT_OF_MEMORY })],
   [2, "a container is lost", (chaos) => chaos.crash({ reason: wire.Exit_Reason.LOST })],
   [1, "a container cannot be started", (chaos) => chaos.crash({ reason: wire.Exit_Reason.FAILED_TO_START })],
   [1, "an import fails", (chaos) => chaos.failImport()],
+  [2, "the function is defined anew", (chaos) => chaos.redefine()],
+  [2, "its scaling changes", (chaos) => chaos.changeScaling()],
   [3, "the session breaks", ({ world }) => world.worker.drop()],
   [1, "the host is lost", (chaos) => chaos.loseHost()],
   [2, "the server is killed", (chaos) => chaos.kill()],
@@ -56,26 +82,27 @@ export class Chaos implements AsyncDisposable {
   readonly calls: MadeCall[] = [];
   /** The last events, newest last: what a failure is reported with. */
   readonly history: string[] = [];
+  /** How often the code of an input failed, as far as the server had to believe it. */
+  readonly failures = new Map<string, number>();
   readonly #random: Random;
+  readonly #kind: (typeof kinds)[number];
   readonly #lives = new Map<string, Life>();
-  /** What cannot be waited for where it is begun. */
-  readonly #under: Promise<unknown>[] = [];
-  /** An output that was said once. */
-  #lastOutput: { containerId: string; inputId: string; argument: string } | undefined;
+  /** Attempts whose outputs were said once. */
+  readonly #said: { containerId: string; given: Given }[] = [];
 
   private constructor(world: World, seed: number) {
     this.world = world;
     this.#random = seededRandom(seed);
+    this.#kind = kindOf(seed);
   }
 
   static async begin(seed: number): Promise<Chaos> {
-    const chaos: Chaos = new Chaos(
-      await World.begin(
-        { onStop: ({ id }) => chaos.#end(id, { reason: wire.Exit_Reason.STOPPED }) },
-        { concurrencyLimit: 3, timeoutSecs: 40 },
-      ),
-      seed,
+    const world = await World.begin(
+      { onStop: ({ id }) => chaos.#end(id, { reason: wire.Exit_Reason.STOPPED }) },
+      definitionOf(kindOf(seed), { retries: 2, timeoutSecs: 40 }),
     );
+    const chaos: Chaos = new Chaos(world, seed);
+    beginAudit(world.file);
     return chaos;
   }
 
@@ -97,49 +124,94 @@ export class Chaos implements AsyncDisposable {
   /** From here on everything goes well: one round of it, with a second of time. */
   async heal(): Promise<void> {
     (await this.world.server()).fault = undefined;
+    for (const call of this.calls) if (call.isOpen) await this.#finish(call);
     if (!this.world.worker.isConnected) await this.#join();
-    for (const held of this.world.worker.containers.values()) await this.#goOn(held);
+    for (const held of this.world.worker.containers.values()) await this.#goOn(held, true);
     await this.pass(1_000);
     await this.world.rest();
   }
 
+  /** Calls that were cancelled so long ago that their containers have obeyed, or are dead. */
+  get overdue(): MadeCall[] {
+    const before = this.world.clock.now() - stopGraceMs;
+    return this.calls.filter(({ cancelledAt }) => cancelledAt !== undefined && cancelledAt <= before);
+  }
+
   async submit(): Promise<void> {
-    const { queued, claimed } = await this.world.counts();
-    if (queued + claimed >= mostOpen) return;
-    const [argument, key] = [`call ${this.calls.length}`, this.world.newKey()];
-    const id = await this.world.submit(argument, key);
-    this.calls.push({ id, argument, key, madeAt: this.world.clock.now() });
+    if (await this.#isFull()) return;
+    const [text, key] = [`call ${this.calls.length}`, this.world.newKey()];
+    const id = await this.world.submit(text, key);
+    this.#made({ id, texts: [text], key, isOpen: false });
+  }
+
+  async submitMap(): Promise<void> {
+    if (await this.#isFull()) return;
+    const texts = Array.from({ length: 2 + this.#random.below(3) }, (_, n) => `call ${this.calls.length}, ${n}`);
+    const isOpen = this.#random.once(3);
+    const { id } = await this.world.map(texts, isOpen);
+    this.#made({ id, texts, key: undefined, isOpen });
+  }
+
+  async finishMap(): Promise<void> {
+    const call = this.#random.pick(this.calls.filter(({ isOpen }) => isOpen));
+    if (call !== undefined) await this.#finish(call);
   }
 
   async repeat(): Promise<void> {
     const call = this.#random.pick(this.calls);
-    if (call === undefined || call.madeAt + repeatedWithinMs < this.world.clock.now()) return;
-    const again = await this.world.submit(call.argument, call.key);
-    if (again !== call.id) throw new Error(`the repetition of ${call.id} became ${again}`);
+    if (call?.key === undefined || call.madeAt + repeatedWithinMs < this.world.clock.now()) return;
+    const again = await this.world.submit(call.texts[0] ?? "", call.key);
+    assert.equal(again, call.id, `the repetition of ${call.id} became ${again}`);
+  }
+
+  async cancel(): Promise<void> {
+    const call = this.#random.pick(this.calls.slice(-mostOpen));
+    if (call === undefined) return;
+    const terminateContainers = this.#random.once(4);
+    await this.world.asUser(rpc.functionCallCancel, { functionCallId: call.id, terminateContainers });
+    call.cancelledAt ??= this.world.clock.now();
+    call.isOpen = false;
   }
 
   async goOn(): Promise<void> {
     const held = this.#any();
-    if (held !== undefined) await this.#goOn(held);
+    if (held !== undefined) await this.#goOn(held, false);
   }
 
   /** Its connection broke and it repeats its request, though the first one is still open at the server. */
   askAgain(): void {
     const held = this.#any();
     const life = held && this.#lives.get(held.id);
-    if (held !== undefined && life?.asking === true) this.#ask(held.id, life);
+    if (life?.isAsking === true) life.ask();
   }
 
-  async completeTwice(): Promise<void> {
-    const last = this.#lastOutput;
-    if (last !== undefined) await this.#say(last.containerId, last.inputId, `${last.argument}, again`);
+  async sayStale(): Promise<void> {
+    const alive = this.#said.filter(({ containerId }) => this.#lives.has(containerId));
+    const stale = this.#random.pick(alive);
+    if (stale === undefined) return;
+    // The very same attempt may be there again: a server that was killed hands out again what it has forgotten it did.
+    const now = this.#lives.get(stale.containerId)?.holds.get(stale.given.inputId);
+    if (now?.retryCount === stale.given.retryCount) return;
+    const status = this.#random.once(2) ? Status.SUCCESS : Status.FAILURE;
+    await this.#say(stale.containerId, [stale.given], status, "too late");
   }
 
-  async completeAsStranger(): Promise<void> {
-    const holder = [...this.#lives].find(([, { holds }]) => holds !== undefined);
+  async sayAsStranger(): Promise<void> {
+    const holder = [...this.#lives.values()].find(({ holds }) => holds.size > 0);
     const stranger = this.#any();
-    if (holder === undefined || stranger === undefined || stranger.id === holder[0]) return;
-    await this.#say(stranger.id, holder[1].holds?.inputId ?? "", "a stranger's");
+    const [given] = holder?.holds.values() ?? [];
+    if (given === undefined || stranger === undefined || stranger.id === holder?.id) return;
+    await this.#say(stranger.id, [given], Status.SUCCESS, "a stranger's");
+    const { store } = await this.world.server();
+    const held = await store.read((tx) => tx.inputs.heldBy(stranger.id));
+    if (held.some(({ callId }) => callId === given.callId)) return; // it runs another input of the same map
+    await this.#give(stranger.id, given, "a stranger's");
+  }
+
+  async givePiece(): Promise<void> {
+    const life = this.#random.pick([...this.#lives.values()].filter(({ holds }) => holds.size > 0));
+    const [given] = life?.holds.values() ?? [];
+    if (life !== undefined && given !== undefined) await this.#give(life.id, given, `of ${given.callId}`);
   }
 
   crash(exit: Parameters<World["worker"]["exit"]>[1]): void {
@@ -155,8 +227,20 @@ export class Chaos implements AsyncDisposable {
     this.#end(held.id, { reason: wire.Exit_Reason.EXITED });
   }
 
+  async redefine(): Promise<void> {
+    const [retries, timeoutSecs] = [this.#random.below(4), 15 + this.#random.below(40)];
+    await this.world.define(definitionOf(this.#kind, { retries, timeoutSecs }));
+    if (this.#random.once(2)) await this.world.publish();
+  }
+
+  async changeScaling(): Promise<void> {
+    const maxContainers = 1 + this.#random.below(mostContainers);
+    const settings = { maxContainers, minContainers: this.#random.below(2), bufferContainers: this.#random.below(2) };
+    await this.world.asUser(rpc.functionUpdateSchedulingParams, { functionId: this.world.functionId, settings });
+  }
+
   loseHost(): void {
-    for (const { end } of this.#lives.values()) end.abort(new Error("the host is gone"));
+    for (const life of this.#lives.values()) life.end();
     this.#lives.clear();
     this.world.worker.die();
   }
@@ -177,9 +261,22 @@ export class Chaos implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { end } of this.#lives.values()) end.abort(new Error("the test is over"));
+    for (const life of this.#lives.values()) life.end();
     await this.world[Symbol.asyncDispose]();
-    await Promise.allSettled(this.#under);
+  }
+
+  #made(call: Omit<MadeCall, "madeAt" | "cancelledAt">): void {
+    this.calls.push({ ...call, madeAt: this.world.clock.now(), cancelledAt: undefined });
+  }
+
+  async #finish(call: MadeCall): Promise<void> {
+    await this.world.asUser(rpc.functionFinishInputs, { functionCallId: call.id });
+    call.isOpen = false;
+  }
+
+  async #isFull(): Promise<boolean> {
+    const { queued, claimed, delayed } = await this.world.counts();
+    return queued + claimed + delayed >= mostOpen;
   }
 
   async #join(): Promise<void> {
@@ -191,66 +288,79 @@ export class Chaos implements AsyncDisposable {
     return this.#random.pick(alive);
   }
 
-  #lifeOf({ id }: HeldContainer): Life {
-    const known = this.#lives.get(id);
+  #lifeOf(held: HeldContainer): Life {
+    const known = this.#lives.get(held.id);
     if (known !== undefined) return known;
-    const life: Life = {
-      end: new AbortController(),
-      greeted: false,
-      asking: false,
-      holds: undefined,
-      toldToEnd: false,
-    };
-    this.#lives.set(id, life);
+    const life = new Life(held, this.world, this.#kind[0], (id, given, status) => this.#say(id, given, status));
+    this.#lives.set(held.id, life);
     return life;
   }
 
-  /** The next thing that a container does by itself. */
-  async #goOn(held: HeldContainer): Promise<void> {
+  async #goOn(held: HeldContainer, well: boolean): Promise<void> {
     if (held.phase === "gone") return;
-    const life = this.#lifeOf(held);
-    if (held.phase === "preparing") return this.world.worker.run(held.id);
-    if (life.toldToEnd) return this.#end(held.id, { reason: wire.Exit_Reason.EXITED });
-    if (!life.greeted) {
-      life.greeted = true;
-      await this.world.asContainer(held.id, rpc.containerHello, {});
-    } else if (life.holds !== undefined) {
-      const { inputId, argument } = life.holds;
-      life.holds = undefined;
-      this.#lastOutput = { containerId: held.id, inputId, argument };
-      await this.#say(held.id, inputId, argument);
-    } else if (!life.asking) {
-      this.#ask(held.id, life);
+    const ended = await this.#lifeOf(held).goOn(held, this.#random, well);
+    if (ended !== undefined) this.#end(held.id, { reason: wire.Exit_Reason.EXITED });
+  }
+
+  /** A container says how attempts went, and what becomes of their inputs is what the model says. */
+  async #say(containerId: string, given: readonly Given[], status: Status, text?: string): Promise<void> {
+    const before = await this.#look(given);
+    await this.world.asContainer(containerId, rpc.functionPutOutputs, { outputs: outputsOf(given, status, text) });
+    const after = await this.#look(given);
+    for (const each of given) {
+      this.#said.push({ containerId, given: each });
+      const [was, is] = [before.inputs.get(each.inputId), after.inputs.get(each.inputId)];
+      if (was === undefined || is === undefined) continue; // forgotten with its call
+      const holds = was.containerId === containerId && was.attempt === each.retryCount + 1 && was.state === "claimed";
+      if (!holds) assert.deepEqual(is, was, "who does not hold this attempt changes nothing");
+      else this.#assertReported(was, is, status, before.retries);
     }
   }
 
-  #ask(id: string, life: Life): void {
-    life.asking = true;
-    const { signal } = life.end;
-    const asked = this.world.asContainer(id, rpc.functionGetInputs, { inputConcurrency: 1 }, { signal }).then(
-      ({ inputs: [item] }) => {
-        life.asking = false;
-        if (item?.killSwitch === true) life.toldToEnd = true;
-        else if (item !== undefined) {
-          const argument = new TextDecoder().decode(item.input?.argsOneof.value as Uint8Array);
-          life.holds = { inputId: item.inputId, argument };
-        }
-      },
-      () => {}, // its life ended meanwhile, or the test did
-    );
-    this.#under.push(asked);
+  #assertReported(was: Input, is: Input, status: Status, retries: number): void {
+    const isTold = was.ending !== undefined;
+    assert.ok(is.state !== "claimed" || is.attempt > was.attempt, "its container has it no more");
+    if (status === Status.SUCCESS) assert.equal(is.state, "done");
+    if (status !== Status.FAILURE || isTold) return;
+    this.failures.set(was.id, (this.failures.get(was.id) ?? 0) + 1);
+    const again = was.failures < retries;
+    assert.equal(is.failures, was.failures + (again ? 1 : 0), "a failure is counted when it is tried again");
+    assert.equal(is.state === "done", !again);
   }
 
-  async #say(containerId: string, inputId: string, text: string): Promise<void> {
-    const value = new TextEncoder().encode(text);
-    const result = { status: Status.SUCCESS, dataOneof: { case: "data" as const, value } };
-    const outputs = [{ inputId, result, dataFormat: DataFormat.PICKLE }];
-    await this.world.asContainer(containerId, rpc.functionPutOutputs, { outputs });
+  async #look(given: readonly Given[]): Promise<{ inputs: Map<string, Input>; retries: number }> {
+    const { store } = await this.world.server();
+    return await store.read(async (tx) => {
+      const found = await Promise.all(given.map(({ inputId }) => tx.inputs.get(inputId)));
+      const inputs = found.flatMap((input) => (input === undefined ? [] : [[input.id, input] as const]));
+      const retries = (await tx.functions.demand(this.world.functionId))?.policy.retry.retries ?? 0;
+      return { inputs: new Map(inputs), retries };
+    });
+  }
+
+  async #give(containerId: string, { callId }: Given, text: string): Promise<void> {
+    const dataOneof = { case: "data" as const, value: new TextEncoder().encode(text) };
+    await this.world.asContainer(containerId, rpc.functionCallPutDataOut, {
+      callInfo: { case: "functionCallId", value: callId },
+      dataChunks: [{ index: BigInt(1 + this.#random.below(3)), dataOneof }],
+    });
   }
 
   #end(id: string, exit: Parameters<World["worker"]["exit"]>[1]): void {
-    this.#lives.get(id)?.end.abort(new Error("the container is gone"));
+    this.#lives.get(id)?.end();
     this.#lives.delete(id);
     this.world.worker.exit(id, exit);
   }
+}
+
+function kindOf(seed: number): (typeof kinds)[number] {
+  return kinds[seed % kinds.length] ?? assert.fail("no such kind");
+}
+
+function definitionOf(
+  [, own]: (typeof kinds)[number],
+  { retries, timeoutSecs }: { retries: number; timeoutSecs: number },
+): MessageInitShape<typeof FunctionSchema$> {
+  const retryPolicy = { retries, initialDelayMs: 700, backoffCoefficient: 2, maxDelayMs: 5_000 };
+  return { ...own, concurrencyLimit: mostContainers, timeoutSecs, retryPolicy };
 }

@@ -1,6 +1,6 @@
 /** What must hold in the database at every moment between two commits, whatever happened before. */
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 /** Each query finds the rows that break its rule. */
 const rules: Readonly<Record<string, string>> = {
@@ -10,21 +10,35 @@ const rules: Readonly<Record<string, string>> = {
   "functions.claimed counts the inputs that run": `
     SELECT f.id, f.claimed, count(i.id) AS counted FROM functions f
     LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'claimed' GROUP BY f.id HAVING f.claimed <> counted`,
+  "functions.delayed counts the inputs that wait for their next attempt": `
+    SELECT f.id, f.delayed, count(i.id) AS counted FROM functions f
+    LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'delayed' GROUP BY f.id HAVING f.delayed <> counted`,
   "containers.held counts the inputs that it has claimed": `
     SELECT c.id, c.state, c.held, count(i.id) AS counted FROM containers c
     LEFT JOIN inputs i ON i.container_id = c.id AND i.state = 'claimed' GROUP BY c.id HAVING c.held <> counted`,
   "a claimed input is held by a living container of its function": `
     SELECT i.id, i.container_id, c.state FROM inputs i LEFT JOIN containers c ON c.id = i.container_id
     WHERE i.state = 'claimed' AND (c.id IS NULL OR c.state = 'gone' OR c.function_id <> i.function_id)`,
-  "a queued input belongs to no container": `
-    SELECT id, container_id FROM inputs WHERE state = 'queued' AND (container_id IS NOT NULL OR claimed_at IS NOT NULL)`,
+  "a claimed input says since when": `SELECT id FROM inputs WHERE state = 'claimed' AND claimed_at IS NULL`,
+  "an input that waits belongs to no container": `
+    SELECT id, container_id FROM inputs
+    WHERE state IN ('queued', 'delayed') AND (container_id IS NOT NULL OR claimed_at IS NOT NULL)`,
+  "a delayed input says until when, and no other does": `
+    SELECT id, state, due_at FROM inputs WHERE (state = 'delayed') <> (due_at IS NOT NULL)`,
+  "only what a container has is asked to stop": `
+    SELECT id, state, ending FROM inputs WHERE ending IS NOT NULL AND state <> 'claimed'`,
+  "an input that waits again was claimed as often as it failed, crashed or was lost": `
+    SELECT id, attempt, failures, crashes FROM inputs WHERE failures + crashes > attempt`,
   "a done input has exactly one output, any other has none": `
     SELECT i.id, i.state, count(o.entry) AS outputs FROM inputs i LEFT JOIN outputs o ON o.input_id = i.id
     GROUP BY i.id HAVING outputs <> iif(i.state = 'done', 1, 0)`,
   "an output belongs to an input of the same call": `
     SELECT o.entry, o.input_id FROM outputs o LEFT JOIN inputs i ON i.id = o.input_id AND i.call_id = o.call_id
     WHERE i.id IS NULL`,
-  "the payload of a done input is gone": `SELECT id FROM inputs WHERE state = 'done' AND length(payload) > 0`,
+  "an input that is not done has its payload": `SELECT id FROM inputs WHERE state <> 'done' AND length(payload) = 0`,
+  "calls.failed counts the inputs that ended without a value, which alone keep their payload": `
+    SELECT c.id, c.failed, count(i.id) FILTER (WHERE i.state = 'done' AND length(i.payload) > 0) AS kept
+    FROM calls c LEFT JOIN inputs i ON i.call_id = c.id GROUP BY c.id HAVING c.failed <> kept`,
   "calls.inputs and calls.unfinished count their inputs": `
     SELECT c.id, c.inputs, c.unfinished, count(i.id) AS counted, count(i.id) FILTER (WHERE i.state <> 'done') AS open
     FROM calls c LEFT JOIN inputs i ON i.call_id = c.id
@@ -36,29 +50,39 @@ const rules: Readonly<Record<string, string>> = {
   "a container that is gone says when and why, and no other does": `
     SELECT id, state, gone_at, gone_reason FROM containers
     WHERE (state = 'gone') <> (gone_at IS NOT NULL) OR (state = 'gone') <> (gone_reason IS NOT NULL)`,
-  "a draining container has a time to be killed at": `
-    SELECT id FROM containers WHERE state = 'draining' AND kill_at IS NULL`,
+  "a draining container has a time to be killed at, unless it ends by itself after what it holds": `
+    SELECT id FROM containers WHERE state = 'draining' AND kill_at IS NULL AND held = 0`,
   "an app that has stopped has nothing that lives or waits": `
     SELECT a.id FROM apps a WHERE a.state = 'stopped' AND (a.stopped_at IS NULL
       OR EXISTS (SELECT 1 FROM containers c WHERE c.app_id = a.id AND c.state <> 'gone')
-      OR EXISTS (SELECT 1 FROM functions f WHERE f.app_id = a.id AND f.queued + f.claimed > 0))`,
+      OR EXISTS (SELECT 1 FROM functions f WHERE f.app_id = a.id AND f.queued + f.claimed + f.delayed > 0))`,
 };
 
-/** What is broken, one line a row. */
-export function brokenInvariants(file: string): string[] {
-  const database = new DatabaseSync(file, { readOnly: true });
-  try {
-    return Object.entries(rules).flatMap(([rule, query]) =>
-      database
-        .prepare(query)
-        .all()
-        .map((row) => `${rule}: ${JSON.stringify(row)}`),
-    );
-  } finally {
-    database.close();
+/** Looks at a database again and again for rows that break a rule. */
+export class Watch implements Disposable {
+  readonly #database: DatabaseSync;
+  readonly #rules: readonly (readonly [rule: string, query: StatementSync])[];
+
+  constructor(file: string, of: Readonly<Record<string, string>> = rules) {
+    this.#database = new DatabaseSync(file, { readOnly: true });
+    this.#rules = Object.entries(of).map(([rule, query]) => [rule, this.#database.prepare(query)]);
+  }
+
+  /** One line for each row that breaks a rule. */
+  broken(): string[] {
+    return this.#rules.flatMap(([rule, query]) => query.all().map((row) => `${rule}: ${JSON.stringify(row)}`));
+  }
+
+  assert(during: string): void {
+    assert.deepEqual(this.broken(), [], `the database contradicts itself ${during}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
   }
 }
 
 export function assertInvariants(file: string, during = "now"): void {
-  assert.deepEqual(brokenInvariants(file), [], `the database contradicts itself ${during}`);
+  using watch = new Watch(file);
+  watch.assert(during);
 }

@@ -9,34 +9,58 @@ import {
 } from "@lydian/contract";
 import type { Id } from "@lydian/kit";
 
-import { type Result, encodeResult } from "../../src/calls/result.ts";
-import { submitCall } from "../../src/calls/submit.ts";
+import type { ClaimRequest } from "../../src/calls/claim.ts";
+import type { Completion } from "../../src/calls/complete.ts";
+import { type Result, encodeResult, failureResult } from "../../src/calls/result.ts";
+import { closeCall } from "../../src/calls/known.ts";
+import { type Submission, submitCall } from "../../src/calls/submit.ts";
+import { limitsSchema } from "../../src/config.ts";
 import type { App } from "../../src/domain/app.ts";
 import type { Container } from "../../src/domain/container.ts";
 import type { Context } from "../../src/domain/context.ts";
-import type { Demand, FunctionRecord, ScalingPolicy } from "../../src/domain/function.ts";
+import { type Demand, emptyPolicy, type FunctionPolicy, type FunctionRecord } from "../../src/domain/function.ts";
 import type { Tx } from "../../src/domain/store.ts";
+import type { Needs, WorkerView } from "../../src/domain/worker.ts";
 import { encodeDefinition } from "../../src/functions/handle.ts";
 
-export const policy = (changes: Partial<ScalingPolicy> = {}): ScalingPolicy => ({
-  minContainers: 0,
+export const limits = limitsSchema.parse({});
+
+export const policy = (changes: Partial<FunctionPolicy> = {}): FunctionPolicy => ({
+  ...emptyPolicy,
   maxContainers: 10,
-  bufferContainers: 0,
   scaledownMs: 60_000,
-  concurrency: 1,
-  milliCpu: 100,
-  memoryMib: 128,
+  needs: needs(),
   startupMs: 300_000,
   timeoutMs: 300_000,
   ...changes,
 });
 
+/** What one container takes. */
+export const needs = (changes: Partial<Needs> = {}): Needs => ({
+  milliCpu: 100,
+  memoryMib: 128,
+  gpus: [],
+  regions: [],
+  cloud: "",
+  ...changes,
+});
+
+export const worker = (changes: Partial<WorkerView> = {}): WorkerView => ({
+  id: "local",
+  capacity: { milliCpu: 1_000, memoryMib: 1_024 },
+  gpus: [],
+  labels: {},
+  ...changes,
+});
+
 export const demand = (changes: Partial<Demand> = {}): Demand => ({
   functionId: "fu-1",
+  definitionId: "de-1",
   appId: "ap-1",
   policy: policy(),
   queued: 0,
   claimed: 0,
+  delayed: 0,
   crashStreak: 0,
   notBefore: 0,
   ...changes,
@@ -45,12 +69,14 @@ export const demand = (changes: Partial<Demand> = {}): Demand => ({
 export const container = (changes: Partial<Container> = {}): Container => ({
   id: "ta-1",
   functionId: "fu-1",
+  definitionId: "de-1",
   appId: "ap-1",
   workerId: "local",
   state: "ready",
   fence: "fence",
   milliCpu: 100,
   memoryMib: 128,
+  gpus: undefined,
   held: 0,
   finished: 0,
   createdAt: 0,
@@ -67,7 +93,7 @@ export const container = (changes: Partial<Container> = {}): Container => ({
 export async function plantFunction(
   tx: Tx,
   context: Context,
-  changes: { state?: App["state"]; policy?: Partial<ScalingPolicy> } = {},
+  changes: { state?: App["state"]; policy?: Partial<FunctionPolicy> } = {},
 ): Promise<FunctionRecord> {
   const [known] = await tx.identity.environments();
   const environmentId = known?.id ?? context.newId("en");
@@ -96,6 +122,7 @@ export async function plantFunction(
     imageId: image.id,
     policy: policy(changes.policy),
     createdAt: context.now,
+    binding: undefined,
   };
   await tx.functions.put(record);
   return record;
@@ -111,6 +138,7 @@ export async function plantContainer(
   const made = container({
     id: context.newId("ta"),
     functionId: of.id,
+    definitionId: of.definitionId,
     appId: of.appId,
     createdAt: context.now,
     idleSince: context.now,
@@ -127,11 +155,56 @@ export async function plantCall(
   context: Context,
   argument = "argument",
 ): Promise<{ callId: Id<"fc">; inputId: Id<"in"> }> {
-  const inputs = [{ index: 0, payload: payload(argument) }];
-  const submission = { functionId: of.id, shape: "unary", invocation: "sync", inputs } as const;
-  const { call, inputIds } = await submitCall(tx, submission, context);
+  const asked = submission(of, { inputs: [{ index: 0, payload: payload(argument), method: "" }] });
+  const { call, inputIds } = await submitCall(tx, asked, limits, context);
   return { callId: call.id, inputId: inputIds[0] ?? "in-none" };
 }
+
+/** A map of this function with this many inputs, all that it gets; of these methods in turn. */
+export async function plantMap(
+  tx: Tx,
+  of: { id: string },
+  context: Context,
+  count: number,
+  methods: readonly string[] = [""],
+): Promise<{ callId: Id<"fc">; inputIds: Id<"in">[] }> {
+  const inputs = Array.from({ length: count }, (_, index) => ({
+    index,
+    payload: payload(`${index}`),
+    method: methods[index % methods.length] ?? "",
+  }));
+  const { call, inputIds } = await submitCall(tx, submission(of, { shape: "map", inputs }), limits, context);
+  await closeCall(tx, call.id, context.now);
+  return { callId: call.id, inputIds };
+}
+
+export const submission = (of: { id: string }, changes: Partial<Submission> = {}): Submission => ({
+  functionId: of.id,
+  shape: "unary",
+  invocation: "sync",
+  parentInputId: "",
+  inputs: [],
+  ...changes,
+});
+
+/** One input, of a container that has received nothing. */
+export const claimRequest = (containerId: string, changes: Partial<ClaimRequest> = {}): ClaimRequest => ({
+  containerId,
+  atMost: 1,
+  lingerMs: 0,
+  received: new Set(),
+  ...changes,
+});
+
+/** The success of an input's first attempt. */
+export const completion = (inputId: string, changes: Partial<Completion> = {}): Completion => ({
+  inputId,
+  attempt: 1,
+  outcome: "success",
+  result: success("x"),
+  startedAt: undefined,
+  ...changes,
+});
 
 export function payload(argument: string): Uint8Array {
   const value = new TextEncoder().encode(argument);
@@ -148,3 +221,11 @@ export function success(value: string): Result {
   });
   return encodeResult(result, DataFormat.PICKLE);
 }
+
+/** What a container reports of code that raised. */
+export const failed = (inputId: string, changes: Partial<Completion> = {}): Completion =>
+  completion(inputId, {
+    outcome: "failure",
+    result: failureResult({ status: "failure", message: "it raised" }),
+    ...changes,
+  });

@@ -18,6 +18,7 @@ import { Bells, type Clock, type NewId, silentLogger } from "@lydian/kit";
 import type { ManualClock, OpenSession } from "@lydian/testkit";
 
 import { Presence } from "../../src/apps/presence.ts";
+import { Alarms } from "../../src/calls/alarms.ts";
 import { Deliveries } from "../../src/calls/deliveries.ts";
 import { Reaper } from "../../src/calls/reap.ts";
 import { Timeouts } from "../../src/calls/timeouts.ts";
@@ -28,6 +29,7 @@ import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
 import { type BoundRpc, bind } from "../../src/rpc/adapter-access.ts";
 import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
+import { admit } from "../../src/rpc/adapter-identity.ts";
 import { appRpcs } from "../../src/rpc/apps.ts";
 import { callRpcs } from "../../src/rpc/calls.ts";
 import { containerRpcs } from "../../src/rpc/containers.ts";
@@ -35,11 +37,13 @@ import { functionRpcs } from "../../src/rpc/functions.ts";
 import { imageRpcs } from "../../src/rpc/images.ts";
 import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
+import { scalingRpcs } from "../../src/rpc/scaling.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
 import { WorkerSessions } from "../../src/workers/sessions.ts";
+import { syncInATurn } from "./open-store.ts";
 
 /** What a client sees when the server dies under its request: it repeats it. */
 export class ConnectionLost extends Error {}
@@ -61,6 +65,7 @@ const never = new Promise<never>(() => {});
 
 export class ServerProcess {
   readonly store: Store;
+  readonly bells = new Bells();
   readonly resolveDoor: ReturnType<typeof doorResolver>;
   /** Writes so far. */
   writes = 0;
@@ -68,20 +73,25 @@ export class ServerProcess {
   fault: Fault | undefined;
   readonly #life = new AbortController();
   readonly #disk: Store;
-  readonly #bells = new Bells();
   readonly #rpcs: ReadonlyMap<string, BoundRpc>;
-  readonly #parts: { presence: Presence; sessions: WorkerSessions; scheduler: Scheduler; reaper: Reaper };
+  readonly #parts: {
+    presence: Presence;
+    sessions: WorkerSessions;
+    alarms: Alarms;
+    scheduler: Scheduler;
+    reaper: Reaper;
+  };
   readonly #platform: Platform;
 
   private constructor(config: ServerConfig, content: ContentStore, clock: ManualClock, newId: NewId) {
-    this.#disk = openStore(join(config.data, "store.sqlite"), this.#bells);
+    this.#disk = openStore(join(config.data, "store.sqlite"), this.bells, syncInATurn);
     this.store = this.#mortal(this.#disk);
     const mortalClock: Clock = {
       now: () => clock.now(),
       timer: (delayMs, fire) => clock.timer(delayMs, () => this.isDead || fire()),
     };
     const serverKey = new Uint8Array(32).fill(7);
-    const shared = { store: this.store, bells: this.#bells, clock: mortalClock, newId, log: silentLogger };
+    const shared = { store: this.store, bells: this.bells, clock: mortalClock, newId, log: silentLogger };
     const logBook = new LogBook({ folder: join(config.data, "logs"), ...shared });
     const deliveries = new Deliveries();
     const cutDoors = (id: string): void => deliveries.forget(id);
@@ -93,11 +103,13 @@ export class ServerProcess {
     this.#parts = {
       presence,
       sessions,
-      scheduler: new Scheduler({ ...timed, hands: sessions }),
+      alarms: new Alarms(timed),
+      scheduler: new Scheduler({ ...timed, hands: sessions, tell: () => {} }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
-    const families = [appRpcs, imageRpcs, functionRpcs, callRpcs, logRpcs].map((family) => family(this.#platform));
-    const bound = bind(ModalClient, ...families, containerRpcs(this.#platform, deliveries));
+    const families = [appRpcs, imageRpcs, functionRpcs, scalingRpcs, callRpcs, logRpcs];
+    const rpcs = families.map((family) => family(this.#platform));
+    const bound = bind(ModalClient, ...rpcs, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
     this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
     this.#openSession = (messages, signal) => runSession({ ...timed, sessions, logBook }, messages, signal);
@@ -119,6 +131,7 @@ export class ServerProcess {
     await server.#parts.presence.start();
     await server.#parts.sessions.start();
     await server.#platform.timeouts.start();
+    server.#parts.alarms.start();
     server.#parts.scheduler.start();
     server.#parts.reaper.start();
     return server;
@@ -145,9 +158,10 @@ export class ServerProcess {
 
   /** The orderly end. */
   async close(): Promise<void> {
-    const { presence, sessions, scheduler, reaper } = this.#parts;
+    const { presence, sessions, alarms, scheduler, reaper } = this.#parts;
     presence.close();
     this.#platform.timeouts.close();
+    await alarms.close();
     await reaper.close();
     await scheduler.close();
     sessions.close();
@@ -184,8 +198,7 @@ export class ServerProcess {
     const bound = this.#rpcs.get(method.name);
     if (bound === undefined) throw new Error(`no RPC ${method.name}`);
     const { access, handle } = bound.rpc;
-    const mayCall = access === from.caller.kind || (access === "userOrContainer" && from.caller.kind !== "worker");
-    if (!mayCall) throw new Error(`${method.name} is not for a ${from.caller.kind}`);
+    admit(method.name, access, from.caller);
     const answer = handle as unknown as (request: unknown, call: Call) => unknown;
     return answer(received(method.input, request), callOf(method.name, from));
   }

@@ -11,6 +11,7 @@ import {
   FunctionCallInvocationType,
   FunctionCallType,
   type FunctionGetOutputsItem,
+  type FunctionPutInputsItemSchema,
   type FunctionSchema$,
   Function_FunctionType,
   ModalClient,
@@ -27,7 +28,7 @@ import {
 } from "@lydian/testkit";
 
 import type { Demand } from "../../src/domain/function.ts";
-import { assertInvariants } from "./invariants.ts";
+import { Watch } from "./invariants.ts";
 import { ConnectionLost, type Request, ServerProcess } from "./server-process.ts";
 
 export const rpc = ModalClient.method;
@@ -49,6 +50,7 @@ const image = {
 export interface Counts {
   queued: number;
   claimed: number;
+  delayed: number;
   held: number;
   unfinished: number;
 }
@@ -65,6 +67,7 @@ export class World implements AsyncDisposable {
   readonly #past: ServerProcess[] = [];
   #server: Promise<ServerProcess>;
   #keys = 0;
+  #watch: Watch | undefined;
   #isOver = false;
 
   private constructor(folder: TemporaryFolder, worker: FakeWorkerOptions) {
@@ -81,7 +84,7 @@ export class World implements AsyncDisposable {
   ): Promise<World> {
     const world = new World(await temporaryFolder(), worker);
     await world.server();
-    await world.#define(definition);
+    await world.#begin(definition);
     return world;
   }
 
@@ -124,21 +127,48 @@ export class World implements AsyncDisposable {
     request: MessageInitShape<M["input"]>,
     options: Partial<Request> = {},
   ): Promise<MessageShape<M["output"]>> {
-    const from = { caller: { kind: "container", id } as const, idempotencyKey: this.newKey(), ...options };
+    const caller = { kind: "container", id, restricted: false } as const;
+    const from = { caller, idempotencyKey: this.newKey(), ...options };
     return this.repeating((server) => server.call(method, request, from), options.signal);
   }
 
   /** Submits a unary call with the text as its argument; answers its id. */
   async submit(argument: string, key?: string): Promise<string> {
-    const input = { argsOneof: { case: "args" as const, value: encode(argument) }, dataFormat: DataFormat.PICKLE };
     const request = {
       functionId: this.functionId,
       functionCallType: FunctionCallType.UNARY,
       functionCallInvocationType: FunctionCallInvocationType.SYNC,
-      pipelinedInputs: [{ idx: 0, input }],
+      pipelinedInputs: [item(argument, 0)],
     };
     const { functionCallId } = await this.asUser(rpc.functionMap, request, key);
     return functionCallId;
+  }
+
+  /** Submits a map with an input for each text, all that it gets unless `more` may come; answers its id and theirs. */
+  async map(texts: readonly string[], more = false): Promise<{ id: string; inputIds: string[] }> {
+    const request = {
+      functionId: this.functionId,
+      functionCallType: FunctionCallType.MAP,
+      functionCallInvocationType: FunctionCallInvocationType.SYNC,
+      pipelinedInputs: texts.map(item),
+    };
+    const { functionCallId, pipelinedInputs } = await this.asUser(rpc.functionMap, request);
+    if (!more) await this.asUser(rpc.functionFinishInputs, { functionCallId });
+    return { id: functionCallId, inputIds: pipelinedInputs.map(({ inputId }) => inputId) };
+  }
+
+  /** Defines the one function, for the first time or anew. */
+  async define(asked: MessageInitShape<typeof FunctionSchema$>): Promise<void> {
+    const { imageId } = await this.asUser(rpc.imageGetOrCreate, { image });
+    const definition = { ...asked, functionName: "hello", functionType: Function_FunctionType.FUNCTION, imageId };
+    const request = { appId: this.appId, existingFunctionId: this.functionId, function: definition };
+    this.functionId = (await this.asUser(rpc.functionCreate, request)).functionId;
+  }
+
+  /** Containers of older definitions give way. */
+  async publish(): Promise<void> {
+    const functionIds = { hello: this.functionId };
+    await this.asUser(rpc.appPublish, { appId: this.appId, appState: AppState.EPHEMERAL, functionIds });
   }
 
   /** Waits for the call's outputs as the Python client does: asks again until there is one, which it then has. */
@@ -162,17 +192,19 @@ export class World implements AsyncDisposable {
       const demand: Demand | undefined = await tx.functions.demand(this.functionId);
       const containers = await tx.containers.alive();
       let unfinished = 0;
-      for (const { callId } of await tx.inputs.unfinished(this.functionId)) {
+      for (const { callId } of await tx.inputs.unfinished({ functionId: this.functionId }, 1_000)) {
         unfinished += (await tx.calls.get(callId))?.unfinished ?? 0;
       }
       const held = containers.reduce((sum, container) => sum + container.held, 0);
-      return { queued: demand?.queued ?? 0, claimed: demand?.claimed ?? 0, held, unfinished };
+      const { queued = 0, claimed = 0, delayed = 0 } = demand ?? {};
+      return { queued, claimed, delayed, held, unfinished };
     });
   }
 
   /** The database must be sound after every step. */
   check(during: string): void {
-    assertInvariants(this.file, during);
+    this.#watch ??= new Watch(this.file);
+    this.#watch.assert(during);
   }
 
   /**
@@ -211,6 +243,7 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
+    this.#watch?.[Symbol.dispose]();
     this.worker.drop();
     const last = await this.#server;
     if (!last.isDead) await last.close();
@@ -227,16 +260,15 @@ export class World implements AsyncDisposable {
     return server;
   }
 
-  async #define(asked: MessageInitShape<typeof FunctionSchema$>): Promise<void> {
+  async #begin(definition: MessageInitShape<typeof FunctionSchema$>): Promise<void> {
     const app = await this.asUser(rpc.appCreate, { description: "story", appState: AppState.EPHEMERAL });
     this.appId = app.appId;
-    const { imageId } = await this.asUser(rpc.imageGetOrCreate, { image });
-    const definition = { ...asked, functionName: "hello", functionType: Function_FunctionType.FUNCTION, imageId };
-    const made = await this.asUser(rpc.functionCreate, { appId: this.appId, function: definition });
-    this.functionId = made.functionId;
-    const functionIds = { hello: made.functionId };
-    await this.asUser(rpc.appPublish, { appId: this.appId, appState: AppState.EPHEMERAL, functionIds });
+    await this.define(definition);
+    await this.publish();
   }
 }
 
-const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+function item(text: string, idx: number): MessageInitShape<typeof FunctionPutInputsItemSchema> {
+  const argsOneof = { case: "args" as const, value: new TextEncoder().encode(text) };
+  return { idx, input: { argsOneof, dataFormat: DataFormat.PICKLE } };
+}

@@ -9,7 +9,7 @@ import { claimInputs } from "../../src/calls/claim.ts";
 import { demandBell } from "../../src/domain/bells.ts";
 import { doorSecret } from "../../src/workers/spec.ts";
 import { countRings } from "../support/open-store.ts";
-import { plantCall } from "../support/rows.ts";
+import { claimRequest, plantCall } from "../support/rows.ts";
 import { hold, said, serverKey, sessionScene } from "../support/session-scene.ts";
 
 const { GONE } = wire.ContainerState_Phase;
@@ -18,11 +18,12 @@ describe("a join", () => {
   it("is welcomed with the lease, and makes the worker one to place on", async () => {
     await using it = await sessionScene();
     const demand = countRings(it.bells, demandBell);
-    const worker = it.worker({ milliCpu: 2_000, memoryMib: 512 });
+    const place = { gpus: [{ kind: "H100", count: 2 }], labels: { region: "us-east-1" } };
+    const worker = it.worker({ milliCpu: 2_000, memoryMib: 512, ...place });
     await it.settle();
     await it.join(worker);
     assert.deepEqual(worker.received[0]?.message.value, create(wire.WelcomeSchema, { leaseSeconds: 10n }));
-    assert.deepEqual(it.sessions.workers(), [{ id: "local", capacity: { milliCpu: 2_000, memoryMib: 512 } }]);
+    assert.deepEqual(it.sessions.workers(), [{ id: "local", capacity: { milliCpu: 2_000, memoryMib: 512 }, ...place }]);
     assert.equal(demand.count, 1);
     await demand.stop();
     worker.drop();
@@ -82,7 +83,7 @@ describe("a join mends what both sides think of the containers: it", () => {
     await using it = await sessionScene();
     const { inputId } = await it.does((tx, context) => plantCall(tx, it.of, context));
     const { id } = await it.plant();
-    await it.does((tx, context) => claimInputs(tx, { containerId: id, atMost: 1, received: new Set() }, context));
+    await it.does((tx, context) => claimInputs(tx, claimRequest(id), context));
     await it.join(it.worker());
     const gone = await it.container(id);
     assert.deepEqual([gone?.state, gone?.goneReason], ["gone", "was lost: its worker came back without it"]);

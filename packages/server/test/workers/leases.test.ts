@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { claimInputs } from "../../src/calls/claim.ts";
-import { plantCall } from "../support/rows.ts";
+import { claimRequest, plantCall } from "../support/rows.ts";
 import { hold, sessionScene, times } from "../support/session-scene.ts";
 
 describe("a worker's lease", () => {
@@ -26,9 +26,7 @@ describe("a worker's lease", () => {
     const { inputId } = await it.does((tx, context) => plantCall(tx, it.of, context));
     const container = await it.plant();
     const other = await it.plant({ workerId: "other" });
-    await it.does((tx, context) =>
-      claimInputs(tx, { containerId: container.id, atMost: 1, received: new Set() }, context),
-    );
+    await it.does((tx, context) => claimInputs(tx, claimRequest(container.id), context));
     const worker = it.worker();
     hold(worker, container);
     await it.join(worker);
