@@ -12,19 +12,19 @@ class Odd(Exception):
     pass
 
 
-@app.function()
+@app.function(max_containers=1)
 @modal.concurrent(max_inputs=20)
 async def nap(seconds: float):
     await asyncio.sleep(seconds)
     return seconds
 
 
-@app.function()
+@app.function(max_containers=2)
 def power(base: int, exponent: int = 2, *, plus: int = 0) -> int:
     return base**exponent + plus
 
 
-@app.function()
+@app.function(max_containers=1)
 def even(number: int) -> int:
     if number % 2:
         raise Odd(f"{number} is odd")
@@ -37,7 +37,7 @@ async def nothing(number):
     pass
 
 
-@app.function()
+@app.function(max_containers=2)
 def squares_to(number: int) -> int:
     return sum(power.map(range(number)))
 
@@ -192,7 +192,7 @@ def generator_refused():
         list(counting.map([1]))
 
 
-@app.function()
+@app.function(max_containers=1)
 def counting(number: int):
     yield from range(number)
 

@@ -9,24 +9,13 @@ import time
 
 import modal
 from modal.call_graph import InputStatus
-from story import equal, raises, story, tell
+from story import equal, raises, sign, signs, story, tell
 
-app = modal.App("spawned", image=modal.Image.debian_slim().add_local_python_source("story"))
+app = modal.App("spawned", image=modal.Image.debian_slim().add_local_python_source("story")).include(signs)
 
-signs = {}
 seen = []
 # Its one container is looked at by several stories, which run at a time.
 work_is_ours = threading.Lock()
-
-
-@app.function(max_containers=1)
-@modal.concurrent(max_inputs=100)
-async def sign(name: str, give: bool = False):
-    """Gives a sign to whoever waits for it, in whatever container that is."""
-    event = signs.setdefault(name, asyncio.Event())
-    if give:
-        event.set()
-    await event.wait()
 
 
 @app.function(max_containers=1)
@@ -79,12 +68,12 @@ def threads(name: str):
     return os.environ["MODAL_TASK_ID"]
 
 
-@app.function()
+@app.function(max_containers=2)
 def divide(number: float, by: float = 1) -> float:
     return number / by
 
 
-@app.function()
+@app.function(max_containers=1)
 def twice(number: int):
     """Makes calls of its own, one of which it leaves to whoever asks for it."""
     return divide.remote(number) + divide.remote(number), divide.spawn(number).object_id

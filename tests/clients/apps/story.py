@@ -1,5 +1,6 @@
 """Lies beside apps that tell stories: checks of one behaviour each, whose ends are told in one line each."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,9 +13,23 @@ import traceback
 import modal
 
 # One that waits longer says where it hangs, instead of holding up all that come after it.
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 90
 
 told = []
+
+# For apps whose functions and stories wait for each other: `app.include(signs)`.
+signs = modal.App("signs")
+events = {}
+
+
+@signs.function(max_containers=1)
+@modal.concurrent(max_inputs=100)
+async def sign(name: str, give: bool = False):
+    """Gives a sign, or waits for it, from whatever container."""
+    event = events.setdefault(name, asyncio.Event())
+    if give:
+        event.set()
+    await event.wait()
 
 
 def story(*, only: str = ""):

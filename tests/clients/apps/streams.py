@@ -38,7 +38,7 @@ def count_and_tell(upto: int, name: str = ""):
         yield number
 
 
-@app.function()
+@app.function(max_containers=1)
 @modal.concurrent(max_inputs=10)
 async def count_async(start: int, upto: int):
     for number in range(start, upto):
@@ -46,13 +46,13 @@ async def count_async(start: int, upto: int):
         yield number
 
 
-@app.function()
+@app.function(max_containers=1)
 def blocks(sizes):
     for number, size in enumerate(sizes):
         yield bytes([number]) * size
 
 
-@app.function()
+@app.function(max_containers=1)
 def doubled(upto: int):
     for number in count.remote_gen(upto):
         yield 2 * number
