@@ -11,6 +11,7 @@ import {
   type ModalClient,
 } from "@lydian/contract";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Timer } from "@lydian/kit";
 
 import { type Claim, claimInputs } from "../calls/claim.ts";
 import { type Completion, completeInputs } from "../calls/complete.ts";
@@ -119,23 +120,24 @@ async function claim(
     atMost: Math.max(1, request.batchMaxSize),
     lingerMs: Number(request.batchLingerMs),
   };
-  const until = clock.now() + platform.config.times.claimHold;
-  let lookAgainAt = until;
+  let linger: Timer | undefined;
   const look = async (): Promise<Exclude<Claim, { kind: "nothing" }> | undefined> => {
+    linger?.[Symbol.dispose]();
     // A claim that a power cut undoes is made again by whoever asks then.
     const claimed = await store.note((tx) => claimInputs(tx, claimRequest, contextOf(platform)));
     if (claimed.kind !== "nothing") return claimed;
-    lookAgainAt = Math.min(until, claimed.fullerUntil ?? until);
+    const { fullerUntil } = claimed;
+    if (fullerUntil !== undefined) {
+      linger = clock.timer(Math.max(0, fullerUntil - clock.now()), () => bells.ring(containerBell(containerId)));
+    }
     return undefined;
   };
   const keys = [inputsBell(self.functionId), containerBell(containerId)];
-  let found: Exclude<Claim, { kind: "nothing" }> | undefined;
-  do {
-    const waitMs = Math.max(0, lookAgainAt - clock.now());
-    lookAgainAt = until;
-    found = await bells.until(keys, look, { clock, waitMs, signal: call.signal });
-  } while (found === undefined && lookAgainAt < until);
-  return found;
+  try {
+    return await bells.until(keys, look, { clock, waitMs: platform.config.times.claimHold, signal: call.signal });
+  } finally {
+    linger?.[Symbol.dispose]();
+  }
 }
 
 function claimReply(claim: Claim | undefined): MessageInitShape<typeof FunctionGetInputsResponseSchema> {
