@@ -2,18 +2,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Platform, missingClient, modal, newestClient, platformOfFile, usualRuntime } from "@lydian/testkit";
+import { Platform, missingClient, modal, newestClient, platformOfFile } from "@lydian/testkit";
 
-import { appFile, tellStories } from "./python-stories.ts";
+import { tellStories } from "./python-stories.ts";
+import { app } from "./stories.ts";
 
-tellStories(await platformOfFile({ runtime: usualRuntime }), "streams.py");
+tellStories(await platformOfFile(), "streams.py");
 
 test("the server is killed twice in the middle: every item comes once and in order", async (context) => {
   const missing = missingClient(newestClient);
   if (missing !== false) return context.skip(missing);
-  await using platform = await Platform.start({ runtime: usualRuntime });
+  await using platform = await Platform.start();
   const count = 600;
-  await using run = modal(platform, newestClient, ["run", `${appFile("streams.py")}::slowly`, "--upto", String(count)]);
+  await using run = modal(platform, newestClient, ["run", `${app("streams.py")}::slowly`, "--upto", String(count)]);
   for (const item of [50, 300]) {
     await run.sees(`item ${item}\n`, 60_000);
     const server = await platform.kill("server");

@@ -1,9 +1,9 @@
 /** What becomes of inputs, and how many containers there are for them. */
-import { platformOfFile, usualRuntime } from "@lydian/testkit";
+import { platformOfFile } from "@lydian/testkit";
 
 import { tellStories } from "./python-stories.ts";
 
-const platform = await platformOfFile({ runtime: usualRuntime });
+const platform = await platformOfFile();
 
 tellStories(platform, "policies.py");
 tellStories(platform, "scaling.py");

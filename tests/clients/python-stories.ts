@@ -1,10 +1,12 @@
 /** Apps that tell stories (apps/story.py): one run of the app per version of the client, and a test for each story. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { type Platform, type Program, clientVersions, missingClient, modal } from "@lydian/testkit";
+
+import { app } from "./stories.ts";
 
 interface Story {
   name: string;
@@ -16,13 +18,9 @@ interface Story {
 /** For all stories of one run: containers of several functions start in it, on a machine that does other things, too. */
 const runMs = 110_000;
 
-export function appFile(name: string): string {
-  return join(import.meta.dirname, "apps", name);
-}
-
 /** Makes the tests. Only the versions named, where it is not all of them. */
 export function tellStories(platform: Platform, file: string, versions: readonly string[] = clientVersions): void {
-  const path = appFile(file);
+  const path = app(file);
   const stories = storiesIn(readFileSync(path, "utf8"));
   assert.ok(stories.length > 0, `${path} has no stories`);
   for (const version of versions) {
