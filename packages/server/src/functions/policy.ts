@@ -17,8 +17,8 @@ const defaults = {
 
 const leastDefaultStartupMs = 60_000;
 
-/** No function has more containers than this. */
-const mostContainers = 1_000;
+/** No function has more containers than this, which the wire says as no limit. */
+export const mostContainers = 1_000;
 
 /**
  * `of` says which containers it is for. A class that takes arguments is only ever called through its variants, so of

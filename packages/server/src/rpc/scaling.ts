@@ -10,7 +10,7 @@ import {
 import type { FunctionPolicy } from "../domain/function.ts";
 import { fail } from "../errors.ts";
 import { decodeDefinition } from "../functions/handle.ts";
-import { functionPolicy } from "../functions/policy.ts";
+import { functionPolicy, mostContainers } from "../functions/policy.ts";
 import { changeScaling, type ScalingChange } from "../functions/scaling.ts";
 import { type Rpcs, userOrContainer } from "./adapter-access.ts";
 import { type Platform, once } from "./platform.ts";
@@ -59,13 +59,14 @@ function changeOf({
 }: AutoscalerSettings): ScalingChange {
   return {
     ...(minContainers !== undefined && { minContainers }),
-    ...(maxContainers !== undefined && { maxContainers }),
+    ...(maxContainers !== undefined && { maxContainers: maxContainers || mostContainers }),
     ...(bufferContainers !== undefined && { bufferContainers }),
     ...(scaledownWindow !== undefined && { scaledownMs: scaledownWindow * 1000 }),
   };
 }
 
 function toWire(policy: FunctionPolicy): MessageInitShape<typeof AutoscalerSettingsSchema> {
-  const { minContainers, maxContainers, bufferContainers, scaledownMs } = policy;
+  const { minContainers, bufferContainers, scaledownMs } = policy;
+  const maxContainers = policy.maxContainers === mostContainers ? 0 : policy.maxContainers;
   return { minContainers, maxContainers, bufferContainers, scaledownWindow: Math.round(scaledownMs / 1000) };
 }
