@@ -168,11 +168,11 @@ def update():
 @story(only=r"1\.6")
 def settings():
     """`autoscaler.settings` tells what holds, and None takes a limit away."""
-    changed = meet.autoscaler.update(buffer_containers=2, scaledown_window=30)
+    changed = meet.autoscaler.update(buffer_containers=0, scaledown_window=30)
     equal(meet.autoscaler.settings(), changed)
-    equal([changed.max_containers, changed.buffer_containers, changed.scaledown_window], [1, 2, 30])
-    equal(meet.autoscaler.update(max_containers=None, buffer_containers=None).max_containers, None)
-    equal(meet.autoscaler.settings().max_containers, None)
+    equal([changed.max_containers, changed.buffer_containers, changed.scaledown_window], [1, 0, 30])
+    equal(once.autoscaler.update(max_containers=None).max_containers, None)
+    assert once.autoscaler.settings().max_containers is None and once.remote(1)
 
 
 @story()
