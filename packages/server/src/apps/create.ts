@@ -78,6 +78,20 @@ export async function deployedApp(tx: Tx, environmentName: string, name: string)
   });
 }
 
+/** As `deployedApp`; where there is none, it is made, empty. */
+export async function deployedOrNewApp(
+  tx: Tx,
+  { name, environment }: { name: string; environment: string },
+  context: Context,
+): Promise<App> {
+  const { id } = await findEnvironment(tx, environment);
+  const isName = !name.startsWith("ap-");
+  if (isName && (await tx.apps.deployed(id, name)) === undefined) {
+    return await createApp(tx, { name, environment, state: "deployed" }, context);
+  }
+  return await deployedApp(tx, environment, name);
+}
+
 export async function livingApp(tx: Tx, appId: string): Promise<App> {
   const app = await tx.apps.get(appId);
   if (app === undefined) throw fail("notFound", `App ${appId} does not exist.`);

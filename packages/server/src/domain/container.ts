@@ -4,8 +4,8 @@ import type { Id } from "@lydian/kit";
 import type { Gpus } from "./worker.ts";
 
 /**
- * `assigned` to a worker that makes its files ready, `starting` from its process's start to its first word, `ready` for
- * inputs, `draining` takes no more of them, `gone` for ever.
+ * `assigned` to a worker that makes its files ready, `starting` from its process's start until it asks for inputs,
+ * `ready` for them, `draining` takes no more of them, `gone` for ever.
  */
 export type ContainerState = "assigned" | "starting" | "ready" | "draining" | "gone";
 

@@ -67,7 +67,7 @@ export interface FunctionPolicy {
   network: NetworkPolicy;
   /** Its containers may take inputs and give outputs, and nothing else of the platform's. */
   restricted: boolean;
-  /** Time from assignment to the container's first word. */
+  /** Time from assignment until the container asks for inputs. */
   startupMs: number;
   /** Time that one attempt of an input may run. */
   timeoutMs: number;

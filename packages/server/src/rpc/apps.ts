@@ -6,11 +6,12 @@ import {
   AppPublishResponseSchema,
   AppState,
   type ModalClient,
+  ObjectCreationType,
 } from "@lydian/contract";
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 
-import { createApp, deployedApp, publishApp } from "../apps/create.ts";
+import { createApp, deployedApp, deployedOrNewApp, publishApp } from "../apps/create.ts";
 import type { Departure } from "../apps/presence.ts";
 import { stopApp } from "../apps/stop.ts";
 import type { App, AppState as State } from "../domain/app.ts";
@@ -85,9 +86,13 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     appGetLayout: userOrContainer(({ appId }) =>
       store.read(async (tx) => ({ appLayout: await appLayout(tx, appById(await tx.apps.get(appId), appId)) })),
     ),
-    appGetOrCreate: userOrContainer(({ appName, environmentName }) =>
-      store.read(async (tx) => ({ appId: (await deployedApp(tx, environmentName, appName)).id, handleMetadata: {} })),
-    ),
+    appGetOrCreate: userOrContainer(async ({ appName: name, environmentName: environment, objectCreationType }) => {
+      const orNew = objectCreationType === ObjectCreationType.CREATE_IF_MISSING;
+      const app = orNew
+        ? await store.write((tx) => deployedOrNewApp(tx, { name, environment }, contextOf(platform)))
+        : await store.read((tx) => deployedApp(tx, environment, name));
+      return { appId: app.id, handleMetadata: {} };
+    }),
     appHeartbeat: user(async ({ appId }) => {
       const app = await store.read((tx) => tx.apps.get(appId));
       if (app === undefined) throw fail("notFound", `App ${appId} does not exist.`);

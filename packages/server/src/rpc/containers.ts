@@ -19,6 +19,7 @@ import { encodeResult } from "../calls/result.ts";
 import { advance, drain } from "../containers/begin.ts";
 import { failedToInitialize } from "../containers/end.ts";
 import { containerBell, inputsBell } from "../domain/bells.ts";
+import type { Container } from "../domain/container.ts";
 import { fail } from "../errors.ts";
 import { giveData } from "../calls/give-data.ts";
 import { type ContainerCaller, type Rpcs, container, userOrAnyContainer } from "./adapter-access.ts";
@@ -31,14 +32,7 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
   const { store, bells, clock } = platform;
   const { times } = platform.config;
   return {
-    containerHello: container(async (_request, { caller }) => {
-      const self = await store.note(async (tx) => {
-        await advance(tx, caller.id, "ready", contextOf(platform));
-        return tx.containers.get(caller.id);
-      });
-      if (self !== undefined) platform.sessions.ready(self);
-      return {};
-    }),
+    containerHello: container(() => Promise.resolve({})), // its code is not even imported yet
     containerHeartbeat: container(async (_request, { caller, signal }) => {
       const news = async (): Promise<string[] | undefined> => {
         const { state, ending } = await store.read(async (tx) => ({
@@ -101,6 +95,12 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
   };
 }
 
+/** As it asks for its first input, its code is imported and its `enter` hooks have run. */
+async function becomeReady(platform: Platform, self: Container): Promise<void> {
+  await platform.store.note((tx) => advance(tx, self.id, "ready", contextOf(platform)));
+  platform.sessions.ready(self);
+}
+
 /** Holds the request until there are inputs, or as many as go together, or the container is to end. */
 async function claim(
   platform: Platform,
@@ -112,6 +112,7 @@ async function claim(
   const { id: containerId } = call.caller;
   const self = await store.read((tx) => tx.containers.get(containerId));
   if (self === undefined) throw fail("notFound", `Container ${containerId} does not exist.`);
+  if (self.state === "assigned" || self.state === "starting") await becomeReady(platform, self);
   const received = deliveries.before(call, request.inputConcurrency * Math.max(1, request.batchMaxSize));
   const claimRequest = {
     containerId,

@@ -100,7 +100,7 @@ export class WorkerSessions {
     });
   }
 
-  /** The container has said its first word. */
+  /** The container asks for inputs. */
   ready({ id: containerId, fence, workerId }: Container): void {
     this.#sessions.get(workerId)?.outbox.push({ message: { case: "ready", value: { containerId, fence } } });
   }
