@@ -25,12 +25,14 @@ import { identityOf } from "./ingress/identity.ts";
 import { type ListenAt, Port } from "./ingress/port.ts";
 import { LogBook } from "./logs/log-book.ts";
 import { type BoundRpc, type Rpcs, bind, createRpcServer } from "./rpc/adapter.ts";
+import { appLookupRpcs } from "./rpc/app-lookups.ts";
 import { appRpcs } from "./rpc/apps.ts";
 import { callRpcs } from "./rpc/calls.ts";
 import { containerRpcs } from "./rpc/containers.ts";
 import { functionRpcs } from "./rpc/functions.ts";
 import { identityRpcs } from "./rpc/identity.ts";
 import { imageRpcs } from "./rpc/images.ts";
+import { lookupRpcs } from "./rpc/lookups.ts";
 import { logRpcs } from "./rpc/logs.ts";
 import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
@@ -135,11 +137,13 @@ function families(platform: Platform, deliveries: Deliveries, links: BlobLinks):
   return [
     identityRpcs(platform),
     appRpcs(platform),
+    appLookupRpcs(platform),
     logRpcs(platform),
     mountRpcs(platform),
     blobRpcs(platform, links),
     imageRpcs(platform),
     functionRpcs(platform),
+    lookupRpcs(platform),
     scalingRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),

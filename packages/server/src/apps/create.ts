@@ -92,9 +92,14 @@ export async function deployedOrNewApp(
   return await deployedApp(tx, environment, name);
 }
 
-export async function livingApp(tx: Tx, appId: string): Promise<App> {
+export async function knownApp(tx: Tx, appId: string): Promise<App> {
   const app = await tx.apps.get(appId);
   if (app === undefined) throw fail("notFound", `App ${appId} does not exist.`);
+  return app;
+}
+
+export async function livingApp(tx: Tx, appId: string): Promise<App> {
+  const app = await knownApp(tx, appId);
   if (!isAlive(app.state)) throw fail("failedPrecondition", `App ${appId} has stopped.`, { hint: "Run it again" });
   return app;
 }

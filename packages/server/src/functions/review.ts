@@ -11,7 +11,7 @@ import { type FailOptions, fail } from "../errors.ts";
 interface Rule {
   /** The wire's field that asks for it. */
   field: keyof Function;
-  asks(definition: Function): boolean;
+  asks: (definition: Function) => boolean;
   /** Completes "Function "f" asks for …". */
   what: string;
 }

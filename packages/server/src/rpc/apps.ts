@@ -2,35 +2,18 @@
 import {
   AppCreateResponseSchema,
   AppDisconnectReason,
-  type AppLifecycleSchema,
   AppPublishResponseSchema,
   AppState,
   type ModalClient,
-  ObjectCreationType,
 } from "@lydian/contract";
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
-
-import { createApp, deployedApp, deployedOrNewApp, publishApp } from "../apps/create.ts";
+import { createApp, knownApp, publishApp } from "../apps/create.ts";
 import type { Departure } from "../apps/presence.ts";
 import { stopApp } from "../apps/stop.ts";
-import type { App, AppState as State } from "../domain/app.ts";
 import { isAlive } from "../domain/app.ts";
 import { fail } from "../errors.ts";
-import { appLayout } from "../functions/handle.ts";
-import { findEnvironment } from "../identity/environments.ts";
-import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
+import { type Rpcs, user } from "./adapter-access.ts";
 import { type Platform, contextOf, once, toSeconds } from "./platform.ts";
-
-const wireStates: Record<State, AppState> = {
-  initializing: AppState.INITIALIZING,
-  ephemeral: AppState.EPHEMERAL,
-  detached: AppState.DETACHED,
-  disconnected: AppState.DETACHED_DISCONNECTED,
-  deployed: AppState.DEPLOYED,
-  stopping: AppState.STOPPING,
-  stopped: AppState.STOPPED,
-};
 
 /** States that a client can ask for. */
 function askedState(state: AppState): "initializing" | "ephemeral" | "detached" | "deployed" {
@@ -75,27 +58,8 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       presence.heard(reply.appId ?? "");
       return reply;
     }),
-    appGetByDeploymentName: userOrContainer(({ name, environmentName }) =>
-      store.read(async (tx) => {
-        const environment = await findEnvironment(tx, environmentName);
-        const app = await tx.apps.deployed(environment.id, name);
-        if (app === undefined) return { environmentName: environment.name };
-        return { appId: app.id, environmentName: environment.name, lifecycle: lifecycleOf(app) };
-      }),
-    ),
-    appGetLayout: userOrContainer(({ appId }) =>
-      store.read(async (tx) => ({ appLayout: await appLayout(tx, appById(await tx.apps.get(appId), appId)) })),
-    ),
-    appGetOrCreate: userOrContainer(async ({ appName: name, environmentName: environment, objectCreationType }) => {
-      const orNew = objectCreationType === ObjectCreationType.CREATE_IF_MISSING;
-      const app = orNew
-        ? await store.write((tx) => deployedOrNewApp(tx, { name, environment }, contextOf(platform)))
-        : await store.read((tx) => deployedApp(tx, environment, name));
-      return { appId: app.id, handleMetadata: {} };
-    }),
     appHeartbeat: user(async ({ appId }) => {
-      const app = await store.read((tx) => tx.apps.get(appId));
-      if (app === undefined) throw fail("notFound", `App ${appId} does not exist.`);
+      const app = await store.read((tx) => knownApp(tx, appId));
       if (isAlive(app.state)) presence.heard(appId);
       return {};
     }),
@@ -116,7 +80,7 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     }),
     appStop: user(async ({ appId }) => {
       await store.write(async (tx) => {
-        const app = appById(await tx.apps.get(appId), appId);
+        const app = await knownApp(tx, appId);
         await stopApp(
           tx,
           app,
@@ -126,29 +90,6 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       });
       return {};
     }),
-    appGetLifecycle: user(async ({ appId }) => {
-      const app = appById(await store.read((tx) => tx.apps.get(appId)), appId);
-      return {
-        lifecycle: lifecycleOf(app),
-      };
-    }),
-    appList: user(async ({ environmentName }) => {
-      const listed: State[] = ["initializing", "ephemeral", "detached", "disconnected", "deployed", "stopping"];
-      const apps = await store.read(async (tx) => {
-        const environment = await findEnvironment(tx, environmentName);
-        const found = (await tx.apps.inStates(listed)).filter(({ environmentId }) => environmentId === environment.id);
-        return Promise.all(
-          found.map(async (app) => ({
-            appId: app.id,
-            description: app.name,
-            state: wireStates[app.state],
-            createdAt: toSeconds(app.createdAt),
-            nRunningTasks: (await tx.containers.ofApp(app.id, ["starting", "ready", "draining"])).length,
-          })),
-        );
-      });
-      return { apps };
-    }),
   };
 }
 
@@ -156,14 +97,4 @@ function publishedState(state: AppState): "ephemeral" | "detached" | "deployed" 
   const asked = askedState(state);
   if (asked === "initializing") throw fail("invalidArgument", "An app is not published to be initializing.");
   return asked;
-}
-
-function lifecycleOf(app: App): MessageInitShape<typeof AppLifecycleSchema> {
-  const { state, createdAt, stoppedAt } = app;
-  return { appState: wireStates[state], createdAt: toSeconds(createdAt), stoppedAt: toSeconds(stoppedAt) };
-}
-
-function appById(app: App | undefined, id: string): App {
-  if (app === undefined) throw fail("notFound", `App ${id} does not exist.`);
-  return app;
 }

@@ -19,10 +19,8 @@ import { functionPolicy, gpusOf } from "../functions/policy.ts";
 import { reviewDefinition } from "../functions/review.ts";
 import { bindFunction } from "../functions/bind.ts";
 import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
-import { findClass, findFunction } from "../functions/lookup.ts";
 import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
-import { isClassName } from "./adapter-status.ts";
 import { type Platform, once } from "./platform.ts";
 
 export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
@@ -81,30 +79,6 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         return { boundFunctionId: record.id, handleMetadata: functionHandle(record, definition) };
       }),
     ),
-    functionGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
-      platform.store.read(async (tx) => {
-        const whenClass = (message: string): Error => fail("notFound", message, { details: [isClassName()] });
-        const record = await findFunction(tx, { app, tag, environment }, whenClass);
-        const definition = decodeDefinition(record);
-        const handleMetadata = functionHandle(record, definition);
-        return { functionId: record.id, handleMetadata, function: functionData(definition) };
-      }),
-    ),
-    functionGetById: userOrContainer(({ functionId }) =>
-      platform.store.read(async (tx) => {
-        const record = await tx.functions.get(functionId);
-        if (record === undefined || record.definition.length === 0) throw notThere(functionId);
-        const definition = decodeDefinition(record);
-        return { function: functionData(definition), handleMetadata: functionHandle(record, definition) };
-      }),
-    ),
-    classGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
-      platform.store.read(async (tx) => {
-        const { id: classId, record } = await findClass(tx, { app, tag, environment });
-        const classFunctionMetadata = functionHandle(record, decodeDefinition(record));
-        return { classId, handleMetadata: { classFunctionId: record.id, classFunctionMetadata } };
-      }),
-    ),
     classCreate: user((request, call) =>
       once(platform, call, ClassCreateResponseSchema, async (tx, context) => {
         const { appId, existingClassId: existingId } = request;
@@ -122,10 +96,6 @@ function formsIn({ function: alone, functionData: data }: FunctionCreateRequest)
   const [first = alone, ...others] = forms;
   if (first === undefined) throw fail("invalidArgument", "The request defines no function.");
   return [first, ...others];
-}
-
-function notThere(functionId: string): Error {
-  return fail("notFound", `Function ${functionId} does not exist.`);
 }
 
 /** Which client defined a function decides which one runs in its containers, so it must be known. */

@@ -31,7 +31,19 @@ const toRow = (input: Input): Row => ({
   ending: input.ending === undefined ? null : JSON.stringify(input.ending),
 });
 
+/** A query for inputs, without its SELECT. */
+function query(database: DatabaseSync, what: string, rest: string): (parameters?: Parameters) => Input[] {
+  const statement = prepare<Row>(database, `SELECT ${what} FROM inputs WHERE ${rest}`);
+  return (parameters) => statement.all(parameters).map(toInput);
+}
+
+type Parameters = Record<string, string | number>;
+
 export function inputsIn(database: DatabaseSync): Inputs {
+  return { ...rowsIn(database), ...byFunction(database), ...byCall(database), ...byTime(database) };
+}
+
+function rowsIn(database: DatabaseSync): Pick<Inputs, "insert" | "get" | "update"> {
   const insert = prepare(
     database,
     `INSERT INTO inputs (id, call_id, function_id, idx, state, payload, method, attempt, failures, crashes, container_id,
@@ -45,25 +57,34 @@ export function inputsIn(database: DatabaseSync): Inputs {
        container_id = :containerId, claimed_at = :claimedAt, queued_at = :queuedAt, due_at = :dueAt, ending = :ending,
        payload = iif(:succeeded, x'', payload) WHERE id = :id`,
   );
-  const get = prepare<Row>(database, `SELECT ${columns} FROM inputs WHERE id = :id`);
-  const ofFunction = `function_id = :functionId AND state = 'queued'`;
-  const queued = prepare<Row>(
+  const get = query(database, columns, `id = :id`);
+  return {
+    insert: async (input) => void insert.run(toRow(input)),
+    get: async (id) => get({ id })[0],
+    update: async (input, { succeeded } = { succeeded: false }) => {
+      const {
+        callId: _call,
+        functionId: _function,
+        index: _index,
+        payload: _payload,
+        method: _method,
+        ...row
+      } = toRow(input);
+      update.run({ ...row, succeeded: Number(succeeded) });
+    },
+  };
+}
+
+function byFunction(database: DatabaseSync): Pick<Inputs, "queued" | "heldBy" | "claimed" | "unfinished"> {
+  const waiting = `function_id = :functionId AND state = 'queued'`;
+  const queued = query(database, columns, `${waiting} ORDER BY rowid LIMIT :limit`);
+  const queuedOfMethod = query(database, columns, `${waiting} AND method = :method ORDER BY rowid LIMIT :limit`);
+  const heldBy = query(database, columns, `container_id = :containerId AND state = 'claimed' ORDER BY rowid`);
+  const claimed = query(database, bare, `state = 'claimed'`);
+  const unfinishedOfFunction = query(
     database,
-    `SELECT ${columns} FROM inputs WHERE ${ofFunction} ORDER BY rowid LIMIT :limit`,
-  );
-  const queuedOfMethod = prepare<Row>(
-    database,
-    `SELECT ${columns} FROM inputs WHERE ${ofFunction} AND method = :method ORDER BY rowid LIMIT :limit`,
-  );
-  const heldBy = prepare<Row>(
-    database,
-    `SELECT ${columns} FROM inputs WHERE container_id = :containerId AND state = 'claimed' ORDER BY rowid`,
-  );
-  const claimed = prepare<Row>(database, `SELECT ${bare} FROM inputs WHERE state = 'claimed'`);
-  const ending = prepare<Row>(database, `SELECT ${bare} FROM inputs WHERE state = 'claimed' AND ending IS NOT NULL`);
-  const unfinishedOfFunction = prepare<Row>(
-    database,
-    `SELECT ${bare} FROM inputs WHERE ${ofFunction}
+    bare,
+    `${waiting}
      UNION ALL
      SELECT ${bare} FROM inputs WHERE function_id = :functionId AND state = 'delayed'
      UNION ALL
@@ -71,73 +92,51 @@ export function inputsIn(database: DatabaseSync): Inputs {
        (SELECT id FROM containers WHERE function_id = :functionId AND state <> 'gone')
      LIMIT :limit`,
   );
-  const unfinishedOfCall = prepare<Row>(
+  const unfinishedOfCall = query(database, bare, `call_id = :callId AND state <> 'done' LIMIT :limit`);
+  return {
+    queued: async (functionId, limit, method) =>
+      method === undefined ? queued({ functionId, limit }) : queuedOfMethod({ functionId, limit, method }),
+    heldBy: async (containerId) => heldBy({ containerId }),
+    claimed: async () => claimed(),
+    unfinished: async (of, limit) =>
+      "callId" in of ? unfinishedOfCall({ ...of, limit }) : unfinishedOfFunction({ ...of, limit }),
+  };
+}
+
+function byCall(database: DatabaseSync): Pick<Inputs, "cancellable" | "holders" | "ofCall" | "failed"> {
+  const cancellable = query(
     database,
-    `SELECT ${bare} FROM inputs WHERE call_id = :callId AND state <> 'done' LIMIT :limit`,
-  );
-  const cancellable = prepare<Row>(
-    database,
-    `SELECT ${bare} FROM inputs WHERE call_id = :callId AND state <> 'done'
-       AND (ending IS NULL OR ending ->> 'status' <> 'terminated') LIMIT :limit`,
+    bare,
+    `call_id = :callId AND state <> 'done' AND (ending IS NULL OR ending ->> 'status' <> 'terminated') LIMIT :limit`,
   );
   const holders = prepare<{ id: string }>(
     database,
     `SELECT DISTINCT container_id AS id FROM inputs WHERE call_id = :callId AND state = 'claimed'`,
   );
-  const ofCall = prepare<Row>(database, `SELECT ${bare} FROM inputs WHERE call_id = :callId ORDER BY idx LIMIT :limit`);
-  const failed = prepare<Row>(
+  const ofCall = query(database, bare, `call_id = :callId ORDER BY idx LIMIT :limit`);
+  const failed = query(
     database,
-    `SELECT ${columns} FROM inputs WHERE call_id = :callId AND state = 'done' AND length(payload) > 0 AND idx > :after
-     ORDER BY idx LIMIT :limit`,
+    columns,
+    `call_id = :callId AND state = 'done' AND length(payload) > 0 AND idx > :after ORDER BY idx LIMIT :limit`,
   );
-  const due = prepare<Row>(
-    database,
-    `SELECT ${bare} FROM inputs WHERE state = 'delayed' AND due_at <= :now ORDER BY due_at LIMIT :limit`,
-  );
+  return {
+    cancellable: async (callId, limit) => cancellable({ callId, limit }),
+    holders: async (callId) => holders.all({ callId }).map(({ id }) => id),
+    ofCall: async (callId, limit) => ofCall({ callId, limit }),
+    failed: async (callId, after, limit) => failed({ callId, after, limit }),
+  };
+}
+
+function byTime(database: DatabaseSync): Pick<Inputs, "due" | "nextDue" | "ending"> {
+  const due = query(database, bare, `state = 'delayed' AND due_at <= :now ORDER BY due_at LIMIT :limit`);
   const nextDue = prepare<{ at: Nullable<number> }>(
     database,
     `SELECT min(due_at) AS at FROM inputs WHERE state = 'delayed'`,
   );
+  const ending = query(database, bare, `state = 'claimed' AND ending IS NOT NULL`);
   return {
-    insert: async (input) => void insert.run(toRow(input)),
-    get: async (id) => {
-      const row = get.one({ id });
-      return row && toInput(row);
-    },
-    update: async (input, { succeeded } = { succeeded: false }) => {
-      const { id, state, attempt, failures, crashes, containerId, claimedAt, queuedAt, dueAt, ending } = toRow(input);
-      update.run({
-        id,
-        state,
-        attempt,
-        failures,
-        crashes,
-        containerId,
-        claimedAt,
-        queuedAt,
-        dueAt,
-        ending,
-        succeeded: Number(succeeded),
-      });
-    },
-    queued: async (functionId, limit, method) =>
-      (method === undefined
-        ? queued.all({ functionId, limit })
-        : queuedOfMethod.all({ functionId, limit, method })
-      ).map(toInput),
-    heldBy: async (containerId) => heldBy.all({ containerId }).map(toInput),
-    claimed: async () => claimed.all().map(toInput),
-    ending: async () => ending.all().map(toInput),
-    unfinished: async (of, limit) =>
-      ("callId" in of
-        ? unfinishedOfCall.all({ callId: of.callId, limit })
-        : unfinishedOfFunction.all({ functionId: of.functionId, limit })
-      ).map(toInput),
-    cancellable: async (callId, limit) => cancellable.all({ callId, limit }).map(toInput),
-    holders: async (callId) => holders.all({ callId }).map(({ id }) => id),
-    ofCall: async (callId, limit) => ofCall.all({ callId, limit }).map(toInput),
-    failed: async (callId, after, limit) => failed.all({ callId, after, limit }).map(toInput),
-    due: async (now, limit) => due.all({ now, limit }).map(toInput),
+    due: async (now, limit) => due({ now, limit }),
     nextDue: async () => orUndefined(nextDue.one()?.at ?? null),
+    ending: async () => ending(),
   };
 }

@@ -147,10 +147,10 @@ class GroupCommit {
     }
     // Whoever is woken sees what is committed, which no death of this process undoes; replies wait for the disk.
     for (const ring of rings) this.#bells.ring(...ring);
-    const durable = group.map(({ durable }) => durable);
-    const synced = durable.includes(true) ? this.#log.sync() : undefined;
-    for (const [index, done] of settle.entries()) {
-      if (durable[index] === true && synced !== undefined) synced.then(done, group[index]?.reject);
+    const synced = group.some(({ durable }) => durable) ? this.#log.sync() : undefined;
+    for (const [index, { durable, reject }] of group.entries()) {
+      const done = settle[index] ?? (() => {});
+      if (durable && synced !== undefined) void synced.then(done, reject);
       else done();
     }
   }

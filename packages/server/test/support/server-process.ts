@@ -31,6 +31,8 @@ import { type BoundRpc, bind } from "../../src/rpc/adapter-access.ts";
 import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
 import { admit } from "../../src/rpc/adapter-identity.ts";
 import { appRpcs } from "../../src/rpc/apps.ts";
+import { appLookupRpcs } from "../../src/rpc/app-lookups.ts";
+import { lookupRpcs } from "../../src/rpc/lookups.ts";
 import { callRpcs } from "../../src/rpc/calls.ts";
 import { containerRpcs } from "../../src/rpc/containers.ts";
 import { functionRpcs } from "../../src/rpc/functions.ts";
@@ -107,7 +109,7 @@ export class ServerProcess {
       scheduler: new Scheduler({ ...timed, hands: sessions, tell: () => {} }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
-    const families = [appRpcs, imageRpcs, functionRpcs, scalingRpcs, callRpcs, logRpcs];
+    const families = [appRpcs, appLookupRpcs, lookupRpcs, imageRpcs, functionRpcs, scalingRpcs, callRpcs, logRpcs];
     const rpcs = families.map((family) => family(this.#platform));
     const bound = bind(ModalClient, ...rpcs, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));

@@ -1,0 +1,40 @@
+/** Functions and classes of deployed apps, found by their names. */
+import type { ModalClient } from "@lydian/contract";
+
+import { fail } from "../errors.ts";
+import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
+import { findClass, findFunction } from "../functions/lookup.ts";
+import { type Rpcs, userOrContainer } from "./adapter-access.ts";
+import { isClassName } from "./adapter-status.ts";
+import type { Platform } from "./platform.ts";
+
+export function lookupRpcs({ store }: Platform): Rpcs<typeof ModalClient> {
+  return {
+    functionGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
+      store.read(async (tx) => {
+        const whenClass = (message: string): Error => fail("notFound", message, { details: [isClassName()] });
+        const record = await findFunction(tx, { app, tag, environment }, whenClass);
+        const definition = decodeDefinition(record);
+        const handleMetadata = functionHandle(record, definition);
+        return { functionId: record.id, handleMetadata, function: functionData(definition) };
+      }),
+    ),
+    functionGetById: userOrContainer(({ functionId }) =>
+      store.read(async (tx) => {
+        const record = await tx.functions.get(functionId);
+        if (record === undefined || record.definition.length === 0) {
+          throw fail("notFound", `Function ${functionId} does not exist.`);
+        }
+        const definition = decodeDefinition(record);
+        return { function: functionData(definition), handleMetadata: functionHandle(record, definition) };
+      }),
+    ),
+    classGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
+      store.read(async (tx) => {
+        const { id: classId, record } = await findClass(tx, { app, tag, environment });
+        const classFunctionMetadata = functionHandle(record, decodeDefinition(record));
+        return { classId, handleMetadata: { classFunctionId: record.id, classFunctionMetadata } };
+      }),
+    ),
+  };
+}
