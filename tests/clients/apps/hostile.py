@@ -93,7 +93,7 @@ def kills_everybody():
     time.sleep(600)
 
 
-@app.function(cpu=0.5, scaledown_window=2, timeout=2)
+@app.function(cpu=0.5, scaledown_window=2, timeout=2, startup_timeout=60)
 def closes_everything():
     os.closerange(0, 65536)
     time.sleep(600)
