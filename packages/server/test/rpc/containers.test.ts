@@ -92,15 +92,24 @@ describe("a container that takes batches", () => {
 
   it("that leaves while an input lingers leaves no timer and no waiter", async () => {
     await using it = await ready(batched);
-    const leaves = new AbortController();
-    const pending = it.world.clock.pending;
-    const asked = it.world.asContainer(it.id, rpc.functionGetInputs, asking, { signal: leaves.signal });
-    asked.catch(() => {}); // it leaves
+    const asks = (): AbortController => {
+      const leaves = new AbortController();
+      const { signal } = leaves;
+      it.world.asContainer(it.id, rpc.functionGetInputs, asking, { signal }).catch(() => {}); // it leaves
+      return leaves;
+    };
+    const leave = async (leaves: AbortController): Promise<void> => {
+      await it.world.clock.settle();
+      leaves.abort(new Error("gone"));
+      await it.world.clock.settle();
+    };
+    await leave(asks()); // from here on it is ready, and its start has no deadline any more
+    const { pending } = it.world.clock;
+    const leaves = asks();
     await it.world.submit("x");
     await it.world.clock.settle();
     assert.ok(it.world.clock.pending > pending);
-    leaves.abort(new Error("gone"));
-    await it.world.clock.settle();
+    await leave(leaves);
     assert.equal((await it.world.server()).bells.waiting(inputsBell(it.world.functionId)), 0);
     assert.equal(it.world.clock.pending, pending);
   });
