@@ -5,8 +5,9 @@ import { test } from "node:test";
 
 import {
   Program,
+  type HostNames,
+  hostNames,
   hostTraces,
-  instanceOf,
   missingClient,
   newestClient,
   repositoryRoot,
@@ -25,16 +26,15 @@ function demo(words: readonly string[] = command): Program {
   return new Program(file, args, { cwd: repositoryRoot, env: { ...env, LYDIAN_REGISTRY: "none" } });
 }
 
-/** While it runs: the folder of its platform, and the names that this has on the host. */
-async function namesOf(program: Program): Promise<string[]> {
+/** While it runs: the names that its platform has on the host. */
+async function namesOf(program: Program): Promise<HostNames> {
   await program.sees(/ready after/);
-  const data = /--data (\S+)/.exec(program.stdout)?.[1] ?? "";
-  return [data, instanceOf(data)];
+  return hostNames(/--data (\S+)/.exec(program.stdout)?.[1] ?? "");
 }
 
-async function leftNothing(names: readonly string[]): Promise<void> {
+async function leftNothing(names: HostNames): Promise<void> {
   assert.deepEqual(await hostTraces(names), []);
-  assert.ok(!existsSync(names[0] ?? ""));
+  assert.ok(!existsSync(names.data));
 }
 
 test(

@@ -5,16 +5,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import {
-  type Platform,
-  instanceOf,
-  modal,
-  newestClient,
-  platformOfFile,
-  statusLine,
-  until,
-  usualRuntime,
-} from "@lydian/testkit";
+import { type Platform, modal, newestClient, platformOfFile, statusLine, until, usualRuntime } from "@lydian/testkit";
 import { Cgroups } from "@lydian/worker/src/cgroups/cgroups";
 
 import { app } from "./stories.ts";
@@ -53,7 +44,7 @@ async function containersAreGone(): Promise<void> {
 
 /** All containers of a platform lie in one control group. */
 async function halfOfTheProcessesIsLeft(): Promise<void> {
-  const group = `/lydian/${instanceOf(there().data)}`;
+  const group = `/lydian/${there().names.instance}`;
   const files = (await Cgroups.detect()).folders(group).map((folder) => join(folder, "pids.max"));
   const limit = Number(readFileSync(files.find((file) => existsSync(file)) ?? "", "latin1"));
   const most = ["pid_max", "threads-max"].map((name) => Number(readFileSync(`/proc/sys/kernel/${name}`, "latin1")));

@@ -5,14 +5,13 @@ import test from "node:test";
 import { seededRandom } from "@lydian/testkit";
 
 import { NetworkPool } from "@lydian/worker/src/network/network-pool";
+import { soak } from "../faults/soak.ts";
 import { crashRound } from "../host/network/crash-round.ts";
 import { needsRoot, noTraces, openPool, traces } from "../host/network/support.ts";
 
-const rounds = Number(process.env["LYDIAN_SOAK_ROUNDS"] ?? 120);
+const { rounds, seed } = soak;
 
-test(`${rounds} crashes leave what is taken and nothing else`, needsRoot, async (t) => {
-  const seed = Number(process.env["LYDIAN_SOAK_SEED"] ?? Date.now() % 1_000_000);
-  t.diagnostic(`LYDIAN_SOAK_SEED=${seed}`);
+test(`${rounds} crashes (seed ${seed}) leave what is taken and nothing else`, needsRoot, async (t) => {
   const random = seededRandom(seed);
   const { pool, options } = await openPool(t, { size: 0 });
   const { index } = await pool.take("ta-kept");

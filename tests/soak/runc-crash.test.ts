@@ -4,24 +4,27 @@ import test from "node:test";
 
 import { seededRandom } from "@lydian/testkit";
 
+import { parts } from "../faults/containers.ts";
+import { soak } from "../faults/soak.ts";
 import { type Crash, crashRound } from "../host/runc/crash-round.ts";
 import { needsContainers, newIdentity, nothingIsLeft } from "../host/runc/rig.ts";
 
-const rounds = Number(process.env["LYDIAN_SOAK_ROUNDS"] ?? 120);
-
-test(`${rounds} crashes leave nothing`, needsContainers, async (t) => {
+test(`${soak.rounds} crashes (seed ${soak.seed}) leave nothing`, needsContainers, async (t) => {
   const identity = await newIdentity();
-  const seed = Number(process.env["LYDIAN_SOAK_SEED"] ?? Date.now() % 1_000_000);
-  t.diagnostic(`LYDIAN_SOAK_SEED=${seed}`);
-  const random = seededRandom(seed);
-  for (let number = 0; number < rounds; number++) {
+  const random = seededRandom(soak.seed);
+  const hits = { conmon: 0, runc: 0, init: 0 };
+  for (let number = 0; number < soak.rounds; number++) {
+    const victims = parts.filter(() => random.once(3)).toSorted(() => random.below(3) - 1);
     const crash: Crash = {
       id: `ta-ROUND${number}`,
-      afterMs: random.below(300),
-      victims: (["conmon", "runc", "container"] as const).filter(() => random.once(4)),
+      victims,
+      afterMs: random.below(victims.length === 0 ? 300 : 100),
       isLeased: random.once(2),
     };
-    assert.deepEqual(await crashRound(identity, crash), [], JSON.stringify(crash));
+    const { left, hit } = await crashRound(identity, crash);
+    assert.deepEqual(left, [], JSON.stringify(crash));
+    for (const victim of hit) hits[victim]++;
   }
+  t.diagnostic(`killed beside the worker: ${JSON.stringify(hits)}`);
   await nothingIsLeft(identity);
 });

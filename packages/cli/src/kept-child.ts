@@ -14,14 +14,23 @@ import {
   hasCode,
 } from "@lydian/kit";
 
-/** After the second death in a row; the first restart is immediate, because open connections are waiting for it. */
-const restartBackoff: BackoffPolicy = { initialMs: 250, factor: 2, maxMs: 15_000 };
+/**
+ * After the second death in a row. The first restart is immediate and the next ones come soon, because open connections
+ * are waiting for it: clients in containers give up after 0.7 s.
+ */
+const restartBackoff: BackoffPolicy = { initialMs: 50, factor: 2, maxMs: 15_000 };
 
 /** A child that was ready and lived this long had started well: its next death is the first of a new row. */
 const streakForgottenMs = 2_000;
 
 /** That many deaths by a signal before it was ever ready, and the start is given up. */
 const mostDeathsAtStart = 3;
+
+/** That many processes try to end what another has left. */
+const mostSuccessors = 3;
+
+/** Tells a child to end, in order, what one before has left, and nothing else. */
+const endArgument = "--end";
 
 export interface ChildPlan {
   /** For messages: "the server". */
@@ -32,6 +41,8 @@ export interface ChildPlan {
   readonly configuration: object;
   /** What the child finds as descriptors 3, 4, … */
   readonly descriptors: readonly number[];
+  /** What it has started outlives its death, and is ended when it ends in order. */
+  readonly hasDependents: boolean;
 }
 
 export interface ChildSurroundings {
@@ -50,6 +61,9 @@ export class KeptChild {
   #isReady = false;
   #configured = false;
   #closing = false;
+  #closed: Promise<boolean> | undefined;
+  /** Nobody is to be started any more, not even to end what is left. */
+  #givenUp = false;
   #process: ChildProcess | undefined;
   #restart: Timer | undefined;
   #deathsInARow = 0;
@@ -71,11 +85,11 @@ export class KeptChild {
   }
 
   /** Starts the process, which loads its modules and then waits for its configuration. */
-  start(): void {
+  start(args: readonly string[] = []): void {
     this.#restart = undefined;
     const { clock, execArgv } = this.#around;
     const startedAt = clock.now();
-    const child = spawn(process.execPath, [...execArgv, this.#plan.script], {
+    const child = spawn(process.execPath, [...execArgv, this.#plan.script, ...args], {
       stdio: ["pipe", "pipe", "inherit", ...this.#plan.descriptors],
       detached: true, // a session of its own: the terminal's Ctrl-C reaches us alone, and we stop them in order
     });
@@ -106,29 +120,55 @@ export class KeptChild {
     this.#sendConfiguration();
   }
 
-  /** Asks the child to end, and kills it after `graceMs`; resolves when it is gone. */
-  async close(graceMs: number): Promise<void> {
+  /**
+   * Asks the child to end, and kills it after `graceMs`; resolves when it is gone. When it is dead already or dies instead
+   * of ending, successors end what it has left. False: something is left all the same.
+   */
+  close(graceMs: number): Promise<boolean> {
     this.#closing = true;
     this.#restart?.[Symbol.dispose]();
     this.#firstReady.reject(new Error(`the ${this.#plan.name} was closed before it was ready`));
+    return (this.#closed ??= this.#close(graceMs));
+  }
+
+  async #close(graceMs: number): Promise<boolean> {
+    const { name, hasDependents } = this.#plan;
+    // One that waits for its configuration has begun nothing, and could not end in order.
+    this.#process?.kill(this.#configured ? "SIGTERM" : "SIGKILL");
+    for (let successors = 0; ; successors++) {
+      const endedWell = await this.#awaitEnd(graceMs);
+      if (endedWell || !hasDependents) return true;
+      if (this.#givenUp || successors === mostSuccessors) return false;
+      this.#around.log.warn({ child: name }, `the ${name} did not end in order; another one ends what it has left`);
+      this.#configured = true;
+      this.start([endArgument]);
+    }
+  }
+
+  /** Whether it ended in order; false also when there is none. */
+  async #awaitEnd(graceMs: number): Promise<boolean> {
     const child = this.#process;
-    if (child === undefined) return;
-    const gone = once(child, "exit");
+    if (child?.pid === undefined) return false;
     using _deadline = this.#around.clock.timer(graceMs, () => {
       this.#around.log.warn(
         { child: this.#plan.name, graceMs },
         `the ${this.#plan.name} did not end when asked; killed`,
       );
-      this.kill();
+      this.#killGroup();
     });
-    child.kill("SIGTERM");
-    await gone;
+    const [code] = (await once(child, "exit")) as [number | null];
+    return code === 0;
   }
 
   /** Kills the child and what it started within its process group, without asking. */
   kill(): void {
     this.#closing = true;
+    this.#givenUp = true;
     this.#restart?.[Symbol.dispose]();
+    this.#killGroup();
+  }
+
+  #killGroup(): void {
     const pid = this.#process?.pid;
     if (pid === undefined) return;
     try {
@@ -176,6 +216,7 @@ export class KeptChild {
     this.#deathsInARow = this.#isReady && livedMs >= streakForgottenMs ? 1 : this.#deathsInARow + 1;
     this.#isReady = false;
     if (!this.#everReady && (!retry || this.#deathsInARow >= mostDeathsAtStart)) {
+      this.#givenUp = true;
       // Without effect when the child has said why it failed.
       const hint = "what it wrote above says why";
       this.#firstReady.reject(new PlatformError(`the ${name} ended before it was ready (${how})`, { hint }));

@@ -65,10 +65,14 @@ export class Supervisor {
     return { server: this.#server.pid, worker: this.#worker.pid };
   }
 
-  /** The worker first: it stops its containers, and their ends still find a server to be reported to. */
-  async close(): Promise<void> {
-    await this.#worker.close(closeGraceMs);
+  /**
+   * The worker first: it stops its containers, and their ends still find a server to be reported to. False: some of them
+   * are left.
+   */
+  async close(): Promise<boolean> {
+    const isClean = await this.#worker.close(closeGraceMs);
     await this.#server.close(closeGraceMs);
+    return isClean;
   }
 
   /** Ends everything now. */

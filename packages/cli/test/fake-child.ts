@@ -21,6 +21,10 @@ const note = (what: string): void => {
   if (configuration.diary !== undefined) appendFileSync(configuration.diary, `${name} ${what}\n`);
 };
 
+if (process.argv.includes("--end")) {
+  note("ends what is left");
+  process.exit(behaviour === "leaves things" ? 1 : 0);
+}
 note("starts");
 writeFileSync(join(configuration.data, "seen.json"), JSON.stringify({ pid: process.pid, configuration }));
 process.on("SIGTERM", () => {

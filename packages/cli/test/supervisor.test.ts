@@ -24,10 +24,17 @@ async function stage(behaviour: { server?: string; worker?: string } = {}) {
   const log = new RecordingLog();
   const diary = join(folder.path, "diary");
   const plan = (name: "server" | "worker", descriptors: number[]): ChildPlan => {
+    const hasDependents = name === "worker";
     const data = join(folder.path, name);
     mkdirSync(data);
     const listenFd = descriptors.length > 0 ? { listenFd: 3 } : {};
-    return { name, script, descriptors, configuration: { data, diary, behaviour: behaviour[name], ...listenFd } };
+    return {
+      name,
+      script,
+      descriptors,
+      hasDependents,
+      configuration: { data, diary, behaviour: behaviour[name], ...listenFd },
+    };
   };
   const plans = { server: plan("server", [port.fd()]), worker: plan("worker", []) };
   const supervisor = new Supervisor(plans, { clock, log: log.logger, execArgv: ["--conditions=lydian-source"] });
@@ -93,7 +100,7 @@ it("starts a killed child again at once, then with backoff, and forgets the row 
   kill(it.supervisor.pids.worker);
   await it.log.next("is started again");
   assert.equal(it.supervisor.pids.worker, undefined);
-  it.clock.advance(249);
+  it.clock.advance(49);
   assert.equal(it.supervisor.pids.worker, undefined);
   it.clock.advance(1);
   await it.log.next("the worker is ready");
@@ -112,7 +119,7 @@ it("refuses no connection while the server is away", async () => {
   kill(it.supervisor.pids.server);
   await it.log.next("is started again");
   const greetings = Array.from({ length: 20 }, () => greeting(it.port)); // nobody accepts now
-  it.clock.advance(250);
+  it.clock.advance(50);
   assert.deepEqual(new Set(await Promise.all(greetings)), new Set(["hello"]));
 });
 
@@ -142,8 +149,34 @@ it("kills a child that does not end when asked", async () => {
   it.clock.advance(9_999);
   assert.equal(exists(worker), true);
   it.clock.advance(1);
-  await closed;
+  assert.equal(await closed, true);
   assert.equal(exists(worker), false);
+  assert.deepEqual(it.diary().slice(-2), ["worker ends what is left", "server ends"]);
+});
+
+it("has what a killed worker left ended by another one", async () => {
+  for (const kills of [1, 2]) {
+    await using it = await stage();
+    await it.supervisor.start();
+    it.log.pass();
+    kill(it.supervisor.pids.worker);
+    if (kills === 2) {
+      await it.log.next("the worker is ready");
+      kill(it.supervisor.pids.worker);
+      await it.log.next("is started again");
+      assert.equal(it.supervisor.pids.worker, undefined); // it waits for the clock
+    }
+    assert.equal(await it.supervisor.close(), true);
+    assert.deepEqual(it.diary().slice(-2), ["worker ends what is left", "server ends"]);
+  }
+});
+
+it("tells when what a worker left cannot be ended", async () => {
+  await using it = await stage({ worker: "leaves things" });
+  await it.supervisor.start();
+  kill(it.supervisor.pids.worker);
+  assert.equal(await it.supervisor.close(), false);
+  assert.equal(it.diary().filter((line) => line === "worker ends what is left").length, 3);
 });
 
 it("settles a start that is broken off", async () => {

@@ -1,61 +1,67 @@
 /** What a platform has on this host outside of its folder: everything that carries its name. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { readFile, readdir } from "node:fs/promises";
+import { globSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-
-import { hasCode } from "@lydian/kit";
 
 import { listProcesses, touches } from "./process-table.ts";
 
 const run = promisify(execFile);
 
-/** The short id that the worker of a data folder puts into all names on the host. */
-export function instanceOf(data: string): string {
+/** What it is known by. */
+export interface HostNames {
+  /** Its folder, or its worker's. */
+  readonly data: string;
+  /** Its short id. */
+  readonly instance: string;
+  /** The store of the layers that its containers hold. */
+  readonly layers: string;
+}
+
+/** Of a platform with this data folder, which has been started at least once. */
+export function hostNames(data: string): HostNames {
   const workerId = readFileSync(join(data, "worker", "worker-id"), "utf8").trim();
-  return createHash("sha256").update(workerId).digest("hex").slice(0, 8);
+  const instance = createHash("sha256").update(workerId).digest("hex").slice(0, 8);
+  return { data, instance, layers: join(process.env["LYDIAN_CACHE"] || "/var/cache/lydian", "images", "layers") };
 }
 
 /**
- * Links, nftables tables, mounts, folders below /run, control groups and processes that have one of these words in their
- * names: a platform's short id, its data folder. A line each.
+ * Links, nftables tables with their rules and elements, mounts, folders below /run with their pins and records, control
+ * groups in each hierarchy, holders of layers, and processes: a line each, which begins with its kind.
  */
-export async function hostTraces(words: readonly string[]): Promise<string[]> {
-  const [links, tables, mounts] = await Promise.all([
+export async function hostTraces({ data, instance, layers }: HostNames): Promise<string[]> {
+  const [links, rules, mounts] = await Promise.all([
     run("ip", ["-o", "link"]).then(({ stdout }) => stdout),
-    run("nft", ["list", "tables"]).then(({ stdout }) => stdout),
+    tableOf(instance),
     readFile("/proc/self/mountinfo", "utf8"),
   ]);
-  const named = (kind: string, text: string): string[] =>
-    text.split("\n").flatMap((line) => (words.some((word) => line.includes(word)) ? [`${kind} ${line}`] : []));
-  return [
-    ...named("link", links),
-    ...named("rules", tables),
-    ...named("mount", mounts),
-    ...(await folders()).flatMap((path) => named("folder", path)),
-    ...listProcesses()
+  const words = [data, instance];
+  const named = (text: string): string[] =>
+    text.split("\n").filter((line) => words.some((word) => line.includes(word)));
+  const own = `/run/lydian/${instance}`;
+  // Not further down: a container's own files are not the platform's.
+  const folders = [`/run/{,netns/}*${instance}*`, own, `${own}/*`, `${own}/c/*`, `${own}/network/*/*`];
+  const groups = `/sys/fs/cgroup/{,*/}lydian/${instance}{,/**}`;
+  return Object.entries({
+    link: named(links),
+    rule: rules,
+    mount: named(mounts),
+    path: globSync(folders),
+    group: globSync(groups, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? [join(entry.parentPath, entry.name)] : [],
+    ),
+    holder: globSync(`*/holders/${instance}.*`, { cwd: layers }),
+    process: listProcesses()
       .filter((entry) => entry.pid !== process.pid && words.some((word) => touches(entry, word)))
-      .map(({ pid, command }) => `process ${pid} ${command.join(" ")}`),
-  ];
+      .map(({ pid, command }) => `${pid} ${command.join(" ")}`),
+  }).flatMap(([kind, names]) => names.map((name) => `${kind} ${name}`));
 }
 
-/** Where platforms have folders of their own. */
-async function folders(): Promise<string[]> {
-  const hierarchies = await list("/sys/fs/cgroup");
-  const groups = hierarchies.map((name) => join("/sys/fs/cgroup", name, "lydian"));
-  const parents = ["/run", "/run/lydian", "/run/netns", "/sys/fs/cgroup/lydian", ...groups];
-  return (
-    await Promise.all(parents.map(async (parent) => (await list(parent)).map((name) => join(parent, name))))
-  ).flat();
-}
-
-async function list(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
-    throw error;
-  }
+async function tableOf(instance: string): Promise<string[]> {
+  const { stdout } = await run("nft", ["list", "tables"]);
+  const [, family, name] = new RegExp(`^table (\\S+) (\\S*${instance}\\S*)$`, "m").exec(stdout) ?? [];
+  if (family === undefined || name === undefined) return [];
+  return (await run("nft", ["list", "table", family, name])).stdout.trim().split("\n");
 }

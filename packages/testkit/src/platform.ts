@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { hostTraces, instanceOf } from "./host-traces.ts";
+import { type HostNames, hostNames, hostTraces } from "./host-traces.ts";
 import { type ProcessEntry, isRunning, listProcesses, readProcess, touches } from "./process-table.ts";
 import { Program, type ProgramEnd } from "./program.ts";
 import { until, within } from "./within.ts";
@@ -56,8 +56,8 @@ export class Platform implements AsyncDisposable {
   readonly runtime: RuntimeName;
   readonly #program: Program;
   readonly #ownsFolder: boolean;
-  /** The short id that its worker puts into all names on the host. */
-  readonly #instance: string;
+  /** What it is known by on this host. */
+  readonly names: HostNames;
   /** Server and worker are children of the supervisor, so that what it had is still known when it is dead. */
   readonly #seen = new Map<Role, ProcessEntry>();
 
@@ -70,7 +70,7 @@ export class Platform implements AsyncDisposable {
     this.data = data;
     this.runtime = runtime;
     this.#ownsFolder = ownsFolder;
-    this.#instance = instanceOf(data);
+    this.names = hostNames(data);
     this.url = /^Lydian is ready at (\S+)$/m.exec(program.stdout)?.[1] ?? "";
   }
 
@@ -140,7 +140,7 @@ export class Platform implements AsyncDisposable {
 
   /** What it has on this host beside its folder; nothing, when functions are plain processes. */
   async traces(): Promise<string[]> {
-    return this.runtime === "runc" ? await hostTraces([this.data, this.#instance]) : [];
+    return this.runtime === "runc" ? await hostTraces(this.names) : [];
   }
 
   /** Kills the process that has this role now; answers which that was. */
@@ -170,7 +170,7 @@ export class Platform implements AsyncDisposable {
     return listProcesses().filter((entry) => {
       if (own.has(entry.pid)) return false;
       if (entry.pid === this.#program.pid || this.#isKnown(entry)) return true;
-      return touches(entry, this.data) || touches(entry, this.#instance);
+      return touches(entry, this.data) || touches(entry, this.names.instance);
     });
   }
 

@@ -12,14 +12,12 @@ export async function within<T>(ms: number, promise: Promise<T>, describe: () =>
   }
 }
 
-/** Between two looks. */
-const pauseMs = 10;
-
 /** Looks until the answer is one (neither undefined nor false): for /proc, files of others, and their like. */
 export async function until<T>(
   ms: number,
   look: () => T | Promise<T>,
   describe: () => string,
+  pauseMs = 10,
 ): Promise<Exclude<T, undefined | false>> {
   for (const deadline = performance.now() + ms; ;) {
     const found = await look();

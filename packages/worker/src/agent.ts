@@ -17,8 +17,8 @@ const soundSessionMs = 1000;
 /** How often a lease is renewed before it would run out. */
 const renewalsPerLease = 3;
 
-/** What the last reports may take when the worker is told to end. */
-const lastReportMs = 1000;
+/** What the last reports and their answers may take when the worker is told to end; what is not told is told next time. */
+const lastReportMs = 3000;
 
 export interface AgentOptions {
   workerId: string;
@@ -70,11 +70,23 @@ export class Agent {
     await Promise.all(containers.map((container) => whenAborted(container.gone)));
     const patience = new AbortController();
     using _timer = this.#clock.timer(lastReportMs, () => patience.abort());
-    const reported = Promise.all(this.#reports).then(() => this.#session?.close());
-    await Promise.race([reported, whenAborted(patience.signal)]);
+    await Promise.race([this.#reportLast(), whenAborted(patience.signal)]);
     this.#session?.drop();
     await this.#running;
+    await Promise.all(this.#turns.values()); // what the server released last is forgotten
     await Promise.all(containers.map((container) => container.leave()));
+  }
+
+  /** Ends the session in order when it has begun and all is told. */
+  async #reportLast(): Promise<void> {
+    const session = this.#session;
+    try {
+      await session?.welcome;
+    } catch {
+      return; // the server is not there
+    }
+    await Promise.all(this.#reports);
+    await session?.close();
   }
 
   async #keepSession(): Promise<void> {

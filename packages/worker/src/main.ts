@@ -2,8 +2,8 @@
  * The worker's process, started by a supervisor (kit's child.ts).
  *
  * When the supervisor is gone it ends at once and leaves its containers running: the next worker takes them over. When
- * it is told to end (SIGTERM) it stops them, for a platform that was stopped leaves no process behind. The doors come
- * first (about 125 ms after the start of the process); all that is slow to load comes after them.
+ * it is told to end (SIGTERM, or from the start by the argument --end) it stops them, for a platform that was stopped
+ * leaves no process behind. The doors come first (about 125 ms after the start of the process); all that is slow to load comes after them.
  */
 import { mkdir } from "node:fs/promises";
 import { enableCompileCache, flushCompileCache } from "node:module";
@@ -55,9 +55,12 @@ process.umask(0o022); // what is laid out for a container, its root must be able
 let toldToEnd = false;
 const starting = start();
 starting.catch(fail);
-process.once("SIGTERM", () => {
+function end(): void {
+  if (toldToEnd) return;
   toldToEnd = true;
   starting.then((worker) => worker.close()).then(() => process.exit(0), fail);
-});
+}
+process.on("SIGTERM", end);
+if (process.argv.includes("--end")) end();
 // Ctrl-C reaches every process of the terminal; what it means for the worker is the supervisor's to say.
 process.on("SIGINT", () => {});

@@ -57,6 +57,7 @@ function logsMessage(container: Container, batch: LogBatch): wire.Logs {
       stream: wireStreams[line.stream],
       timeMs: BigInt(line.timeMs),
       data: line.data,
+      size: line.size,
     })),
   });
 }

@@ -22,7 +22,7 @@ interface Bench {
   server: FakeServer;
   folder: string;
   minor: string;
-  start(): WorkerProcess;
+  start(...args: string[]): WorkerProcess;
 }
 
 async function bench(t: TestContext): Promise<Bench> {
@@ -39,8 +39,8 @@ async function bench(t: TestContext): Promise<Bench> {
     server,
     folder,
     minor,
-    start() {
-      const worker = startWorkerProcess(folder, server);
+    start(...args) {
+      const worker = startWorkerProcess(folder, server, args);
       workers.push(worker);
       return worker;
     },
@@ -161,6 +161,28 @@ it("reports what ended while no worker was there, and what its keeper took with 
   assert.equal(two.exit?.reason, Reason.LOST);
 });
 
+it("does not blame a function for an error soon after its worker was killed: its door was shut", async (t) => {
+  const { server, folder, minor, start } = await bench(t);
+  const first = start();
+  await first.ready;
+  const sign = join(folder, "go");
+  const source = `
+import os, sys, time
+print("up", flush=True)
+while not os.path.exists(${JSON.stringify(sign)}): time.sleep(0.01)
+sys.exit(1)`;
+  server.send(assignment("ta-1", minor, source));
+  await server.until(() => (server.text("ta-1") === "up\n" ? true : undefined));
+  await first.kill("SIGKILL");
+  await start().ready;
+  await writeFile(sign, "");
+  const { exit } = await server.gone("ta-1");
+  assert.deepEqual(
+    [exit?.reason, exit?.message],
+    [Reason.LOST, "it ended with code 1 after its worker had been killed"],
+  );
+});
+
 it("is idempotent about assignments, replaces by fence, ignores other fences, and stops with a grace", async (t) => {
   const { server, minor, start } = await bench(t);
   await start().ready;
@@ -263,6 +285,21 @@ print(child.pid); time.sleep(600)`;
   assert.equal((await server.gone("ta-1")).exit?.reason, Reason.STOPPED);
   assert.ok(!isRunning(record.main) && !isRunning(record.keeper));
   assert.throws(() => process.kill(Number(server.text("ta-1")), 0), { code: "ESRCH" });
+});
+
+it("ends what a killed one has left, tells the server, and ends, when it is started for that alone", async (t) => {
+  const { server, folder, minor, start } = await bench(t);
+  const first = start();
+  await first.ready;
+  server.send(assignment("ta-1", minor, "print('up', flush=True); import time; time.sleep(600)"));
+  await server.until(() => (server.text("ta-1") === "up\n" ? true : undefined));
+  const record = await readKeeperRecord(containerPlace(join(folder, "w"), "ta-1"));
+  await first.kill("SIGKILL");
+  const second = start("--end");
+  const [code] = await once(second.child, "exit");
+  assert.equal(code, 0);
+  assert.equal((await server.gone("ta-1")).exit?.reason, Reason.STOPPED);
+  assert.ok(record !== undefined && !isRunning(record.main) && !isRunning(record.keeper));
 });
 
 it("loses no line of a flood, whoever is slower", async (t) => {

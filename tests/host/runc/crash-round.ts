@@ -1,17 +1,16 @@
 /** One round of the tests of crashes: a worker is killed at some moment of a container's life, and another one comes. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-import { hasCode } from "@lydian/kit";
-import { listProcesses, within } from "@lydian/testkit";
+import { until, within } from "@lydian/testkit";
 
 import { containerPlace } from "@lydian/worker/src/container/folder";
-import { leftovers } from "./leftovers.ts";
-import { Rig, type RigIdentity } from "./rig.ts";
+import { Containers, type Part } from "../../faults/containers.ts";
+import { kill } from "../../faults/killer.ts";
+import { remainsOf, Rig, type RigIdentity } from "./rig.ts";
 
 const worker = fileURLToPath(new URL("half-worker.ts", import.meta.url));
 
@@ -45,20 +44,37 @@ export function startHalfWorker(identity: RigIdentity, id: string, script: strin
 
 export interface Crash {
   readonly id: string;
-  /** From when the worker begins with the container. */
-  readonly afterMs: number;
   /** Who is killed: the worker in any case, after the others. */
-  readonly victims: readonly ("conmon" | "runc" | "container")[];
+  readonly victims: readonly Part[];
+  /** From when the first of the others is there; without others, from when the worker begins with the container. */
+  readonly afterMs: number;
   /** The next worker knows of the container by a lease; else it finds it. */
   readonly isLeased: boolean;
 }
 
-/** Answers what is left in the end. */
-export async function crashRound(identity: RigIdentity, { id, afterMs, victims, isLeased }: Crash): Promise<string[]> {
-  const first = startHalfWorker(identity, id, "sleep 0.05");
+/** Answers what is left in the end, and which victims were still there to be killed. */
+export async function crashRound(
+  identity: RigIdentity,
+  { id, victims, afterMs, isLeased }: Crash,
+): Promise<{ left: string[]; hit: Part[] }> {
+  const containers = await Containers.of(identity);
+  const first = startHalfWorker(identity, id, "sleep 0.1");
   await first.step("open");
+  const [earliest] = victims;
+  if (earliest !== undefined) {
+    await until(
+      10_000,
+      () => containers.pid(id, earliest),
+      () => `there is no ${earliest}`,
+      1,
+    );
+  }
   await delay(afterMs); // the moment is what is tested
-  for (const victim of victims) killAll(victim, identity, id);
+  const hit: Part[] = [];
+  for (const victim of victims) {
+    const pid = await containers.pid(id, victim);
+    if (pid !== undefined && kill(pid)) hit.push(victim);
+  }
   await first.kill();
   const rig = await Rig.open(identity);
   if (isLeased) {
@@ -71,34 +87,5 @@ export async function crashRound(identity: RigIdentity, { id, afterMs, victims, 
     await rig.runtime.clear(place); // twice does no harm
   }
   await rig.close();
-  return leftovers(identity);
-}
-
-/** conmon and runc name the container's folder; its own process is known by its control group. */
-function killAll(victim: Crash["victims"][number], identity: RigIdentity, id: string): void {
-  const folder = `/run/lydian/${identity.instance}/c/${id}/`;
-  for (const { pid, command } of listProcesses()) {
-    const isVictim =
-      victim === "container"
-        ? isIn(pid, `/lydian/${identity.instance}/${id}`)
-        : command[0]?.endsWith(victim) === true && command.some((argument) => argument.startsWith(folder));
-    if (isVictim) kill(pid);
-  }
-}
-
-function isIn(pid: number, group: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, "latin1").includes(group);
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "ESRCH")) return false;
-    throw error;
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (!hasCode(error, "ESRCH")) throw error;
-  }
+  return { left: await remainsOf(identity), hit };
 }

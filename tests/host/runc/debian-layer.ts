@@ -8,7 +8,9 @@ import { type Layer, LayerStore } from "@lydian/worker/src/layers/index";
 
 const run = promisify(execFile);
 
-export const openTestLayers = (): Promise<LayerStore> => LayerStore.open("/var/cache/lydian-test/layers");
+export const testLayers = "/var/cache/lydian-test/layers";
+
+export const openTestLayers = (): Promise<LayerStore> => LayerStore.open(testLayers);
 
 /** A small Debian with Python and Perl, made once on this host. */
 export function debian(layers: LayerStore): Promise<Layer> {

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { after, before } from "node:test";
 
 import { createLogger, systemClock } from "@lydian/kit";
-import { until } from "@lydian/testkit";
+import { hostTraces, until } from "@lydian/testkit";
 
 import { Cgroups } from "@lydian/worker/src/cgroups/cgroups";
 import type { ProcessEnd } from "@lydian/worker/src/container/exit";
@@ -19,8 +19,7 @@ import { NetworkPool } from "@lydian/worker/src/network/network-pool";
 import type { OciSpec } from "@lydian/worker/src/runtime/runc/oci-spec";
 import { RuncRuntime } from "@lydian/worker/src/runtime/runc/runc-runtime";
 import type { ContainerProcess, DoorHandler, Layout, Resources } from "@lydian/worker/src/runtime/runtime";
-import { debian, openTestLayers } from "./debian-layer.ts";
-import { leftovers } from "./leftovers.ts";
+import { debian, openTestLayers, testLayers } from "./debian-layer.ts";
 
 export const needsContainers = await containersLack();
 
@@ -68,7 +67,7 @@ export class Rig {
     this.#mounter = mounter;
   }
 
-  static async open(identity: RigIdentity, options: { userns?: boolean } = {}): Promise<Rig> {
+  static async open(identity: RigIdentity, options: { userns?: boolean; runc?: string } = {}): Promise<Rig> {
     const clock = systemClock;
     const logger = createLogger("test", "warn");
     const layers = await openTestLayers();
@@ -87,7 +86,10 @@ export class Rig {
     const guards: Guards = { amend: (spec) => spec };
     const runtime = new RuncRuntime({
       ...identity,
-      programs: { conmon: (await findProgram("conmon")) ?? "", runc: (await findProgram("runc")) ?? "" },
+      programs: {
+        conmon: (await findProgram("conmon")) ?? "",
+        runc: options.runc ?? (await findProgram("runc")) ?? "",
+      },
       init: (await findProgram("tini-static")) ?? "",
       images: { stack: async () => [image] },
       ...{ layers, mounter, network, cgroups, disk, clock, logger },
@@ -198,9 +200,12 @@ export async function newIdentity(name = "lydian-runc-"): Promise<RigIdentity> {
   };
 }
 
+/** What is left of it on the host. */
+export const remainsOf = (identity: RigIdentity): Promise<string[]> => hostTraces({ ...identity, layers: testLayers });
+
 /** The end of every test: fails when anything is left, but for the data folder, which it removes. */
 export async function nothingIsLeft(identity: RigIdentity): Promise<void> {
-  const left = await leftovers(identity);
+  const left = await remainsOf(identity);
   if (left.length > 0) throw new Error(`left over:\n${left.join("\n")}`);
   await rm(identity.data, { recursive: true });
 }

@@ -147,11 +147,8 @@ async function supervise(
 ): Promise<number> {
   const end = async (): Promise<boolean> => {
     const closed = supervisor.close();
-    const clean = await Promise.race([closed.then(() => true), signals.kill.then(() => false)]);
-    if (clean) return true;
-    supervisor.kill();
-    await closed; // it waits for both to be gone
-    return false;
+    void signals.kill.then(() => supervisor.kill());
+    return await closed; // it waits for both to be gone
   };
   try {
     const started = terminal.step("Starting server and worker", () => supervisor.start());
@@ -208,8 +205,14 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ...(options.label && { labels: options.label }),
   };
   return {
-    server: { name: "server", script: programs.server, configuration: server, descriptors: [given.descriptor] },
-    worker: { name: "worker", script: programs.worker, configuration: worker, descriptors: [] },
+    server: {
+      name: "server",
+      script: programs.server,
+      configuration: server,
+      descriptors: [given.descriptor],
+      hasDependents: false,
+    },
+    worker: { name: "worker", script: programs.worker, configuration: worker, descriptors: [], hasDependents: true },
   };
 }
 

@@ -32,6 +32,8 @@ export interface LogPiece {
   offset: number;
   endOffset: number;
   lines: LogLine[];
+  /** Where each of the lines ends. */
+  lineEnds: number[];
 }
 
 /** A place in an app's log. */
@@ -71,8 +73,8 @@ export class LogBook {
   }
 
   /**
-   * Takes a piece of the log of one of the app's containers. Answers up to where that container's log is on disk: a
-   * piece that is there already changes nothing, and one that leaves a gap is not taken.
+   * Takes a piece of the log of one of the app's containers. Answers up to where that container's log is on disk: of a
+   * piece whose beginning is there already only the rest is taken, and one that leaves a gap is not taken.
    */
   append(appId: string, piece: LogPiece): Promise<number> {
     return new Promise((resolve, reject) => {
@@ -87,7 +89,7 @@ export class LogBook {
   /** What the platform itself says about a function, to whoever reads its app's log. */
   async say({ appId, functionId }: { appId: string; functionId: string }, time: number, text: string): Promise<void> {
     const line: LogLine = { time, containerId: "", functionId, stream: "system", text };
-    await this.append(appId, { containerId: "", offset: 0, endOffset: 0, lines: [line] });
+    await this.append(appId, { containerId: "", offset: 0, endOffset: 0, lines: [line], lineEnds: [0] });
   }
 
   /** Lines from a place on, about `maxBytes` of them at most; `next` is where to go on. */
@@ -131,7 +133,7 @@ export class LogBook {
       }
       return { end: await tx.logs.end(appId), offsets: known };
     });
-    const lines = batch.flatMap(({ piece }) => takeIfNext(piece, offsets));
+    const lines = batch.flatMap(({ piece }) => takeNew(piece, offsets));
     if (lines.length === 0) return offsets;
     const written = await this.#write(appId, end, lines);
     await this.#store.write(async (tx) => {
@@ -193,12 +195,13 @@ export class LogBook {
   }
 }
 
-/** The piece's lines when it continues what is known, moving the known offset on. */
-function takeIfNext(piece: LogPiece, offsets: Map<string, number>): readonly LogLine[] {
+/** The piece's lines that continue what is known, moving the known offset on. */
+function takeNew(piece: LogPiece, offsets: Map<string, number>): readonly LogLine[] {
   if (piece.containerId === "") return piece.lines;
-  if (offsets.get(piece.containerId) !== piece.offset) return [];
+  const known = offsets.get(piece.containerId);
+  if (known === undefined || piece.offset > known || piece.endOffset <= known) return [];
   offsets.set(piece.containerId, piece.endOffset);
-  return piece.lines;
+  return piece.offset === known ? piece.lines : piece.lines.filter((_, at) => (piece.lineEnds[at] ?? 0) > known);
 }
 
 /** A place in the middle of a line can only come from outside. */

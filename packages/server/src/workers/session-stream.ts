@@ -154,8 +154,14 @@ class SessionStream {
       offset: Number(logs.offset),
       endOffset: Number(logs.endOffset),
       lines: this.#decoders.decode(container, logs.lines),
+      lineEnds: lineEnds(logs),
     });
     const value = { containerId, fence, endOffset: BigInt(committed) };
     this.#session.outbox.push({ message: { case: "logsAck", value } });
   }
+}
+
+function lineEnds({ offset, lines }: worker.Logs): number[] {
+  let end = Number(offset);
+  return lines.map(({ size }) => (end += size));
 }

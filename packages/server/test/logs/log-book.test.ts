@@ -30,8 +30,15 @@ async function scene(wrap: (store: Store) => Store = (store) => store) {
   };
   for (const id of ["ta-1", "ta-2"] as const) await test.does((tx) => tx.containers.insert(container({ id })));
   const book = await open();
+  /** Its lines share the way from one offset to the other evenly. */
   const append = (offset: number, endOffset: number, ...texts: string[]): Promise<number> =>
-    book.append("ap-1", { containerId: "ta-1", offset, endOffset, lines: texts.map((text) => line(text)) });
+    book.append("ap-1", {
+      containerId: "ta-1",
+      offset,
+      endOffset,
+      lines: texts.map((text) => line(text)),
+      lineEnds: texts.map((_, at) => offset + ((endOffset - offset) * (at + 1)) / texts.length),
+    });
   /** Everything from a place on. */
   const readAll = async (from: LogCursor = logStart, maxBytes = 1_000, of = book): Promise<string[]> => {
     const texts: string[] = [];
@@ -90,6 +97,7 @@ describe("appending", () => {
       offset: 0,
       endOffset: 3,
       lines: [line("x\n", { containerId: "ta-2" })],
+      lineEnds: [3],
     });
     const own = Array.from({ length: 20 }, (_, i) => it.append(i, i + 1, `${i}\n`));
     assert.deepEqual(await Promise.all(own), Array<number>(20).fill(20));
@@ -102,13 +110,14 @@ describe("appending", () => {
   it("keeps the logs of apps apart", async () => {
     await using it = await scene();
     await it.append(0, 1, "mine\n");
-    await it.book.append("ap-2", { containerId: "ta-2", offset: 0, endOffset: 1, lines: [line("other\n")] });
+    const other = { containerId: "ta-2", offset: 0, endOffset: 1, lines: [line("other\n")], lineEnds: [1] };
+    await it.book.append("ap-2", other);
     assert.deepEqual(await it.readAll(), ["mine\n"]);
   });
 
   it("knows nothing of a container that does not exist", async () => {
     await using it = await scene();
-    const piece = { containerId: "ta-9", offset: 0, endOffset: 5, lines: [line("x\n")] };
+    const piece = { containerId: "ta-9", offset: 0, endOffset: 5, lines: [line("x\n")], lineEnds: [5] };
     assert.equal(await it.book.append("ap-1", piece), 0);
     assert.deepEqual(await it.readAll(), []);
   });
@@ -126,6 +135,16 @@ describe("appending", () => {
     broken = false;
     assert.equal(await it.append(1, 2, "b\n"), 2);
     assert.deepEqual(await it.readAll(), ["a\n", "b\n"]);
+  });
+});
+
+describe("a piece that is there in part", () => {
+  it("takes of a piece what is new, wherever the one before had ended", async () => {
+    await using it = await scene();
+    await it.append(0, 20, "a\n", "b\n");
+    assert.equal(await it.append(10, 40, "b\n", "c\n", "d\n"), 40);
+    assert.equal(await it.append(40, 50, "e\n"), 50);
+    assert.deepEqual(await it.readAll(), ["a\n", "b\n", "c\n", "d\n", "e\n"]);
   });
 });
 
@@ -165,7 +184,7 @@ describe("reading", () => {
   it("gives back all that was known of a line", async () => {
     await using it = await scene();
     const lines = [line("\u2028 “quoted” \\n\n", { stream: "stderr", time: 1_234_567_890_123 }), line("no newline")];
-    await it.book.append("ap-1", { containerId: "ta-1", offset: 0, endOffset: 9, lines });
+    await it.book.append("ap-1", { containerId: "ta-1", offset: 0, endOffset: 9, lines, lineEnds: [5, 9] });
     assert.deepEqual((await it.book.read("ap-1", logStart, 10_000)).lines, lines);
   });
 
@@ -199,7 +218,7 @@ describe("a restart", () => {
     const again = await it.open();
     assert.equal(await readFile(it.file(0), "utf8"), committed);
     assert.deepEqual(await readdir(join(it.folder, "ap-1")), ["00000000.jsonl"]);
-    await again.append("ap-1", { containerId: "ta-1", offset: 1, endOffset: 2, lines: [line("b\n")] });
+    await again.append("ap-1", { containerId: "ta-1", offset: 1, endOffset: 2, lines: [line("b\n")], lineEnds: [2] });
     assert.deepEqual(await it.readAll(logStart, 1_000, again), ["a\n", "b\n"]);
   });
 
@@ -208,7 +227,7 @@ describe("a restart", () => {
     await mkdir(join(it.folder, "ap-1"));
     await writeFile(it.file(0), "a long piece that was never committed\n");
     const again = await it.open();
-    await again.append("ap-1", { containerId: "ta-1", offset: 0, endOffset: 1, lines: [line("a\n")] });
+    await again.append("ap-1", { containerId: "ta-1", offset: 0, endOffset: 1, lines: [line("a\n")], lineEnds: [1] });
     assert.deepEqual(await it.readAll(logStart, 1_000, again), ["a\n"]);
   });
 });

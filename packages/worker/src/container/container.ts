@@ -31,6 +31,15 @@ export interface ContainerHost extends Workshop {
 /** The log of most containers is shorter, and stays as it is until their end. */
 const trimmedFromBytes = 1024 * 1024;
 
+/**
+ * While a worker is away its containers' doors are shut, and a client that has tried for long enough ends with an error. An
+ * end so soon after that does not speak against the function.
+ */
+const blamelessMs = 10_000;
+
+/** What is refused for good is refused twice; what something on the host has killed is not. */
+const startTries = 2;
+
 export class Container {
   readonly place: ContainerPlace;
   readonly #host: ContainerHost;
@@ -44,6 +53,8 @@ export class Container {
   #phase: ContainerPhase = "preparing";
   #process: ContainerProcess | undefined;
   #killTimer: Timer | undefined;
+  /** Its own failures until then may be ours. */
+  #blamelessUntil = 0;
   #saved: Promise<void> = Promise.resolve();
   /** Its runtime has nothing left of it. */
   #isCleared = false;
@@ -86,6 +97,7 @@ export class Container {
       container.#gone.abort();
       return container;
     }
+    container.#blamelessUntil = host.clock.now() + blamelessMs;
     const adoption = await host.runtime.adopt(place, { door: container.#admit });
     switch (adoption.state) {
       case "running":
@@ -193,13 +205,25 @@ export class Container {
 
   async #prepareAndRun(spec: wire.ContainerSpec): Promise<void> {
     try {
-      const { signal } = this.#preparation;
-      const customer = { say: (line: string) => this.#say(line), signal, door: this.#admit };
-      const process = await prepareProcess(this.place, spec, this.#host, customer);
-      signal.throwIfAborted();
-      this.#attach(await this.#host.runtime.start(this.place, process));
+      this.#attach(await this.#start(spec, startTries));
     } catch (error) {
       await this.#end(this.#lease.stop === undefined ? this.#failure(error) : { reason: "stopped" });
+    }
+  }
+
+  async #start(spec: wire.ContainerSpec, tries: number): Promise<ContainerProcess> {
+    const { runtime } = this.#host;
+    const { signal } = this.#preparation;
+    const customer = { say: (line: string) => this.#say(line), signal, door: this.#admit };
+    const process = await prepareProcess(this.place, spec, this.#host, customer);
+    signal.throwIfAborted();
+    try {
+      return await runtime.start(this.place, process);
+    } catch (error) {
+      if (tries === 1) throw error;
+      this.#logger.warn({ err: error }, "a container could not be started and is tried once more");
+      await runtime.clear(this.place);
+      return await this.#start(spec, tries - 1);
     }
   }
 
@@ -245,7 +269,11 @@ export class Container {
   }
 
   #exitOf(end: ProcessEnd): ContainerExit {
-    return this.#lease.stop === undefined ? end : { reason: "stopped" };
+    if (this.#lease.stop !== undefined) return { reason: "stopped" };
+    const isOurs = end.reason === "exited" && end.code !== 0 && this.#host.clock.now() < this.#blamelessUntil;
+    return isOurs
+      ? { reason: "lost", message: `it ended with code ${end.code} after its worker had been killed` }
+      : end;
   }
 
   #failure(error: unknown): ContainerExit {

@@ -10,6 +10,8 @@ export interface LogLine {
   timeMs: number;
   /** A line with its newline, or a part of one; bytes, for a record may end inside a character. */
   data: Buffer;
+  /** Of its record in the file, in bytes. */
+  size: number;
 }
 
 const newline = 0x0a;
@@ -20,14 +22,14 @@ export function parseRecords(bytes: Buffer): { lines: LogLine[]; length: number 
   const lines: LogLine[] = [];
   let at = 0;
   for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, at)) {
-    lines.push(parseRecord(bytes.subarray(at, end)));
+    lines.push({ ...parseRecord(bytes.subarray(at, end)), size: end + 1 - at });
     at = end + 1;
   }
   return { lines, length: at };
 }
 
 /** A record without its newline. What is none (the keeper was killed while it wrote) is shown as it is. */
-function parseRecord(record: Buffer): LogLine {
+function parseRecord(record: Buffer): Omit<LogLine, "size"> {
   const [time = "", stream = "", tag = ""] = record.toString("latin1", 0, 64).split(" ", 3);
   const timeMs = Date.parse(time);
   if (Number.isNaN(timeMs) || !streams.has(stream) || (tag !== "F" && tag !== "P")) {

@@ -38,7 +38,7 @@ export function watchWriters(fifo: string, onGone: () => void): { close(): void 
 }
 
 /** How many bytes there are now, at most one; 0 also at the end of file. -1: there may come some. */
-export function readAtOnce(fd: number): number {
+function readAtOnce(fd: number): number {
   try {
     return readSync(fd, Buffer.alloc(1));
   } catch (error) {

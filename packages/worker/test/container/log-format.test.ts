@@ -7,7 +7,10 @@ const time = "2026-11-21T08:14:49.123456789Z";
 const timeMs = Date.UTC(2026, 10, 21, 8, 14, 49, 123);
 
 function parse(text: string | Buffer): { stream: string; timeMs: number; text: string }[] {
-  return parseRecords(Buffer.from(text)).lines.map(({ data, ...line }) => ({ ...line, text: data.toString("latin1") }));
+  return parseRecords(Buffer.from(text)).lines.map(({ data, size: _size, ...line }) => ({
+    ...line,
+    text: data.toString("latin1"),
+  }));
 }
 
 it("reads whole and partial records, and times with an offset as conmon writes them", () => {
@@ -28,7 +31,12 @@ it("keeps bytes that are no UTF-8, carriage returns and spaces", () => {
 
 it("leaves a record that is not finished", () => {
   const whole = `${time} stdout F one\n`;
-  assert.equal(parseRecords(Buffer.from(`${whole}${time} stdout F tw`)).length, whole.length);
+  const { lines, length } = parseRecords(Buffer.from(`${whole}${whole}${time} stdout F tw`));
+  assert.equal(length, 2 * whole.length);
+  assert.deepEqual(
+    lines.map(({ size }) => size),
+    [whole.length, whole.length],
+  );
 });
 
 it("shows what is no record instead of losing it", () => {

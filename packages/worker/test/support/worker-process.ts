@@ -55,8 +55,8 @@ export function assignment(
   };
 }
 
-export function startWorkerProcess(folder: string, server: FakeServer): WorkerProcess {
-  const child = spawn(process.execPath, ["--conditions=lydian-source", workerMain], {
+export function startWorkerProcess(folder: string, server: FakeServer, args: readonly string[] = []): WorkerProcess {
+  const child = spawn(process.execPath, ["--conditions=lydian-source", workerMain, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
   });
   const { stdin, stdout, stderr } = child;

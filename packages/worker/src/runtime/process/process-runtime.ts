@@ -2,7 +2,7 @@
  * The runtime `process`: a function is a process of the host with the host's Python, in a folder of its own. For
  * development: nothing is isolated and no limit is enforced, and what a function writes outside its home stays.
  */
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { PlatformError } from "@lydian/kit";
@@ -48,6 +48,7 @@ export class ProcessRuntime implements Runtime {
       async addFolder(name, hostFolder) {
         const link = join(place.folder, name);
         await mkdir(dirname(link), { recursive: true, mode: 0o700 });
+        await rm(link, { force: true }); // of a try before
         await symlink(hostFolder, link);
         return link;
       },

@@ -11,11 +11,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 
-import { type Clock, hasCode, PlatformError } from "@lydian/kit";
+import { type Clock, hasCode, PlatformError, sleep } from "@lydian/kit";
 
-import { readAtOnce, watchWriters } from "../writer-watch.ts";
+import { watchWriters } from "../writer-watch.ts";
 import type { HostPlace } from "./host-place.ts";
 import { startFifo } from "./runc-state.ts";
+import { endProcessesAt, processesAt } from "./stragglers.ts";
 
 /** Absolute paths. */
 export interface RuncPrograms {
@@ -26,21 +27,25 @@ export interface RuncPrograms {
 /** 50 ms on an idle host. A host on which it takes so long cannot start containers. */
 const createMs = 60_000;
 
+/** Between two looks whether runc is still at work. */
+const lookMs = 1000;
+
 /** What runc and conmon get to see of the worker's environment; times in the log are in UTC. */
 const environment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", TZ: "UTC" };
 
 /**
- * Makes the container from the bundle, up to where its process waits to become the program. Rejects with what runc says;
- * what it made by then is still there.
+ * Makes the container from the bundle, up to where its process waits to become the program. Rejects with what runc says.
+ * False: conmon or runc ended without a word, as they do when they are killed. What was made by then is still there.
  */
 export async function createContainer(
   programs: RuncPrograms,
   place: HostPlace,
   logFile: string,
   clock: Clock,
-): Promise<void> {
-  const errors = await open(join(place.folder, "conmon-errors"), "a", 0o600);
+): Promise<boolean> {
+  const errors = await open(conmonErrors(place), "a", 0o600);
   const log = join(place.folder, "log");
+  const answered = new AbortController();
   try {
     await symlink(logFile, log); // conmon takes a colon in the path, which is the user's to choose, for its end
     const stdio: StdioOptions = ["ignore", "ignore", errors.fd, "pipe", "pipe"];
@@ -52,17 +57,26 @@ export async function createContainer(
       detached: true,
     });
     conmon.unref();
-    const answer = await answerOf(conmon, clock);
-    if (answer === undefined) throw new Error(`conmon of ${place.id} ended without an answer: ${await said(place)}`);
-    if (answer.data > 0) return;
-    throw new PlatformError(`the container could not be made: ${answer.message ?? `runc failed (${answer.data})`}`);
+    const answer = await Promise.race([answerOf(conmon), runcIsGone(place, programs.runc, clock, answered.signal)]);
+    if (answer !== undefined && answer.data > 0) return true;
+    // What conmon passes on is whatever came out of the container's stderr: after a kill of runc its init's lament.
+    const runcSpoke = (await textOf(runcLog(place))).includes("level=error");
+    const said = runcSpoke ? (answer?.message ?? "runc failed") : (await textOf(conmonErrors(place))).trim();
+    if (said !== "") throw new PlatformError(`the container could not be made: ${said}`);
+    await endProcessesAt(place.folder, Object.values(programs), clock);
+    return false;
   } finally {
+    answered.abort();
     await errors.close();
   }
 }
 
+/** Where runc writes its own errors, and conmon its. */
+const runcLog = (place: HostPlace): string => join(place.folder, "runc-log");
+const conmonErrors = (place: HostPlace): string => join(place.folder, "conmon-errors");
+
 function conmonArguments(programs: RuncPrograms, place: HostPlace, log: string): string[] {
-  const runcArguments = ["--root", place.state, "--log", join(place.folder, "runc-log")]; // stderr is then for people
+  const runcArguments = ["--root", place.state, "--log", runcLog(place)]; // stderr is then for people
   return [
     ...["--api-version", "1", "--cid", place.id, "--cuuid", place.id, "--name", place.id],
     ...["--runtime", programs.runc, ...runcArguments.flatMap((argument) => ["--runtime-arg", argument])],
@@ -80,13 +94,10 @@ interface ConmonAnswer {
 }
 
 /** Gives conmon leave to begin and waits for its one line; undefined when it ends without. */
-async function answerOf(conmon: ChildProcess, clock: Clock): Promise<ConmonAnswer | undefined> {
+async function answerOf(conmon: ChildProcess): Promise<ConmonAnswer | undefined> {
   const sync = conmon.stdio[3] as Readable;
   const start = conmon.stdio[4] as Writable;
   const lines = createInterface({ input: sync });
-  using _patience = clock.timer(createMs, () =>
-    sync.destroy(new PlatformError(`runc has not answered in ${createMs} ms`)),
-  );
   try {
     start.on("error", () => {}); // it ended at once, which shows in the answer
     await once(conmon, "spawn");
@@ -94,7 +105,7 @@ async function answerOf(conmon: ChildProcess, clock: Clock): Promise<ConmonAnswe
     const line = await new Promise<string | undefined>((resolve, reject) => {
       lines.once("line", resolve);
       lines.once("close", () => resolve(undefined));
-      sync.once("error", reject);
+      lines.on("error", reject);
     });
     return line === undefined ? undefined : (JSON.parse(line) as ConmonAnswer);
   } finally {
@@ -104,30 +115,50 @@ async function answerOf(conmon: ChildProcess, clock: Clock): Promise<ConmonAnswe
   }
 }
 
-async function said(place: HostPlace): Promise<string> {
-  return (await readFile(join(place.folder, "conmon-errors"), "utf8")).trim();
+/**
+ * Resolves when runc has been killed in the moment in which conmon then waits for last words of the container's process,
+ * and that waits for us. Nobody tells of it, so after a while it is looked whether runc is still there.
+ */
+async function runcIsGone(place: HostPlace, runc: string, clock: Clock, signal: AbortSignal): Promise<undefined> {
+  const deadline = clock.now() + createMs;
+  for (let without = 0; without < 2;) {
+    // the first time it may have ended by itself just now
+    await sleep(clock, lookMs, signal);
+    if (clock.now() >= deadline) throw new PlatformError(`runc has not made the container in ${createMs} ms`);
+    const atWork = await processesAt(place.folder, [runc]);
+    without = atWork.length === 0 ? without + 1 : 0;
+  }
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return "";
+    throw error;
+  }
 }
 
 /**
  * Lets the container's process become the program. It waits for a reader of its FIFO, to which it writes a byte; whoever
  * read it removes the FIFO. This is all that `runc start` does, which takes 10 ms for it; so in every runc since 1.0.
+ *
+ * Resolves as well when the process or its conmon has been killed meanwhile: how it ended is for whoever watches conmon.
  */
 export async function startContainer(place: HostPlace, clock: Clock): Promise<void> {
   const fifo = startFifo(place);
   const fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
   const socket = new net.Socket({ fd, readable: true, writable: false });
-  const started = Promise.withResolvers<void>();
-  socket.once("data", () => started.resolve());
-  socket.on("error", started.reject);
-  const fail = (what: string): void => started.reject(new PlatformError(`the container ${what}`));
-  const conmon = watchConmon(place, () => {
-    // A program may have come to its end already; then the byte is still to be read.
-    if (readAtOnce(fd) > 0) started.resolve();
-    else fail("ended before it could start");
-  });
-  using _patience = clock.timer(createMs, () => fail(`has not started in ${createMs} ms`));
+  const settled = Promise.withResolvers<void>();
+  socket.once("data", () => settled.resolve());
+  socket.once("end", () => settled.resolve());
+  socket.on("error", settled.reject);
+  const conmon = watchConmon(place, () => settled.resolve());
+  using _patience = clock.timer(createMs, () =>
+    settled.reject(new PlatformError(`the container has not started in ${createMs} ms`)),
+  );
   try {
-    await started.promise;
+    await settled.promise;
   } finally {
     socket.destroy();
     conmon.close();
@@ -148,11 +179,6 @@ export function watchConmon(place: HostPlace, onGone: () => void): { close(): vo
 
 /** The exit code as a shell would say it; undefined when conmon has not written it. */
 export async function readExitCode(place: HostPlace): Promise<number | undefined> {
-  try {
-    const code = Number(await readFile(join(place.exits, place.id), "utf8"));
-    return Number.isInteger(code) ? code : undefined;
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  const text = await textOf(join(place.exits, place.id));
+  return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
 }

@@ -16,7 +16,7 @@ import { HostPlaces } from "./host-place.ts";
 import { RuncRuntime, trashFolder } from "./runc-runtime.ts";
 
 /** Networks that wait ready: a slot takes longer to make than a container to start. */
-const networksReady = 4;
+export const networksReady = 4;
 
 type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 

@@ -9,7 +9,7 @@ import type { Mounter } from "../../layers/index.ts";
 import type { RuncPrograms } from "./conmon.ts";
 import type { HostPlace, HostPlaces } from "./host-place.ts";
 import { allSettledWell } from "./settled.ts";
-import { endStragglers } from "./stragglers.ts";
+import { endProcessesAt } from "./stragglers.ts";
 
 export class Remains {
   readonly #places: HostPlaces;
@@ -44,7 +44,7 @@ export class Remains {
    * on it.
    */
   async end(place: HostPlace, { isOver }: { isOver: boolean }): Promise<void> {
-    if (!isOver) await endStragglers(place.folder, this.#programs, this.#clock);
+    if (!isOver) await endProcessesAt(place.folder, this.#programs, this.#clock);
     await this.#cgroups.kill(place.cgroup);
   }
 

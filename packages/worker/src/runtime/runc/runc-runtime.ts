@@ -149,12 +149,12 @@ export class RuncRuntime implements Runtime {
       writeFile(join(host.bundle, "config.json"), JSON.stringify(amend(config)), { mode: 0o600 }),
       this.#mapIds(place, held, held.slot),
     ]);
-    await createContainer(programs, host, place.logFile, clock);
+    const isMade = await createContainer(programs, host, place.logFile, clock);
     this.#step(place, "created");
-    await startContainer(host, clock);
+    if (isMade) await startContainer(host, clock);
     this.#step(place, "started");
     const state = await readState(host);
-    if (state === undefined) throw new Error(`runc left no state of ${place.id}`);
+    if (isMade && state === undefined) throw new Error(`runc left no state of ${place.id}`);
     return this.#watch(place, held, state);
   }
 
@@ -314,7 +314,10 @@ export class RuncRuntime implements Runtime {
     await mounter.mountRoot({ lowers: layers, work, target, volatile: true, idMap: { userns, base } });
   }
 
-  #watch(place: ContainerPlace, held: Held, state: RuncState): ContainerProcess {
+  #watch(place: ContainerPlace, held: Held, state: RuncState | undefined): ContainerProcess {
+    const signal = (name: NodeJS.Signals, whom: "process" | "group"): void => {
+      if (state !== undefined) signalProcess(state.init, name, whom); // else it was never made
+    };
     const ended = Promise.withResolvers<ProcessEnd>();
     const watch = watchConmon(this.#places.of(place.id), () => {
       watch.close();
@@ -331,12 +334,12 @@ export class RuncRuntime implements Runtime {
       pids: () => this.#options.cgroups.pids(this.#places.of(place.id).cgroup),
       end: (message) => {
         held.verdict = { reason: "outOfDisk", message };
-        signalProcess(state.init, "SIGKILL", "process");
+        signal("SIGKILL", "process");
       },
     });
     return {
       end: ended.promise,
-      signal: (name) => signalProcess(state.init, name, "group"),
+      signal: (name) => signal(name, "group"),
       release: () => {
         watch.close();
         held.diskWatch?.[Symbol.dispose]();
@@ -346,12 +349,12 @@ export class RuncRuntime implements Runtime {
   }
 
   /** Of a container whose conmon is gone; written down before `clear` takes away what it is read from. */
-  async #end(place: ContainerPlace, held: Held, state: RuncState): Promise<ProcessEnd> {
+  async #end(place: ContainerPlace, held: Held, state: RuncState | undefined): Promise<ProcessEnd> {
     this.#step(place, "ended");
     const host = this.#places.of(place.id);
     const exitCode = await readExitCode(host);
     held.isOver = exitCode !== undefined;
-    if (exitCode === undefined) signalProcess(state.init, "SIGKILL", "process");
+    if (exitCode === undefined && state !== undefined) signalProcess(state.init, "SIGKILL", "process");
     const oomKills = await this.#options.cgroups.oomKills(host.cgroup);
     const end = held.verdict ?? endOf({ exitCode, oomKills, memoryMib: held.resources.memoryMib });
     try {

@@ -10,10 +10,10 @@ import { type Clock, hasCode, PlatformError, sleep } from "@lydian/kit";
 const patienceMs = 10_000;
 
 /** Ends all processes of these programs that name a path below `folder`; resolves when none is left. */
-export async function endStragglers(folder: string, programs: readonly string[], clock: Clock): Promise<void> {
+export async function endProcessesAt(folder: string, programs: readonly string[], clock: Clock): Promise<void> {
   const deadline = clock.now() + patienceMs;
   for (let pauseMs = 1; ; pauseMs = Math.min(16, pauseMs * 2)) {
-    const pids = await stragglers(folder, programs);
+    const pids = await processesAt(folder, programs);
     if (pids.length === 0) return;
     if (clock.now() >= deadline) throw new PlatformError(`processes ${pids.join(", ")} at ${folder} do not end`);
     for (const pid of pids) kill(pid);
@@ -21,7 +21,8 @@ export async function endStragglers(folder: string, programs: readonly string[],
   }
 }
 
-async function stragglers(folder: string, programs: readonly string[]): Promise<number[]> {
+/** Those that run now. */
+export async function processesAt(folder: string, programs: readonly string[]): Promise<number[]> {
   const found = await Promise.all(
     (await readdir("/proc")).map(async (name) => {
       const pid = Number(name);

@@ -1,0 +1,40 @@
+/** Who is to be killed and when: pure. */
+import type { Random } from "@lydian/testkit";
+
+import type { Moment, Part } from "./containers.ts";
+
+export const victims = ["server", "worker", "conmon", "runc", "init"] as const satisfies ("server" | "worker" | Part)[];
+export type Victim = (typeof victims)[number];
+
+/** All of them, at once, at one of these moments in the life of a container. */
+export interface Aim {
+  readonly victims: readonly Victim[];
+  readonly moments: readonly Moment[];
+}
+
+/** A start, a run, a stop: each comes as often as the others. */
+const stages: readonly (readonly Moment[])[] = [["lay", "create", "import"], ["run", "idle"], ["stop"]];
+
+/** An input fails when it was in three containers that crashed; in one round it must not come so far. */
+const mostCrashesPerRound = 2;
+
+/** Rounds of one to several kills, until there were this many. */
+export function* randomRounds(random: Random, kills: number): Generator<readonly Aim[]> {
+  for (let planned = 0; planned < kills;) {
+    const round: Aim[] = [];
+    do round.push(randomAim(random));
+    while (!random.once(3));
+    const crashes = round.filter((aim) => aim.victims.includes("init"));
+    const kept = round.filter((aim) => !crashes.slice(mostCrashesPerRound).includes(aim));
+    planned += kept.flatMap((aim) => aim.victims).length;
+    yield kept;
+  }
+}
+
+/** One victim in most cases; else the worker with it, or the server, or both. */
+function randomAim(random: Random): Aim {
+  const victim = random.pick(victims) ?? "worker";
+  const others = (["worker", "server"] as const).filter(() => random.once(4));
+  const stage = random.pick(stages) ?? [];
+  return { victims: [...new Set([...others, victim])], moments: victim === "runc" ? ["create"] : stage };
+}
