@@ -18,7 +18,7 @@ for (const [how, words] of Object.entries(ends)) {
     assert.match(output, /^answer 1$/m);
     assert.match(output, /^the next call answers 42$/m);
     assert.match(output, /^the same function answers 2$/m);
-    assert.equal(attemptsIn(output), 2);
+    assert.equal(attemptsIn(output), 2, output);
   });
 
   testEachClient(`an input whose process ${words} three times fails, and says so`, async (version) => {
@@ -27,7 +27,7 @@ for (const [how, words] of Object.entries(ends)) {
     assert.match(output, new RegExp(`^RemoteError: .*3 containers .*${words}`, "m"));
     assert.match(output, /^the next call answers 42$/m);
     assert.match(output, /^the same function answers 3$/m, "neither is the function itself given up");
-    assert.equal(attemptsIn(output), 4);
+    assert.equal(attemptsIn(output), 4, output);
   });
 }
 

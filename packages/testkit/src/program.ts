@@ -101,7 +101,7 @@ export class Program implements AsyncDisposable {
   }
 
   /** Waits for its end, whatever that is. */
-  async finish(withinMs = 60_000): Promise<ProgramEnd> {
+  async finish(withinMs = 100_000): Promise<ProgramEnd> {
     return await within(withinMs, this.ended, () => this.describe("has not ended"));
   }
 
