@@ -20,7 +20,7 @@ async function fill(name: string): Promise<string> {
   assert.ok(disk && platform);
   const before = await disk.freeBytes();
   await using run = modal(platform, newestClient, ["run", "-q", app("disk.py::main"), "--name", name]);
-  const output = await run.finishWith(0);
+  const output = await run.finishWith(0, 110_000);
   assert.doesNotMatch(output, /a neighbour fails/);
   assert.match(output, /^the neighbour has answered [1-9]\d* times$/m);
   assert.match(output, /^the next call answers 42$/m);
