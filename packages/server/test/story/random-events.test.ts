@@ -33,7 +33,7 @@ for (const seed of seeds) {
         world.check(`after step ${i}`);
         audit.assert(`at step ${i}`);
         limits.assert(`after step ${i}`);
-        await assertCancelled(chaos);
+        await assertTimely(chaos);
       }
       for (let i = 0; i < mostRounds && !(await isQuiet(chaos)); i++) await chaos.heal();
       assert.deepEqual(await world.counts(), { queued: 0, claimed: 0, delayed: 0, held: 0, unfinished: 0 });
@@ -59,9 +59,11 @@ async function isQuiet({ world, calls }: Chaos): Promise<boolean> {
 /** The function has no more containers than it may. */
 const tooMany = `SELECT count(*) AS alive FROM containers WHERE state <> 'gone' HAVING alive > ${mostContainers}`;
 
-/** Whatever its containers do, a call that was cancelled ends. */
-async function assertCancelled({ overdue, world }: Chaos): Promise<void> {
+/** Whatever its containers do, a call that was cancelled ends, and so does an attempt that runs too long. */
+async function assertTimely({ overdue, allEndedBefore, world }: Chaos): Promise<void> {
   const { store } = await world.server();
+  const running = await store.read((tx) => tx.inputs.claimed());
+  for (const { id, claimedAt = 0 } of running) assert.ok(claimedAt > allEndedBefore, `${id} runs for too long`);
   const calls = await store.read((tx) => Promise.all(overdue.map(({ id }) => tx.calls.get(id))));
   for (const call of calls) if (call !== undefined) assert.equal(call.state, "finished", `${call.id} was cancelled`);
 }

@@ -22,6 +22,11 @@ export interface MadeCall {
   cancelledAt: number | undefined;
 }
 
+interface Said {
+  containerId: string;
+  given: Given;
+}
+
 type Event = (chaos: Chaos) => Promise<void> | void;
 
 /** Inputs that nobody has answered yet, at most. */
@@ -32,6 +37,9 @@ const repeatedWithinMs = 300_000;
 
 /** How long a container may take to stop an input, as the server's settings have it. */
 const stopGraceMs = 3_000;
+
+/** What an attempt may take at most, whichever definition it began under. */
+const mostTimeoutSecs = 30;
 
 /** Containers that there are at most. */
 export const mostContainers = 3;
@@ -74,7 +82,7 @@ const events: readonly (readonly [weight: number, name: string, event: Event])[]
   [3, "the server will be killed", (chaos) => chaos.plotKill()],
   [6, "a moment passes", (chaos) => chaos.pass(50)],
   [4, "a second passes", (chaos) => chaos.pass(1_000)],
-  [2, "some time passes", (chaos) => chaos.pass(20_000)],
+  [5, "some time passes", (chaos) => chaos.pass(20_000)],
 ];
 
 export class Chaos implements AsyncDisposable {
@@ -88,7 +96,7 @@ export class Chaos implements AsyncDisposable {
   readonly #kind: (typeof kinds)[number];
   readonly #lives = new Map<string, Life>();
   /** Attempts whose outputs were said once. */
-  readonly #said: { containerId: string; given: Given }[] = [];
+  readonly #said: Said[] = [];
 
   private constructor(world: World, seed: number) {
     this.world = world;
@@ -99,7 +107,7 @@ export class Chaos implements AsyncDisposable {
   static async begin(seed: number): Promise<Chaos> {
     const world = await World.begin(
       { onStop: ({ id }) => chaos.#end(id, { reason: wire.Exit_Reason.STOPPED }) },
-      definitionOf(kindOf(seed), { retries: 2, timeoutSecs: 40 }),
+      definitionOf(kindOf(seed), { retries: 2, timeoutSecs: mostTimeoutSecs }),
     );
     const chaos: Chaos = new Chaos(world, seed);
     beginAudit(world.file);
@@ -129,6 +137,11 @@ export class Chaos implements AsyncDisposable {
     for (const held of this.world.worker.containers.values()) await this.#goOn(held, true);
     await this.pass(1_000);
     await this.world.rest();
+  }
+
+  /** Before this every attempt that was begun is over. */
+  get allEndedBefore(): number {
+    return this.world.clock.now() - mostTimeoutSecs * 1_000 - stopGraceMs;
   }
 
   /** Calls that were cancelled so long ago that their containers have obeyed, or are dead. */
@@ -165,7 +178,11 @@ export class Chaos implements AsyncDisposable {
   }
 
   async cancel(): Promise<void> {
-    const call = this.#random.pick(this.calls.slice(-mostOpen));
+    const running = [...this.#lives.values()].flatMap(({ holds }) => [...holds.values()].map(({ callId }) => callId));
+    const some = this.#random.once(2)
+      ? this.calls.filter(({ id }) => running.includes(id))
+      : this.calls.slice(-mostOpen);
+    const call = this.#random.pick(some);
     if (call === undefined) return;
     const terminateContainers = this.#random.once(4);
     await this.world.asUser(rpc.functionCallCancel, { functionCallId: call.id, terminateContainers });
@@ -175,25 +192,23 @@ export class Chaos implements AsyncDisposable {
 
   async goOn(): Promise<void> {
     const held = this.#any();
-    if (held !== undefined) await this.#goOn(held, false);
+    if (held === undefined) return;
+    await this.#goOn(held, false);
+    const again = this.#said.filter((said) => said.containerId === held.id && this.#heldNow(said) !== undefined);
+    const stale = this.#random.pick(again);
+    if (stale !== undefined && this.#random.once(2)) await this.#sayStale(stale);
   }
 
   /** Its connection broke and it repeats its request, though the first one is still open at the server. */
   askAgain(): void {
     const held = this.#any();
     const life = held && this.#lives.get(held.id);
-    if (life?.isAsking === true) life.ask();
+    if (life?.isAsking === true) life.ask(() => this.#random.once(8));
   }
 
   async sayStale(): Promise<void> {
-    const alive = this.#said.filter(({ containerId }) => this.#lives.has(containerId));
-    const stale = this.#random.pick(alive);
-    if (stale === undefined) return;
-    // The very same attempt may be there again: a server that was killed hands out again what it has forgotten it did.
-    const now = this.#lives.get(stale.containerId)?.holds.get(stale.given.inputId);
-    if (now?.retryCount === stale.given.retryCount) return;
-    const status = this.#random.once(2) ? Status.SUCCESS : Status.FAILURE;
-    await this.#say(stale.containerId, [stale.given], status, "too late");
+    const stale = this.#random.pick(this.#said.filter(({ containerId }) => this.#lives.has(containerId)));
+    if (stale !== undefined) await this.#sayStale(stale);
   }
 
   async sayAsStranger(): Promise<void> {
@@ -228,7 +243,7 @@ export class Chaos implements AsyncDisposable {
   }
 
   async redefine(): Promise<void> {
-    const [retries, timeoutSecs] = [this.#random.below(4), 15 + this.#random.below(40)];
+    const [retries, timeoutSecs] = [this.#random.below(4), mostTimeoutSecs - this.#random.below(15)];
     await this.world.define(definitionOf(this.#kind, { retries, timeoutSecs }));
     if (this.#random.once(2)) await this.world.publish();
   }
@@ -255,14 +270,29 @@ export class Chaos implements AsyncDisposable {
     server.fault = { write: server.writes + 1 + this.#random.below(4), when };
   }
 
+  /** Whoever is there says so often enough. */
   async pass(ms: number): Promise<void> {
-    await this.world.clock.advance(ms);
-    await this.world.keepAlive();
+    for (let left = ms; left > 0; left -= 5_000) {
+      await this.world.clock.advance(Math.min(left, 5_000));
+      await this.world.keepAlive();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const life of this.#lives.values()) life.end();
     await this.world[Symbol.asyncDispose]();
+  }
+
+  /** The attempt of this input that its container has now. */
+  #heldNow({ containerId, given }: Said): number | undefined {
+    return this.#lives.get(containerId)?.holds.get(given.inputId)?.retryCount;
+  }
+
+  async #sayStale(said: Said): Promise<void> {
+    // The very same attempt may be there again: a server that was killed hands out again what it has forgotten it did.
+    if (this.#heldNow(said) === said.given.retryCount) return;
+    const status = this.#random.once(2) ? Status.SUCCESS : Status.FAILURE;
+    await this.#say(said.containerId, [said.given], status, "too late");
   }
 
   #made(call: Omit<MadeCall, "madeAt" | "cancelledAt">): void {
@@ -291,7 +321,9 @@ export class Chaos implements AsyncDisposable {
   #lifeOf(held: HeldContainer): Life {
     const known = this.#lives.get(held.id);
     if (known !== undefined) return known;
-    const life = new Life(held, this.world, this.#kind[0], (id, given, status) => this.#say(id, given, status));
+    const life = new Life(held, this.world, this.#kind[0], this.#random.once(5), (id, given, status) =>
+      this.#say(id, given, status),
+    );
     this.#lives.set(held.id, life);
     return life;
   }

@@ -33,16 +33,19 @@ export class Life {
   readonly #end = new AbortController();
   /** Told to stop, by id and attempt. */
   readonly #toStop = new Set<string>();
+  /** Its code never ends by itself, nor when it is told to. */
+  readonly #isStubborn: boolean;
   #greeted = false;
   #beating = false;
   #asking = false;
   #served = false;
   #toldToEnd = false;
 
-  constructor({ id }: HeldContainer, world: World, traits: Traits, say: Say) {
+  constructor({ id }: HeldContainer, world: World, traits: Traits, isStubborn: boolean, say: Say) {
     this.id = id;
     this.#world = world;
     this.#traits = traits;
+    this.#isStubborn = isStubborn;
     this.#say = say;
   }
 
@@ -70,17 +73,23 @@ export class Life {
     if (isDone && this.holds.size === 0) return "ended";
     const { slots, batchSize } = this.#traits;
     const hasRoom = this.holds.size === 0 || (batchSize === 0 && this.holds.size < slots);
-    if (!isDone && hasRoom && !this.#asking && (this.holds.size === 0 || random.once(2))) this.ask();
-    else if (this.holds.size > 0) await this.#report(random, well);
+    if (!isDone && hasRoom && !this.#asking && (this.holds.size === 0 || random.once(2))) {
+      this.ask(() => !well && random.once(8));
+    } else if (this.holds.size > 0) await this.#report(random, well);
     return undefined;
   }
 
-  /** Asks for inputs; also while an earlier request is still open, as after a broken connection. */
-  ask(): void {
+  /**
+   * Asks for inputs; also while an earlier request is still open, as after a broken connection. `isLost` says of a reply
+   * whether it gets lost on its way: then the same request is made again.
+   */
+  ask(isLost: () => boolean, idempotencyKey: string = this.#world.newKey()): void {
     this.#asking = true;
     const { slots, batchSize } = this.#traits;
     const request = { inputConcurrency: slots, batchMaxSize: batchSize, batchLingerMs: batchSize > 0 ? 300n : 0n };
-    this.#then(this.#world.asContainer(this.id, rpc.functionGetInputs, request, this.#mortal()), ({ inputs }) => {
+    const options = { ...this.#mortal(), idempotencyKey };
+    this.#then(this.#world.asContainer(this.id, rpc.functionGetInputs, request, options), ({ inputs }) => {
+      if (isLost()) return this.ask(isLost, idempotencyKey);
       this.#asking = false;
       for (const { killSwitch, inputId, functionCallId: callId, retryCount, input } of inputs) {
         if (killSwitch) {
@@ -112,8 +121,8 @@ export class Life {
   async #report(random: Random, well: boolean): Promise<void> {
     const all = [...this.holds.values()];
     const some = this.#traits.batchSize > 0 ? all : [random.pick(all) ?? []].flat();
+    if (this.#isStubborn && !well) return;
     const isToStop = some.some(({ inputId, retryCount }) => this.#toStop.has(`${inputId} ${retryCount}`));
-    if (isToStop && !well && random.once(3)) return; // its code hears nothing
     for (const { inputId } of some) this.holds.delete(inputId);
     const status = isToStop ? Status.TERMINATED : !well && random.once(4) ? Status.FAILURE : Status.SUCCESS;
     await this.#say(this.id, some, status);
