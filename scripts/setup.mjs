@@ -3,13 +3,14 @@
 //
 //   node scripts/setup.mjs               the locked npm packages (Node 26 among them)
 //   node scripts/setup.mjs --client      and the newest public Python client
-//   node scripts/setup.mjs --clients     and every supported Python client
+//   node scripts/setup.mjs --clients     and every supported Python client, and those of other languages
 //   node scripts/setup.mjs --containers  and the programs that containers are made with
 
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installClients, newest, supportedClients, venvsFolder } from "./setup/clients.mjs";
 import { installContainerPrograms } from "./setup/containers.mjs";
+import { installOtherClients } from "./setup/other-clients.mjs";
 import { installPackages } from "./setup/packages.mjs";
 import { SetupError } from "./setup/stage.mjs";
 
@@ -23,8 +24,10 @@ async function setup(flags) {
   await installPackages(root);
   if (flags.includes("--containers")) await installContainerPrograms(root);
   const versions = supportedClients(root);
-  if (flags.includes("--clients")) await installClients(venvsFolder(), versions);
-  else if (flags.includes("--client")) await installClients(venvsFolder(), [newest(versions)]);
+  if (flags.includes("--clients")) {
+    await installClients(venvsFolder(), versions);
+    await installOtherClients(root);
+  } else if (flags.includes("--client")) await installClients(venvsFolder(), [newest(versions)]);
 }
 
 try {

@@ -1,6 +1,6 @@
 /** Classes: their hooks, their parameters, and the variants that both make. */
 import { platformOfFile } from "@lydian/testkit";
 
-import { tellStories } from "./python-stories.ts";
+import { tellStories } from "./told-stories.ts";
 
 tellStories(await platformOfFile(), "classes.py");

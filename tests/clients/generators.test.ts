@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { Platform, missingClient, modal, newestClient, platformOfFile } from "@lydian/testkit";
 
-import { tellStories } from "./python-stories.ts";
+import { tellStories } from "./told-stories.ts";
 import { app } from "./stories.ts";
 
 tellStories(await platformOfFile(), "streams.py");

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 import { modal, platformOfFile, testEachClient } from "@lydian/testkit";
 
-import { tellStories } from "./python-stories.ts";
+import { tellStories } from "./told-stories.ts";
 import { app } from "./stories.ts";
 
 const platform = await platformOfFile();

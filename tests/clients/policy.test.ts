@@ -1,7 +1,7 @@
 /** What becomes of inputs, and how many containers there are for them. */
 import { platformOfFile } from "@lydian/testkit";
 
-import { tellStories } from "./python-stories.ts";
+import { tellStories } from "./told-stories.ts";
 
 const platform = await platformOfFile();
 

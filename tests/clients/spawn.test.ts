@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { Platform, type Program, missingClient, modal, newestClient, platformOfFile, python } from "@lydian/testkit";
 
-import { tellStories } from "./python-stories.ts";
+import { tellStories } from "./told-stories.ts";
 import { app } from "./stories.ts";
 
 tellStories(await platformOfFile(), "spawned.py");

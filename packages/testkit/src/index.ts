@@ -3,6 +3,7 @@ export * from "./fake-worker.ts";
 export * from "./file-platform.ts";
 export * from "./host-traces.ts";
 export * from "./manual-clock.ts";
+export * from "./other-clients.ts";
 export * from "./platform.ts";
 export * from "./predictable-ids.ts";
 export * from "./process-table.ts";

@@ -82,8 +82,13 @@ class Telling:
     def end(self, how, why=""):
         if not self.ended.is_set():
             # In one piece and on lines of its own, whatever else is printed.
-            print(f"\nstory {self.check.__name__} {how} {json.dumps(why)}\n", end="", flush=True)
+            title = json.dumps(title_of(self.check), ensure_ascii=False)
+            print(f"\nstory {title} {how} {json.dumps(why)}\n", end="", flush=True)
         self.ended.set()
+
+
+def title_of(check) -> str:
+    return check.__doc__.partition("\n")[0].removesuffix(".")
 
 
 def equal(found, expected):
@@ -97,7 +102,7 @@ def raises(kind, words: str = ""):
     try:
         yield caught
     except BaseException as error:
-        assert isinstance(error, kind), f"{type(error).__name__} is no {kind.__name__}: {error}" 
+        assert isinstance(error, kind), f"{type(error).__name__} is no {kind.__name__}: {error}"
         assert re.search(words, str(error)), f"{words!r} is not in: {error}"
         caught.append(error)
         return
