@@ -36,10 +36,11 @@ export async function floorOf(platform: Platform, id: string, rounds: number): P
       volatile: true,
       ...(userns !== undefined && { idMap: { userns, base } }),
     });
+    const { args } = spec.process; // of the init, the interpreter, then `-m` and the client's entry point
     const bare: OciSpec = {
       ...spec,
       root: { ...spec.root, path: target },
-      process: { ...spec.process, args: [spec.process.args[0] ?? "", "-c", program] },
+      process: { ...spec.process, args: [...args.slice(0, args.indexOf("-m")), "-c", program] },
       linux: { ...spec.linux, cgroupsPath: `${spec.linux.cgroupsPath}-floor` },
     };
     await writeFile(join(folder.path, "config.json"), JSON.stringify(bare));

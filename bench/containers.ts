@@ -68,6 +68,8 @@ async function coldStarts(bench: Bench): Promise<Phases[]> {
 }
 
 interface Crowd {
+  /** Until half of them had their first input, and until all had. */
+  readonly halfMs: number;
   readonly wallMs: number;
   readonly cpuMs: number;
   readonly ids: readonly string[];
@@ -84,11 +86,11 @@ async function crowdOf(bench: Bench, size: number, seconds: number): Promise<Cro
   if (ids.length !== size) throw new Error(platform.describe(`${ids.length} containers came for ${size} calls`));
   const began = Math.min(...lines.filter(({ rpc }) => rpc === "FunctionMap").map((line) => line.at - (line.ms ?? 0)));
   // While the calls hold their containers, only those that have just started get an answer.
-  const taken = lines.filter(({ rpc }) => rpc === "FunctionGetInputs").map(({ at }) => at)[size - 1] ?? Number.NaN;
-  if (taken > began + seconds * 1000)
-    throw new Error(`${size} containers took ${ms(taken - began)} to start, longer than the calls`);
+  const inputs = lines.filter(({ rpc }) => rpc === "FunctionGetInputs").map(({ at }) => at - began);
+  const [halfMs = Number.NaN, wallMs = Number.NaN] = [inputs[Math.ceil(size / 2) - 1], inputs[size - 1]];
+  if (wallMs > seconds * 1000) throw new Error(`${size} containers took ${ms(wallMs)} to start, longer than the calls`);
   const cpuMs = platformCpuMs(platform) - before + (await containersCpuMs(ids));
-  return { wallMs: taken - began, cpuMs, ids };
+  return { halfMs, wallMs, cpuMs, ids };
 }
 
 interface Ends {
@@ -160,7 +162,8 @@ async function main(): Promise<void> {
   const one = median(alone.map(({ cpuMs }) => cpuMs));
   printTable(`${crowd} cold starts at once`, [
     ["", `${crowd} at once`, `${crowd} x one`],
-    ["call to last first input", ms(many.wallMs), ms(crowd * median(alone.map(({ wallMs }) => wallMs)))],
+    ["call to first input, half of them", ms(many.halfMs), ""],
+    ["call to first input, all of them", ms(many.wallMs), ms(crowd * median(alone.map(({ wallMs }) => wallMs)))],
     ["processor time: containers, runc, conmon, worker, server", ms(many.cpuMs), ms(crowd * one)],
   ]);
   printTable("the end of a container: after its process has ended", [

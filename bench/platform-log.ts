@@ -35,7 +35,6 @@ export function coldPhases(lines: readonly LogLine[], interpreterUp: number): Ph
   const began = map.at - (map.ms ?? 0);
   const hello = rpc("ContainerHello").at;
   const taken = rpc("FunctionGetInputs", hello).at;
-  const output = rpc("FunctionPutOutputs", taken).at;
   const marks: readonly (readonly [phase: string, until: number])[] = [
     ["accept: the call is on disk", map.at],
     ["schedule: to the worker", found(lines, "assigned", ({ msg }) => msg === "assigned").at],
@@ -49,7 +48,7 @@ export function coldPhases(lines: readonly LogLine[], interpreterUp: number): Ph
     ["import of the client", hello],
     ["import of the app, first input taken", taken],
     ["total, call to first input taken", Number.NaN],
-    ["the function and its answer", rpc("FunctionGetOutputs", output).at],
+    ["the function and its answer", rpc("FunctionGetOutputs", taken).at],
   ];
   const phases = new Map<string, number>();
   let before = began;
