@@ -36,6 +36,9 @@ export function clientProgram(version: string, program: "modal" | "python"): str
   return join(programsOf(version), program);
 }
 
+/** Has the module that makes Python print whole lines at once. */
+const wholeLines = join(import.meta.dirname, "..", "python");
+
 /** What a client has to know of a platform. */
 type Reachable = Pick<Platform, "env">;
 
@@ -62,7 +65,7 @@ export function python(
 function forClient(platform: Reachable, options: ProgramOptions = {}): ProgramOptions {
   const env = {
     ...platform.env,
-    PYTHONUNBUFFERED: "1",
+    PYTHONPATH: wholeLines,
     PYTHONDONTWRITEBYTECODE: "1",
     COLUMNS: "240", // the client breaks longer lines at 80 otherwise
     ...options.env,
