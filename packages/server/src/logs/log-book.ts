@@ -42,6 +42,14 @@ export interface LogCursor {
   bytes: number;
 }
 
+export interface LogPage {
+  lines: LogLine[];
+  /** The place after each of them. */
+  after: LogCursor[];
+  /** Where to go on. */
+  next: LogCursor;
+}
+
 export const logStart: LogCursor = { segment: 0, bytes: 0 };
 
 /** A segment is left for the next one when it has grown beyond this. */
@@ -92,13 +100,13 @@ export class LogBook {
     await this.append(appId, { containerId: "", offset: 0, endOffset: 0, lines: [line], lineEnds: [0] });
   }
 
-  /** Lines from a place on, about `maxBytes` of them at most; `next` is where to go on. */
-  async read(appId: string, from: LogCursor, maxBytes: number): Promise<{ lines: LogLine[]; next: LogCursor }> {
+  /** Lines from a place on, about `maxBytes` of them at most. */
+  async read(appId: string, from: LogCursor, maxBytes: number): Promise<LogPage> {
     const end = await this.#store.read((tx) => tx.logs.end(appId));
-    if (end === undefined || from.segment > end.segment) return { lines: [], next: from };
+    if (end === undefined || from.segment > end.segment) return { lines: [], after: [], next: from };
     if (from.segment < end.segment) {
       const found = await this.#readSegment(appId, from, maxBytes, Number.POSITIVE_INFINITY);
-      return found.lines.length > 0 ? found : { lines: [], next: { segment: from.segment + 1, bytes: 0 } };
+      return found.lines.length > 0 ? found : { ...found, next: { segment: from.segment + 1, bytes: 0 } };
     }
     return this.#readSegment(appId, from, maxBytes, end.bytes);
   }
@@ -163,21 +171,19 @@ export class LogBook {
     return { appId, segment: at.segment, bytes: at.bytes + data.length };
   }
 
-  async #readSegment(
-    appId: string,
-    from: LogCursor,
-    maxBytes: number,
-    end: number,
-  ): Promise<{ lines: LogLine[]; next: LogCursor }> {
+  async #readSegment(appId: string, from: LogCursor, maxBytes: number, end: number): Promise<LogPage> {
     await using file = await open(segmentFile(join(this.#folder, appId), from.segment), "r");
     const buffer = Buffer.alloc(Math.max(0, Math.min(maxBytes, end - from.bytes)));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, from.bytes);
     const whole = buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1;
     if (whole === 0 && bytesRead === maxBytes) return await this.#readSegment(appId, from, maxBytes * 2, end);
     const lines = buffer.toString("utf8", 0, whole).split("\n").slice(0, -1);
+    const { segment } = from;
+    let bytes = from.bytes;
     return {
       lines: lines.map((line) => parseLine(line, from)),
-      next: { segment: from.segment, bytes: from.bytes + whole },
+      after: lines.map((line) => ({ segment, bytes: (bytes += Buffer.byteLength(line) + 1) })),
+      next: { segment, bytes: from.bytes + whole },
     };
   }
 

@@ -5,7 +5,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { App } from "../domain/app.ts";
 import { logsBell } from "../domain/bells.ts";
 import { fail } from "../errors.ts";
-import { type LogCursor, type LogLine, type LogStream, logStart } from "../logs/log-book.ts";
+import { type LogCursor, type LogLine, type LogPage, type LogStream, logStart } from "../logs/log-book.ts";
 import { type Rpcs, user } from "./adapter-access.ts";
 import type { Platform } from "./platform.ts";
 
@@ -47,12 +47,9 @@ async function* streamLogs(platform: Platform, request: AppGetLogsRequest, signa
     const found = await bells.until([logsBell(appId)], look, { clock, waitMs, signal });
     if (found === undefined) return;
     if (found === "done") return void (yield { appDone: true, entryId: formatCursor(cursor) });
-    const { lines, next } = await logBook.read(appId, cursor, batchBytes);
-    cursor = next;
-    yield* batchesOf(
-      lines.filter((line) => isWanted(line, request)),
-      formatCursor(next),
-    );
+    const page = await logBook.read(appId, cursor, batchBytes);
+    cursor = page.next;
+    yield* batchesOf(page, (line) => isWanted(line, request));
     if (request.timeout === 0 && !(await logBook.hasMore(appId, cursor))) {
       const app = await store.read((tx) => tx.apps.get(appId));
       if (app === undefined || !isDone(app)) return;
@@ -81,10 +78,11 @@ function isWanted(line: LogLine, request: AppGetLogsRequest): boolean {
   );
 }
 
-/** A batch is about one container, so neighbouring lines of one go together; only the last carries the place. */
-function* batchesOf(lines: readonly LogLine[], entryId: string): Iterable<Batch> {
+/** A batch is about one container, so neighbouring lines of one go together; each carries the place after it. */
+function* batchesOf({ lines, after, next }: LogPage, isWanted: (line: LogLine) => boolean): Iterable<Batch> {
   let batch: (Batch & { items: object[] }) | undefined;
-  for (const line of lines) {
+  for (const [at, line] of lines.entries()) {
+    if (!isWanted(line)) continue;
     const item = {
       data: line.text,
       fileDescriptor: descriptors[line.stream],
@@ -92,12 +90,13 @@ function* batchesOf(lines: readonly LogLine[], entryId: string): Iterable<Batch>
       timestampNs: BigInt(Math.round(line.time)) * 1_000_000n,
       containerId: line.containerId,
     };
-    if (batch?.taskId === line.containerId) {
-      batch.items.push(item);
-      continue;
+    if (batch !== undefined && batch.taskId !== line.containerId) {
+      yield batch;
+      batch = undefined;
     }
-    if (batch !== undefined) yield batch;
-    batch = { taskId: line.containerId, functionId: line.functionId, items: [item] };
+    batch ??= { taskId: line.containerId, functionId: line.functionId, items: [] };
+    batch.items.push(item);
+    batch.entryId = formatCursor(after[at] ?? next);
   }
-  yield { ...batch, entryId };
+  yield { ...batch, entryId: formatCursor(next) };
 }

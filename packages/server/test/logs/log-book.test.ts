@@ -177,7 +177,7 @@ describe("reading", () => {
 
   it("of an app without a log gives nothing", async () => {
     await using it = await scene();
-    assert.deepEqual(await it.book.read("ap-9", logStart, 100), { lines: [], next: logStart });
+    assert.deepEqual(await it.book.read("ap-9", logStart, 100), { lines: [], after: [], next: logStart });
     assert.equal(await it.book.hasMore("ap-9", logStart), false);
   });
 

@@ -30,10 +30,10 @@ async function writing() {
 }
 
 /** The client's reading: goes on after the last entry that it has seen, as often as it must. */
-async function follow(world: World, seen: TaskLogsBatch[], isEnough: () => boolean): Promise<void> {
+async function follow(world: World, seen: TaskLogsBatch[], isEnough: () => boolean, from = ""): Promise<void> {
   while (!isEnough()) {
     await world.repeating(async (server) => {
-      const request = { appId: world.appId, timeout: 55, lastEntryId: seen.at(-1)?.entryId ?? "" };
+      const request = { appId: world.appId, timeout: 55, lastEntryId: seen.at(-1)?.entryId ?? from };
       for await (const batch of server.stream(rpc.appGetLogs, request, {
         caller: { kind: "user", tokenId: "ak-owner" },
       })) {
@@ -104,5 +104,37 @@ describe("a client that follows the log", () => {
     })();
     await world.until(reading, 25_000);
     assert.deepEqual(seen, []);
+  });
+});
+
+describe("a client that is cut off", () => {
+  it("goes on after any batch, also between those that were read together", async () => {
+    await using world = await World.begin();
+    await world.submit("x");
+    await world.submit("y");
+    await world.join();
+    await world.clock.settle();
+    const containers = [...world.worker.containers.values()];
+    assert.equal(containers.length, 2);
+    for (const [offset, text] of ["1\n", "é\n", "3\n"].entries()) {
+      for (const { id: containerId, fence } of containers) {
+        const line = { stream: wire.Logs_Stream.STDOUT, timeMs: 1n, data: new TextEncoder().encode(text) };
+        const value = { containerId, fence, offset: BigInt(offset), endOffset: BigInt(offset + 1), lines: [line] };
+        world.worker.send({ case: "logs", value });
+      }
+    }
+    const read = async (lastEntryId: string): Promise<TaskLogsBatch[]> => {
+      const seen: TaskLogsBatch[] = [];
+      await follow(world, seen, () => textsOf(seen).length === 6 - done, lastEntryId);
+      return seen;
+    };
+    let done = 0;
+    await read(""); // as it comes
+    const all = await read(""); // as it is
+    assert.ok(all.length > 1);
+    for (const batch of all) {
+      done += batch.items.length;
+      assert.deepEqual(textsOf(await read(batch.entryId)), textsOf(all).slice(done));
+    }
   });
 });
