@@ -5,7 +5,7 @@ import os
 import time
 
 import modal
-from story import equal, raises, sign, signs, story, tell
+from story import equal, raises, sign, signs, story, tell, until
 
 app = modal.App("classes", image=modal.Image.debian_slim().add_local_python_source("story")).include(signs)
 
@@ -179,6 +179,14 @@ def pools():
     option = longer(who="one").tell.remote()[1]
     assert option not in (one, other)
     equal(Hooks.with_options(timeout=100)(who="one").tell.remote()[1], option)
+
+
+@story()
+def scaled():
+    """an instance's own pool is scaled by `update_autoscaler`."""
+    instance = Hooks(who="scaled")
+    instance.update_autoscaler(min_containers=1)
+    until(lambda: instance.tell.get_current_stats().num_total_runners == 1)
 
 
 @story()

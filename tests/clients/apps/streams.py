@@ -39,6 +39,24 @@ def count_and_tell(upto: int, name: str = ""):
 
 
 @app.function(max_containers=1)
+def tally() -> int:
+    """How often it was called before, by whatever container."""
+    given["tally"] = given.get("tally", 0) + 1
+    return given["tally"]
+
+
+@app.function(max_containers=1)
+def dies_once(upto: int):
+    """Its first container ends half-way."""
+    attempt = tally.remote()
+    for number in range(upto):
+        time.sleep(0.01)
+        if attempt == 1 and number == upto // 2:
+            os._exit(3)
+        yield number
+
+
+@app.function(max_containers=1)
 @modal.concurrent(max_inputs=10)
 async def count_async(start: int, upto: int):
     for number in range(start, upto):
@@ -145,6 +163,13 @@ def left():
     equal([next(items), next(items)], [0, 0])
     items.close()
     equal(next(count_and_tell.remote_gen(0, name="left")), 200)
+
+
+@story()
+def dying():
+    """one whose container dies begins anew in another, and no item comes twice."""
+    equal(list(dies_once.remote_gen(60)), list(range(60)))
+    equal(tally.remote(), 3)
 
 
 @story()
