@@ -9,7 +9,7 @@ import { type App, livesByHeartbeat } from "../domain/app.ts";
 import { logsBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import { type StopOptions, stopApp } from "./stop.ts";
+import { hasWork, type StopOptions, stopApp } from "./stop.ts";
 
 /** Why a client says goodbye; all but `done` ask for a quick end. */
 export type Departure = "done" | "interrupted" | "failed";
@@ -84,12 +84,4 @@ export class Presence {
       this.heard(appId); // tried again when this term is over
     }
   }
-}
-
-async function hasWork(tx: Tx, appId: string): Promise<boolean> {
-  for (const { id } of await tx.functions.ofApp(appId)) {
-    const demand = await tx.functions.demand(id);
-    if (demand !== undefined && demand.queued + demand.claimed + demand.delayed > 0) return true;
-  }
-  return false;
 }

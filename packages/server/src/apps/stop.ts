@@ -1,5 +1,5 @@
 /** Ends an app: no new calls, nothing that runs is left, and its log is closed when the last container is gone. */
-import { failUnfinished } from "../calls/complete.ts";
+import { failUnfinished } from "../calls/sweep.ts";
 import { drain } from "../containers/begin.ts";
 import { type App, isAlive } from "../domain/app.ts";
 import { demandBell, logsBell } from "../domain/bells.ts";
@@ -33,11 +33,20 @@ export async function stopApp(tx: Tx, app: App, options: StopOptions, context: C
   tx.ring(demandBell);
 }
 
-/** To be called whenever a container of the app is gone. */
+/** To be called whenever a container of the app is gone, or the last of a function's inputs has ended. */
 export async function finishStop(tx: Tx, appId: string, context: Context): Promise<void> {
   const app = await tx.apps.get(appId);
   if (app?.state !== "stopping") return;
-  if ((await tx.containers.ofApp(appId, living)).length > 0) return;
+  if ((await tx.containers.ofApp(appId, living)).length > 0 || (await hasWork(tx, appId))) return;
   await tx.apps.update({ ...app, state: "stopped", stoppedAt: context.now });
   tx.ring(logsBell(appId));
+}
+
+/** Whether an input of the app has no output yet. */
+export async function hasWork(tx: Tx, appId: string): Promise<boolean> {
+  for (const { id } of await tx.functions.ofApp(appId)) {
+    const demand = await tx.functions.demand(id);
+    if (demand !== undefined && demand.queued + demand.claimed + demand.delayed > 0) return true;
+  }
+  return false;
 }

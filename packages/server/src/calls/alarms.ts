@@ -1,15 +1,17 @@
 /**
- * What happens to inputs at a moment in time: a delayed one is queued again, and one that its container was asked to stop
- * and has not is given up, with the container.
+ * What happens to inputs at a moment in time: a delayed one is queued again, one that its container was asked to stop and
+ * has not is given up, with the container, and what was too much to be ended at once is ended by and by.
  */
 import { type Bells, type Clock, type Logger, type NewId, sleep, type Timer } from "@lydian/kit";
 
+import { finishStop } from "../apps/stop.ts";
 import type { Times } from "../config.ts";
 import { drain } from "../containers/begin.ts";
 import { alarmsBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import { noRetries } from "../domain/retry.ts";
 import type { Store, Tx } from "../domain/store.ts";
+import { goOn, portion } from "./sweep.ts";
 import { transition } from "./transition.ts";
 
 /** No look is ever later than this after the one before: a guard against a moment that was miscounted. */
@@ -17,9 +19,6 @@ const longestPauseMs = 60_000;
 
 /** Between a look that failed and the next try. */
 const errorPauseMs = 1_000;
-
-/** Inputs in one unit of work, so that no caller waits for a long one. */
-const portion = 500;
 
 export interface AlarmsDeps {
   store: Store;
@@ -68,10 +67,11 @@ export class Alarms {
   async #look(): Promise<undefined> {
     const { store, clock, newId, times } = this.#deps;
     const context: Context = { now: clock.now(), newId };
-    const { due, ending, nextDue } = await store.read(async (tx) => ({
+    const { due, ending, nextDue, sweep } = await store.read(async (tx) => ({
       due: await tx.inputs.due(context.now, portion),
       ending: await tx.inputs.ending(),
       nextDue: await tx.inputs.nextDue(),
+      sweep: await tx.sweeps.first(),
     }));
     const overAt = ending.map((input) => ({ id: input.id, at: (input.ending?.since ?? 0) + times.stopGrace }));
     const over = overAt.filter(({ at }) => at <= context.now);
@@ -81,8 +81,15 @@ export class Alarms {
         for (const { id } of over) await giveUp(tx, id, context);
       });
     }
+    // What a power cut undoes of a sweep is done again.
+    if (sweep !== undefined) await store.note((tx) => sweepOn(tx, context));
     const later = overAt.map(({ at }) => at).filter((at) => at > context.now);
-    this.#setTimer(Math.min(nextDue ?? Number.POSITIVE_INFINITY, ...later));
+    const moments = [
+      ...later,
+      ...(nextDue === undefined ? [] : [nextDue]),
+      ...(sweep === undefined ? [] : [context.now]),
+    ];
+    this.#setTimer(Math.min(...moments));
   }
 
   #setTimer(at: number): void {
@@ -91,6 +98,13 @@ export class Alarms {
     const delayMs = Math.max(0, at - clock.now());
     if (delayMs < longestPauseMs) this.#timer = clock.timer(delayMs, () => bells.ring(alarmsBell));
   }
+}
+
+/** An app that stops has stopped when nothing of it is left. */
+async function sweepOn(tx: Tx, context: Context): Promise<void> {
+  const done = await goOn(tx, context);
+  const target = done?.what === "fail" ? await tx.functions.target(done.target) : undefined;
+  if (target !== undefined) await finishStop(tx, target.appId, context);
 }
 
 async function wakeUp(tx: Tx, inputId: string, context: Context): Promise<void> {

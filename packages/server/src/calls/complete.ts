@@ -2,7 +2,7 @@
 import { exitGraceMs } from "../containers/begin.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
-import type { Failure, Input, Outcome } from "../domain/input.ts";
+import type { Outcome } from "../domain/input.ts";
 import { noRetries } from "../domain/retry.ts";
 import type { Tx } from "../domain/store.ts";
 import type { Result } from "./result.ts";
@@ -74,33 +74,4 @@ async function setDeadline(tx: Tx, containerId: string, { now }: Context): Promi
   if (container === undefined || container.held > 0 || container.killAt !== undefined) return;
   await tx.containers.update({ ...container, killAt: now + exitGraceMs });
   tx.ring(demandBell);
-}
-
-/** In one step at most. */
-const portion = 500;
-
-/** All that has no output yet of a function or a call, or only what waits for a container of this function. */
-export type Unfinished = Parameters<Tx["inputs"]["unfinished"]>[0] | { queuedOf: string };
-
-/** Ends inputs without their code having said so. */
-export async function failUnfinished(
-  tx: Tx,
-  of: Unfinished,
-  failure: Failure | Result,
-  context: Context,
-): Promise<void> {
-  const some = (): Promise<Input[]> =>
-    "queuedOf" in of ? tx.inputs.queued(of.queuedOf, portion) : tx.inputs.unfinished(of, portion);
-  for (let inputs = await some(); inputs.length > 0; inputs = await some()) {
-    for (const input of inputs) await failInput(tx, input, failure, context);
-  }
-}
-
-export async function failInput(tx: Tx, input: Input, failure: Failure | Result, context: Context): Promise<void> {
-  if ("status" in failure) await transition(tx, input, { kind: "fail", failure }, context);
-  else
-    await transition(tx, input, { kind: "fail", failure: "asReported" }, context, {
-      result: failure,
-      startedAt: undefined,
-    });
 }

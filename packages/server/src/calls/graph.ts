@@ -47,6 +47,6 @@ async function rootOf(tx: Tx, call: Call): Promise<Call> {
 
 async function statusOf(tx: Tx, input: Input): Promise<Status> {
   if (input.state !== "done") return Status.UNSPECIFIED;
-  const [output] = await tx.outputs.between(input.callId, input.index, input.index, 1);
+  const output = await tx.outputs.of(input.id);
   return output === undefined ? Status.UNSPECIFIED : fromBinary(GenericResultSchema, output.result).status;
 }

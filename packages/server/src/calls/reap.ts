@@ -6,11 +6,10 @@ import type { Clock, Logger, Timer } from "@lydian/kit";
 
 import type { Times } from "../config.ts";
 import type { Store, Tx } from "../domain/store.ts";
+import { forgetCall, portion } from "./sweep.ts";
 
 /** Between two rounds. */
 const roundMs = 60_000;
-/** Rows in one unit of work, so that no caller waits for a long one. */
-const portion = 500;
 /** How long a container that is gone can still be looked up. */
 const containersKeptMs = 7 * 86_400_000;
 
@@ -54,7 +53,8 @@ export class Reaper {
     const now = clock.now();
     const repeats = now - times.replyKept;
     try {
-      await this.#all((tx) => tx.calls.forget({ finished: now - times.resultKept, acknowledged: repeats }, portion));
+      const before = { finished: now - times.resultKept, acknowledged: repeats };
+      await this.#all((tx) => forgetCalls(tx, before));
       await this.#all((tx) => tx.replies.forget(repeats, portion));
       await this.#all((tx) => tx.containers.forget(now - containersKeptMs, portion));
       await this.#deps.sweepUploads(now - uploadsKeptMs);
@@ -66,4 +66,14 @@ export class Reaper {
   async #all(forget: (tx: Tx) => Promise<number>): Promise<void> {
     while (!this.#closed && (await this.#deps.store.write(forget)) === portion);
   }
+}
+
+/** As many as make a portion of rows; answers a portion when there may be more. */
+async function forgetCalls(tx: Tx, before: Parameters<Tx["calls"]["forgettable"]>[0]): Promise<number> {
+  let rows = 0;
+  for (const id of await tx.calls.forgettable(before, portion)) {
+    rows += 1 + (await forgetCall(tx, id));
+    if (rows >= portion) return portion;
+  }
+  return 0;
 }

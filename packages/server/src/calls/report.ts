@@ -85,7 +85,7 @@ async function inputSummary(tx: Tx, input: Input): Promise<InputSummary> {
     dueAtMs: BigInt(input.dueAt ?? 0),
   };
   if (input.state !== "done") return base;
-  const [output] = await tx.outputs.between(input.callId, input.index, input.index, 1);
+  const output = await tx.outputs.of(input.id);
   if (output === undefined) return base;
   const result = fromBinary(GenericResultSchema, output.result);
   return {

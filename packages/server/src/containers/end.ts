@@ -2,7 +2,7 @@
 import { type BackoffPolicy, backoffMs } from "@lydian/kit";
 
 import { finishStop } from "../apps/stop.ts";
-import { failInput, failUnfinished } from "../calls/complete.ts";
+import { failInput, failUnfinished } from "../calls/sweep.ts";
 import { releaseInputs } from "../calls/release.ts";
 import { drain } from "./begin.ts";
 import { livesByHeartbeat } from "../domain/app.ts";
@@ -59,7 +59,7 @@ async function countCrash(
   if (streak < policy.streak && !hopeless) return tx.functions.setCrashes(container.functionId, streak, 0);
   const times = hopeless ? "" : `, the ${ordinal(streak)} in a row to end without finishing an input`;
   const message = `The container ${describeExit(exit)}${times}.`;
-  await failUnfinished(tx, { queuedOf: container.functionId }, { status: "failure", message }, context);
+  await failUnfinished(tx, { waitingFor: container.functionId }, { status: "failure", message }, context);
   // Nobody waits any more; what is kept running without a call is tried again later.
   const kept = demand.policy.minContainers > 0;
   await tx.functions.setCrashes(container.functionId, 0, kept ? context.now + backoffMs(crashBackoff, streak) : 0);
@@ -101,7 +101,7 @@ export async function failedToInitialize(tx: Tx, containerId: string, result: Re
   if (app === undefined || demand === undefined) return;
   if (livesByHeartbeat(app.state)) {
     for (const input of await tx.inputs.heldBy(container.id)) await failInput(tx, input, result, context);
-    await failUnfinished(tx, { queuedOf: container.functionId }, result, context);
+    await failUnfinished(tx, { waitingFor: container.functionId }, result, context);
     if (demand.policy.minContainers > 0) {
       const streak = demand.crashStreak + 1;
       await tx.functions.setCrashes(container.functionId, streak, context.now + backoffMs(crashBackoff, streak));

@@ -10,6 +10,7 @@ import type { Container, ContainerState } from "./container.ts";
 import type { CallTarget, ClassRecord, Demand, FunctionRecord } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
+import type { Sweep } from "./sweep.ts";
 import type { Blob, Environment, Image, Mount, Token, Workspace } from "./stored.ts";
 
 export interface Store {
@@ -39,6 +40,7 @@ export interface Tx {
   readonly mounts: Mounts;
   readonly outputs: Outputs;
   readonly replies: Replies;
+  readonly sweeps: Sweeps;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
   ring(bell: string, count?: number): void;
 }
@@ -109,8 +111,12 @@ export interface Calls {
   children(inputId: string): Promise<Call[]>;
   /** Those of an app take no more inputs; those that have an output for each are finished. */
   closeOf(appId: string, now: number): Promise<void>;
-  /** Deletes calls, inputs and outputs that finished before `finished` or were acknowledged before `acknowledged`. */
-  forget(before: { finished: number; acknowledged: number }, limit: number): Promise<number>;
+  /** Those that finished before `finished` or were acknowledged before `acknowledged`. */
+  forgettable(before: { finished: number; acknowledged: number }, limit: number): Promise<string[]>;
+  /** Only the call itself. */
+  remove(id: string): Promise<void>;
+  /** Up to so many of its inputs, outputs and chunks; answers how many. */
+  removeRows(id: string, limit: number): Promise<number>;
 }
 
 export interface Inputs {
@@ -124,8 +130,10 @@ export interface Inputs {
   claimed(): Promise<Input[]>;
   /** What this container has claimed and not finished. */
   heldBy(containerId: string): Promise<Input[]>;
-  /** Without an output yet, of one function or one call; some of them, when there are more than `limit`. */
-  unfinished(of: { functionId: string } | { callId: string }, limit: number): Promise<Input[]>;
+  /** Those of a function without an output yet, without their payloads; some of them, when there are more. */
+  unfinished(functionId: string, limit: number): Promise<Input[]>;
+  /** Those of a function that wait for a container, without their payloads; some of them, when there are more. */
+  waiting(functionId: string, limit: number): Promise<Input[]>;
   /** Those of a call that are not finished and that nobody has asked to end; some of them, when there are more. */
   cancellable(callId: string, limit: number): Promise<Input[]>;
   /** The containers that hold inputs of this call. */
@@ -147,6 +155,7 @@ export interface Outputs {
   insert(output: Omit<Output, "entry">): Promise<void>;
   /** Those of a call with a larger entry, oldest first. */
   after(callId: string, entry: number, limit: number): Promise<Output[]>;
+  of(inputId: string): Promise<Output | undefined>;
   /** Those of a call whose index lies in the range, both ends included. */
   between(callId: string, first: number, last: number, limit: number): Promise<Output[]>;
 }
@@ -169,7 +178,8 @@ export interface Containers {
   /** How many of a function are not gone. */
   countOf(functionId: string): Promise<number>;
   ofApp(appId: string, states: readonly ContainerState[]): Promise<Container[]>;
-  ofWorker(workerId: string, states: readonly ContainerState[]): Promise<Container[]>;
+  /** Those of a worker that are not gone. */
+  ofWorker(workerId: string): Promise<Container[]>;
   forget(goneBefore: number, limit: number): Promise<number>;
 }
 
@@ -208,4 +218,11 @@ export interface Replies {
   find(key: string): Promise<Uint8Array | undefined>;
   keep(key: string, reply: Uint8Array, at: number): Promise<void>;
   forget(before: number, limit: number): Promise<number>;
+}
+
+export interface Sweeps {
+  insert(sweep: Sweep): Promise<void>;
+  /** The one that was begun first. */
+  first(): Promise<Sweep | undefined>;
+  remove(sweep: Sweep): Promise<void>;
 }

@@ -35,7 +35,10 @@ export function callsIn(database: DatabaseSync): Calls {
        :acknowledgedAt, :parentInputId, :failed)`,
   );
   const get = prepare<CallRow>(database, `SELECT ${callColumns} FROM calls WHERE id = :id`);
-  const children = prepare<CallRow>(database, `SELECT ${callColumns} FROM calls WHERE parent_input_id = :inputId`);
+  const children = prepare<CallRow>(
+    database,
+    `SELECT ${callColumns} FROM calls WHERE parent_input_id = :inputId AND parent_input_id <> ''`,
+  );
   const update = prepare(
     database,
     `UPDATE calls SET state = :state, inputs = :inputs, unfinished = :unfinished, failed = :failed, finished_at = :finishedAt,
@@ -54,16 +57,25 @@ export function callsIn(database: DatabaseSync): Calls {
     `UPDATE calls SET state = iif(unfinished = 0, 'finished', 'closed'), finished_at = iif(unfinished = 0, :now, NULL)
      WHERE app_id = :appId AND state = 'open'`,
   );
+  // Each by its own index: one LIMIT for all would make SQLite go through the whole table.
   const forgettable = prepare<{ id: string }>(
     database,
-    `SELECT id FROM (
-       SELECT id FROM calls WHERE finished_at < :finished
-       UNION SELECT id FROM calls WHERE acknowledged_at < :acknowledged
-       UNION SELECT id FROM calls WHERE created_at < :finished AND state = 'open' AND unfinished = 0)
+    `SELECT id FROM (SELECT id FROM calls WHERE finished_at < :finished LIMIT :limit)
+     UNION SELECT id FROM (SELECT id FROM calls WHERE acknowledged_at < :acknowledged LIMIT :limit)
+     UNION SELECT id FROM (
+       SELECT id FROM calls INDEXED BY calls_open WHERE state = 'open' AND unfinished = 0 AND created_at < :finished LIMIT :limit)
      LIMIT :limit`,
   );
-  const deletions = ["outputs WHERE call_id", "chunks WHERE call_id", "inputs WHERE call_id", "calls WHERE id"].map(
-    (which) => prepare(database, `DELETE FROM ${which} = :id`),
+  const remove = prepare(database, `DELETE FROM calls WHERE id = :id`);
+  const rows = [
+    ["chunks", "(call_id, idx)", "call_id, idx"],
+    ["inputs", "rowid", "rowid"],
+    ["outputs", "rowid", "rowid"],
+  ].map(([table, key, columns]) =>
+    prepare(
+      database,
+      `DELETE FROM ${table} WHERE ${key} IN (SELECT ${columns} FROM ${table} WHERE call_id = :id LIMIT :limit)`,
+    ),
   );
   return {
     insert: async (call) => void insert.run(toCallRow(call)),
@@ -87,11 +99,9 @@ export function callsIn(database: DatabaseSync): Calls {
         .map(toCall),
     children: async (inputId) => children.all({ inputId }).map(toCall),
     closeOf: async (appId, now) => void closeOf.run({ appId, now }),
-    forget: async (before, limit) => {
-      const rows = forgettable.all({ ...before, limit });
-      for (const { id } of rows) for (const deletion of deletions) deletion.run({ id });
-      return rows.length;
-    },
+    forgettable: async (before, limit) => forgettable.all({ ...before, limit }).map(({ id }) => id),
+    remove: async (id) => void remove.run({ id }),
+    removeRows: async (id, limit) => rows.reduce((gone, some) => gone + some.run({ id, limit: limit - gone }), 0),
   };
 }
 
@@ -119,6 +129,7 @@ export function outputsIn(database: DatabaseSync): Outputs {
     database,
     `SELECT ${outputColumns} FROM outputs WHERE call_id = :callId AND entry > :entry ORDER BY entry LIMIT :limit`,
   );
+  const of = prepare<OutputRow>(database, `SELECT ${outputColumns} FROM outputs WHERE input_id = :inputId`);
   const between = prepare<OutputRow>(
     database,
     `SELECT ${outputColumns} FROM outputs WHERE call_id = :callId AND idx BETWEEN :first AND :last
@@ -132,6 +143,10 @@ export function outputsIn(database: DatabaseSync): Outputs {
         startedAt: orNull(output.startedAt),
       }),
     after: async (callId, entry, limit) => after.all({ callId, entry, limit }).map(toOutput),
+    of: async (inputId) => {
+      const row = of.one({ inputId });
+      return row && toOutput(row);
+    },
     between: async (callId, first, last, limit) => between.all({ callId, first, last, limit }).map(toOutput),
   };
 }

@@ -40,8 +40,9 @@ const toFunction = ({ baseId, bindingKey: key, parameters, options, ...row }: Ro
       : { baseId, key, parameters: parameters ?? new Uint8Array(), options: options ?? new Uint8Array() },
 });
 
-/** Apps whose functions can have containers. */
-const living = `SELECT id FROM apps WHERE state IN ('ephemeral', 'detached', 'disconnected', 'deployed')`;
+/** Functions that always have containers, of apps that can have some. CROSS JOIN: apps are looked up, not gone through. */
+const kept = `SELECT functions.id FROM functions CROSS JOIN apps ON apps.id = app_id
+  WHERE min_containers > 0 AND state IN ('ephemeral', 'detached', 'disconnected', 'deployed')`;
 
 export function functionsIn(database: DatabaseSync): Functions {
   const put = prepare(
@@ -67,7 +68,7 @@ export function functionsIn(database: DatabaseSync): Functions {
     database,
     `SELECT ${counts} FROM functions WHERE id IN (
        SELECT id FROM functions WHERE queued > 0 OR claimed > 0
-       UNION SELECT id FROM functions WHERE min_containers > 0 AND app_id IN (${living})
+       UNION ${kept}
        UNION SELECT function_id FROM containers WHERE state <> 'gone') ORDER BY id`,
   );
   const demand = prepare<DemandRow>(database, `SELECT ${counts} FROM functions WHERE id = :id`);

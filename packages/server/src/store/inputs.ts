@@ -75,16 +75,17 @@ function rowsIn(database: DatabaseSync): Pick<Inputs, "insert" | "get" | "update
   };
 }
 
-function byFunction(database: DatabaseSync): Pick<Inputs, "queued" | "heldBy" | "claimed" | "unfinished"> {
-  const waiting = `function_id = :functionId AND state = 'queued'`;
-  const queued = query(database, columns, `${waiting} ORDER BY rowid LIMIT :limit`);
-  const queuedOfMethod = query(database, columns, `${waiting} AND method = :method ORDER BY rowid LIMIT :limit`);
+function byFunction(database: DatabaseSync): Pick<Inputs, "queued" | "heldBy" | "claimed" | "waiting" | "unfinished"> {
+  const ofFunction = `function_id = :functionId AND state = 'queued'`;
+  const queued = query(database, columns, `${ofFunction} ORDER BY rowid LIMIT :limit`);
+  const queuedOfMethod = query(database, columns, `${ofFunction} AND method = :method ORDER BY rowid LIMIT :limit`);
   const heldBy = query(database, columns, `container_id = :containerId AND state = 'claimed' ORDER BY rowid`);
   const claimed = query(database, bare, `state = 'claimed'`);
-  const unfinishedOfFunction = query(
+  const waiting = query(database, bare, `${ofFunction} LIMIT :limit`);
+  const unfinished = query(
     database,
     bare,
-    `${waiting}
+    `${ofFunction}
      UNION ALL
      SELECT ${bare} FROM inputs WHERE function_id = :functionId AND state = 'delayed'
      UNION ALL
@@ -92,26 +93,26 @@ function byFunction(database: DatabaseSync): Pick<Inputs, "queued" | "heldBy" | 
        (SELECT id FROM containers WHERE function_id = :functionId AND state <> 'gone')
      LIMIT :limit`,
   );
-  const unfinishedOfCall = query(database, bare, `call_id = :callId AND state <> 'done' LIMIT :limit`);
   return {
     queued: async (functionId, limit, method) =>
       method === undefined ? queued({ functionId, limit }) : queuedOfMethod({ functionId, limit, method }),
     heldBy: async (containerId) => heldBy({ containerId }),
     claimed: async () => claimed(),
-    unfinished: async (of, limit) =>
-      "callId" in of ? unfinishedOfCall({ ...of, limit }) : unfinishedOfFunction({ ...of, limit }),
+    waiting: async (functionId, limit) => waiting({ functionId, limit }),
+    unfinished: async (functionId, limit) => unfinished({ functionId, limit }),
   };
 }
 
 function byCall(database: DatabaseSync): Pick<Inputs, "cancellable" | "holders" | "ofCall" | "failed"> {
-  const cancellable = query(
+  const cancellable = prepare<Row>(
     database,
-    bare,
-    `call_id = :callId AND state <> 'done' AND (ending IS NULL OR ending ->> 'status' <> 'terminated') LIMIT :limit`,
+    `SELECT ${bare} FROM inputs INDEXED BY inputs_unfinished WHERE call_id = :callId AND state <> 'done'
+       AND (ending IS NULL OR ending ->> 'status' <> 'terminated') LIMIT :limit`,
   );
   const holders = prepare<{ id: string }>(
     database,
-    `SELECT DISTINCT container_id AS id FROM inputs WHERE call_id = :callId AND state = 'claimed'`,
+    // By what is claimed, of which there is never much, and not by the call, which may be large.
+    `SELECT DISTINCT container_id AS id FROM inputs WHERE +call_id = :callId AND state = 'claimed'`,
   );
   const ofCall = query(database, bare, `call_id = :callId ORDER BY idx LIMIT :limit`);
   const failed = query(
@@ -120,7 +121,7 @@ function byCall(database: DatabaseSync): Pick<Inputs, "cancellable" | "holders" 
     `call_id = :callId AND state = 'done' AND length(payload) > 0 AND idx > :after ORDER BY idx LIMIT :limit`,
   );
   return {
-    cancellable: async (callId, limit) => cancellable({ callId, limit }),
+    cancellable: async (callId, limit) => cancellable.all({ callId, limit }).map(toInput),
     holders: async (callId) => holders.all({ callId }).map(({ id }) => id),
     ofCall: async (callId, limit) => ofCall({ callId, limit }),
     failed: async (callId, after, limit) => failed({ callId, after, limit }),

@@ -105,6 +105,15 @@ export const migrations: readonly string[] = [
   -- Their containers were told no number of the attempt, and say the first.
   UPDATE inputs SET attempt = 1, crashes = 0 WHERE state = 'claimed';
 
+  CREATE INDEX inputs_unfinished ON inputs (call_id) WHERE state <> 'done';
+  DROP INDEX inputs_by_call;
+  CREATE INDEX inputs_by_call ON inputs (call_id, idx);
+  CREATE INDEX outputs_by_place ON outputs (call_id, idx);
+
+  CREATE TABLE sweeps (
+    number INTEGER PRIMARY KEY, what TEXT NOT NULL, target TEXT NOT NULL, result BLOB NOT NULL,
+    data_format INTEGER NOT NULL
+  ) STRICT;
   CREATE TABLE chunks (
     call_id TEXT NOT NULL, idx INTEGER NOT NULL, data_format INTEGER NOT NULL, data BLOB, blob_id TEXT,
     PRIMARY KEY (call_id, idx)

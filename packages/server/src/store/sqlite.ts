@@ -18,7 +18,7 @@ import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
 import { migrations } from "./migrations.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
-import { blobsIn, identityIn, imagesIn, logsIn, mountsIn, repliesIn } from "./stored.ts";
+import { blobsIn, identityIn, imagesIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
 const largestGroup = 256;
@@ -96,6 +96,7 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     mounts: mountsIn(database),
     outputs: outputsIn(database),
     replies: repliesIn(database),
+    sweeps: sweepsIn(database),
   };
 }
 

@@ -1,8 +1,9 @@
-/** SQL of what is only stored and looked up: identity, images, mounts, blobs, the ends of logs, kept replies. */
+/** SQL of what is only stored and looked up: identity, images, mounts, blobs, the ends of logs, kept replies, sweeps. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { Blobs, Identity, Images, LogEnd, Logs, Mounts, Replies } from "../domain/store.ts";
+import type { Blobs, Identity, Images, LogEnd, Logs, Mounts, Replies, Sweeps } from "../domain/store.ts";
 import type { Blob, Environment, Image, Mount, Token, Workspace } from "../domain/stored.ts";
+import type { Sweep } from "../domain/sweep.ts";
 import { prepare } from "./sql.ts";
 
 export function identityIn(database: DatabaseSync): Identity {
@@ -112,5 +113,22 @@ export function repliesIn(database: DatabaseSync): Replies {
     find: async (key) => find.one({ key })?.reply,
     keep: async (key, reply, at) => void keep.run({ key, reply, at }),
     forget: async (before, limit) => forget.run({ before, limit }),
+  };
+}
+
+export function sweepsIn(database: DatabaseSync): Sweeps {
+  const insert = prepare(
+    database,
+    `INSERT INTO sweeps (what, target, result, data_format) VALUES (:what, :target, :result, :dataFormat)`,
+  );
+  const first = prepare<Sweep>(
+    database,
+    `SELECT what, target, result, data_format AS dataFormat FROM sweeps ORDER BY number LIMIT 1`,
+  );
+  const remove = prepare(database, `DELETE FROM sweeps WHERE what = :what AND target = :target`);
+  return {
+    insert: async (sweep) => void insert.run({ ...sweep }),
+    first: async () => first.one(),
+    remove: async ({ what, target }) => void remove.run({ what, target }),
   };
 }

@@ -70,9 +70,7 @@ class SessionStream {
     // First of all, so that whatever is assigned from here on reaches this session. The look is a unit of the writing
     // side, which waits for a loss of this worker that is just being recorded.
     sessions.join(this.#session);
-    const wanted = await store.write((tx) =>
-      tx.containers.ofWorker(workerId, ["assigned", "starting", "ready", "draining"]),
-    );
+    const wanted = await store.write((tx) => tx.containers.ofWorker(workerId));
     const adopted = new Map(join.adopted.map((state) => [state.containerId, state]));
     for (const container of wanted) {
       const held = adopted.get(container.id);

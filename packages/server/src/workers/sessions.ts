@@ -150,7 +150,7 @@ export class WorkerSessions {
     try {
       const lost = await store.write(async (tx) => {
         if (this.#leases.has(workerId)) return []; // it came back in this very moment
-        const containers = await tx.containers.ofWorker(workerId, ["assigned", "starting", "ready", "draining"]);
+        const containers = await tx.containers.ofWorker(workerId);
         const exit = { reason: "lost", message: "its worker was not heard of any more" } as const;
         for (const { id } of containers) await endContainer(tx, id, exit, this.context());
         return containers;

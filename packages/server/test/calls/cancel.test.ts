@@ -193,19 +193,3 @@ describe("cancelling", () => {
     await assert.rejects(cancel(test, "fc-none"), (error) => isFail(error, "notFound"));
   });
 });
-
-describe("cancelling a large call", () => {
-  it("ends all of its inputs, beyond what is done at a time", async () => {
-    await using test = await testStore();
-    const { of, callId } = await test.does(async (tx, context) => {
-      const of = await plantFunction(tx, context);
-      return { of, ...(await plantMap(tx, of, context, 1_234)) };
-    });
-    await cancel(test, callId);
-    const { call, demand } = await test.store.read(async (tx) => ({
-      call: await tx.calls.get(callId),
-      demand: await tx.functions.demand(of.id),
-    }));
-    assert.deepEqual([call?.state, call?.unfinished, demand?.queued], ["finished", 0, 0]);
-  });
-});

@@ -6,7 +6,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { GenericResultSchema, GenericResult_GenericStatus as Status } from "@lydian/contract";
 
 import { claimInputs } from "../../src/calls/claim.ts";
-import { type Completion, completeInputs, failUnfinished } from "../../src/calls/complete.ts";
+import { type Completion, completeInputs } from "../../src/calls/complete.ts";
+import { failUnfinished } from "../../src/calls/sweep.ts";
 import { failureResult } from "../../src/calls/result.ts";
 import { transition } from "../../src/calls/transition.ts";
 import { endContainer } from "../../src/containers/end.ts";
@@ -324,17 +325,16 @@ describe("a failure that the platform decides", () => {
     assert.equal((await test.store.read((tx) => tx.containers.get(holder)))?.held, 0);
   });
 
-  it("ends only what is meant: of a call, of a function, or what waits for a container", async () => {
+  it("ends only what is meant: all that a function has, or what waits for a container", async () => {
     for (const [which, expected] of [
-      ["call", { mine: ["done", "done", "done"], other: ["claimed", "delayed", "queued"] }],
-      ["queued", { mine: ["claimed", "delayed", "done"], other: ["claimed", "delayed", "done"] }],
+      ["waiting", { mine: ["claimed", "delayed", "done"], other: ["claimed", "delayed", "done"] }],
       ["function", { mine: ["done", "done", "done"], other: ["done", "done", "done"] }],
     ] as const) {
       await using test = await testStore();
       const found = await test.does(async (tx, context) => {
         const of = await plantFunction(tx, context);
         const [mine, other] = [await inThreeStates(tx, of, context), await inThreeStates(tx, of, context)];
-        const meant = { call: { callId: mine.callId }, queued: { queuedOf: of.id }, function: { functionId: of.id } };
+        const meant = { waiting: { waitingFor: of.id }, function: { functionId: of.id } };
         await failUnfinished(tx, meant[which], { status: "terminated", message: "x" }, context);
         const statesOf = async ({ inputIds }: { inputIds: readonly string[] }) =>
           await Promise.all(inputIds.map(async (id) => (await tx.inputs.get(id))?.state));

@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { completeInputs } from "../../src/calls/complete.ts";
 import { giveData } from "../../src/calls/give-data.ts";
+import { forgetCall } from "../../src/calls/sweep.ts";
 import { dataBell } from "../../src/domain/bells.ts";
 import type { Chunk } from "../../src/domain/chunk.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
@@ -106,7 +107,7 @@ describe("what is read of it at a time", () => {
     assert.deepEqual(await given(test, "fc-other"), []);
     await test.does(async (tx, context) => {
       await completeInputs(tx, holder, [completion(inputId)], context);
-      await tx.calls.forget({ finished: context.now + 1, acknowledged: 0 }, 10);
+      await forgetCall(tx, callId);
     });
     assert.deepEqual(await given(test, callId), []);
   });

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { silentLogger } from "@lydian/kit";
 
 import { acknowledge } from "../../src/calls/await.ts";
-import { failUnfinished } from "../../src/calls/complete.ts";
+import { failUnfinished } from "../../src/calls/sweep.ts";
 import { Reaper } from "../../src/calls/reap.ts";
 import { timesSchema } from "../../src/config.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
@@ -21,7 +21,7 @@ async function threeCalls(test: TestStore) {
     const of = await plantFunction(tx, context);
     const finished = await plantCall(tx, of, context);
     const acknowledged = await plantCall(tx, of, context);
-    await failUnfinished(tx, { queuedOf: of.id }, { status: "failure", message: "x" }, context);
+    await failUnfinished(tx, { waitingFor: of.id }, { status: "failure", message: "x" }, context);
     await acknowledge(tx, acknowledged.callId, context.now);
     const waiting = await plantCall(tx, of, context);
     await tx.replies.keep("key", new Uint8Array(), context.now);

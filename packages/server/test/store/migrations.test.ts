@@ -8,7 +8,8 @@ import { Bells } from "@lydian/kit";
 import { ManualClock, predictableIds, temporaryFolder } from "@lydian/testkit";
 
 import { claimInputs } from "../../src/calls/claim.ts";
-import { completeInputs, failUnfinished } from "../../src/calls/complete.ts";
+import { completeInputs } from "../../src/calls/complete.ts";
+import { failUnfinished } from "../../src/calls/sweep.ts";
 import { endContainer } from "../../src/containers/end.ts";
 import type { Context } from "../../src/domain/context.ts";
 import { migrations } from "../../src/store/migrations.ts";

@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
+/** Calls that are no more, of which rows are still to be removed. */
+const forgotten = `SELECT target FROM sweeps WHERE what = 'forget'`;
+
 /** Each query finds the rows that break its rule. */
 const rules: Readonly<Record<string, string>> = {
   "functions.queued counts the inputs that wait": `
@@ -31,10 +34,10 @@ const rules: Readonly<Record<string, string>> = {
     SELECT id, attempt, failures, crashes FROM inputs WHERE failures + crashes > attempt`,
   "a done input has exactly one output, any other has none": `
     SELECT i.id, i.state, count(o.entry) AS outputs FROM inputs i LEFT JOIN outputs o ON o.input_id = i.id
-    GROUP BY i.id HAVING outputs <> iif(i.state = 'done', 1, 0)`,
+    WHERE i.call_id NOT IN (${forgotten}) GROUP BY i.id HAVING outputs <> iif(i.state = 'done', 1, 0)`,
   "an output belongs to an input of the same call": `
     SELECT o.entry, o.input_id FROM outputs o LEFT JOIN inputs i ON i.id = o.input_id AND i.call_id = o.call_id
-    WHERE i.id IS NULL`,
+    WHERE i.id IS NULL AND o.call_id NOT IN (${forgotten})`,
   "an input that is not done has its payload": `SELECT id FROM inputs WHERE state <> 'done' AND length(payload) = 0`,
   "calls.failed counts the inputs that ended without a value, which alone keep their payload": `
     SELECT c.id, c.failed, count(i.id) FILTER (WHERE i.state = 'done' AND length(i.payload) > 0) AS kept
@@ -43,7 +46,8 @@ const rules: Readonly<Record<string, string>> = {
     SELECT c.id, c.inputs, c.unfinished, count(i.id) AS counted, count(i.id) FILTER (WHERE i.state <> 'done') AS open
     FROM calls c LEFT JOIN inputs i ON i.call_id = c.id
     GROUP BY c.id HAVING c.inputs <> counted OR c.unfinished <> open`,
-  "an input belongs to a call": `SELECT id FROM inputs WHERE call_id NOT IN (SELECT id FROM calls)`,
+  "an input belongs to a call": `
+    SELECT id FROM inputs WHERE call_id NOT IN (SELECT id FROM calls UNION ${forgotten})`,
   "a call without unfinished inputs that gets no more is finished, and no other is": `
     SELECT id, state, unfinished, finished_at FROM calls
     WHERE (state = 'finished') <> (state <> 'open' AND unfinished = 0) OR (state = 'finished') <> (finished_at IS NOT NULL)`,

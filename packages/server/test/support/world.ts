@@ -192,7 +192,7 @@ export class World implements AsyncDisposable {
       const demand: Demand | undefined = await tx.functions.demand(this.functionId);
       const containers = await tx.containers.alive();
       let unfinished = 0;
-      for (const { callId } of await tx.inputs.unfinished({ functionId: this.functionId }, 1_000)) {
+      for (const { callId } of await tx.inputs.unfinished(this.functionId, 1_000)) {
         unfinished += (await tx.calls.get(callId))?.unfinished ?? 0;
       }
       const held = containers.reduce((sum, container) => sum + container.held, 0);
