@@ -36,7 +36,7 @@ export const rpc = ModalClient.method;
 const user = { kind: "user", tokenId: "ak-owner" } as const;
 
 /** The image that every client asks for. */
-const image = {
+export const defaultImage = {
   dockerfileCommands: [
     "FROM python:3.11-slim-trixie",
     "RUN apt-get update",
@@ -159,7 +159,7 @@ export class World implements AsyncDisposable {
 
   /** Defines the one function, for the first time or anew. */
   async define(asked: MessageInitShape<typeof FunctionSchema$>): Promise<void> {
-    const { imageId } = await this.asUser(rpc.imageGetOrCreate, { image });
+    const { imageId } = await this.asUser(rpc.imageGetOrCreate, { image: defaultImage });
     const definition = { ...asked, functionName: "hello", functionType: Function_FunctionType.FUNCTION, imageId };
     const request = { appId: this.appId, existingFunctionId: this.functionId, function: definition };
     this.functionId = (await this.asUser(rpc.functionCreate, request)).functionId;
