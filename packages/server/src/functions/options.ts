@@ -17,8 +17,10 @@ export function withOptions(base: Function, options: FunctionOptions): Function 
   if (options.retryPolicy) made.retryPolicy = options.retryPolicy;
   if (options.schedulerPlacement) made.schedulerPlacement = options.schedulerPlacement;
   made.timeoutSecs = options.timeoutSecs ?? made.timeoutSecs;
-  made.maxConcurrentInputs = options.maxConcurrentInputs ?? made.maxConcurrentInputs;
-  made.targetConcurrentInputs = options.targetConcurrentInputs ?? made.targetConcurrentInputs;
+  if (options.maxConcurrentInputs !== undefined) {
+    made.maxConcurrentInputs = options.maxConcurrentInputs;
+    made.targetConcurrentInputs = options.targetConcurrentInputs ?? 0; // which is the same: the base's goes with its maximum
+  }
   made.batchMaxSize = options.batchMaxSize ?? made.batchMaxSize;
   made.batchLingerMs = options.batchLingerMs ?? made.batchLingerMs;
   if (options.replaceSecretIds || options.secretIds.length > 0) made.secretIds = options.secretIds;

@@ -57,7 +57,7 @@ describe("options of a variant", () => {
       },
     ],
     [{ retryPolicy: { retries: 4 } }, { retry: { retries: 4, initialMs: 0, factor: 1, maxMs: 60_000 } }],
-    [{ maxConcurrentInputs: 8 }, { maxConcurrency: 8 }],
+    [{ maxConcurrentInputs: 8 }, { maxConcurrency: 8, targetConcurrency: 32 }],
     [
       { maxConcurrentInputs: 8, targetConcurrentInputs: 6 },
       { maxConcurrency: 8, targetConcurrency: 24 },
