@@ -18,11 +18,13 @@ export interface RuntimeWish {
   readonly registry: string | undefined;
   /** What containers leave free on the data folder's disk; undefined: the worker's own default. */
   readonly diskReserveMib: number | undefined;
+  /** How many warm starters wait, of each kind. */
+  readonly starters: number;
 }
 
 /** Answers how the worker is to run functions, and says what will be amiss; throws when this machine cannot run them. */
 export async function settleRuntime(
-  { runtime, registry, diskReserveMib }: RuntimeWish,
+  { runtime, registry, diskReserveMib, starters }: RuntimeWish,
   layout: DataLayout,
   terminal: Terminal,
 ): Promise<WorkerConfigInput["runtime"]> {
@@ -43,6 +45,7 @@ export async function settleRuntime(
     conmon: conmon?.path ?? "conmon",
     tini: tini?.path ?? "tini-static",
     userNamespaces: host.userNamespaces && host.idMaps,
+    starters,
     ...(registry !== undefined && { registry }),
     ...(diskReserveMib !== undefined && { diskReserveMib }),
   };

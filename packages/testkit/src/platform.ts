@@ -1,8 +1,10 @@
 /** The real platform, `lydian up` in a temporary folder on a free port: for stories with the real clients. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+
+import { hasCode } from "@lydian/kit";
 
 import { type HostNames, hostNames, hostTraces } from "./host-traces.ts";
 import { type ProcessEntry, isRunning, listProcesses, readProcess, touches } from "./process-table.ts";
@@ -28,6 +30,8 @@ export interface PlatformOptions {
   data?: string;
   /** What runs functions; without it what `lydian up` itself takes, where this machine can run that. */
   runtime?: RuntimeName;
+  /** Warm starters of each kind; 0 unless it is said, for most tests look at what is started. */
+  starters?: number;
   /** More arguments of `lydian up`. */
   args?: readonly string[];
   /** Flags of node for all its processes, such as those that make a profile. */
@@ -78,7 +82,7 @@ export class Platform implements AsyncDisposable {
     const { runtime = usualRuntime } = options;
     const data = options.data ?? (await mkdtemp(join(tmpdir(), "lydian-test-")));
     const program = runLydian(
-      [...upArgs(data, runtime), ...(options.args ?? [])],
+      [...upArgs(data, runtime, options.starters), ...(options.args ?? [])],
       {
         ...(options.times && { LYDIAN_TIMES: JSON.stringify(options.times) }),
       },
@@ -119,10 +123,10 @@ export class Platform implements AsyncDisposable {
   /** The main processes of functions. */
   functions(): FunctionProcess[] {
     return listProcesses().flatMap((entry) => {
-      const containerId = entry.environment.get("MODAL_TASK_ID");
-      const isOurs = containerId !== undefined && existsSync(join(this.data, "worker", "containers", containerId));
-      const isMain = entry.command[1] === "-m" && entry.command[2] === "modal._container_entrypoint";
-      return containerId !== undefined && isOurs && isMain ? { ...entry, containerId } : [];
+      const [, second = "", third] = entry.command;
+      const isMain = (second === "-m" && third === "modal._container_entrypoint") || second.endsWith("/starter.py");
+      const containerId = this.#containerOf(entry.environment.get("MODAL_TASK_ID") ?? "");
+      return isMain && containerId !== undefined ? { ...entry, containerId } : [];
     });
   }
 
@@ -227,14 +231,33 @@ export class Platform implements AsyncDisposable {
     await next.finish(patienceMs);
   }
 
+  /** By what a process was called when it was started: the container, or the starter that it was then. */
+  #containerOf(startedAs: string): string | undefined {
+    const folder = join(this.data, "worker", "containers");
+    if (startedAs === "" || !existsSync(folder)) return undefined;
+    if (existsSync(join(folder, startedAs))) return startedAs;
+    return readdirSync(folder).find((id) => readIfThere(join(folder, id, "lease.json")).includes(`"${startedAs}"`));
+  }
+
   #isKnown(entry: ProcessEntry): boolean {
     return this.#seen.values().some(({ pid, startTicks }) => pid === entry.pid && startTicks === entry.startTicks);
   }
 }
 
+/** Empty when it is gone. */
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return "";
+    throw error;
+  }
+}
+
 /** Containers are the command's own default. */
-function upArgs(data: string, runtime: RuntimeName): string[] {
-  return ["up", "--port", "0", "--data", data, ...(runtime === "process" ? ["--runtime", "process"] : [])];
+function upArgs(data: string, runtime: RuntimeName, starters = 0): string[] {
+  const args = ["up", "--port", "0", "--data", data, "--starters", String(starters)];
+  return runtime === "process" ? [...args, "--runtime", "process"] : args;
 }
 
 /** The `lydian` command of this checkout. */

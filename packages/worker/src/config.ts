@@ -22,6 +22,8 @@ export const workerConfigSchema = z.object({
       userNamespaces: z.boolean(),
       /** What containers leave free on the data disk; absent: disk/room.ts. */
       diskReserveMib: z.number().positive().optional(),
+      /** How many warm starters wait, of each kind of container that was wanted lately. */
+      starters: z.number().int().min(0).default(1),
       /** Where base images are pulled from; absent: they are made on this host. */
       registry: z.url().optional(),
     }),

@@ -29,7 +29,7 @@ export async function reopenDoors(data: string, server: ServerAddress): Promise<
       if (lease?.containerId !== id) {
         inheritance.remains.push(id);
       } else if (lease.exit === undefined) {
-        const door = await Door.open(containerPlace(data, id).doorFile, lease.doorSecret, server);
+        const door = await Door.open(containerPlace(data, id, lease.hostId).doorFile, lease.doorSecret, server);
         inheritance.leases.push({ lease, door });
       } else {
         inheritance.leases.push({ lease });

@@ -12,6 +12,7 @@ import type { Inheritance } from "./reopen.ts";
 import { ClientPackages } from "./runners/client-packages.ts";
 import { Interpreters } from "./runners/interpreters.ts";
 import { openRuntime } from "./runtime/open-runtime.ts";
+import { openStarters } from "./starters/open-starters.ts";
 
 /** What a container gets to end by itself when the whole worker is told to. */
 const closingGraceMs = 2000;
@@ -39,18 +40,19 @@ export async function startWorker(
   const id = await workerId(data, () => clock.now());
   const capacity = await hostCapacity();
   const opened = await openRuntime({ config, workerId: id, interpreters, capacity, clock, logger });
+  const starters = openStarters(config, { runtime: opened.runtime, capacity, data, clients, clock, logger });
   const agent = new Agent({
     workerId: id,
     capacity,
     labels: config.labels,
     doorFile,
-    host: { data, capacity, server, clock, logger, runtime: opened.runtime, content, clients },
+    host: { data, capacity, server, clock, logger, runtime: opened.runtime, content, clients, starters },
     onReady: options.onReady,
   });
   agent.start(await recover(inheritance, agent.host));
   return {
     async close() {
-      await agent.close(closingGraceMs);
+      await Promise.all([agent.close(closingGraceMs), starters?.close()]);
       clients.close();
       await opened.close();
       content.close();

@@ -79,7 +79,7 @@ export async function crashRound(
   const rig = await Rig.open(identity);
   if (isLeased) {
     const place = containerPlace(identity.data, id);
-    await rig.runtime.clearOthers(new Set([id]));
+    await rig.runtime.clearOthers([place]);
     const adoption = await rig.runtime.adopt(place, { door: (inside) => inside.destroy() });
     if (adoption.state === "running")
       await within(10_000, adoption.process.end, () => "an adopted container has no end");

@@ -25,7 +25,7 @@ describe("a worker that is killed", needsContainers, () => {
 
     const rig = await Rig.open(identity);
     const place = containerPlace(identity.data, id);
-    await rig.runtime.clearOthers(new Set([id]));
+    await rig.runtime.clearOthers([place]);
     const adoption = await rig.runtime.adopt(place, { door: (inside) => inside.destroy() });
     assert.equal(adoption.state, "running");
     if (adoption.state !== "running") return;

@@ -162,7 +162,7 @@ export class Rig {
 
   /** As a platform stops. */
   async close(): Promise<void> {
-    await this.runtime.clearOthers(new Set());
+    await this.runtime.clearOthers([]);
     await this.network.close({ remove: true });
     await this.runtime.close();
     await this.#mounter.close();

@@ -29,6 +29,11 @@ export function parseMebibytes(text: string): number {
   throw new InvalidArgumentError("It has to be a number of MiB, such as 2048.");
 }
 
+export function parseCount(text: string): number {
+  if (/^\d{1,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It has to be a number from 0 to 999.");
+}
+
 /** Reads some of the server's times, in milliseconds, such as {"appExpiry":60000}. */
 export function parseTimes(text: string): TimesInput {
   try {

@@ -23,6 +23,7 @@ import type { Terminal } from "../terminal.ts";
 import {
   dataOption,
   noRegistry,
+  parseCount,
   parseMebibytes,
   parsePort,
   parseTimes,
@@ -39,6 +40,7 @@ export interface UpOptions {
   runtime: RuntimeName;
   registry: string;
   diskReserve?: number;
+  starters: number;
   label?: Record<string, string>;
   strictResources?: boolean;
   insecure?: boolean;
@@ -85,6 +87,12 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       "what containers leave free on the data folder's disk (default: 2 %, 1 to 10 GiB)",
     ).argParser(parseMebibytes),
     new Option(
+      "--starters <count>",
+      "containers that wait with the client loaded, of each kind in use, so that functions start sooner; 0: none",
+    )
+      .default(1)
+      .argParser(parseCount),
+    new Option(
       "--label <key=value>",
       "where this machine is, for functions that ask: region, cloud; repeatable",
     ).argParser(parseLabel),
@@ -123,7 +131,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   held.defer(() => port.close());
   const registry = options.registry === noRegistry ? undefined : options.registry;
   const runtime = await settleRuntime(
-    { runtime: options.runtime, registry, diskReserveMib: options.diskReserve },
+    { runtime: options.runtime, registry, diskReserveMib: options.diskReserve, starters: options.starters },
     layout,
     terminal,
   );

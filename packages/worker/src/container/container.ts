@@ -1,6 +1,6 @@
 /** One container's life on this worker: from its assignment to its release. state.ts has the phases and the moves. */
 import { appendFileSync } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
+import { mkdir, open, rename } from "node:fs/promises";
 import type net from "node:net";
 import { dirname } from "node:path";
 
@@ -16,6 +16,7 @@ import { type Lease, writeLease } from "./lease.ts";
 import { formatRecords } from "./log-format.ts";
 import type { LogTrim } from "./log-trim.ts";
 import { prepareProcess, type Workshop } from "./prepare.ts";
+import type { WaitingStarter } from "../starters/starters.ts";
 import { type ContainerPhase, move } from "./state.ts";
 
 /** What a container takes from the worker that it is on. */
@@ -71,26 +72,30 @@ export class Container {
   }
 
   /** Takes an assignment: from here on the container survives kill -9 of the worker. Then it is prepared and started. */
-  static async begin(lease: Lease, spec: wire.ContainerSpec, host: ContainerHost): Promise<Container> {
-    const place = containerPlace(host.data, lease.containerId);
-    await mkdir(place.folder, { recursive: true, mode: 0o700 });
+  static async begin(assigned: Lease, spec: wire.ContainerSpec, host: ContainerHost): Promise<Container> {
+    const starter = host.starters?.take(spec);
+    const lease = starter === undefined ? assigned : { ...assigned, hostId: starter.place.hostId };
+    const place = containerPlace(host.data, lease.containerId, lease.hostId);
     let container: Container;
     try {
+      if (starter === undefined) await mkdir(place.folder, { recursive: true, mode: 0o700 });
+      else await rename(starter.place.folder, place.folder); // its log and its root are the container's
       await writeLease(place.folder, lease);
       await (await open(place.logFile, "a", 0o600)).close();
       const door = await Door.open(place.doorFile, lease.doorSecret, host.server);
       container = new Container(place, lease, door, host);
     } catch (error) {
+      await starter?.drop();
       await removeBelow(containersFolder(host.data), place.folder); // or the next worker would adopt it
       throw error;
     }
-    void container.#prepareAndRun(spec);
+    void container.#prepareAndRun(spec, starter);
     return container;
   }
 
   /** Goes on with a container that a worker before had; undefined when it never came to run, and nothing is left. */
   static async adopt(lease: Lease, door: Door | undefined, host: ContainerHost): Promise<Container | undefined> {
-    const place = containerPlace(host.data, lease.containerId);
+    const place = containerPlace(host.data, lease.containerId, lease.hostId);
     const container = new Container(place, lease, door, host);
     if (lease.exit !== undefined) {
       container.#enter("gone");
@@ -203,27 +208,31 @@ export class Container {
     else this.#door.admit(inside);
   };
 
-  async #prepareAndRun(spec: wire.ContainerSpec): Promise<void> {
+  async #prepareAndRun(spec: wire.ContainerSpec, starter: WaitingStarter | undefined): Promise<void> {
     try {
-      this.#attach(await this.#start(spec, startTries));
+      this.#attach(await this.#start(spec, starter, startTries));
     } catch (error) {
       await this.#end(this.#lease.stop === undefined ? this.#failure(error) : { reason: "stopped" });
     }
   }
 
-  async #start(spec: wire.ContainerSpec, tries: number): Promise<ContainerProcess> {
+  async #start(
+    spec: wire.ContainerSpec,
+    starter: WaitingStarter | undefined,
+    tries: number,
+  ): Promise<ContainerProcess> {
     const { runtime } = this.#host;
     const { signal } = this.#preparation;
-    const customer = { say: (line: string) => this.#say(line), signal, door: this.#admit };
+    const customer = { say: (line: string) => this.#say(line), signal, door: this.#admit, starter };
     const process = await prepareProcess(this.place, spec, this.#host, customer);
     signal.throwIfAborted();
     try {
-      return await runtime.start(this.place, process);
+      return starter === undefined ? await runtime.start(this.place, process) : await starter.run(process);
     } catch (error) {
       if (tries === 1) throw error;
       this.#logger.warn({ err: error }, "a container could not be started and is tried once more");
       await runtime.clear(this.place);
-      return await this.#start(spec, tries - 1);
+      return await this.#start(spec, undefined, tries - 1);
     }
   }
 

@@ -7,6 +7,8 @@ import { PlatformError } from "@lydian/kit";
 /** The places that belong to one container. */
 export interface ContainerPlace {
   readonly id: string;
+  /** What its processes, mounts, network and door on the host are called by: its id, or that of the starter that it was. */
+  readonly hostId: string;
   /** All that the worker keeps about it. */
   readonly folder: string;
   /** Its log, in conmon's format. */
@@ -17,6 +19,11 @@ export interface ContainerPlace {
 
 export function containersFolder(data: string): string {
   return join(data, "containers");
+}
+
+/** Starters (starters/) have theirs apart: what is in it when a worker begins is nobody's. */
+export function startersFolder(data: string): string {
+  return join(data, "starters");
 }
 
 /** Each door has a folder of its own, which can be shown to its container; their names are short, for their paths are limited to 107 bytes. */
@@ -30,9 +37,21 @@ export function workerDoorFile(data: string): string {
 }
 
 /** Refuses an id that could lead out of the folder. */
-export function containerPlace(data: string, id: string): ContainerPlace {
-  if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,79}$/.test(id)) throw new PlatformError(`${JSON.stringify(id)} is no container id`);
-  const folder = join(containersFolder(data), id);
-  const short = createHash("sha256").update(id).digest("hex").slice(0, 12);
-  return { id, folder, logFile: join(folder, "log"), doorFile: join(doorsFolder(data), short, "s") };
+export function containerPlace(data: string, id: string, hostId = id): ContainerPlace {
+  return place(data, containersFolder(data), id, hostId);
+}
+
+export function starterPlace(data: string, id: string): ContainerPlace {
+  return place(data, startersFolder(data), id, id);
+}
+
+function place(data: string, parent: string, id: string, hostId: string): ContainerPlace {
+  for (const name of [id, hostId]) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,79}$/.test(name)) {
+      throw new PlatformError(`${JSON.stringify(name)} is no container id`);
+    }
+  }
+  const folder = join(parent, id);
+  const short = createHash("sha256").update(hostId).digest("hex").slice(0, 12);
+  return { id, hostId, folder, logFile: join(folder, "log"), doorFile: join(doorsFolder(data), short, "s") };
 }

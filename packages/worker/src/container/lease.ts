@@ -11,6 +11,8 @@ import type { ContainerExit } from "./exit.ts";
 
 export interface Lease {
   containerId: string;
+  /** What it is called on the host, when that is not its id (folder.ts). */
+  hostId?: string;
   fence: string;
   doorSecret: string;
   /** The runtime that has it. */

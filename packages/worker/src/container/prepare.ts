@@ -6,6 +6,7 @@ import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
 import type { DoorHandler, Layout, ProcessSpec, Resources, Runtime } from "../runtime/runtime.ts";
+import type { Starters, WaitingStarter } from "../starters/starters.ts";
 import type { ContainerPlace } from "./folder.ts";
 import { layMounts } from "./mounts.ts";
 
@@ -14,6 +15,8 @@ export interface Workshop {
   runtime: Runtime;
   content: ContentCache;
   clients: ClientPackages;
+  /** Absent: each container is started from nothing. */
+  starters?: Starters | undefined;
   /** What the containers of this worker have in all, and so the most that one of them can have. */
   capacity: Pick<wire.Capacity, "milliCpu" | "memoryMib">;
 }
@@ -24,9 +27,11 @@ interface Customer {
   say: (line: string) => void;
   signal: AbortSignal;
   door: DoorHandler;
+  /** What the container begins as. */
+  starter: WaitingStarter | undefined;
 }
 
-/** Leaves nothing running when it rejects. */
+/** Leaves nothing running when it rejects, but for the starter. */
 export async function prepareProcess(
   place: ContainerPlace,
   spec: wire.ContainerSpec,
@@ -40,17 +45,16 @@ export async function prepareProcess(
       hint: "run the platform with --runtime runc, or leave out block_network",
     });
   }
-  const layout = await workshop.runtime.lay(place, {
-    ...asked,
-    image,
-    network,
-    resources: resourcesOf(spec, workshop),
-  });
+  const resources = resourcesOf(spec, workshop);
+  const layout =
+    asked.starter === undefined
+      ? await workshop.runtime.lay(place, { ...asked, image, network, resources })
+      : await asked.starter.become(place, { ...asked, resources });
   const other = new AbortController(); // when one half fails, the other need not go on
   const customer = { ...asked, signal: AbortSignal.any([asked.signal, other.signal]) };
   const files = layMounts(spec.mounts, {
     content: workshop.content,
-    hostPath: (path) => layout.hostPath(path),
+    layout,
     signal: customer.signal,
   });
   const runner = prepareRunner(place, spec, layout, workshop, customer);

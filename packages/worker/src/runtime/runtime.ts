@@ -29,7 +29,19 @@ export interface Runtime {
   /** Ends every process of the container and gives back what lies outside its folder. Twice does no harm. */
   clear(place: ContainerPlace): Promise<void>;
   /** Ends what is left of containers of this worker that are not among `known`. */
-  clearOthers(known: ReadonlySet<string>): Promise<void>;
+  clearOthers(known: readonly ContainerPlace[]): Promise<void>;
+  /**
+   * What was laid out as spare and runs is this container from here on: its place has the same `hostId`, and a folder that
+   * was the spare one's. Absent: this runtime has no use for spare ones.
+   */
+  handOver?(place: ContainerPlace, request: HandOver): Promise<HandedOver>;
+}
+
+export type HandOver = Pick<LayRequest, "resources" | "door">;
+
+export interface HandedOver {
+  /** Whom on the host a file must belong to so that root inside owns it. */
+  readonly rootId: number;
 }
 
 /** What a container asks for before its files are laid out. */
@@ -38,6 +50,8 @@ export interface LayRequest {
   readonly resources: Resources;
   /** What its own connections reach; absent: all that is outside of this host. Only a runtime with `ownNetwork` can. */
   readonly network?: { readonly allowedCidrs: readonly string[] } | undefined;
+  /** It is nobody's yet: it gives way to all others, and is the first to go when memory is short. */
+  readonly isSpare?: boolean;
   /** Joins a connection from inside to the server; for the runtime's own loopback listener. */
   readonly door: DoorHandler;
   /** Writes a line into the container's log. */
@@ -75,6 +89,8 @@ export interface Layout {
   readonly serverUrl: string;
   /** Where on the host the file of an absolute path in the container goes; refuses what this runtime cannot place. */
   hostPath(containerPath: string): string;
+  /** Whom such a file must belong to, when not to the worker. */
+  readonly owner?: number;
   /** Lays a file of the platform's own; answers its path as processes see it. */
   addFile(name: string, bytes: Uint8Array): Promise<string>;
   /** Shows a folder that containers share and do not change; answers its path as processes see it. */

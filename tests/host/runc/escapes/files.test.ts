@@ -97,7 +97,7 @@ async function lay(rig: Rig, path: string, hostPath: (path: string) => string): 
   const file = { path, sha256: await put(Buffer.from("laid\n")), size: 5n, mode: 0 };
   const manifest = toBinary(wire.ManifestSchema, create(wire.ManifestSchema, { files: [file] }));
   const mounts = [create(wire.MountSchema, { manifestSha256: await put(manifest) })];
-  await layMounts(mounts, { content, hostPath, signal: AbortSignal.timeout(10_000) });
+  await layMounts(mounts, { content, layout: { hostPath }, signal: AbortSignal.timeout(10_000) });
 }
 
 describe("a mounted file does not follow out of the root", needsContainers, () => {

@@ -85,10 +85,11 @@ export class ProcessRuntime implements Runtime {
     await killByEnvironment((env) => env.get(taskVariable) === place.id && env.get(doorVariable) === door);
   }
 
-  async clearOthers(known: ReadonlySet<string>): Promise<void> {
+  async clearOthers(known: readonly ContainerPlace[]): Promise<void> {
+    const ids = new Set(known.map(({ id }) => id));
     const ours = `unix:${doorsFolder(this.#data)}/`; // other workers of this user have other data folders
     await killByEnvironment((env) => {
-      return env.get(doorVariable)?.startsWith(ours) === true && !known.has(env.get(taskVariable) ?? "");
+      return env.get(doorVariable)?.startsWith(ours) === true && !ids.has(env.get(taskVariable) ?? "");
     });
   }
 

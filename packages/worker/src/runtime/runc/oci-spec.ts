@@ -20,6 +20,8 @@ export interface SpecRequest {
   readonly process: ProcessSpec;
   /** The container's limit of memory, if it has one. */
   readonly memoryMib?: number | undefined;
+  /** 0 to 1000: the higher, the sooner the kernel takes it when the host runs out of memory. */
+  readonly oomScoreAdj: number;
   /** Path of the merged root file system. */
   readonly root: string;
   readonly hostname: string;
@@ -128,7 +130,7 @@ export function ociSpec(request: SpecRequest): OciSpec {
     ociVersion: "1.0.2",
     root: { path: request.root, readonly: false },
     hostname: request.hostname,
-    process: ociProcess(request.process, host),
+    process: ociProcess(request, host),
     mounts: [...systemMounts(request.memoryMib), ...[initBind(host), ...request.binds].map(bindMount)],
     linux: {
       namespaces: namespaces(network),
@@ -146,7 +148,7 @@ export function ociSpec(request: SpecRequest): OciSpec {
   };
 }
 
-function ociProcess(process: ProcessSpec, host: SpecHost): OciProcess {
+function ociProcess({ process, oomScoreAdj }: SpecRequest, host: SpecHost): OciProcess {
   const files = Math.min(maxOpenFiles, host.maxOpenFiles);
   return {
     terminal: false,
@@ -164,8 +166,7 @@ function ociProcess(process: ProcessSpec, host: SpecHost): OciProcess {
       { type: "RLIMIT_NOFILE", hard: files, soft: files },
     ],
     noNewPrivileges: true,
-    // When the host runs out of memory the kernel takes functions before the platform and people's own programs.
-    oomScoreAdj: 500,
+    oomScoreAdj,
   };
 }
 

@@ -15,7 +15,7 @@ import { type Clock, hasCode, type Logger, PlatformError, removeBelow } from "@l
 import { currentBoot } from "../../boot.ts";
 import type { Cgroups } from "../../cgroups/cgroups.ts";
 import type { ProcessEnd } from "../../container/exit.ts";
-import { type ContainerPlace, containersFolder, doorsFolder } from "../../container/folder.ts";
+import { type ContainerPlace, containersFolder, doorsFolder, startersFolder } from "../../container/folder.ts";
 import type { DiskGuard } from "../../disk/disk-guard.ts";
 import type { BaseImages } from "../../images/base-images.ts";
 import type { Layer, LayerStore, Mounter } from "../../layers/index.ts";
@@ -25,6 +25,8 @@ import type {
   Adoption,
   ContainerProcess,
   DoorHandler,
+  HandedOver,
+  HandOver,
   Layout,
   LayRequest,
   ProcessSpec,
@@ -44,6 +46,13 @@ import { Trash } from "./trash.ts";
 
 /** Processes and threads of a container that asks for no number: more than programs need, far less than the host has. */
 const defaultPids = 4096;
+
+/** What a container weighs that asks for nothing, and what one that is nobody's yet, in thousandths of a core. */
+const defaultShare = 1000;
+const spareShare = 10;
+
+/** When the host runs out of memory the kernel takes spare containers first, then functions, then the platform and people's own. */
+const oomScore = ({ isSpare }: Pick<Held, "isSpare">): number => (isSpare ? 1000 : 500);
 
 /** Where the server is reached by plain HTTP inside. */
 const loopbackPort = 8700;
@@ -70,13 +79,19 @@ export interface RuncRuntimeOptions {
 
 /** What this worker holds of a container. */
 interface Held {
-  readonly resources: Resources;
+  place: ContainerPlace;
+  resources: Resources;
+  /** Joins connections of its loopback listener to the server. */
+  door: DoorHandler;
+  isSpare: boolean;
   readonly layers: readonly Layer[];
   slot?: NetworkSlot;
   listener?: net.Server;
   layout?: RuncLayout;
   watch?: { close(): void };
-  diskWatch?: Disposable;
+  diskWatch?: Disposable | undefined;
+  /** Begins to watch what it holds of the disk. */
+  guard?: () => Disposable;
   /** Why the worker ended it. */
   verdict?: ProcessEnd;
   /** conmon has ended by itself: nobody is at work on the container any more. */
@@ -107,22 +122,24 @@ export class RuncRuntime implements Runtime {
       throw new Error(`the door of ${place.id} has no folder of its own that could be shown`);
     }
     const { network, mounter } = this.#options;
-    const { resources, door, signal } = request;
-    const held: Held = { resources, layers: await this.#holdImage(place, request) };
-    this.#held.set(place.id, held);
+    const { resources, door, signal, isSpare = false } = request;
+    const held: Held = { place, resources, door, isSpare, layers: await this.#holdImage(place, request) };
+    this.#held.set(place.hostId, held);
     this.#step(place, "layers");
-    const taken = network.take(place.id, { signal, restriction: request.network }).then((slot) => (held.slot = slot));
-    await allSettledWell([taken.then(() => this.#step(place, "network")), this.#limit(place, resources)]);
+    const taken = network
+      .take(place.hostId, { signal, restriction: request.network })
+      .then((slot) => (held.slot = slot));
+    await allSettledWell([taken.then(() => this.#step(place, "network")), this.#limit(held)]);
     const slot = await taken;
-    await writeRecord(place, { boot: currentBoot, slot: slot.index, layers: held.layers, resources });
-    const host = await this.#places.make(place.id, slot.base);
+    await this.#record(held, slot);
+    const host = await this.#places.make(place.hostId, slot.base);
     const layout = new RuncLayout(place, host, slot.resolvConf);
     held.layout = layout;
     await allSettledWell([
-      layout.nameHost(hostnameOf(place.id)),
+      layout.nameHost(hostnameOf(place.hostId)),
       // Without the map of ids, for files are laid by the host's root; `start` mounts it again with it.
       mounter.mountRoot({ lowers: held.layers, work: workFolder(place), target: host.root, volatile: true }),
-      this.#openDoor(held, slot, door),
+      this.#openDoor(held, slot),
     ]);
     this.#step(place, "root");
     return layout;
@@ -130,16 +147,17 @@ export class RuncRuntime implements Runtime {
 
   async start(place: ContainerPlace, spec: ProcessSpec): Promise<ContainerProcess> {
     const { programs, clock, amend = (spec: OciSpec): OciSpec => spec } = this.#options;
-    const held = this.#held.get(place.id);
+    const held = this.#held.get(place.hostId);
     if (held?.slot === undefined || held.layout === undefined) throw new Error(`${place.id} was not laid out`);
     await held.layout.close(spec.argv[0]);
     this.#step(place, "files");
-    const host = this.#places.of(place.id);
+    const host = this.#places.of(place.hostId);
     const config = ociSpec({
       process: spec,
       memoryMib: held.resources.memoryMib,
+      oomScoreAdj: oomScore(held),
       root: host.root,
-      hostname: hostnameOf(place.id),
+      hostname: hostnameOf(place.hostId),
       cgroupsPath: host.cgroup,
       network: held.slot,
       binds: held.layout.binds,
@@ -155,14 +173,14 @@ export class RuncRuntime implements Runtime {
     this.#step(place, "started");
     const state = await readState(host);
     if (isMade && state === undefined) throw new Error(`runc left no state of ${place.id}`);
-    return this.#watch(place, held, state);
+    return this.#watch(held, state);
   }
 
   async ready(place: ContainerPlace): Promise<void> {
-    const { milliCpuLimit: milliCpu } = this.#held.get(place.id)?.resources ?? {};
+    const { milliCpuLimit: milliCpu } = this.#held.get(place.hostId)?.resources ?? {};
     if (milliCpu === undefined) return;
     try {
-      await this.#options.cgroups.limit(this.#places.of(place.id).cgroup, { milliCpu });
+      await this.#options.cgroups.limit(this.#places.of(place.hostId).cgroup, { milliCpu });
     } catch (error) {
       if (!hasCode(error, "ENOENT", "ENODEV")) throw error; // it has ended meanwhile
     }
@@ -171,44 +189,56 @@ export class RuncRuntime implements Runtime {
   async adopt(place: ContainerPlace, { door }: { door: DoorHandler }): Promise<Adoption> {
     const end = await readEnd(place);
     if (end !== undefined) return { state: "ended", end };
-    const held = await this.#takeOver(place);
+    const held = await this.#takeOver(place, door);
     if (held === undefined) return { state: "neverStarted" };
     if (held.slot === undefined) {
       return { state: "ended", end: { reason: "lost", message: "the host was restarted, or its network is gone" } };
     }
-    const state = await readState(this.#places.of(place.id));
+    const state = await readState(this.#places.of(place.hostId));
     if (state?.isStarted !== true) return { state: "neverStarted" };
-    await this.#openDoor(held, held.slot, door);
+    await this.#openDoor(held, held.slot);
     // If it has ended meanwhile the watch says so at once.
-    return { state: "running", process: this.#watch(place, held, state) };
+    return { state: "running", process: this.#watch(held, state) };
   }
 
   async clear(place: ContainerPlace): Promise<void> {
     const { layers } = this.#options;
-    const known = this.#held.get(place.id);
+    const known = this.#held.get(place.hostId);
     known?.watch?.close();
     known?.listener?.close();
-    const host = this.#places.of(place.id);
+    const host = this.#places.of(place.hostId);
     await this.#remains.end(host, { isOver: known?.isOver === true });
-    const held = known ?? (await this.#takeOver(place));
+    const held = known ?? (await this.#takeOver(place, (inside) => inside.destroy()));
     // The record goes before what it names: without it, whatever is left is nobody's and goes by `clearOthers`.
     await removeRecord(place);
     if (held?.slot !== undefined) this.#giveBack(place, held.slot);
     await this.#remains.remove(host);
     await allSettledWell([
-      held === undefined ? undefined : layers.release(this.#holder(place.id), held.layers),
+      held === undefined ? undefined : layers.release(this.#holder(place.hostId), held.layers),
       this.#trash.throwAway(workFolder(place)),
     ]);
     known?.diskWatch?.[Symbol.dispose]();
-    this.#held.delete(place.id);
+    this.#held.delete(place.hostId);
     this.#step(place, "cleared");
   }
 
-  async clearOthers(known: ReadonlySet<string>): Promise<void> {
+  /** A container that ran in a starter. */
+  async handOver(place: ContainerPlace, { resources, door }: HandOver): Promise<HandedOver> {
+    const held = this.#held.get(place.hostId);
+    if (held?.slot === undefined) throw new Error(`${place.hostId} was not laid out`);
+    Object.assign(held, { place, resources, door, isSpare: false });
+    await this.#record(held, held.slot);
+    await allSettledWell([this.#limit(held), this.#settleOom(held)]);
+    held.diskWatch?.[Symbol.dispose]();
+    held.diskWatch = held.guard?.();
+    this.#step(place, "handed over");
+    return { rootId: held.slot.base };
+  }
+
+  async clearOthers(known: readonly ContainerPlace[]): Promise<void> {
     const { data, network } = this.#options;
-    const folderOf = (id: string): string => join(containersFolder(data), id);
     const recorded = new Set<string>();
-    for (const id of known) if ((await readRecord({ folder: folderOf(id) })) !== undefined) recorded.add(id);
+    for (const place of known) if ((await readRecord(place)) !== undefined) recorded.add(place.hostId);
     const isOther = (id: string): boolean => !recorded.has(id);
     const others = (await this.#remains.list()).filter(isOther).map((id) => this.#places.of(id));
     const remove = async (host: HostPlace): Promise<void> => {
@@ -217,9 +247,15 @@ export class RuncRuntime implements Runtime {
     };
     await allSettledWell(others.map(remove));
     await allSettledWell([network.clearOthers(recorded), this.#releaseOthers(recorded)]);
-    const uppers = (await entries(containersFolder(data)))
-      .filter(isOther)
-      .map((id) => workFolder({ folder: folderOf(id) }));
+    const kept = new Set(known.filter(({ hostId }) => recorded.has(hostId)).map(({ folder }) => folder));
+    const parents = [containersFolder(data), startersFolder(data)];
+    const folders = await Promise.all(
+      parents.map(async (parent) => (await entries(parent)).map((id) => join(parent, id))),
+    );
+    const uppers = folders
+      .flat()
+      .filter((folder) => !kept.has(folder))
+      .map((folder) => workFolder({ folder }));
     await allSettledWell(uppers.map((upper) => this.#trash.throwAway(upper)));
     void this.#trash.empty();
   }
@@ -246,19 +282,19 @@ export class RuncRuntime implements Runtime {
     for (;;) {
       request.signal.throwIfAborted();
       const stack = await images.stack(request.image.python, request);
-      if (await layers.hold(this.#holder(place.id), stack)) return stack;
+      if (await layers.hold(this.#holder(place.hostId), stack)) return stack;
     }
   }
 
   /** What a worker before held; undefined when there is no record. Without a slot when the slot is gone. */
-  async #takeOver(place: ContainerPlace): Promise<Held | undefined> {
+  async #takeOver(place: ContainerPlace, door: DoorHandler): Promise<Held | undefined> {
     const record = await readRecord(place);
     if (record === undefined) return undefined;
-    const held: Held = { resources: record.resources, layers: record.layers };
-    this.#held.set(place.id, held);
+    const held: Held = { place, door, isSpare: false, resources: record.resources, layers: record.layers };
+    this.#held.set(place.hostId, held);
     if (record.boot !== currentBoot) return held;
     try {
-      held.slot = await this.#options.network.adopt(place.id, record.slot);
+      held.slot = await this.#options.network.adopt(place.hostId, record.slot);
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       this.#options.logger.warn({ err: error, container: place.id }, "the network of a container is gone");
@@ -284,20 +320,35 @@ export class RuncRuntime implements Runtime {
     return `${this.#options.instance}.${id}`;
   }
 
-  async #limit(place: ContainerPlace, { milliCpu, memoryMib, pids = defaultPids }: Resources): Promise<void> {
+  async #record({ place, layers, resources }: Held, slot: NetworkSlot): Promise<void> {
+    await writeRecord(place, { boot: currentBoot, slot: slot.index, layers, resources });
+  }
+
+  /** Sets all limits, whatever they were before. */
+  async #limit({ place, resources, isSpare }: Held): Promise<void> {
     const { cgroups } = this.#options;
-    const { cgroup } = this.#places.of(place.id);
+    const { milliCpu = defaultShare, memoryMib, pids = defaultPids } = resources;
+    const { cgroup } = this.#places.of(place.hostId);
     await cgroups.create(cgroup);
     await cgroups.limit(cgroup, {
       pids,
       ...(memoryMib === undefined ? {} : { memoryMib }),
-      ...(milliCpu === undefined ? {} : { shareMilliCpu: milliCpu }),
+      shareMilliCpu: isSpare ? spareShare : milliCpu,
     });
   }
 
+  /** The kernel no longer takes it before all others. */
+  async #settleOom(held: Held): Promise<void> {
+    for (const pid of await this.#options.cgroups.pids(this.#places.of(held.place.hostId).cgroup)) {
+      await writeFile(`/proc/${pid}/oom_score_adj`, String(oomScore(held))).catch((error: unknown) => {
+        if (!hasCode(error, "ENOENT", "ESRCH")) throw error; // it has ended
+      });
+    }
+  }
+
   /** A listener inside the container's network, with the same door behind it as the unix socket. */
-  async #openDoor(held: Held, slot: NetworkSlot, door: DoorHandler): Promise<void> {
-    const listener = net.createServer({ allowHalfOpen: true }, door);
+  async #openDoor(held: Held, slot: NetworkSlot): Promise<void> {
+    const listener = net.createServer({ allowHalfOpen: true }, (inside) => held.door(inside));
     held.listener = await this.#options.network.listen(slot, loopbackPort, listener);
     held.listener.on("error", () => {}); // only a failed accept (out of descriptors) comes here: one connection is lost
     held.listener.unref();
@@ -308,35 +359,39 @@ export class RuncRuntime implements Runtime {
     if (userns === undefined) return;
     const { mounter } = this.#options;
     const work = workFolder(place);
-    const target = this.#places.of(place.id).root;
+    const target = this.#places.of(place.hostId).root;
     await mounter.unmount(target);
     await removeBelow(work, join(work, "w")); // it is marked as volatile and cannot be mounted again
     await mounter.mountRoot({ lowers: layers, work, target, volatile: true, idMap: { userns, base } });
   }
 
-  #watch(place: ContainerPlace, held: Held, state: RuncState | undefined): ContainerProcess {
+  #watch(held: Held, state: RuncState | undefined): ContainerProcess {
     const signal = (name: NodeJS.Signals, whom: "process" | "group"): void => {
       if (state !== undefined) signalProcess(state.init, name, whom); // else it was never made
     };
     const ended = Promise.withResolvers<ProcessEnd>();
-    const watch = watchConmon(this.#places.of(place.id), () => {
+    const host = this.#places.of(held.place.hostId);
+    const watch = watchConmon(host, () => {
       watch.close();
-      this.#end(place, held, state).then(ended.resolve, (error: unknown) => {
+      this.#end(held, state).then(ended.resolve, (error: unknown) => {
         ended.resolve({ reason: "lost", message: `how it ended cannot be read: ${String(error)}` });
       });
     });
     held.watch = watch;
-    held.diskWatch = this.#options.disk.watch({
-      id: place.id,
-      folder: place.folder,
-      limitMib: held.resources.diskMib,
-      isFresh: held.layout !== undefined,
-      pids: () => this.#options.cgroups.pids(this.#places.of(place.id).cgroup),
-      end: (message) => {
-        held.verdict = { reason: "outOfDisk", message };
-        signal("SIGKILL", "process");
-      },
-    });
+    const guard = (): Disposable =>
+      this.#options.disk.watch({
+        id: held.place.id,
+        folder: held.place.folder,
+        limitMib: held.resources.diskMib,
+        isFresh: held.layout !== undefined,
+        pids: () => this.#options.cgroups.pids(host.cgroup),
+        end: (message) => {
+          held.verdict = { reason: "outOfDisk", message };
+          signal("SIGKILL", "process");
+        },
+      });
+    held.guard = guard;
+    if (!held.isSpare) held.diskWatch = guard();
     return {
       end: ended.promise,
       signal: (name) => signal(name, "group"),
@@ -349,9 +404,10 @@ export class RuncRuntime implements Runtime {
   }
 
   /** Of a container whose conmon is gone; written down before `clear` takes away what it is read from. */
-  async #end(place: ContainerPlace, held: Held, state: RuncState | undefined): Promise<ProcessEnd> {
+  async #end(held: Held, state: RuncState | undefined): Promise<ProcessEnd> {
+    const { place } = held;
     this.#step(place, "ended");
-    const host = this.#places.of(place.id);
+    const host = this.#places.of(place.hostId);
     const exitCode = await readExitCode(host);
     held.isOver = exitCode !== undefined;
     if (exitCode === undefined && state !== undefined) signalProcess(state.init, "SIGKILL", "process");

@@ -6,6 +6,7 @@ import { ociSpec, type SpecRequest } from "../../../src/runtime/runc/oci-spec.ts
 const request: SpecRequest = {
   process: { argv: ["/usr/local/bin/python", "-c", "pass"], env: { A: "1", EMPTY: "" }, cwd: "/root" },
   memoryMib: 128,
+  oomScoreAdj: 500,
   root: "/run/lydian/i/c/ta-1/merged",
   hostname: "short",
   cgroupsPath: "/lydian/i/ta-1",

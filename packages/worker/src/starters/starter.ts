@@ -1,0 +1,199 @@
+/**
+ * A warm starter: a container that is nobody's yet, in which an interpreter has imported the client already
+ * (starter/starter.py). Taken, it gets a container's files, limits and network door, is told what to run, and is that
+ * container. It serves once: nothing of one app is ever in a starter that another one takes.
+ */
+import { chmod, mkdir, open, readFile, rm } from "node:fs/promises";
+import { once } from "node:events";
+import net from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import * as wire from "@lydian/contract/worker";
+import { create } from "@bufbuild/protobuf";
+import { type Clock, PlatformError, removeBelow } from "@lydian/kit";
+
+import { whenAborted } from "../abort.ts";
+import { type ContainerPlace, doorsFolder, startersFolder } from "../container/folder.ts";
+import type { ClientPackages } from "../runners/client-packages.ts";
+import { preparePython } from "../runners/python.ts";
+import type { ContainerProcess, HandOver, Layout, ProcessSpec, Runtime } from "../runtime/runtime.ts";
+import type { StarterKind } from "./kind.ts";
+
+export type StarterRuntime = Runtime & Required<Pick<Runtime, "handOver">>;
+
+/** What starters take from the worker. */
+export interface StarterHost {
+  readonly data: string;
+  readonly runtime: StarterRuntime;
+  readonly clients: ClientPackages;
+  /** The most that a container has. */
+  readonly memoryMib: number;
+  readonly clock: Clock;
+}
+
+/** What copying a container's files may take. */
+const copyMs = 60_000;
+
+/** Of the log of one that could not be started. */
+const shownCharacters = 2000;
+
+const script = fileURLToPath(new URL("../../starter/starter.py", import.meta.url));
+
+/** The socket beside its door on which it is told what to run. */
+const goName = "go";
+
+export class Starter {
+  readonly place: ContainerPlace;
+  readonly process: ContainerProcess;
+  readonly #host: StarterHost;
+  readonly #layout: Layout;
+  readonly #go: net.Socket;
+  readonly #ended = new AbortController();
+  #stage: string;
+
+  private constructor(parts: {
+    place: ContainerPlace;
+    host: StarterHost;
+    layout: Layout;
+    process: ContainerProcess;
+    go: net.Socket;
+  }) {
+    this.place = parts.place;
+    this.process = parts.process;
+    this.#host = parts.host;
+    this.#layout = parts.layout;
+    this.#go = parts.go;
+    this.#stage = stageOf(parts.place);
+    this.#go.on("error", () => this.#ended.abort());
+    this.#go.on("close", () => this.#ended.abort());
+    void this.process.end.then(() => this.#ended.abort());
+  }
+
+  /** Resolves when it has imported the client; leaves nothing when it rejects. */
+  static async start(
+    place: ContainerPlace,
+    kind: StarterKind,
+    host: StarterHost,
+    signal: AbortSignal,
+  ): Promise<Starter> {
+    try {
+      await mkdir(stageOf(place), { recursive: true, mode: 0o755 });
+      await (await open(place.logFile, "a", 0o600)).close();
+      await mkdir(dirname(place.doorFile), { recursive: true, mode: 0o711 });
+      const layout = await host.runtime.lay(place, {
+        image: { python: kind.python },
+        resources: { memoryMib: host.memoryMib },
+        isSpare: true,
+        door: (inside) => inside.destroy(),
+        say: () => {},
+        signal,
+      });
+      await using listener = await listenOnce(join(dirname(place.doorFile), goName));
+      const process = await host.runtime.start(place, await programOf(place, kind, layout, host, signal));
+      const ended = process.end.then(async (end) => {
+        const log = await readFile(place.logFile, "utf8");
+        throw new PlatformError(`it ended before it was ready (${end.reason}): ${log.slice(-shownCharacters)}`);
+      });
+      const stopped = whenAborted(signal).then(() => Promise.reject(signal.reason as Error));
+      const go = await Promise.race([listener.connection, ended, stopped]);
+      return new Starter({ place, host, layout, process, go });
+    } catch (error) {
+      await discard(place, host);
+      throw error;
+    }
+  }
+
+  /** Aborts when it has ended. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Makes it another's; answers where the files of that container are to be laid. */
+  async become(to: ContainerPlace, request: HandOver): Promise<Layout> {
+    const { rootId } = await this.#host.runtime.handOver(to, request);
+    this.#stage = stageOf(to);
+    const layout = this.#layout;
+    return {
+      home: layout.home,
+      environment: layout.environment,
+      serverUrl: layout.serverUrl,
+      owner: rootId,
+      hostPath: (path) => join(this.#stage, path),
+      addFile: (name, bytes) => layout.addFile(name, bytes),
+      addFolder: async (name) => `/${name}`, // shown already: what is shown is a part of its kind
+      python: (minor) => layout.python(minor),
+    };
+  }
+
+  /** Lets it become the program, with the files that have been laid out. */
+  async run(spec: ProcessSpec): Promise<ContainerProcess> {
+    const { argv, env, cwd } = spec;
+    const ready = once(this.#go, "data");
+    this.#go.write(`${JSON.stringify({ argv, env, cwd })}\n`);
+    const failed = Promise.withResolvers<never>();
+    using _patience = this.#host.clock.timer(copyMs, () =>
+      failed.reject(new PlatformError(`the files of the container were not copied in ${copyMs} ms`)),
+    );
+    const ended = whenAborted(this.ended).then(() => {
+      throw new PlatformError("the starter ended when it was to start the container");
+    });
+    ended.catch(() => {});
+    ready.catch(() => {}); // told by `ended` as well
+    await Promise.race([ready, ended, failed.promise]);
+    this.#go.destroy();
+    await rm(this.#stage, { recursive: true });
+    return this.process;
+  }
+
+  /** Ends one that nobody has taken. */
+  async drop(): Promise<void> {
+    this.#go.destroy();
+    await discard(this.place, this.#host);
+  }
+}
+
+const stageOf = (place: ContainerPlace): string => join(place.folder, "stage");
+
+/** What its process is: the program that would run the client's entry point, with the starter in its place. */
+async function programOf(
+  place: ContainerPlace,
+  { python, clientVersion }: StarterKind,
+  layout: Layout,
+  { clients }: StarterHost,
+  signal: AbortSignal,
+): Promise<ProcessSpec> {
+  const runner = create(wire.PythonRunnerSchema, { python, clientVersion });
+  const usual = await preparePython({
+    ...{ runner, containerId: place.id, imageId: "", env: {} },
+    ...{ layout, clients, say: () => {}, signal },
+  });
+  const stage = await layout.addFolder("run/lydian/stage", stageOf(place));
+  const starter = await layout.addFile("starter.py", await readFile(script));
+  const door = new URL(layout.serverUrl).pathname;
+  const [program, , module = ""] = usual.argv;
+  return { ...usual, argv: [program, starter, module, join(dirname(door), goName), stage] };
+}
+
+/** The first connection to a socket; nobody else gets one. */
+async function listenOnce(file: string): Promise<{ connection: Promise<net.Socket> } & AsyncDisposable> {
+  const listener = net.createServer();
+  listener.maxConnections = 1;
+  const connection = (once(listener, "connection") as Promise<[net.Socket]>).then(([socket]) => socket);
+  listener.listen(file);
+  await once(listener, "listening");
+  await chmod(file, 0o666); // as for a door, its folder's place bars the way to all others
+  return {
+    connection,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await rm(file, { force: true });
+    },
+  };
+}
+
+async function discard(place: ContainerPlace, { runtime, data }: StarterHost): Promise<void> {
+  await runtime.clear(place);
+  await removeBelow(doorsFolder(data), dirname(place.doorFile));
+  await removeBelow(startersFolder(data), place.folder);
+}
