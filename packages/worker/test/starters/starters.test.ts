@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { test } from "node:test";
 
 import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
@@ -63,90 +63,88 @@ function scene(count = 1) {
   return { ...world, world, starters, take, pass };
 }
 
-describe("starters", () => {
-  it("are made of the kinds that were wanted, after a moment's rest, as many as are to wait", async () => {
-    const { made, take, pass } = scene(2);
-    assert.equal(take(), undefined);
-    await pass(499);
-    assert.equal(made.length, 0);
-    await pass(1);
-    assert.equal(made.length, 2);
-    assert.equal(take(), "1.6.4 on 3.11");
-    assert.equal(take(), "1.6.4 on 3.11");
-    assert.equal(take(), undefined, "each serves once");
-    await pass(500);
-    assert.equal(made.length, 4);
-  });
+test("starters are made of the kinds that were wanted, after a moment's rest, as many as are to wait", async () => {
+  const { made, take, pass } = scene(2);
+  assert.equal(take(), undefined);
+  await pass(499);
+  assert.equal(made.length, 0);
+  await pass(1);
+  assert.equal(made.length, 2);
+  assert.equal(take(), "1.6.4 on 3.11");
+  assert.equal(take(), "1.6.4 on 3.11");
+  assert.equal(take(), undefined, "each serves once");
+  await pass(500);
+  assert.equal(made.length, 4);
+});
 
-  it("serve only their own kind", async () => {
-    const { take, pass } = scene();
-    take("3.11");
-    await pass(500);
-    assert.equal(take("3.12"), undefined);
-    await pass(500);
-    assert.equal(take("3.12"), "1.6.4 on 3.12");
-    assert.equal(take("3.11"), "1.6.4 on 3.11");
-  });
+test("starters serve only their own kind", async () => {
+  const { take, pass } = scene();
+  take("3.11");
+  await pass(500);
+  assert.equal(take("3.12"), undefined);
+  await pass(500);
+  assert.equal(take("3.12"), "1.6.4 on 3.12");
+  assert.equal(take("3.11"), "1.6.4 on 3.11");
+});
 
-  it("of the kinds that were wanted longest ago are given up", async () => {
-    const { made, take, pass } = scene();
-    for (const minor of [8, 9, 10, 11, 12]) {
-      take(`3.${minor}`);
-      await pass(500);
-    }
-    assert.deepEqual(
-      made.filter(({ isDropped }) => isDropped).map(({ kind }) => kind.python),
-      ["3.8"],
-    );
-  });
+test("starters of the kinds that were wanted longest ago are given up", async () => {
+  const { made, take, pass } = scene();
+  for (const minor of [8, 9, 10, 11, 12]) {
+    take(`3.${minor}`);
+    await pass(500);
+  }
+  assert.deepEqual(
+    made.filter(({ isDropped }) => isDropped).map(({ kind }) => kind.python),
+    ["3.8"],
+  );
+});
 
-  it("are given up when memory is short, and none is made", async () => {
-    const { made, memory, take, pass } = scene();
-    take();
-    await pass(500);
-    memory.free = 9;
-    assert.equal(take(), undefined);
-    assert.equal(made[0]?.isDropped, true);
-    await pass(500);
-    assert.equal(made.length, 1);
-    memory.free = 50;
-    take();
-    await pass(500);
-    assert.equal(made.length, 2);
-  });
+test("starters are given up when memory is short, and none is made", async () => {
+  const { made, memory, take, pass } = scene();
+  take();
+  await pass(500);
+  memory.free = 9;
+  assert.equal(take(), undefined);
+  assert.equal(made[0]?.isDropped, true);
+  await pass(500);
+  assert.equal(made.length, 1);
+  memory.free = 50;
+  take();
+  await pass(500);
+  assert.equal(made.length, 2);
+});
 
-  it("that end while they wait are replaced, later each time, until their kind is given up", async () => {
-    const { made, take, pass } = scene();
-    take();
-    await pass(500);
-    made[0]?.end();
-    await pass(9_999);
-    assert.equal(made.length, 1);
-    await pass(1);
-    assert.equal(made.length, 2);
-    assert.equal(made[0]?.isDropped, true);
-    assert.equal(take(), "1.6.4 on 3.11");
-  });
+test("starters that end while they wait are replaced, later each time, until their kind is given up", async () => {
+  const { made, take, pass } = scene();
+  take();
+  await pass(500);
+  made[0]?.end();
+  await pass(9_999);
+  assert.equal(made.length, 1);
+  await pass(1);
+  assert.equal(made.length, 2);
+  assert.equal(made[0]?.isDropped, true);
+  assert.equal(take(), "1.6.4 on 3.11");
+});
 
-  it("that cannot be made are tried again three times, and when they are wanted again", async () => {
-    const it = scene();
-    it.world.isBroken = true;
-    it.take();
-    for (const ms of [500, 10_000, 20_000, 40_000]) await it.pass(ms);
-    it.world.isBroken = false;
-    await it.pass(1_000_000);
-    assert.equal(it.made.length, 0);
-    it.take();
-    await it.pass(500);
-    assert.equal(it.made.length, 1);
-  });
+test("starters that cannot be made are tried again three times, and when they are wanted again", async () => {
+  const it = scene();
+  it.world.isBroken = true;
+  it.take();
+  for (const ms of [500, 10_000, 20_000, 40_000]) await it.pass(ms);
+  it.world.isBroken = false;
+  await it.pass(1_000_000);
+  assert.equal(it.made.length, 0);
+  it.take();
+  await it.pass(500);
+  assert.equal(it.made.length, 1);
+});
 
-  it("end with the worker, also those that are just being made", async () => {
-    const { made, starters, take, pass } = scene(2);
-    take();
-    await pass(500);
-    await starters.close();
-    assert.ok(made.every(({ isDropped }) => isDropped));
-    assert.equal(take(), undefined);
-  });
+test("starters end with the worker, also those that are just being made", async () => {
+  const { made, starters, take, pass } = scene(2);
+  take();
+  await pass(500);
+  await starters.close();
+  assert.ok(made.every(({ isDropped }) => isDropped));
+  assert.equal(take(), undefined);
 });
