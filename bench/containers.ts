@@ -9,7 +9,7 @@ import { modal, newestClient, Platform, type Program, until } from "@lydian/test
 import { floorOf } from "./container-floor.ts";
 import { conmonOf, containersCpuMs, kill, pidOf, platformCpuMs, pssKib } from "./container-host.ts";
 import { median, ms, percentile, printTable, quiet } from "./measure.ts";
-import { coldPhases, type LogLine, linesOf, type Phases } from "./platform-log.ts";
+import { coldPhases, type LogLine, linesOf, type Phases, warmPhases } from "./platform-log.ts";
 
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 20);
 const crowd = 20;
@@ -67,6 +67,22 @@ async function coldStarts(bench: Bench): Promise<Phases[]> {
   return all;
 }
 
+/** Where each container begins in a starter, and each call waits until the next one is there. */
+async function warmStarts(): Promise<Phases[]> {
+  await using platform = await Platform.start({ runtime: "runc", starters: 1, args: ["--log-level", "debug"] });
+  await using client = modal(platform, newestClient, ["run", "-q", "bench/containers.py"], { listens: true });
+  const bench = new Bench(platform, client);
+  const all: Phases[] = [];
+  for (let round = -1; round < rounds; round++) {
+    const { from } = await bench.ask("once");
+    await bench.hears(from, "network gone", ({ step }) => step === "network gone");
+    const lines = await bench.hears(from, "a starter waits", ({ msg }) => msg === "a starter waits");
+    if (round >= 0) all.push(warmPhases(lines)); // the first one had none
+    await quiet();
+  }
+  return all;
+}
+
 interface Crowd {
   /** Until half of them had their first input, and until all had. */
   readonly halfMs: number;
@@ -120,7 +136,7 @@ function row(name: string, samples: readonly number[]): string[] {
   return [name, ...[0.5, 0.95, 0].map((share) => ms(percentile(samples, share)))];
 }
 
-function printPhases(all: readonly Phases[], floor: readonly number[]): void {
+function printPhases(title: string, all: readonly Phases[], floor: string[][] = []): void {
   const names = [...(all[0]?.keys() ?? [])];
   const rows = names.map((name) =>
     row(
@@ -128,10 +144,10 @@ function printPhases(all: readonly Phases[], floor: readonly number[]): void {
       all.map((phases) => phases.get(name) ?? Number.NaN),
     ),
   );
-  printTable(`${rounds} cold starts, one at a time, client ${newestClient}, containers with a root made before`, [
+  printTable(`${rounds} ${title}, one at a time, client ${newestClient}`, [
     ["", "p50", "p95", "least"],
     ...rows,
-    row("floor: bare runc, same root and configuration, to the end of the import", floor),
+    ...floor,
   ]);
 }
 
@@ -156,9 +172,13 @@ async function main(): Promise<void> {
   const conmons = many.ids.map((id) => pssKib(conmonOf(id)));
   const functions = platform.functions().map(({ pid }) => pssKib(pid));
   const gone = await ends(bench);
+  const warm = await warmStarts();
   load.push(loadavg()[0] ?? 0);
 
-  printPhases(phases, floor);
+  printPhases("cold starts from nothing", phases, [
+    row("floor: bare runc, same root and configuration, to the end of the import", floor),
+  ]);
+  printPhases("cold starts from a starter", warm);
   const one = median(alone.map(({ cpuMs }) => cpuMs));
   printTable(`${crowd} cold starts at once`, [
     ["", `${crowd} at once`, `${crowd} x one`],

@@ -6,6 +6,8 @@ export interface LogLine {
   readonly container?: string;
   /** Of a container's start or end, by its runtime. */
   readonly step?: string;
+  /** That a container has entered. */
+  readonly phase?: string;
   readonly rpc?: string;
   /** How long the RPC took, up to this line. */
   readonly ms?: number;
@@ -27,17 +29,13 @@ export function linesOf(log: string, from = 0): LogLine[] {
 /** The phases of one cold start in their order, each with its milliseconds. */
 export type Phases = ReadonlyMap<string, number>;
 
+/** What is done for the worker's part of a start, and until when. */
+type Marks = readonly (readonly [phase: string, until: number])[];
+
 /** `lines` are of one call that started one container; `interpreterUp` is when its Python ran, as it noted itself. */
 export function coldPhases(lines: readonly LogLine[], interpreterUp: number): Phases {
-  const rpc = (name: string, after = 0): LogLine => found(lines, name, (line) => line.rpc === name && line.at >= after);
   const step = (name: string): number => found(lines, name, (line) => line.step === name).at;
-  const map = rpc("FunctionMap");
-  const began = map.at - (map.ms ?? 0);
-  const hello = rpc("ContainerHello").at;
-  const taken = rpc("FunctionGetInputs", hello).at;
-  const marks: readonly (readonly [phase: string, until: number])[] = [
-    ["accept: the call is on disk", map.at],
-    ["schedule: to the worker", found(lines, "assigned", ({ msg }) => msg === "assigned").at],
+  return phasesOf(lines, [
     ["layers: lease on disk, layers held", step("layers")],
     ["network: beyond that", Math.max(step("layers"), step("network"))],
     ["root: folders, mount, listener", step("root")],
@@ -45,7 +43,28 @@ export function coldPhases(lines: readonly LogLine[], interpreterUp: number): Ph
     ["runtime: create", step("created")],
     ["runtime: start", step("started")],
     ["interpreter", interpreterUp],
-    ["import of the client", hello],
+  ]);
+}
+
+/** The same where the container began in a starter. */
+export function warmPhases(lines: readonly LogLine[]): Phases {
+  return phasesOf(lines, [
+    ["take: lease on disk, door, limits", found(lines, "handed over", ({ step }) => step === "handed over").at],
+    ["files: mounted files, copied by the starter", found(lines, "running", ({ phase }) => phase === "running").at],
+  ]);
+}
+
+function phasesOf(lines: readonly LogLine[], workers: Marks): Phases {
+  const rpc = (name: string, after = 0): LogLine => found(lines, name, (line) => line.rpc === name && line.at >= after);
+  const map = rpc("FunctionMap");
+  const began = map.at - (map.ms ?? 0);
+  const hello = rpc("ContainerHello").at;
+  const taken = rpc("FunctionGetInputs", hello).at;
+  const marks: Marks = [
+    ["accept: the call is on disk", map.at],
+    ["schedule: to the worker", found(lines, "assigned", ({ msg }) => msg === "assigned").at],
+    ...workers,
+    ["the client's own start, import of it", hello],
     ["import of the app, first input taken", taken],
     ["total, call to first input taken", Number.NaN],
     ["the function and its answer", rpc("FunctionGetOutputs", taken).at],
