@@ -240,7 +240,7 @@ export class Agent {
   }
 
   #report(container: Container, session: Session): void {
-    const done = report(container, session).catch((error: unknown) => {
+    const done = report(container, session, this.#clock).catch((error: unknown) => {
       this.#logger.error({ err: error, container: container.id }, "a container's log could not be sent");
       session.drop(); // all is reported anew in the next one
     });

@@ -1,6 +1,7 @@
 /** What the worker tells the server about a container: its phase, its log, its end, in that order. */
 import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
+import type { Clock } from "@lydian/kit";
 
 import type { Container } from "./container/container.ts";
 import { exitToWire } from "./container/exit.ts";
@@ -9,10 +10,11 @@ import { followLog, type LogBatch } from "./container/log-tail.ts";
 import type { Session } from "./session.ts";
 
 /** Sends the log from where the server has it, as it grows, and then the end. Ends with the session or the container. */
-export async function report(container: Container, session: Session): Promise<void> {
+export async function report(container: Container, session: Session, clock: Clock): Promise<void> {
   const signal = AbortSignal.any([session.ended, container.released]);
   const { logFile } = container.place;
-  for await (const batch of followLog(logFile, container.acknowledgedOffset, { ended: container.gone, signal })) {
+  const from = container.acknowledgedOffset;
+  for await (const batch of followLog(logFile, from, { clock, ended: container.gone, signal })) {
     await session.send({ case: "logs", value: logsMessage(container, batch) });
   }
   if (!signal.aborted) await session.send({ case: "containerState", value: goneState(container) });

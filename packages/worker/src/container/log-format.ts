@@ -17,8 +17,14 @@ export interface LogLine {
 const newline = 0x0a;
 const streams: ReadonlySet<string> = new Set<LogStream>(["stdout", "stderr", "system"]);
 
-/** The records that are complete in `bytes`, and how many bytes they take. */
-export function parseRecords(bytes: Buffer): { lines: LogLine[]; length: number } {
+export interface LogRecords {
+  lines: LogLine[];
+  /** How many bytes their records take. */
+  length: number;
+}
+
+/** The records that are complete in `bytes`. */
+export function parseRecords(bytes: Buffer): LogRecords {
   const lines: LogLine[] = [];
   let at = 0;
   for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, at)) {
@@ -26,6 +32,17 @@ export function parseRecords(bytes: Buffer): { lines: LogLine[]; length: number 
     at = end + 1;
   }
   return { lines, length: at };
+}
+
+/** Those before the first line of which there is only a part. */
+export function beforeOpenLine({ lines }: LogRecords): LogRecords {
+  const open = new Map<LogStream, number>();
+  for (const [at, { stream, data }] of lines.entries()) {
+    if (data.at(-1) === newline) open.delete(stream);
+    else if (!open.has(stream)) open.set(stream, at);
+  }
+  const whole = lines.slice(0, Math.min(lines.length, ...open.values()));
+  return { lines: whole, length: whole.reduce((sum, { size }) => sum + size, 0) };
 }
 
 /** A record without its newline. What is none (the keeper was killed while it wrote) is shown as it is. */

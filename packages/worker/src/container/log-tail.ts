@@ -2,7 +2,9 @@
 import { watch } from "node:fs";
 import { open } from "node:fs/promises";
 
-import { type LogLine, parseRecords } from "./log-format.ts";
+import type { Clock } from "@lydian/kit";
+
+import { beforeOpenLine, type LogLine, parseRecords } from "./log-format.ts";
 
 /** A piece of the log; the next one begins where it ends. */
 export interface LogBatch {
@@ -15,15 +17,21 @@ export interface LogBatch {
 const readSize = 64 * 1024;
 
 /**
+ * A program writes a line in parts, and its keeper may read between two of them. What comes of other containers between
+ * two batches would get into the middle of the line, so a batch ends with one, unless its rest takes longer than this.
+ */
+const restMs = 100;
+
+/**
  * Yields what is in the log from `offset` on, then what is appended. The reader's pace is the writer's: nothing is read
  * while a batch is being worked on. Returns when `signal` aborts, or when `ended` has and all was yielded.
  */
 export async function* followLog(
   file: string,
   offset: number,
-  options: { ended: AbortSignal; signal: AbortSignal },
+  options: { clock: Clock; ended: AbortSignal; signal: AbortSignal },
 ): AsyncGenerator<LogBatch, void, undefined> {
-  const { ended, signal } = options;
+  const { clock, ended, signal } = options;
   const bell = new Bell();
   await using handle = await open(file, "r");
   const watcher = watch(file, { persistent: false }, bell.ring);
@@ -33,17 +41,27 @@ export async function* followLog(
   signal.addEventListener("abort", bell.ring);
   try {
     const buffer = Buffer.allocUnsafe(readSize);
+    let openUntil: number | undefined;
     for (let position = offset; !signal.aborted;) {
       const last = ended.aborted; // looked at before the read, so that nothing written before the end is missed
       bell.reset();
       const { bytesRead } = await handle.read(buffer, 0, readSize, position);
-      const { lines, length } = parseRecords(buffer.subarray(0, bytesRead));
+      const isFull = bytesRead === readSize;
+      const all = parseRecords(buffer.subarray(0, bytesRead));
+      const isLate = last || (openUntil !== undefined && clock.now() >= openUntil);
+      let { lines, length } = isLate ? all : beforeOpenLine(all);
+      if (length === 0 && isFull) ({ lines, length } = all);
       // A record that fills the buffer is none of ours: it is passed over, or it would hold up the rest for ever.
-      const taken = length === 0 && bytesRead === readSize ? bytesRead : length;
+      const taken = length === 0 && isFull ? bytesRead : length;
       if (lines.length > 0) yield { offset: position, endOffset: position + taken, lines };
       position += taken;
-      if (taken > 0) continue;
+      if (taken > 0) {
+        openUntil = undefined;
+        continue;
+      }
       if (last) return;
+      if (all.length > 0) openUntil ??= clock.now() + restMs;
+      using _timer = openUntil === undefined ? undefined : clock.timer(openUntil - clock.now(), bell.ring);
       await bell.rung();
     }
   } finally {

@@ -3,6 +3,8 @@ import { appendFile, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 
+import { systemClock } from "@lydian/kit";
+
 import { followLog } from "../../src/container/log-tail.ts";
 import { LogTrim } from "../../src/container/log-trim.ts";
 import { temporaryFolder } from "../support/temporary.ts";
@@ -27,7 +29,11 @@ test("what is trimmed takes no space, and nothing of the rest changes its place"
   await appendFile(file, record(60_000)); // as conmon does, all the while
   const ended = AbortSignal.abort();
   let seen = 50_000;
-  for await (const batch of followLog(file, offset, { ended, signal: new AbortController().signal })) {
+  for await (const batch of followLog(file, offset, {
+    clock: systemClock,
+    ended,
+    signal: new AbortController().signal,
+  })) {
     for (const { data } of batch.lines) assert.equal(data.toString(), `line ${seen++}\n`);
   }
   assert.equal(seen, 60_001);

@@ -5,6 +5,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 
+import { systemClock } from "@lydian/kit";
+
 import type { ProcessEnd } from "../../../src/container/exit.ts";
 import { type ContainerPlace, containerPlace } from "../../../src/container/folder.ts";
 import { parseRecords } from "../../../src/container/log-format.ts";
@@ -53,7 +55,7 @@ async function bench(t: TestContext): Promise<Bench> {
 async function firstText(place: ContainerPlace, wanted: RegExp): Promise<string> {
   let text = "";
   const signal = new AbortController().signal;
-  for await (const batch of followLog(place.logFile, 0, { ended: signal, signal })) {
+  for await (const batch of followLog(place.logFile, 0, { clock: systemClock, ended: signal, signal })) {
     text += Buffer.concat(batch.lines.map((line) => line.data)).toString();
     if (wanted.test(text)) break;
   }
