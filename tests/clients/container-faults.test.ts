@@ -1,15 +1,41 @@
-/** Adoption and power cuts: nothing is lost, and nothing is left. Kills at random moments are in tests/soak. */
+/** kill -9 of all that has to do with a container, at every moment of its life: nothing is lost, and nothing is left. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { missingClient, modal, newestClient, Platform, temporaryFolder, usualRuntime } from "@lydian/testkit";
+import {
+  missingClient,
+  modal,
+  newestClient,
+  Platform,
+  seededRandom,
+  temporaryFolder,
+  usualRuntime,
+} from "@lydian/testkit";
 
+import type { Aim } from "../faults/aims.ts";
+import { faultRun } from "../faults/fault-run.ts";
 import { powerCut } from "../faults/power-cut.ts";
 import { type StopRound, stopRound } from "../faults/stop-round.ts";
 import { app } from "./stories.ts";
 
 const skip = usualRuntime === "runc" ? missingClient(newestClient) : "containers cannot run here";
 const runtime = "runc";
+
+/** tests/soak has the same with hundreds of kills by chance. */
+const rounds: readonly (readonly Aim[])[] = [
+  [
+    { victims: ["runc"], moments: ["create"] },
+    { victims: ["init"], moments: ["create"] },
+  ],
+  [{ victims: ["worker", "conmon"], moments: ["create", "import"] }],
+  [{ victims: ["server", "init"], moments: ["run"] }],
+  [{ victims: ["conmon"], moments: ["run"] }],
+  [{ victims: ["worker"], moments: ["stop"] }],
+];
+
+test("kills at start, run and stop lose no call, and leave nothing", { skip, timeout: 300_000 }, async (t) => {
+  await faultRun({ clients: 1, rounds, random: seededRandom(5), say: (line) => t.diagnostic(line) });
+});
 
 test("a function goes on in its container while worker and server are killed, with every line", { skip }, async () => {
   await using platform = await Platform.start({ runtime });

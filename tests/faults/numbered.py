@@ -18,11 +18,17 @@ import modal
 app = modal.App("numbered")
 
 
+def say(line: str):
+    """In one piece, into which nothing else gets, and of which a keeper that is killed has read all or nothing."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def work(number: int, last: str = ""):
     me = os.environ["MODAL_TASK_ID"]
-    print("begin", number, me)
+    say(f"begin {number} {me}")
     time.sleep(random.random() * 0.4)
-    print("end", number, me, last)
+    say(f"end {number} {me} {last}")
     return number + 1, me
 
 
@@ -34,12 +40,6 @@ def once(number: int):
 @app.function(scaledown_window=2)
 def kept(number: int):
     return work(number)
-
-
-def say(line: str):
-    """In one piece: the functions' output goes the same way."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def stretch(function, numbers, halted: Event) -> int:
