@@ -72,9 +72,11 @@ export class Caller implements AsyncDisposable {
   }
 
   async #sees(word: string, from: number): Promise<string> {
-    for (;;) {
-      const found = this.#lines.slice(from).find((line) => line.startsWith(`${word} `) || line === word);
-      if (found !== undefined) return found;
+    for (let at = from; ;) {
+      for (; at < this.#lines.length; at++) {
+        const line = this.#lines[at] ?? "";
+        if (line.startsWith(`${word} `) || line === word) return line;
+      }
       if (this.#isOver) throw new Error(this.describe("has ended"));
       await this.#heard.promise;
     }

@@ -1,5 +1,5 @@
 /** What the containers of a platform with the runtime `runc` are doing, as their files and /proc tell it. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 
 import { hasCode } from "@lydian/kit";
@@ -69,13 +69,13 @@ export class Containers {
 
   /** Undefined when its folder has gone meanwhile. */
   #moment(id: string, folder: string): Moment | undefined {
-    const log = text(join(folder, "log"));
+    const log = tail(join(folder, "log"));
     const lease = text(join(folder, "lease.json"));
     if (log === undefined || lease === undefined) return undefined;
-    const count = (word: string): number => log.split(` F ${word} `).length - 1;
     if (/"(?:stop|exit)":/.test(lease) || existsSync(join(folder, "end.json")) || log.includes("that was all"))
       return "stop";
-    if (count("begin") > 0) return count("begin") > count("end") ? "run" : "idle";
+    const [begun, ended] = [log.lastIndexOf(" F begin "), log.lastIndexOf(" F end ")];
+    if (begun !== ended) return begun > ended ? "run" : "idle";
     const own = this.#own(id);
     if (!existsSync(join(own, "bundle", "conmon-pid"))) return "lay";
     const state = join(own, "runc", id);
@@ -94,6 +94,23 @@ function entries(folder: string): string[] {
 
 function argumentsOf(pid: number): string[] {
   return (text(`/proc/${pid}/cmdline`) ?? "").split("\0");
+}
+
+/** Of a log, more than an input's lines; undefined when it is not there. */
+function tail(file: string): string | undefined {
+  try {
+    const fd = openSync(file, "r");
+    try {
+      const buffer = Buffer.alloc(4096);
+      const length = readSync(fd, buffer, 0, buffer.length, Math.max(0, fstatSync(fd).size - buffer.length));
+      return buffer.toString("latin1", 0, length);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
 }
 
 /** Undefined when it is not there. */

@@ -13,12 +13,17 @@ import { Runs } from "./runs.ts";
 /** What its client calls, on demand (caller.ts). */
 export const numbered = `${join(import.meta.dirname, "numbered.py")}::main`;
 
+/** More than one client calls. */
+const numbersEach = 1_000_000;
+
 /** Between two looks at what the platform has on the host when it is idle. */
 const roundsPerSpell = 5;
 
 export interface FaultRun {
   /** How many clients call at once, each of an app of its own. */
   readonly clients: number;
+  /** What each calls (`main` of numbered.py). */
+  readonly args?: readonly string[];
   /** Each is a stretch of calls, and who is killed during it, one after the other. */
   readonly rounds: Iterable<readonly Aim[]>;
   /** For the moments. */
@@ -26,7 +31,7 @@ export interface FaultRun {
   readonly say: (line: string) => void;
 }
 
-export async function faultRun({ clients, rounds, random, say }: FaultRun): Promise<void> {
+export async function faultRun({ clients, args = [], rounds, random, say }: FaultRun): Promise<void> {
   await using platform = await Platform.start({ runtime: "runc", args: ["--log-level", "warn"] });
   const killer = await Killer.of(platform, random);
   const runs = new Runs();
@@ -35,7 +40,7 @@ export async function faultRun({ clients, rounds, random, say }: FaultRun): Prom
     await using held = new AsyncDisposableStack();
     const first = clients * spells++;
     const callers = Array.from({ length: clients }, (_, at) =>
-      held.use(new Caller(platform, numbered, "--first", String((first + at) * 100_000))),
+      held.use(new Caller(platform, numbered, "--first", String((first + at) * numbersEach), ...args)),
     );
     for (const aims of rounds) {
       await Promise.all(callers.map((caller) => caller.ask("go", "calling")));

@@ -8,6 +8,9 @@ import { networksReady } from "@lydian/worker/src/runtime/runc/open-runc";
 /** A container that nobody calls ends after two seconds, and its client needs another. */
 const patienceMs = 180_000;
 
+/** Supervisor, server, worker. */
+const processes = 3;
+
 /** Looking takes as long as some tens of processes do. */
 const pauseMs = 200;
 
@@ -27,15 +30,26 @@ export async function idleTraces(
     async () => {
       lines = [...(await platform.traces()), ...keptIn(platform).map((path) => `kept ${path}`)];
       const counts = countKinds(lines);
-      const isIdle = counts["link"] === networksReady && counts["holder"] === undefined && counts["kept"] === undefined;
       const isExpected = expected === undefined || JSON.stringify(counts) === JSON.stringify(expected);
-      return isIdle && isExpected && counts;
+      return isIdle(lines, counts) && isExpected && counts;
     },
-    () =>
-      platform.describe(
-        `it has more than ${JSON.stringify(expected ?? "nothing of containers")}:\n${lines.join("\n")}`,
-      ),
+    () => {
+      const [found, wanted] = [countKinds(lines), expected ?? "nothing of containers"];
+      return platform.describe(`it has ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}:\n${lines.join("\n")}`);
+    },
     pauseMs,
+  );
+}
+
+/** Nothing of containers is left, and no network is just being made or removed. */
+function isIdle(lines: readonly string[], counts: Record<string, number>): boolean {
+  const isOfContainer = /^(?:kept|holder) |^(?:path|mount) .*\/(?:c|slots)\/.|^group .*\/lydian\/\w+\/./;
+  const pinned = new Set(lines.flatMap((line) => /^path .*\/ns\/(\d+)/.exec(line)?.[1] ?? []));
+  return (
+    !lines.some((line) => isOfContainer.test(line)) &&
+    counts["link"] === networksReady &&
+    pinned.size === networksReady &&
+    counts["process"] === processes
   );
 }
 

@@ -5,7 +5,7 @@ import { hasCode } from "@lydian/kit";
 import type { Platform, Random } from "@lydian/testkit";
 
 import { type Aim, type Victim, victims } from "./aims.ts";
-import { Containers, type Moment, moments, type Part } from "./containers.ts";
+import { Containers, type Moment, moments, type Part, parts } from "./containers.ts";
 
 /** About how long it lasts, so that any part of it may be hit. runc is at work for the second half of `create`. */
 const lengthMs: Record<Moment, number> = { lay: 50, create: 50, import: 400, run: 200, idle: 300, stop: 800 };
@@ -33,6 +33,11 @@ export class Killer {
 
   static async of(platform: Platform, random: Random): Promise<Killer> {
     return new Killer(platform, await Containers.of(platform.names), random);
+  }
+
+  /** Whether the container has ended by what was killed of it. */
+  isEnded(id: string): boolean {
+    return parts.some((part) => this.hit[part].has(id));
   }
 
   get kills(): number {

@@ -26,15 +26,18 @@ export class Runs {
   }
 
   /** What there is no reason for. */
-  flaws({ hit }: Killer): string[] {
+  flaws(killer: Killer): string[] {
     const flaws =
       this.#answered === this.#runs.size ? [] : [`${this.#answered} calls were answered of ${this.#runs.size}`];
     for (const [number, { begun, ended, answered }] of this.#runs) {
       const [container = "nobody", ...others] = answered;
+      const restarted = begun.filter((each) => each !== container && !killer.isEnded(each));
+      for (const each of restarted)
+        flaws.push(`${number} was run by ${each}, which was not killed, and by ${container}`);
       if (others.length > 0) flaws.push(`${number} was answered by ${answered.join(" and ")}`);
       // What conmon has not read when it is killed is lost.
       const isHeard = begun.includes(container) && ended.includes(container);
-      if (!isHeard && !hit.conmon.has(container))
+      if (!isHeard && !killer.hit.conmon.has(container))
         flaws.push(`${number} was answered by ${container}, which was not heard`);
       if (new Set(begun).size < begun.length || new Set(ended).size < ended.length)
         flaws.push(`${number} was heard twice`);
