@@ -12,17 +12,25 @@ export interface Aim {
   readonly moments: readonly Moment[];
 }
 
-/** A start, a run, a stop: each comes as often as the others. */
-const stages: readonly (readonly Moment[])[] = [["lay", "create", "import"], ["run", "idle"], ["stop"]];
+/** Moments of which any is as good as the others. */
+type Stage = readonly Moment[];
+
+/** Each comes as often as the others. */
+export const startRunStop: readonly Stage[] = [["lay", "create", "import"], ["run", "idle"], ["stop"]];
+export const mostlyRun: readonly Stage[] = [["create", "import"], ["run"], ["run"], ["run", "idle"]];
 
 /** An input fails when it was in three containers that crashed; in one round it must not come so far. */
 const mostCrashesPerRound = 2;
 
 /** Rounds of one to several kills, until there were this many. */
-export function* randomRounds(random: Random, kills: number): Generator<readonly Aim[]> {
+export function* randomRounds(
+  random: Random,
+  kills: number,
+  stages: readonly Stage[] = startRunStop,
+): Generator<readonly Aim[]> {
   for (let planned = 0; planned < kills;) {
     const round: Aim[] = [];
-    do round.push(randomAim(random));
+    do round.push(randomAim(random, stages));
     while (!random.once(3));
     const crashes = round.filter((aim) => aim.victims.includes("init"));
     const kept = round.filter((aim) => !crashes.slice(mostCrashesPerRound).includes(aim));
@@ -32,7 +40,7 @@ export function* randomRounds(random: Random, kills: number): Generator<readonly
 }
 
 /** One victim in most cases; else the worker with it, or the server, or both. */
-function randomAim(random: Random): Aim {
+function randomAim(random: Random, stages: readonly Stage[]): Aim {
   const victim = random.pick(victims) ?? "worker";
   const others = (["worker", "server"] as const).filter(() => random.once(4));
   const stage = random.pick(stages) ?? [];

@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { missingClient, newestClient, seededRandom, usualRuntime } from "@lydian/testkit";
 
-import { randomRounds } from "../faults/aims.ts";
+import { mostlyRun, randomRounds } from "../faults/aims.ts";
 import { faultRun } from "../faults/fault-run.ts";
 import { soak } from "../faults/soak.ts";
 
@@ -17,8 +17,8 @@ test(`${kills} kills (seed ${seed}) lose, double and disorder nothing`, { skip, 
   await faultRun({
     clients: 1,
     // `once`, so that some container is always starting and some ending.
-    args: ["--calls", "map,spawn,method,generator,once", "--batches", "2"],
-    rounds: randomRounds(seededRandom(seed), kills),
+    args: ["--calls", "map,spawn,method,generator,once", "--batches", "4"],
+    rounds: randomRounds(seededRandom(seed), kills, mostlyRun),
     random: seededRandom(~seed), // another one: how often it is asked depends on the host
     say: (line) => t.diagnostic(line),
   });
