@@ -46,7 +46,8 @@ export class Containers {
 
   /** A process of its; undefined when there is none now. */
   async pid(id: string, part: Part): Promise<number | undefined> {
-    const own = this.#own(id);
+    const hostId = this.#hostId(id);
+    const own = this.#own(hostId);
     const conmon = Number(text(join(own, "bundle", "conmon-pid")));
     switch (part) {
       case "conmon":
@@ -57,14 +58,20 @@ export class Containers {
           .map(Number)
           .find((pid) => argumentsOf(pid).includes(join(own, "runc")));
       case "init": {
-        const pids = await this.#cgroups.pids(`/lydian/${this.#names.instance}/${id}`);
+        const pids = await this.#cgroups.pids(`/lydian/${this.#names.instance}/${hostId}`);
         return pids.find((pid) => statusLine(pid, "NSpid")?.endsWith("\t1"));
       }
     }
   }
 
-  #own(id: string): string {
-    return join("/run/lydian", this.#names.instance, "c", id);
+  /** What it is called on the host: where it began as a starter, by that. */
+  #hostId(id: string): string {
+    const lease = text(join(this.#names.data, "worker", "containers", id, "lease.json")) ?? "";
+    return /"hostId":"([\w-]+)"/.exec(lease)?.[1] ?? id;
+  }
+
+  #own(hostId: string): string {
+    return join("/run/lydian", this.#names.instance, "c", hostId);
   }
 
   /** Undefined when its folder has gone meanwhile. */
@@ -76,9 +83,10 @@ export class Containers {
       return "stop";
     const [begun, ended] = [log.lastIndexOf(" F begin "), log.lastIndexOf(" F end ")];
     if (begun !== ended) return begun > ended ? "run" : "idle";
-    const own = this.#own(id);
+    const hostId = this.#hostId(id);
+    const own = this.#own(hostId);
     if (!existsSync(join(own, "bundle", "conmon-pid"))) return "lay";
-    const state = join(own, "runc", id);
+    const state = join(own, "runc", hostId);
     return existsSync(join(state, "state.json")) && !existsSync(join(state, "exec.fifo")) ? "import" : "create";
   }
 }

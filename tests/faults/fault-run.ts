@@ -24,6 +24,8 @@ export interface FaultRun {
   readonly clients: number;
   /** What each calls (`main` of numbered.py). */
   readonly args?: readonly string[];
+  /** Warm starters that wait; with any, it is only looked at after its stop what the platform has on the host. */
+  readonly starters?: number;
   /** Each is a stretch of calls, and who is killed during it, one after the other. */
   readonly rounds: Iterable<readonly Aim[]>;
   /** For the moments. */
@@ -31,8 +33,8 @@ export interface FaultRun {
   readonly say: (line: string) => void;
 }
 
-export async function faultRun({ clients, args = [], rounds, random, say }: FaultRun): Promise<void> {
-  await using platform = await Platform.start({ runtime: "runc", args: ["--log-level", "warn"] });
+export async function faultRun({ clients, args = [], starters = 0, rounds, random, say }: FaultRun): Promise<void> {
+  await using platform = await Platform.start({ runtime: "runc", starters, args: ["--log-level", "warn"] });
   const killer = await Killer.of(platform, random);
   const runs = new Runs();
   let spells = 0;
@@ -55,10 +57,10 @@ export async function faultRun({ clients, args = [], rounds, random, say }: Faul
   };
 
   await spell([[]]);
-  const idle = await idleTraces(platform);
+  const idle = starters === 0 ? await idleTraces(platform) : undefined;
   for (const part of parts(rounds, roundsPerSpell)) {
     await spell(part);
-    await idleTraces(platform, idle);
+    if (idle !== undefined) await idleTraces(platform, idle);
   }
   await platform.stop();
   for (const line of [runs.describe(), ...killer.describe()]) say(line);
