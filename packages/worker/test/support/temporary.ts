@@ -6,6 +6,7 @@ import type { TestContext } from "node:test";
 
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "lydian-worker-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  // Again where what a test has killed was still writing.
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
