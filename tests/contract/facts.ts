@@ -87,6 +87,10 @@ export class FactIndex {
     return this.#byName.get(`${fact.owner}.${fact.name}`);
   }
 
+  fieldsOf(message: string): readonly Fact[] {
+    return [...this.#byName.values()].filter(({ owner, number }) => owner === message && number !== undefined);
+  }
+
   numbered(fact: Fact): readonly Fact[] {
     return this.#byNumber.get(`${fact.owner}#${fact.number}`) ?? [];
   }

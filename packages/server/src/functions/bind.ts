@@ -34,6 +34,11 @@ export async function bindFunction(tx: Tx, request: BindRequest, context: Contex
     throw fail("notFound", `Function ${request.functionId} does not exist.`);
   }
   await livingApp(tx, base.appId);
+  if (request.options?.pinnedAppVersion) {
+    throw fail("unimplemented", `Function "${base.name}" is asked for as it was in an earlier version of its app.`, {
+      hint: "Only the current version runs: leave the version out",
+    });
+  }
   const options = request.options ? toBinary(FunctionOptionsSchema, request.options) : new Uint8Array();
   const key = bindingKey(base.id, parameters, options);
   const existing = await tx.functions.bound(key);

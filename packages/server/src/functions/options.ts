@@ -16,6 +16,8 @@ export function withOptions(base: Function, options: FunctionOptions): Function 
   if (options.resources) made.resources = options.resources;
   if (options.retryPolicy) made.retryPolicy = options.retryPolicy;
   if (options.schedulerPlacement) made.schedulerPlacement = options.schedulerPlacement;
+  made.cloudProviderStr = options.cloudProviderStr ?? made.cloudProviderStr;
+  made.routingRegion = options.routingRegion ?? made.routingRegion;
   made.timeoutSecs = options.timeoutSecs ?? made.timeoutSecs;
   if (options.maxConcurrentInputs !== undefined) {
     made.maxConcurrentInputs = options.maxConcurrentInputs;
@@ -25,6 +27,9 @@ export function withOptions(base: Function, options: FunctionOptions): Function 
   made.batchLingerMs = options.batchLingerMs ?? made.batchLingerMs;
   if (options.replaceSecretIds || options.secretIds.length > 0) made.secretIds = options.secretIds;
   if (options.replaceVolumeMounts || options.volumeMounts.length > 0) made.volumeMounts = options.volumeMounts;
+  if (options.replaceCloudBucketMounts || options.cloudBucketMounts.length > 0) {
+    made.cloudBucketMounts = options.cloudBucketMounts;
+  }
   if (options.mountIds.length > 0) made.mountIds = [...made.mountIds, ...options.mountIds];
   return made;
 }

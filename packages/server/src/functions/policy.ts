@@ -39,7 +39,7 @@ export function functionPolicy(
   return {
     minContainers: takesArguments && of === "itself" ? 0 : (settings?.minContainers ?? definition.warmPoolSize),
     maxContainers: containerLimit(settings?.maxContainers || definition.concurrencyLimit),
-    bufferContainers: settings?.bufferContainers ?? 0,
+    bufferContainers: settings?.bufferContainers ?? definition.ExperimentalBufferContainers,
     scaledownMs: scaledownSeconds * 1000 || defaults.scaledownMs,
     maxConcurrency,
     targetConcurrency: targetConcurrency * (batchSize || 1),
@@ -80,7 +80,8 @@ export function gpusOf(forms: readonly Function[]): Gpus[] {
 }
 
 function placeOf({ schedulerPlacement, cloudProviderStr }: Function): Pick<Needs, "regions" | "cloud"> {
-  return { regions: schedulerPlacement?.regions ?? [], cloud: cloudProviderStr };
+  const cloud = cloudProviderStr === "auto" ? "" : cloudProviderStr; // the platform chooses
+  return { regions: schedulerPlacement?.regions ?? [], cloud };
 }
 
 function networkPolicy({ blockNetwork, networkAccess }: Function): NetworkPolicy {

@@ -38,6 +38,7 @@ export const refusals: readonly Refusal[] = [
   { field: "secretIds", asks: given("secretIds"), what: "secrets" },
   { field: "volumeMounts", asks: given("volumeMounts"), what: "volumes" },
   { field: "cloudBucketMounts", asks: given("cloudBucketMounts"), what: "a cloud bucket" },
+  { field: "s3Mounts", asks: given("s3Mounts"), what: "a bucket of S3" },
   {
     field: "sharedVolumeMounts",
     asks: given("sharedVolumeMounts"),
@@ -45,12 +46,25 @@ export const refusals: readonly Refusal[] = [
     hint: "Use a volume instead",
   },
   { field: "webhookConfig", asks: ({ webhookConfig }) => (webhookConfig?.type ?? 0) !== 0, what: "a web endpoint" },
+  {
+    field: "methodDefinitions",
+    asks: ({ methodDefinitions }) =>
+      Object.values(methodDefinitions).some(({ webhookConfig }) => (webhookConfig?.type ?? 0) !== 0),
+    what: "a method that is a web endpoint",
+  },
   { field: "isServer", asks: given("isServer"), what: "a server" },
+  { field: "httpConfig", asks: given("httpConfig"), what: "an HTTP server" },
+  { field: "isSessioned", asks: given("isSessioned"), what: "sessions" },
   { field: "schedule", asks: given("schedule"), what: "a schedule" },
   {
     field: "ExperimentalGroupSize",
     asks: ({ ExperimentalGroupSize: size }) => size > 1,
     what: "a cluster of containers",
+  },
+  {
+    field: "ExperimentalFabricSize",
+    asks: ({ ExperimentalFabricSize: size }) => size > 1,
+    what: "containers that share a fast network",
   },
   {
     field: "networkAccess",
@@ -72,6 +86,8 @@ function isNetwork(text: string): boolean {
   return rest.length === 0 && /^\d{0,3}$/.test(bits) && Number(bits) <= most;
 }
 
+const startsAsUsual = "Its containers start in the usual way.";
+
 export const concessions: readonly Concession[] = [
   {
     field: "checkpointingEnabled",
@@ -80,20 +96,69 @@ export const concessions: readonly Concession[] = [
     instead: "Its containers start in the usual way, and hooks with snap=True run at each start.",
   },
   {
+    field: "isAutoSnapshot",
+    asks: given("isAutoSnapshot"),
+    what: "memory snapshots that are made by themselves",
+    instead: startsAsUsual,
+  },
+  {
     field: "enableGpuSnapshot",
-    asks: given("enableGpuSnapshot"),
+    asks: ({ enableGpuSnapshot, ExperimentalEnableGpuSnapshot }) => enableGpuSnapshot || ExperimentalEnableGpuSnapshot,
     what: "snapshots of GPU memory",
-    instead: "Its containers start in the usual way.",
+    instead: startsAsUsual,
   },
   {
     field: "schedulerPlacement",
-    asks: ({ schedulerPlacement }) => schedulerPlacement?.nonpreemptible === true,
+    asks: ({ schedulerPlacement: place }) => place?.nonpreemptible === true || place?.Lifecycle === "on-demand",
     what: "containers that are not preempted",
     instead: "No container is preempted here.",
   },
   {
+    field: "schedulerPlacement",
+    asks: ({ schedulerPlacement: place }) => place?.Zone !== undefined || (place?.InstanceTypes.length ?? 0) > 0,
+    what: "a zone or a type of machine",
+    instead: "It runs on any worker of its region.",
+  },
+  {
+    field: "autoscalerSettings",
+    asks: ({ autoscalerSettings: settings }) =>
+      [
+        settings?.scaleupWindow,
+        settings?.scaledownRateLimit,
+        settings?.targetConcurrency,
+        settings?.targetConcurrencyFloat,
+      ].some((asked) => (asked ?? 0) > 0),
+    what: "a pace or a target of its own for scaling",
+    instead: "Containers start as soon as inputs wait, and end when they have idled for their window.",
+  },
+  {
+    field: "ExperimentalCustomScaling",
+    asks: given("ExperimentalCustomScaling"),
+    what: "experimental scaling",
+    instead: "It scales in the usual way.",
+  },
+  {
+    field: "maxInputs",
+    asks: ({ maxInputs }) => maxInputs > 1,
+    what: "containers that end after several inputs",
+    instead: "They end when they have idled for their window.",
+  },
+  {
+    field: "ExperimentalTaskTemplates",
+    asks: ({ ExperimentalTaskTemplates: templates, ExperimentalTaskTemplatesEnabled: enabled }) =>
+      enabled || templates.length > 0,
+    what: "containers of several kinds",
+    instead: "All of them are of the first kind.",
+  },
+  {
+    field: "ptyInfo",
+    asks: ({ ptyInfo }) => ptyInfo?.enabled === true,
+    what: "a terminal",
+    instead: "What it reads from its input is empty, and nothing in it can be asked or told while it runs.",
+  },
+  {
     field: "proxyId",
-    asks: given("proxyId"),
+    asks: ({ proxyId = "", ExperimentalProxyIp: ip = "" }) => proxyId !== "" || ip !== "",
     what: "a proxy",
     instead: "Its connections go out from the worker's own address.",
   },
@@ -126,6 +191,18 @@ export const concessions: readonly Concession[] = [
     asks: given("runtime"),
     what: "a runtime of its own",
     instead: "It runs in the runtime that the worker was started with.",
+  },
+  {
+    field: "runtimeDebug",
+    asks: ({ runtimeDebug, runtimePerfRecord, snapshotDebug }) => runtimeDebug || runtimePerfRecord || snapshotDebug,
+    what: "a record of what its runtime does",
+    instead: "None is made.",
+  },
+  {
+    field: "flashServiceLabel",
+    asks: ({ flashServiceLabel, flashServiceUrls }) => flashServiceLabel !== "" || flashServiceUrls.length > 0,
+    what: "addresses of its own",
+    instead: "It has none.",
   },
   { field: "workerId", asks: given("workerId"), what: "a certain worker", instead: "The platform chooses the worker." },
   {

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/resources.proto.
  */
 export const file_modal_client_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxtb2RhbC9jbGllbnQvcmVzb3VyY2VzLnByb3RvEgxtb2RhbC5jbGllbnQiUQoJR1BVQ29uZmlnEiMKBHR5cGUYASABKA4yFS5tb2RhbC5jbGllbnQuR1BVVHlwZRINCgVjb3VudBgCIAEoDRIQCghncHVfdHlwZRgEIAEoCSLYAQoJUmVzb3VyY2VzEhEKCW1lbW9yeV9tYhgCIAEoDRIRCgltaWxsaV9jcHUYAyABKA0SKwoKZ3B1X2NvbmZpZxgEIAEoCzIXLm1vZGFsLmNsaWVudC5HUFVDb25maWcSFQoNbWVtb3J5X21iX21heBgFIAEoDRIZChFlcGhlbWVyYWxfZGlza19tYhgGIAEoDRIVCg1taWxsaV9jcHVfbWF4GAcgASgNEgwKBHJkbWEYCCABKAgSIQoZc2tpcF9udW1fdGhyZWFkc19lbnZfdmFycxgJIAEoCCI9ChJTY2hlZHVsZXJQbGFjZW1lbnQSDwoHcmVnaW9ucxgEIAMoCRIWCg5ub25wcmVlbXB0aWJsZRgGIAEoCCrOAQoHR1BVVHlwZRIYChRHUFVfVFlQRV9VTlNQRUNJRklFRBAAEg8KC0dQVV9UWVBFX1Q0EAESEQoNR1BVX1RZUEVfQTEwMBACEhEKDUdQVV9UWVBFX0ExMEcQAxIQCgxHUFVfVFlQRV9BTlkQBBIWChJHUFVfVFlQRV9BMTAwXzgwR0IQCBIPCgtHUFVfVFlQRV9MNBAJEhEKDUdQVV9UWVBFX0gxMDAQChIRCg1HUFVfVFlQRV9MNDBTEAsSEQoNR1BVX1RZUEVfSDIwMBAMYgZwcm90bzM");
+  fileDesc("Chxtb2RhbC9jbGllbnQvcmVzb3VyY2VzLnByb3RvEgxtb2RhbC5jbGllbnQiUQoJR1BVQ29uZmlnEiMKBHR5cGUYASABKA4yFS5tb2RhbC5jbGllbnQuR1BVVHlwZRINCgVjb3VudBgCIAEoDRIQCghncHVfdHlwZRgEIAEoCSLYAQoJUmVzb3VyY2VzEhEKCW1lbW9yeV9tYhgCIAEoDRIRCgltaWxsaV9jcHUYAyABKA0SKwoKZ3B1X2NvbmZpZxgEIAEoCzIXLm1vZGFsLmNsaWVudC5HUFVDb25maWcSFQoNbWVtb3J5X21iX21heBgFIAEoDRIZChFlcGhlbWVyYWxfZGlza19tYhgGIAEoDRIVCg1taWxsaV9jcHVfbWF4GAcgASgNEgwKBHJkbWEYCCABKAgSIQoZc2tpcF9udW1fdGhyZWFkc19lbnZfdmFycxgJIAEoCCKcAQoSU2NoZWR1bGVyUGxhY2VtZW50EhIKBV96b25lGAIgASgJSACIAQESFwoKX2xpZmVjeWNsZRgDIAEoCUgBiAEBEg8KB3JlZ2lvbnMYBCADKAkSFwoPX2luc3RhbmNlX3R5cGVzGAUgAygJEhYKDm5vbnByZWVtcHRpYmxlGAYgASgIQggKBlhfem9uZUINCgtYX2xpZmVjeWNsZSrOAQoHR1BVVHlwZRIYChRHUFVfVFlQRV9VTlNQRUNJRklFRBAAEg8KC0dQVV9UWVBFX1Q0EAESEQoNR1BVX1RZUEVfQTEwMBACEhEKDUdQVV9UWVBFX0ExMEcQAxIQCgxHUFVfVFlQRV9BTlkQBBIWChJHUFVfVFlQRV9BMTAwXzgwR0IQCBIPCgtHUFVfVFlQRV9MNBAJEhEKDUdQVV9UWVBFX0gxMDAQChIRCg1HUFVfVFlQRV9MNDBTEAsSEQoNR1BVX1RZUEVfSDIwMBAMYgZwcm90bzM");
 
 /**
  * Accelerators per container; an empty message means none.
@@ -118,9 +118,26 @@ export const ResourcesSchema: GenMessage<Resources> = /*@__PURE__*/
  */
 export type SchedulerPlacement = Message<"modal.client.SchedulerPlacement"> & {
   /**
+   * @generated from field: optional string _zone = 2;
+   */
+  Zone?: string | undefined;
+
+  /**
+   * "spot", "on-demand": nonpreemptible says the same
+   *
+   * @generated from field: optional string _lifecycle = 3;
+   */
+  Lifecycle?: string | undefined;
+
+  /**
    * @generated from field: repeated string regions = 4;
    */
   regions: string[];
+
+  /**
+   * @generated from field: repeated string _instance_types = 5;
+   */
+  InstanceTypes: string[];
 
   /**
    * @generated from field: bool nonpreemptible = 6;
