@@ -35,6 +35,10 @@ export const limitsSchema = z.object({
   queuedAsync: count.default(1_000_000),
   /** Inputs of one map that its client has sent and has no output for. */
   mapOutstanding: count.default(1_000),
+  /** Containers of one app; absent: as many as there is room for. */
+  appContainers: count.optional(),
+  /** Containers of all apps of one environment; absent: as many as there is room for. */
+  environmentContainers: count.optional(),
 });
 
 export const serverConfigSchema = z.object({
@@ -61,6 +65,7 @@ export const serverConfigSchema = z.object({
 
 export type Times = z.output<typeof timesSchema>;
 export type Limits = z.output<typeof limitsSchema>;
+export type LimitsInput = z.input<typeof limitsSchema>;
 export type TimesInput = z.input<typeof timesSchema>;
 export type ServerConfig = z.output<typeof serverConfigSchema>;
 /** As written by the supervisor, defaults left out. */

@@ -89,7 +89,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       .say(to, clock.now(), text)
       .catch((error: unknown) => log.warn({ err: error, ...to }, "a notice is not in the log"));
   };
-  const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
+  const scheduler = new Scheduler({ ...shared, limits: config.limits, hands: sessions, tell });
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
   const links = new BlobLinks(serverKey, () => clock.now());
   const rpcs = [

@@ -1,5 +1,5 @@
 /** Options that several commands have, and how values of options are read. */
-import { type TimesInput, timesSchema } from "@lydian/server";
+import { type LimitsInput, limitsSchema, type TimesInput, timesSchema } from "@lydian/server";
 import { InvalidArgumentError, Option } from "commander";
 
 import { runtimeNames, usualRuntime } from "../runtime-choice.ts";
@@ -36,12 +36,26 @@ export function parseCount(text: string): number {
 
 /** Reads some of the server's times, in milliseconds, such as {"appExpiry":60000}. */
 export function parseTimes(text: string): TimesInput {
+  return parseSettings(text, timesSchema, '{"appExpiry":60000}');
+}
+
+/** Reads some of the server's limits, such as {"appContainers":8}. */
+export function parseLimits(text: string): LimitsInput {
+  return parseSettings(text, limitsSchema, '{"appContainers":8}');
+}
+
+interface Settings<Value> {
+  shape: object;
+  strict(): { parse(value: unknown): Value };
+}
+
+function parseSettings<Value>(text: string, schema: Settings<Value>, example: string): Value {
   try {
-    return timesSchema.strict().parse(JSON.parse(text));
+    return schema.strict().parse(JSON.parse(text));
   } catch (error) {
-    const known = Object.keys(timesSchema.shape).join(", ");
+    const known = Object.keys(schema.shape).join(", ");
     const reason = error instanceof SyntaxError ? "it is no JSON" : "a name or a value is wrong";
-    throw new InvalidArgumentError(`It has to be JSON like {"appExpiry":60000}, but ${reason}. The names: ${known}.`);
+    throw new InvalidArgumentError(`It has to be JSON like ${example}, but ${reason}. The names: ${known}.`);
   }
 }
 

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
-import type { ServerConfigInput, TimesInput } from "@lydian/server";
+import type { LimitsInput, ServerConfigInput, TimesInput } from "@lydian/server";
 import type { WorkerConfigInput } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
@@ -24,6 +24,7 @@ import {
   dataOption,
   noRegistry,
   parseCount,
+  parseLimits,
   parseMebibytes,
   parsePort,
   parseTimes,
@@ -49,6 +50,7 @@ export interface UpOptions {
   workspace?: string;
   logLevel: LogLevel;
   times?: TimesInput;
+  limits?: LimitsInput;
 }
 
 const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
@@ -107,6 +109,12 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     new Option("--times <json>", 'times of the server that differ from the defaults, such as {"appExpiry":60000} (ms)')
       .env("LYDIAN_TIMES")
       .argParser(parseTimes),
+    new Option(
+      "--limits <json>",
+      'how much may be under way at a time, where it differs from the defaults, such as {"appContainers":8}',
+    )
+      .env("LYDIAN_LIMITS")
+      .argParser(parseLimits),
     new Option("--log-level <level>", "what the processes log on stderr").choices(logLevels).default("info"),
   ],
   examples: [
@@ -201,6 +209,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ownerToken: ownerToken(profile),
     ...(runAs && { runAs }),
     ...(options.times && { times: options.times }),
+    ...(options.limits && { limits: options.limits }),
     ...(given.tls && { tls: given.tls }),
     ...(options.strictResources && { strictResources: true }),
   };

@@ -106,6 +106,7 @@ export interface Demand {
   functionId: Id<"fu">;
   definitionId: string;
   appId: Id<"ap">;
+  environmentId: Id<"en">;
   policy: FunctionPolicy;
   queued: number;
   claimed: number;

@@ -6,13 +6,14 @@ import { startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { Container } from "../domain/container.ts";
-import type { Times } from "../config.ts";
+import type { Limits, Times } from "../config.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { Needs, WorkerView } from "../domain/worker.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
+import { ceilingsBy, makeWay } from "./ceilings.ts";
 import { cutDown, inTurn, place, type Placement, roomOf, startCountsMs } from "./place.ts";
-import { reclaim } from "./reclaim.ts";
+import { candidatesFrom, reclaim } from "./reclaim.ts";
 import { Shortage, shortageLine } from "./shortage.ts";
 
 /** What the scheduler asks of the workers' sessions. Both are repeatable. */
@@ -30,6 +31,7 @@ export interface SchedulerDeps {
   newId: NewId;
   hands: Hands;
   times: Pick<Times, "preparation">;
+  limits: Pick<Limits, "appContainers" | "environmentContainers">;
   /** Writes into a function's log. */
   tell(to: { appId: string; functionId: string }, text: string): void;
   log: Logger;
@@ -94,27 +96,37 @@ export class Scheduler {
     const scalings = decide(view, now);
     const workers = hands.workers();
     const rooms = roomOf(workers, view.containers, now);
-    const { placements, unplaced, left } = place(requests(view, scalings, workers), rooms);
+    const ceilings = ceilingsBy(this.#deps.limits, view.demands, view.containers);
+    const { placements, held, unplaced, left } = place(requests(view, scalings, workers), rooms, ceilings);
     for (const container of await this.#start(placements)) hands.assign(container);
     const idle = scalings.flatMap(({ scaling }) => scaling.drain);
     const spare = scalings.flatMap(({ scaling }) => scaling.spare);
-    await this.#end(tooLate, [...idle, ...reclaim(unplaced, left, view.containers, spare)]);
-    const shortage = this.#shortage.look(unplaced, view.containers, now);
+    const candidates = candidatesFrom(spare, view.demands, view.containers);
+    const forRoom = reclaim(unplaced, left, view.containers, candidates);
+    const ending = [...view.containers.filter(({ state }) => state === "draining"), ...idle, ...forRoom];
+    const forOthers = makeWay(held, ending, candidates, ceilings.scopesOf);
+    await this.#end(tooLate, [...idle, ...forRoom, ...forOthers], view.demands);
+    const waiting = [...unplaced, ...held.map(({ request, full }) => ({ ...request, full }))];
+    const shortage = this.#shortage.look(waiting, view.containers, now);
     for (const wanting of shortage.tell) this.#deps.tell(wanting, shortageLine(wanting));
     const looks = [shortage.lookAgainAt, ...scalings.map(({ scaling }) => scaling.lookAgainAt)];
     this.#setAlarm(Math.min(nextDue, ...looks.filter((at) => at !== undefined)));
   }
 
-  async #end(tooLate: readonly Container[], idle: readonly Container[]): Promise<void> {
+  /** What idles ends now, and what is busy when it has finished what it holds. */
+  async #end(tooLate: readonly Container[], needless: readonly Container[], demands: readonly Demand[]): Promise<void> {
     const { store, clock, newId } = this.#deps;
-    if (tooLate.length + idle.length === 0) return;
+    if (tooLate.length + needless.length === 0) return;
     const context = { now: clock.now(), newId };
+    const timeoutMs = new Map(demands.map(({ functionId, policy }) => [functionId, policy.timeoutMs]));
     await store.write(async (tx) => {
       for (const { id } of tooLate) await startedTooLate(tx, id, context);
-      for (const { id } of idle) {
+      for (const { id, functionId, held } of needless) {
         const container = await tx.containers.get(id);
-        // Unless it has taken an input since it was looked at.
-        if (container?.state === "ready" && container.held === 0) await drain(tx, id, context.now + exitGraceMs);
+        // Unless it was idle and has taken an input since it was looked at.
+        if (container?.state !== "ready" || (held === 0 && container.held > 0)) continue;
+        const finishMs = container.held > 0 ? (timeoutMs.get(functionId) ?? 0) : 0;
+        await drain(tx, id, context.now + finishMs + exitGraceMs);
       }
     });
   }
@@ -151,7 +163,8 @@ function decide(view: View, now: number): { demand: Demand; scaling: Scaling }[]
   }));
 }
 
-type Request = Demand & Needs;
+/** `isFirst` of a function that has no container yet. */
+type Request = Demand & Needs & { isFirst: boolean };
 
 function requests(
   view: View,
@@ -159,15 +172,19 @@ function requests(
   workers: readonly WorkerView[],
 ): Request[] {
   const counts = Map.groupBy(view.containers, ({ functionId }) => functionId);
-  return inTurn(
+  const served = new Set(counts.keys());
+  const wanted = inTurn(
     scalings.map(({ demand, scaling: { start: wants } }) => {
-      return {
-        of: { ...demand, ...cutDown(demand.policy.needs, workers) },
-        has: counts.get(demand.functionId)?.length ?? 0,
-        wants,
-      };
+      const has = counts.get(demand.functionId)?.length ?? 0;
+      const of = { ...demand, ...cutDown(demand.policy.needs, workers) };
+      return { of, appId: demand.appId, has, wants };
     }),
   );
+  return wanted.map((of) => {
+    const isFirst = !served.has(of.functionId);
+    served.add(of.functionId);
+    return { ...of, isFirst };
+  });
 }
 
 /** What does not begin or does not end in time, and when the next one is due. */

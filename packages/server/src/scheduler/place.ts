@@ -1,5 +1,6 @@
 /** Where containers go: a pure decision over values. */
 import type { Container } from "../domain/container.ts";
+import { add, type Ceilings, fullScope, type HeldBack, noCeilings } from "./ceilings.ts";
 import {
   type Capacity,
   coversGpu,
@@ -20,6 +21,8 @@ export interface Placement<Request> {
 
 export interface Placed<Request> {
   placements: Placement<Request>[];
+  /** What would be too many of their app or environment. */
+  held: HeldBack<Request>[];
   /** What no worker has room for. What only waits for other starts is not among them: its turn comes soon. */
   unplaced: Request[];
   /** What the workers then have left. */
@@ -27,11 +30,23 @@ export interface Placed<Request> {
 }
 
 /** Gives each request, in order, the worker with the most free processor time that can hold it. */
-export function place<Request extends Needs>(requests: readonly Request[], rooms: readonly Room[]): Placed<Request> {
+export function place<Request extends Needs>(
+  requests: readonly Request[],
+  rooms: readonly Room[],
+  ceilings: Ceilings<NoInfer<Request>> = noCeilings,
+): Placed<Request> {
   let left = [...rooms];
+  const counts = new Map(ceilings.counts);
   const placements: Placement<Request>[] = [];
+  const held: HeldBack<Request>[] = [];
   const unplaced: Request[] = [];
   for (const request of requests) {
+    const scopes = ceilings.scopesOf(request);
+    const full = fullScope(scopes, counts);
+    if (full !== undefined) {
+      held.push({ request, full });
+      continue;
+    }
     const fitting = left.filter((room) => fits(request, room));
     if (fitting.length === 0) unplaced.push(request);
     const free = fitting.filter(({ starts }) => starts > 0);
@@ -39,10 +54,11 @@ export function place<Request extends Needs>(requests: readonly Request[], rooms
     if (best === undefined) continue;
     const gpus = chooseGpus(request, best);
     placements.push({ request, workerId: best.id, gpus });
+    for (const { id } of scopes) add(counts, id);
     const taken = take(best, { ...request, gpus });
     left = left.map((room) => (room === best ? { ...taken, starts: room.starts - 1 } : room));
   }
-  return { placements, unplaced, left };
+  return { placements, held, unplaced, left };
 }
 
 /** What asks for more than the largest worker has gets what that has; its definition was answered with a warning. */
@@ -89,15 +105,31 @@ function change(room: Room, { milliCpu, memoryMib, gpus }: Held, sign: 1 | -1): 
   };
 }
 
+/** What a function of some app has, and wants beside that. */
+export interface Wanted<Of> {
+  of: Of;
+  appId: string;
+  has: number;
+  wants: number;
+}
+
 /**
- * One request of each in turn, those first that have fewest: whoever asks for a hundred does not stand before whoever
- * asks for one.
+ * Who has none comes first, or a function that others call could never answer them. Then it is the turn of the app that
+ * has fewest, and in it of the function that has fewest: whoever asks for a hundred, or by a hundred functions, does not
+ * stand before whoever asks for one.
  */
-export function inTurn<Of>(wanted: readonly { of: Of; has: number; wants: number }[]): Of[] {
-  const turns = wanted.flatMap(({ of, has, wants }) =>
-    Array.from({ length: wants }, (_, n) => ({ of, turn: has + n })),
-  );
-  return turns.toSorted((a, b) => a.turn - b.turn).map(({ of }) => of);
+export function inTurn<Of>(wanted: readonly Wanted<Of>[]): Of[] {
+  const ofApps = new Map<string, number>();
+  for (const { appId, has } of wanted) ofApps.set(appId, (ofApps.get(appId) ?? 0) + has);
+  const byFunction = wanted
+    .flatMap(({ of, appId, has, wants }) => Array.from({ length: wants }, (_, n) => ({ of, appId, turn: has + n })))
+    .toSorted((a, b) => a.turn - b.turn);
+  const byApp = byFunction.map(({ of, appId, turn }) => {
+    const appTurn = ofApps.get(appId) ?? 0;
+    ofApps.set(appId, appTurn + 1);
+    return { of, later: turn === 0 ? 0 : 1, appTurn };
+  });
+  return byApp.toSorted((a, b) => a.later - b.later || a.appTurn - b.appTurn).map(({ of }) => of);
 }
 
 /** How long a container's start counts as one, in milliseconds: what takes longer is not at work but waits. */

@@ -1,28 +1,55 @@
-/** Which spare containers make room for those that are wanted and fit nowhere: a pure decision over values. */
-import type { Container } from "../domain/container.ts";
+/** Which containers make room for those that are wanted and fit nowhere: a pure decision over values. */
+import { type Container, takesInputs } from "../domain/container.ts";
+import type { Demand } from "../domain/function.ts";
 import type { Needs, Room } from "../domain/worker.ts";
 import { chooseGpus, fits, give, take } from "./place.ts";
 
 /**
- * Answers the containers to end: of those that their functions can do without the ones that have idled longest, and no
- * more than are needed. What is ending already counts as room, so that looking again before it is gone ends nothing else.
+ * Who ends for a request: containers that their functions can do without, those first that have idled longest. For the
+ * first container of a function also busy ones, which end when they have finished what they hold: of functions that have
+ * several, those first that have most, and never their last one or those that are always kept.
  */
-export function reclaim(
-  requests: readonly Needs[],
+export function candidatesFrom(
+  spare: readonly Container[],
+  demands: readonly Demand[],
+  containers: readonly Container[],
+): (request: { isFirst: boolean }) => readonly Container[] {
+  const idle = spare.toSorted((a, b) => a.idleSince - b.idleSince);
+  const active = Map.groupBy(
+    containers.filter(({ state }) => takesInputs(state)),
+    ({ functionId }) => functionId,
+  );
+  const beyondOne = demands.flatMap(({ functionId, policy }) =>
+    (active.get(functionId) ?? [])
+      .map((container, turn) => ({ container, turn }))
+      .slice(Math.max(1, policy.minContainers)),
+  );
+  const busy = beyondOne
+    .filter(({ container: { state, held } }) => state === "ready" && held > 0)
+    .toSorted((a, b) => b.turn - a.turn)
+    .map(({ container }) => container);
+  return ({ isFirst }) => (isFirst ? [...idle, ...busy] : idle);
+}
+
+/**
+ * Answers the containers to end: the first of the request's candidates, and no more than are needed. What is ending already
+ * counts as room, so that looking again before it is gone ends nothing else.
+ */
+export function reclaim<Request extends Needs>(
+  requests: readonly Request[],
   rooms: readonly Room[],
   containers: readonly Container[],
-  spare: readonly Container[],
+  candidates: (request: NoInfer<Request>) => readonly Container[],
 ): Container[] {
   const giveBack = (to: Room[], container: Container): Room[] =>
     to.map((room) => (room.id === container.workerId ? give(room, container) : room));
   let left = containers.filter(({ state }) => state === "draining").reduce(giveBack, [...rooms]);
-  let idle = spare.toSorted((a, b) => a.idleSince - b.idleSince);
   const chosen: Container[] = [];
   for (const request of requests) {
-    const made = makeRoom(request, left, idle, giveBack);
-    if (made === undefined) continue; // ending all that idles would not do
+    const able = candidates(request).filter((container) => !chosen.includes(container));
+    const made = makeRoom(request, left, able, giveBack);
+    if (made === undefined) continue; // ending all of them would not do
     chosen.push(...made.victims);
-    idle = idle.filter((container) => !made.victims.includes(container));
     const { host } = made;
     left = made.left.map((room) =>
       room.id === host.id ? take(room, { ...request, gpus: chooseGpus(request, host) }) : room,
@@ -34,7 +61,7 @@ export function reclaim(
 function makeRoom(
   request: Needs,
   rooms: Room[],
-  idle: readonly Container[],
+  able: readonly Container[],
   giveBack: (to: Room[], container: Container) => Room[],
 ): { victims: Container[]; left: Room[]; host: Room } | undefined {
   const victims: Container[] = [];
@@ -52,7 +79,7 @@ function makeRoom(
       left = needed.reduce(giveBack, rooms);
       return { victims: needed, left, host: left.find(({ id }) => id === host.id) ?? host };
     }
-    const victim = idle[next];
+    const victim = able[next];
     if (victim === undefined) return undefined;
     victims.push(victim);
     left = giveBack(left, victim);

@@ -1,6 +1,7 @@
-/** Functions whose inputs wait because no worker has room for a container of theirs: each is told once. */
+/** Functions whose inputs wait because there is no room for a container of theirs: each is told once. */
 import type { Container } from "../domain/container.ts";
 import type { Needs } from "../domain/worker.ts";
+import type { Scope } from "./ceilings.ts";
 
 /** How long it takes before a word is said, in milliseconds: mostly something ends meanwhile. */
 export const toldAfterMs = 5_000;
@@ -8,23 +9,26 @@ export const toldAfterMs = 5_000;
 export interface Wanting extends Needs {
   functionId: string;
   appId: string;
+  /** Whose ceiling holds it back; absent when no worker has room. */
+  full?: Scope;
 }
 
 export class Shortage {
   readonly #waiting = new Map<string, { since: number; told: boolean }>();
 
   /**
-   * `unplaced` is what no worker has room for now; a function that has a container makes do with it. Answers those that
-   * are to be told, and when to look again.
+   * `wanted` is what there is no room for now. A function that has a container makes do with it when workers are full, for
+   * that is the usual state of things; a ceiling, which is somebody's will, it is told of. Answers those that are to be
+   * told, and when to look again.
    */
   look(
-    unplaced: readonly Wanting[],
+    wanted: readonly Wanting[],
     containers: readonly Container[],
     now: number,
   ): { tell: Wanting[]; lookAgainAt: number | undefined } {
     const served = new Set(containers.map(({ functionId }) => functionId as string));
-    const waiting = new Map(unplaced.map((wanting) => [wanting.functionId, wanting]));
-    for (const id of served) waiting.delete(id);
+    const untold = wanted.filter(({ functionId, full }) => full !== undefined || !served.has(functionId));
+    const waiting = new Map(untold.map((wanting) => [wanting.functionId, wanting]));
     for (const id of this.#waiting.keys()) if (!waiting.has(id)) this.#waiting.delete(id);
     const tell: Wanting[] = [];
     let lookAgainAt: number | undefined;
@@ -44,7 +48,11 @@ export class Shortage {
 }
 
 /** For the app's log. */
-export function shortageLine({ milliCpu, memoryMib, gpus }: Needs): string {
+export function shortageLine({ milliCpu, memoryMib, gpus, full }: Needs & Pick<Wanting, "full">): string {
+  if (full !== undefined) {
+    const count = full.most === 1 ? "1 container" : `${full.most} containers`;
+    return `Inputs wait: the ${full.kind} has ${count}, the most that it may have here at a time.\n`;
+  }
   const accelerators = gpus.map(({ kind, count }) => `${count} ${kind}`).join(" or ");
   const needs = [`${milliCpu / 1000} cores`, `${memoryMib} MiB of memory`, ...(accelerators ? [accelerators] : [])];
   return `Inputs wait for a container that needs ${needs.join(", ")}: no worker has that free now.\n`;

@@ -62,8 +62,9 @@ export function functionsIn(database: DatabaseSync): Functions {
     `SELECT id, app_id AS appId, name, length(definition) > 0 AS defined, queued + delayed AS waiting FROM functions WHERE id = :id`,
   );
   const ofApp = prepare<Row>(database, `SELECT ${columns} FROM functions WHERE app_id = :appId ORDER BY id`);
-  const counts = `id AS functionId, definition_id AS definitionId, app_id AS appId, policy, queued, claimed, delayed, crash_streak AS crashStreak,
-    not_before AS notBefore`;
+  const counts = `id AS functionId, definition_id AS definitionId, app_id AS appId,
+    (SELECT environment_id FROM apps WHERE apps.id = app_id) AS environmentId, policy, queued, claimed, delayed,
+    crash_streak AS crashStreak, not_before AS notBefore`;
   const demands = prepare<DemandRow>(
     database,
     `SELECT ${counts} FROM functions WHERE id IN (

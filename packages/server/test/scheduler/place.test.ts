@@ -38,10 +38,11 @@ describe("place", () => {
     const [large, small] = [request(5_000, 1), request(100, 1)];
     assert.deepEqual(place([large, small], [room("a", 1_000, 9)]), {
       placements: [{ request: small, workerId: "a", gpus: undefined }],
+      held: [],
       unplaced: [large],
       left: [room("a", 900, 8, { starts: 8 })],
     });
-    assert.deepEqual(place([small], []), { placements: [], unplaced: [small], left: [] });
+    assert.deepEqual(place([small], []), { placements: [], held: [], unplaced: [small], left: [] });
   });
 
   it("starts no more at a time than a worker can, which is not for want of room", () => {
@@ -155,11 +156,20 @@ describe("what asks for more than there is", () => {
 describe("whose turn it is", () => {
   it("is that of who has fewest, one each, then the next one each", () => {
     const wanted = [
-      { of: "many", has: 0, wants: 4 },
-      { of: "one", has: 0, wants: 1 },
-      { of: "rich", has: 2, wants: 2 },
+      { of: "many", appId: "ap-1", has: 0, wants: 4 },
+      { of: "one", appId: "ap-2", has: 0, wants: 1 },
+      { of: "rich", appId: "ap-3", has: 2, wants: 2 },
     ];
     assert.deepEqual(inTurn(wanted), ["many", "one", "many", "many", "rich", "many", "rich"]);
+  });
+
+  it("is the app's: ten functions of one have no more turns than one of another, but for the first of each", () => {
+    const large = ["a", "b", "c"].map((of) => ({ of, appId: "ap-1", has: 1, wants: 2 }));
+    const small = { of: "other", appId: "ap-2", has: 1, wants: 4 };
+    const turns = ["other", "other", "a", "other", "b", "other", "c", "a", "b", "c"];
+    assert.deepEqual(inTurn([...large, small]), turns);
+    const called = { of: "called by a", appId: "ap-1", has: 0, wants: 2 };
+    assert.deepEqual(inTurn([...large, small, called]).slice(0, 3), ["called by a", "other", "other"]);
   });
 
   it("comes for everybody, as often as wanted, whatever the others want", () => {
@@ -167,6 +177,7 @@ describe("whose turn it is", () => {
     for (let round = 0; round < 500; round++) {
       const wanted = Array.from({ length: random.below(6) }, (_, of) => ({
         of,
+        appId: `ap-${of}`,
         has: random.below(5),
         wants: random.below(7),
       }));

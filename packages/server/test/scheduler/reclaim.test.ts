@@ -7,8 +7,8 @@ import { type Random, seededRandom } from "@lydian/testkit";
 import type { Container } from "../../src/domain/container.ts";
 import type { Needs, Room } from "../../src/domain/worker.ts";
 import { fits, give } from "../../src/scheduler/place.ts";
-import { reclaim } from "../../src/scheduler/reclaim.ts";
-import { container, needs, worker as workerWith } from "../support/rows.ts";
+import { candidatesFrom, reclaim as reclaimFor } from "../../src/scheduler/reclaim.ts";
+import { container, demand, needs, policy, worker as workerWith } from "../support/rows.ts";
 
 const worker = (id: string, milliCpu: number, memoryMib = 1_000): Room => ({
   ...workerWith({ id, capacity: { milliCpu, memoryMib } }),
@@ -17,6 +17,16 @@ const worker = (id: string, milliCpu: number, memoryMib = 1_000): Room => ({
 const request = (milliCpu: number, memoryMib = 10): Needs => needs({ milliCpu, memoryMib });
 const spare = (id: Container["id"], workerId: string, milliCpu: number, idleSince = 0): Container =>
   container({ id, workerId, milliCpu, memoryMib: 10, idleSince });
+/** For functions that have containers. */
+const reclaim = (
+  requests: readonly Needs[],
+  rooms: readonly Room[],
+  containers: readonly Container[],
+  idle: readonly Container[],
+): Container[] => {
+  const candidates = candidatesFrom(idle, [], containers)({ isFirst: false });
+  return reclaimFor(requests, rooms, containers, () => candidates);
+};
 const ids = (containers: readonly Container[]): string[] => containers.map(({ id }) => id);
 
 describe("room for what fits nowhere", () => {
@@ -55,6 +65,33 @@ describe("room for what fits nowhere", () => {
     assert.deepEqual(reclaim([request(200)], workers, idle, idle), []);
     assert.deepEqual(reclaim([request(100, 5_000)], workers, idle, idle), []);
     assert.deepEqual(ids(reclaim([request(9_000), request(120)], workers, idle, idle)), ["ta-1"]);
+  });
+});
+
+describe("who ends for others", () => {
+  const busy = (id: string, changes: Partial<Container> = {}): Container =>
+    container({ id: `ta-${id}`, held: 1, ...changes });
+  const of = (functionId: `fu-${string}`, ...all: Container[]): Container[] =>
+    all.map((each) => ({ ...each, functionId }));
+  const two = of("fu-2", busy("21"), busy("22"));
+  const three = of("fu-3", busy("31"), busy("32"), busy("33"));
+  const demands = [demand({ functionId: "fu-2" }), demand({ functionId: "fu-3" })];
+  const idle = [spare("ta-1", "a", 100, 5), spare("ta-2", "a", 100, 3)];
+
+  it("is what idles, longest first, and for a function's first container also what is busy where there are several", () => {
+    const candidates = candidatesFrom(idle, demands, [...two, ...three]);
+    assert.deepEqual(ids(candidates({ isFirst: false })), ["ta-2", "ta-1"]);
+    assert.deepEqual(ids(candidates({ isFirst: true })), ["ta-2", "ta-1", "ta-33", "ta-22", "ta-32"]);
+  });
+
+  it("is never the last that a function has, nor one that is always kept or ends already", () => {
+    const first = (all: Container[], changes: Parameters<typeof policy>[0] = {}): string[] =>
+      ids(candidatesFrom([], [demand({ functionId: "fu-3", policy: policy(changes) })], all)({ isFirst: true }));
+    assert.deepEqual(first(three.slice(0, 1)), []);
+    assert.deepEqual(first(three, { minContainers: 3 }), []);
+    assert.deepEqual(first(three, { minContainers: 2 }), ["ta-33"]);
+    const ending = of("fu-3", busy("34", { state: "draining", killAt: 1 }));
+    assert.deepEqual(first([...three.slice(0, 1), ...ending]), []);
   });
 });
 

@@ -37,6 +37,17 @@ test("each function has its own time, and the next look is at the earliest", () 
   assert.deepEqual(names(shortage.look([wanting("fu-2")], [], 2_000 + toldAfterMs)), ["fu-2"]);
 });
 
+test("a ceiling is told of even where there is a container", () => {
+  const shortage = new Shortage();
+  const held = { ...wanting("fu-1"), full: { kind: "app" as const, id: "ap-1", most: 3 } };
+  const there = [container({ functionId: "fu-1" })];
+  shortage.look([held], there, 0);
+  const { tell } = shortage.look([held], there, toldAfterMs);
+  assert.deepEqual(tell.map(shortageLine), [
+    "Inputs wait: the app has 3 containers, the most that it may have here at a time.\n",
+  ]);
+});
+
 test("the line says what is needed", () => {
   const gpus = [
     { kind: "H100", count: 1 },

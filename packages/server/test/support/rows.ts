@@ -57,6 +57,7 @@ export const demand = (changes: Partial<Demand> = {}): Demand => ({
   functionId: "fu-1",
   definitionId: "de-1",
   appId: "ap-1",
+  environmentId: "en-1",
   policy: policy(),
   queued: 0,
   claimed: 0,

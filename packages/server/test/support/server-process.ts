@@ -106,7 +106,7 @@ export class ServerProcess {
       presence,
       sessions,
       alarms: new Alarms(timed),
-      scheduler: new Scheduler({ ...timed, hands: sessions, tell: () => {} }),
+      scheduler: new Scheduler({ ...timed, limits: config.limits, hands: sessions, tell: () => {} }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
     const families = [appRpcs, appLookupRpcs, lookupRpcs, imageRpcs, functionRpcs, scalingRpcs, callRpcs, logRpcs];
