@@ -27,6 +27,8 @@ for (const args of [
   ["up", "--runtime", "docker"],
   ["up", "--workspace", "Big Company"],
   ["up", "--public-url", "example.com"],
+  ["up", "--limits", '{"containers":1}'],
+  ["up", "--times", "{"],
   ["up", "extra"],
   ["setup", "--profile", "a b"],
   ["dwon"],

@@ -11,7 +11,7 @@ import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { hasCode } from "@lydian/kit";
-import { serverConfigSchema } from "@lydian/server";
+import { limitsSchema, serverConfigSchema } from "@lydian/server";
 import { workerConfigSchema } from "@lydian/worker";
 
 import { readProfile } from "../src/identity.ts";
@@ -76,7 +76,18 @@ function exists(pid: number): boolean {
 
 it("says where it is, configures its children, and ends clean and soon at Ctrl-C", async () => {
   await using data = await dataFolder();
-  await using up = lydianUp(["--port", "0", "--data", data.path, "--workspace", "acme", "--log-level", "warn"]);
+  await using up = lydianUp([
+    "--port",
+    "0",
+    "--data",
+    data.path,
+    "--workspace",
+    "acme",
+    "--log-level",
+    "warn",
+    "--limits",
+    '{"appContainers":8}',
+  ]);
   const url = await up.ready;
   assert.match(url ?? up.texts.err, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
   const port = Number(new URL(url ?? "").port);
@@ -90,6 +101,7 @@ it("says where it is, configures its children, and ends clean and soon at Ctrl-C
     listenFd: 3,
     workspace: "acme",
     logLevel: "warn",
+    limits: limitsSchema.parse({ appContainers: 8 }),
   });
   assert.equal((ownerToken as { id: string }).id, profile?.tokenId);
   assert.match(String(workerSecret), /^\w{32,}$/);

@@ -1,11 +1,18 @@
 """What functions ask for beside code: granted, told of, or refused; never ignored."""
 
+import itertools
+import os
 import socket
+import time
 
 import modal
-from story import equal, raises, story, tell
+import signs
+from story import equal, raises, story, tell, until
 
-app = modal.App("wishes", image=modal.Image.debian_slim().add_local_python_source("story"))
+app = modal.App("wishes", image=modal.Image.debian_slim().add_local_python_source("story", "signs"))
+
+# What those take that fill the machine.
+CORES = float(os.environ.get("CORES", "0.125"))
 
 def granted(**wishes) -> int:
     """Runs a function that asks for these, in an app of its own."""
@@ -88,12 +95,89 @@ def network(target: str):
 
 
 @app.local_entrypoint()
-def place(region: str = "", cores: float = 0.125):
-    print("answer", granted(cpu=cores, **({"region": region} if region else {})))
+def place(region: str = "", cloud: str = ""):
+    wishes = {"region": region, "cloud": cloud}
+    print("answer", granted(**{name: wish for name, wish in wishes.items() if wish}))
+
+
+@app.local_entrypoint()
+def strict():
+    for wish, words in [({"cpu": 1_000.0}, "1000 cores"), ({"memory": 10_000_000}, "10000000 MiB of memory")]:
+        with raises(modal.exception.InvalidError, f"asks for {words}, and the largest worker has"):
+            granted(**wish)
+    if hasattr(quick, "with_options"):
+        with raises(modal.exception.InvalidError, "asks for 1000 cores"):
+            quick.with_options(cpu=1_000.0).remote()
+    print("refused")
 
 
 @app.local_entrypoint()
 def much():
     """What has no meaning here, or is more than there is."""
-    wishes = {"enable_memory_snapshot": True, "nonpreemptible": True, "region": "eu-west"}
-    print("answer", granted(cpu=1_000.0, memory=10_000_000, **wishes))
+    wishes = {"enable_memory_snapshot": True, "nonpreemptible": True, "region": "eu-west", "cloud": "gcp", "i6pn": True}
+    proxy = modal.Proxy.from_name("office")
+    print("answer", granted(cpu=1_000.0, memory=10_000_000, proxy=proxy, experimental_options={"a": "b"}, **wishes))
+
+
+@app.function(cpu=(0.125, 0.25))
+def burns() -> float:
+    """Which part of a processor it gets when it wants a whole one."""
+    wall, used = time.monotonic(), time.process_time()
+    while time.monotonic() < wall + 2:
+        pass
+    return (time.process_time() - used) / (time.monotonic() - wall)
+
+
+@app.local_entrypoint()
+def limited():
+    share = burns.remote()
+    assert share < 0.4, share
+    print("held to its limit")
+
+
+@app.function(cpu=CORES)
+def pauses(number: int = 0):
+    """Goes on when its test lets it."""
+    print("it runs in", os.environ["MODAL_TASK_ID"])
+    signs.pause()
+    return number
+
+
+@app.function(cpu=CORES)
+def quick(number: int = 42):
+    return number
+
+
+@app.function(cpu=CORES)
+def short(number: int):
+    time.sleep(0.2)
+
+
+@app.local_entrypoint()
+def many(inputs: int):
+    """All of them wait, in a container each as far as there may be enough."""
+    print("answers", sorted(pauses.map(range(inputs))))
+
+
+@app.local_entrypoint()
+def crowded():
+    """One function waits until another one has gone."""
+    first = pauses.spawn()
+    until(lambda: pauses.get_current_stats().num_running_inputs == 1)
+    second = quick.spawn()
+    print("answers", first.get(), second.get())
+
+
+@app.local_entrypoint()
+def flood(stop: str):
+    """Fills the machine with work, until there is a file."""
+    for number, _ in enumerate(short.map(itertools.count())):
+        if number % 5 == 0:
+            print("containers:", short.get_current_stats().num_total_runners)
+        if os.path.exists(stop):
+            break
+
+
+@app.local_entrypoint()
+def one():
+    print("answer", quick.remote())

@@ -16,6 +16,7 @@ export * from "./modal/client/log_pb.ts";
 export * from "./modal/client/mount_pb.ts";
 export * from "./modal/client/object_pb.ts";
 export * from "./modal/client/parameter_pb.ts";
+export * from "./modal/client/proxy_pb.ts";
 export * from "./modal/client/resources_pb.ts";
 export * from "./modal/client/result_pb.ts";
 export * from "./modal/client/schedule_pb.ts";

@@ -1,6 +1,6 @@
 /** Turns inputs into outputs; whoever completes an input twice, or without holding it, changes nothing. */
 import { exitGraceMs } from "../containers/begin.ts";
-import { demandBell } from "../domain/bells.ts";
+import { demandBell, idleBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import type { Outcome } from "../domain/input.ts";
 import { noRetries } from "../domain/retry.ts";
@@ -48,6 +48,7 @@ export async function completeInputs(
     await tx.functions.setCrashes(container.functionId, 0, 0);
     tx.ring(demandBell);
   }
+  if (released.length === container.held && demand?.queued === 0) tx.ring(idleBell);
   if (container.state === "draining" && released.length > 0) await setDeadline(tx, containerId, context);
   return released;
 }

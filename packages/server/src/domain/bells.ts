@@ -2,6 +2,8 @@
 
 /** Something that the scheduler looks at has changed. */
 export const demandBell = "demand";
+/** A container holds nothing any more, and nothing waits for it. */
+export const idleBell = "idle";
 /** An input of this function waits to be claimed. */
 export const inputsBell = (functionId: string): string => `inputs:${functionId}`;
 /** An output of this call is there, or there is nothing left to wait for. */

@@ -154,7 +154,7 @@ export const concessions: readonly Concession[] = [
     field: "ptyInfo",
     asks: ({ ptyInfo }) => ptyInfo?.enabled === true,
     what: "a terminal",
-    instead: "What it reads from its input is empty, and nothing in it can be asked or told while it runs.",
+    instead: "Its input is empty: nothing can be typed into it.",
   },
   {
     field: "proxyId",

@@ -1,10 +1,12 @@
-/** Functions and classes of deployed apps, found by their names. */
+/** Functions and classes of deployed apps, found by their names, and what stands for objects that are not there. */
+import { createHash } from "node:crypto";
+
 import type { ModalClient } from "@lydian/contract";
 
 import { fail } from "../errors.ts";
 import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
 import { findClass, findFunction } from "../functions/lookup.ts";
-import { type Rpcs, userOrContainer } from "./adapter-access.ts";
+import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import { isClassName } from "./adapter-status.ts";
 import type { Platform } from "./platform.ts";
 
@@ -29,6 +31,11 @@ export function lookupRpcs({ store }: Platform): Rpcs<typeof ModalClient> {
         return { function: functionData(definition), handleMetadata: functionHandle(record, definition) };
       }),
     ),
+    /** There are no proxies, but their names are found: a function that asks for one is accepted with a warning. */
+    proxyGet: user(async ({ name, environmentName }) => {
+      const proxyId = `pr-${createHash("sha256").update(`${environmentName}\0${name}`).digest("hex").slice(0, 22)}`;
+      return { proxy: { name, environmentName, proxyId } };
+    }),
     classGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
       store.read(async (tx) => {
         const { id: classId, record } = await findClass(tx, { app, tag, environment });

@@ -4,16 +4,17 @@ import { type Bells, type Clock, type Logger, type NewId, type Timer, randomText
 import { drain, exitGraceMs } from "../containers/begin.ts";
 import { startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
-import { demandBell } from "../domain/bells.ts";
+import { demandBell, idleBell } from "../domain/bells.ts";
 import type { Container } from "../domain/container.ts";
 import type { Limits, Times } from "../config.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import type { Needs, WorkerView } from "../domain/worker.ts";
+import type { WorkerView } from "../domain/worker.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
-import { ceilingsBy, makeWay } from "./ceilings.ts";
-import { cutDown, inTurn, place, type Placement, roomOf, startCountsMs } from "./place.ts";
-import { candidatesFrom, reclaim } from "./reclaim.ts";
+import { ceilingsBy } from "./ceilings.ts";
+import { cutDown, inTurn, type Placement, roomOf, startCountsMs } from "./place.ts";
+import { plan, type Wanted } from "./plan.ts";
+import { candidatesFrom } from "./reclaim.ts";
 import { Shortage, shortageLine } from "./shortage.ts";
 
 /** What the scheduler asks of the workers' sessions. Both are repeatable. */
@@ -53,6 +54,8 @@ export class Scheduler {
   readonly #closing = new AbortController();
   readonly #shortage = new Shortage();
   #alarm: Timer | undefined;
+  /** A function without a container waits for room. */
+  #isWaitedFor = false;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(deps: SchedulerDeps) {
@@ -74,7 +77,9 @@ export class Scheduler {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
-        await bells.until([demandBell], () => this.#pass(), { clock, waitMs: longestPauseMs, signal });
+        // What has no container at all also waits for others to have nothing to do.
+        const keys = this.#isWaitedFor ? [demandBell, idleBell] : [demandBell];
+        await bells.until(keys, () => this.#pass(), { clock, waitMs: longestPauseMs, signal });
       } catch (error) {
         if (signal.aborted) return;
         log.error({ err: error }, "a scheduling pass failed");
@@ -83,8 +88,8 @@ export class Scheduler {
     }
   }
 
-  /** Never answers anything, so that `until` goes on looking. */
-  async #pass(): Promise<undefined> {
+  /** Answers when it wants to be woken by other bells from now on. */
+  async #pass(): Promise<true | undefined> {
     const { store, clock, hands } = this.#deps;
     const now = clock.now();
     const view = await store.read(async (tx) => ({
@@ -95,22 +100,28 @@ export class Scheduler {
     for (const container of toKill) hands.stop(container, "it did not end in time");
     const scalings = decide(view, now);
     const workers = hands.workers();
-    const rooms = roomOf(workers, view.containers, now);
-    const ceilings = ceilingsBy(this.#deps.limits, view.demands, view.containers);
-    const { placements, held, unplaced, left } = place(requests(view, scalings, workers), rooms, ceilings);
-    for (const container of await this.#start(placements)) hands.assign(container);
     const idle = scalings.flatMap(({ scaling }) => scaling.drain);
     const spare = scalings.flatMap(({ scaling }) => scaling.spare);
-    const candidates = candidatesFrom(spare, view.demands, view.containers);
-    const forRoom = reclaim(unplaced, left, view.containers, candidates);
-    const ending = [...view.containers.filter(({ state }) => state === "draining"), ...idle, ...forRoom];
-    const forOthers = makeWay(held, ending, candidates, ceilings.scopesOf);
-    await this.#end(tooLate, [...idle, ...forRoom, ...forOthers], view.demands);
+    const { placements, held, unplaced, ending } = plan(requests(view, scalings, workers), {
+      rooms: roomOf(workers, view.containers, now),
+      containers: view.containers.map((each) => (idle.includes(each) ? { ...each, state: "draining" } : each)),
+      ceilings: ceilingsBy(this.#deps.limits, view.demands, view.containers),
+      candidates: candidatesFrom(
+        spare.filter((each) => !idle.includes(each)),
+        view.demands,
+        view.containers,
+      ),
+    });
+    for (const container of await this.#start(placements)) hands.assign(container);
+    await this.#end(tooLate, [...idle, ...ending], view.demands);
     const waiting = [...unplaced, ...held.map(({ request, full }) => ({ ...request, full }))];
     const shortage = this.#shortage.look(waiting, view.containers, now);
     for (const wanting of shortage.tell) this.#deps.tell(wanting, shortageLine(wanting));
     const looks = [shortage.lookAgainAt, ...scalings.map(({ scaling }) => scaling.lookAgainAt)];
     this.#setAlarm(Math.min(nextDue, ...looks.filter((at) => at !== undefined)));
+    const wasWaitedFor = this.#isWaitedFor;
+    this.#isWaitedFor = waiting.some(({ isFirst }) => isFirst);
+    return wasWaitedFor === this.#isWaitedFor ? undefined : true;
   }
 
   /** What idles ends now, and what is busy when it has finished what it holds. */
@@ -163,8 +174,7 @@ function decide(view: View, now: number): { demand: Demand; scaling: Scaling }[]
   }));
 }
 
-/** `isFirst` of a function that has no container yet. */
-type Request = Demand & Needs & { isFirst: boolean };
+type Request = Demand & Wanted;
 
 function requests(
   view: View,

@@ -27,6 +27,8 @@ export interface Placed<Request> {
   unplaced: Request[];
   /** What the workers then have left. */
   left: Room[];
+  /** How many containers there then are, by the scope of their ceiling. */
+  counts: ReadonlyMap<string, number>;
 }
 
 /** Gives each request, in order, the worker with the most free processor time that can hold it. */
@@ -58,7 +60,7 @@ export function place<Request extends Needs>(
     const taken = take(best, { ...request, gpus });
     left = left.map((room) => (room === best ? { ...taken, starts: room.starts - 1 } : room));
   }
-  return { placements, held, unplaced, left };
+  return { placements, held, unplaced, left, counts };
 }
 
 /** What asks for more than the largest worker has gets what that has; its definition was answered with a warning. */
@@ -84,7 +86,7 @@ export function chooseGpus({ gpus }: Pick<Needs, "gpus">, room: Pick<Room, "gpus
   return undefined;
 }
 
-type Held = Capacity & { gpus: Gpus | undefined };
+export type Held = Capacity & { gpus: Gpus | undefined };
 
 export function take(room: Room, held: Held): Room {
   return change(room, held, -1);
@@ -106,7 +108,7 @@ function change(room: Room, { milliCpu, memoryMib, gpus }: Held, sign: 1 | -1): 
 }
 
 /** What a function of some app has, and wants beside that. */
-export interface Wanted<Of> {
+export interface Turns<Of> {
   of: Of;
   appId: string;
   has: number;
@@ -118,7 +120,7 @@ export interface Wanted<Of> {
  * has fewest, and in it of the function that has fewest: whoever asks for a hundred, or by a hundred functions, does not
  * stand before whoever asks for one.
  */
-export function inTurn<Of>(wanted: readonly Wanted<Of>[]): Of[] {
+export function inTurn<Of>(wanted: readonly Turns<Of>[]): Of[] {
   const ofApps = new Map<string, number>();
   for (const { appId, has } of wanted) ofApps.set(appId, (ofApps.get(appId) ?? 0) + has);
   const byFunction = wanted

@@ -2,7 +2,7 @@
 import { type Container, takesInputs } from "../domain/container.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Needs, Room } from "../domain/worker.ts";
-import { chooseGpus, fits, give, take } from "./place.ts";
+import { chooseGpus, fits, give, type Held, take } from "./place.ts";
 
 /**
  * Who ends for a request: containers that their functions can do without, those first that have idled longest. For the
@@ -31,6 +31,20 @@ export function candidatesFrom(
   return ({ isFirst }) => (isFirst ? [...idle, ...busy] : idle);
 }
 
+/** What is going to run where, once there is room. */
+interface Hosted {
+  takes: Held;
+  workerId: string;
+}
+
+/** What the workers have left for others than those that wait for room on them: less than nothing, while it is made. */
+export function reserve(rooms: readonly Room[], hosted: readonly Hosted[]): Room[] {
+  return hosted.reduce<Room[]>(
+    (left, { takes, workerId }) => left.map((room) => (room.id === workerId ? take(room, takes) : room)),
+    [...rooms],
+  );
+}
+
 /**
  * Answers the containers to end: the first of the request's candidates, and no more than are needed. What is ending already
  * counts as room, so that looking again before it is gone ends nothing else.
@@ -40,22 +54,23 @@ export function reclaim<Request extends Needs>(
   rooms: readonly Room[],
   containers: readonly Container[],
   candidates: (request: NoInfer<Request>) => readonly Container[],
-): Container[] {
+): { ending: Container[]; hosted: Hosted[] } {
   const giveBack = (to: Room[], container: Container): Room[] =>
     to.map((room) => (room.id === container.workerId ? give(room, container) : room));
   let left = containers.filter(({ state }) => state === "draining").reduce(giveBack, [...rooms]);
   const chosen: Container[] = [];
+  const hosted: Hosted[] = [];
   for (const request of requests) {
     const able = candidates(request).filter((container) => !chosen.includes(container));
     const made = makeRoom(request, left, able, giveBack);
     if (made === undefined) continue; // ending all of them would not do
     chosen.push(...made.victims);
     const { host } = made;
-    left = made.left.map((room) =>
-      room.id === host.id ? take(room, { ...request, gpus: chooseGpus(request, host) }) : room,
-    );
+    const takes = { ...request, gpus: chooseGpus(request, host) };
+    hosted.push({ takes, workerId: host.id });
+    left = made.left.map((room) => (room.id === host.id ? take(room, takes) : room));
   }
-  return chosen;
+  return { ending: chosen, hosted };
 }
 
 function makeRoom(

@@ -4,7 +4,6 @@ import { describe, it } from "node:test";
 
 import { fromBinary } from "@bufbuild/protobuf";
 import { GenericResultSchema } from "@lydian/contract";
-import { silentLogger } from "@lydian/kit";
 
 import { stopApp } from "../../src/apps/stop.ts";
 import { claimInputs } from "../../src/calls/claim.ts";
@@ -13,81 +12,12 @@ import { advance } from "../../src/containers/begin.ts";
 import { endContainer } from "../../src/containers/end.ts";
 import { demandBell } from "../../src/domain/bells.ts";
 import type { Container } from "../../src/domain/container.ts";
-import type { FunctionRecord, FunctionPolicy } from "../../src/domain/function.ts";
 import type { Store } from "../../src/domain/store.ts";
-import type { WorkerView } from "../../src/domain/worker.ts";
-import { Scheduler, type SchedulerDeps } from "../../src/scheduler/loop.ts";
 import { startCountsMs } from "../../src/scheduler/place.ts";
 import { toldAfterMs } from "../../src/scheduler/shortage.ts";
-import { assertInvariants } from "../support/invariants.ts";
-import { type TestStore, testStore } from "../support/open-store.ts";
-import {
-  claimRequest,
-  completion,
-  limits,
-  needs,
-  plantCall,
-  plantContainer,
-  plantFunction,
-  worker,
-} from "../support/rows.ts";
-
-/** A scheduler that runs; `passes` counts how often it looked. */
-async function running(
-  changes: Partial<FunctionPolicy> = {},
-  wrap: (store: Store) => Store = (store) => store,
-  ceilings: SchedulerDeps["limits"] = limits,
-) {
-  const test = await testStore();
-  const of = await test.does((tx, context) => plantFunction(tx, context, { policy: changes }));
-  const workers: WorkerView[] = [worker()];
-  const told: string[] = [];
-  const assigned: Container[] = [];
-  const stopped: string[] = [];
-  let passes = 0;
-  const store: Store = { ...test.store, read: (unit) => (passes++, test.store.read(unit)) };
-  const hands = {
-    workers: () => workers,
-    assign: (container: Container) => void assigned.push(container),
-    stop: ({ id }: Container) => void stopped.push(id),
-  };
-  const scheduler = new Scheduler({
-    ...test,
-    store: wrap(store),
-    hands,
-    times: { preparation: 100_000 },
-    limits: ceilings,
-    tell: (_to, text) => void told.push(text),
-    log: silentLogger,
-  });
-  scheduler.start();
-  await test.clock.settle();
-  return {
-    ...test,
-    of,
-    workers,
-    assigned,
-    stopped,
-    told,
-    scheduler,
-    passes: () => passes,
-    async [Symbol.asyncDispose]() {
-      await scheduler.close();
-      assert.equal(test.clock.pending, 0, "nothing is left behind");
-      assertInvariants(test.file);
-      await test[Symbol.asyncDispose]();
-    },
-  };
-}
-
-const call = async (test: TestStore, of: FunctionRecord) => {
-  const made = await test.does((tx, context) => plantCall(tx, of, context));
-  await test.clock.settle();
-  return made;
-};
-
-const stateOf = (test: TestStore, id: string | undefined) =>
-  test.store.read(async (tx) => (await tx.containers.get(id ?? ""))?.state);
+import type { TestStore } from "../support/open-store.ts";
+import { claimRequest, completion, needs, plantCall, plantContainer, plantFunction, worker } from "../support/rows.ts";
+import { call, running, stateOf } from "../support/running-scheduler.ts";
 
 /** The container becomes ready, takes what waits and finishes it. */
 async function serve(test: TestStore, { id }: Container): Promise<void> {
@@ -304,70 +234,6 @@ describe("where there is no room the scheduler", () => {
     const { id } = await test.does((tx, context) => plantContainer(tx, test.of, context, { milliCpu: 600 }));
     for (let i = 0; i < 5; i++) await call(test, test.of);
     assert.equal(await stateOf(test, id), "ready");
-  });
-});
-
-describe("for a function that has none the scheduler", () => {
-  it("lets a busy container of a function that has several end after its input, for one that has none", async () => {
-    await using test = await running({ needs: needs({ milliCpu: 500 }), timeoutMs: 60_000 });
-    for (let i = 0; i < 3; i++) await call(test, test.of);
-    const [first, second] = test.assigned;
-    assert.ok(first && second);
-    for (const { id } of [first, second]) {
-      await test.does(async (tx, context) => {
-        await advance(tx, id, "ready", context);
-        await claimInputs(tx, claimRequest(id), context);
-      });
-    }
-    const other = await test.does((tx, context) =>
-      plantFunction(tx, context, { policy: { needs: needs({ milliCpu: 500 }) } }),
-    );
-    await call(test, other);
-    assert.deepEqual([await stateOf(test, first.id), await stateOf(test, second.id)], ["ready", "draining"]);
-    await test.clock.advance(30_000); // it may go on as long as its inputs may
-    assert.deepEqual(test.stopped, []);
-    await test.does((tx, context) => endContainer(tx, second.id, { reason: "exited", code: 0 }, context));
-    await test.clock.settle();
-    assert.deepEqual(test.assigned.map(({ functionId }) => functionId).slice(2), [other.id]);
-  });
-});
-
-describe("under a ceiling the scheduler", () => {
-  const ceiling = (most: number) => ({ ...limits, appContainers: most });
-  const same = <T>(value: T): T => value;
-
-  it("starts no more of an app, says so in its log, and goes on when one has ended", async () => {
-    await using test = await running({}, same, ceiling(1));
-    for (let i = 0; i < 2; i++) await call(test, test.of);
-    const other = await test.does((tx, context) => plantFunction(tx, context));
-    await call(test, other);
-    assert.deepEqual(
-      test.assigned.map(({ functionId }) => functionId),
-      [test.of.id, other.id],
-    );
-    await test.clock.advance(toldAfterMs);
-    assert.deepEqual(test.told, ["Inputs wait: the app has 1 container, the most that it may have here at a time.\n"]);
-    await test.does((tx, context) => endContainer(tx, test.assigned[0]?.id ?? "", { reason: "lost" }, context));
-    await test.clock.settle();
-    assert.equal(test.assigned.length, 3);
-  });
-
-  it("ends what idles in the app for its function that waits", async () => {
-    await using test = await running({}, same, ceiling(1));
-    const idle = await test.does((tx, context) => plantContainer(tx, test.of, context));
-    const elsewhere = await test.does(async (tx, context) =>
-      plantContainer(tx, await plantFunction(tx, context), context),
-    );
-    const sibling = { ...test.of, id: "fu-sibling" as const };
-    await test.does((tx) => tx.functions.put(sibling));
-    await call(test, sibling);
-    assert.deepEqual([await stateOf(test, idle.id), await stateOf(test, elsewhere.id)], ["draining", "ready"]);
-    await test.does((tx, context) => endContainer(tx, idle.id, { reason: "exited", code: 0 }, context));
-    await test.clock.settle();
-    assert.deepEqual(
-      test.assigned.map(({ functionId }) => functionId),
-      [sibling.id],
-    );
   });
 });
 

@@ -41,8 +41,9 @@ describe("place", () => {
       held: [],
       unplaced: [large],
       left: [room("a", 900, 8, { starts: 8 })],
+      counts: new Map(),
     });
-    assert.deepEqual(place([small], []), { placements: [], held: [], unplaced: [small], left: [] });
+    assert.deepEqual(place([small], []), { placements: [], held: [], unplaced: [small], left: [], counts: new Map() });
   });
 
   it("starts no more at a time than a worker can, which is not for want of room", () => {

@@ -25,7 +25,7 @@ const reclaim = (
   idle: readonly Container[],
 ): Container[] => {
   const candidates = candidatesFrom(idle, [], containers)({ isFirst: false });
-  return reclaimFor(requests, rooms, containers, () => candidates);
+  return reclaimFor(requests, rooms, containers, () => candidates).ending;
 };
 const ids = (containers: readonly Container[]): string[] => containers.map(({ id }) => id);
 

@@ -1,0 +1,48 @@
+/** What is to start and to end in one pass, from what is wanted and what there is: pure decisions, put together. */
+import type { Container } from "../domain/container.ts";
+import type { Needs, Room } from "../domain/worker.ts";
+import { type Ceilings, type HeldBack, makeWay } from "./ceilings.ts";
+import { place, type Placement } from "./place.ts";
+import { reclaim, reserve } from "./reclaim.ts";
+
+/** `isFirst` of a function that has no container yet. */
+export type Wanted = Needs & { appId: string; isFirst: boolean };
+
+export interface Given {
+  rooms: readonly Room[];
+  containers: readonly Container[];
+  ceilings: Ceilings<{ appId: string }>;
+  /** Who ends for a request, those first that end first. */
+  candidates: (request: { isFirst: boolean }) => readonly Container[];
+}
+
+export interface Plan<Request> {
+  placements: Placement<Request>[];
+  held: HeldBack<Request>[];
+  unplaced: Request[];
+  /** Containers to end, so that there is room later. */
+  ending: Container[];
+}
+
+/** First containers come first, and room that is being made for them goes to nobody else, however long that takes. */
+export function plan<Request extends Wanted>(requests: readonly Request[], given: Given): Plan<Request> {
+  const { rooms, containers, ceilings, candidates } = given;
+  const firsts = requests.filter(({ isFirst }) => isFirst);
+  const others = requests.filter(({ isFirst }) => !isFirst);
+  const first = place(firsts, rooms, ceilings);
+  const forFirsts = reclaim(first.unplaced, first.left, containers, candidates);
+  const other = place(others, reserve(first.left, forFirsts.hosted), { ...ceilings, counts: first.counts });
+  const ending = new Set(forFirsts.ending);
+  const then = containers.map((each) => (ending.has(each) ? { ...each, state: "draining" as const } : each));
+  const left = (request: Request): Container[] => candidates(request).filter((each) => !ending.has(each));
+  const forOthers = reclaim(other.unplaced, other.left, then, left);
+  const held = [...first.held, ...other.held];
+  const forRoom = [...forFirsts.ending, ...forOthers.ending];
+  const leaving = [...containers.filter(({ state }) => state === "draining"), ...forRoom];
+  return {
+    placements: [...first.placements, ...other.placements],
+    held,
+    unplaced: [...first.unplaced, ...other.unplaced],
+    ending: [...forRoom, ...makeWay(held, leaving, candidates, ceilings.scopesOf)],
+  };
+}
