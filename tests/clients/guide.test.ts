@@ -18,6 +18,9 @@ const examples: Record<string, { prints: readonly string[]; args?: readonly stri
   "guide/lifecycle_hooks.py": {
     prints: ["prediction for a cat", "prediction for a dog", "The model is cleaned up."],
   },
+  "guide/function_configuration.py": { prints: ["True in at most 10 containers: True"] },
+  "guide/batch_processing.py": { prints: ["Processed 10000 items"] },
+  "guide/map_reduce.py": { prints: ["Result: 333332833333500000"] },
 };
 
 // Before the first test: the run of a file may end with the tests that it has by then.
