@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import modal
 from story import equal, raises, story, tell, until
@@ -105,6 +106,18 @@ def redeployed():
     waiting = edition.spawn()
     sign.remote(f"{name} goes on", give=True)
     equal([running.get()[0], waiting.get()[0]], ["first", "second"])
+
+
+@story()
+def crashing():
+    """a deployed function whose container dies is tried again, later each time; an input that always kills it fails alone."""
+    dies = modal.Function.from_name("deployed", "dies")
+    begun = time.monotonic()
+    equal(dies.remote(f"twice {os.getpid()}", 2), 2)
+    assert time.monotonic() - begun > 3, "after the first it waits a second, after the second two"
+    with raises(modal.exception.RemoteError, "3 containers .*exited with code 3"):
+        dies.remote(f"always {os.getpid()}", 100)
+    equal(dies.remote(f"never {os.getpid()}", 0), 0)
 
 
 @story()

@@ -152,6 +152,8 @@ def aio():
     async def check():
         calls = await asyncio.gather(*[divide.spawn.aio(number, by=4) for number in range(20)])
         results = await asyncio.gather(*[call.get.aio() for call in calls])
+        equal(await divide.remote.aio(9, by=2), 4.5)
+        equal(await modal.FunctionCall.gather.aio(*calls[:2]), [0, 0.25])
         waiting = await together.spawn.aio("aio")
         await sign.remote.aio("aio")
         await waiting.cancel.aio()
