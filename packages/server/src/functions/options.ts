@@ -21,8 +21,9 @@ export function withOptions(base: Function, options: FunctionOptions): Function 
   made.timeoutSecs = options.timeoutSecs ?? made.timeoutSecs;
   if (options.maxConcurrentInputs !== undefined) {
     made.maxConcurrentInputs = options.maxConcurrentInputs;
-    made.targetConcurrentInputs = options.targetConcurrentInputs ?? 0; // which is the same: the base's goes with its maximum
+    made.targetConcurrentInputs = 0; // which is the same: the base's goes with its maximum
   }
+  made.targetConcurrentInputs = options.targetConcurrentInputs ?? made.targetConcurrentInputs;
   made.batchMaxSize = options.batchMaxSize ?? made.batchMaxSize;
   made.batchLingerMs = options.batchLingerMs ?? made.batchLingerMs;
   if (options.replaceSecretIds || options.secretIds.length > 0) made.secretIds = options.secretIds;
