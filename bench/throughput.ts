@@ -126,6 +126,7 @@ async function main(): Promise<void> {
     for (const [name, amount] of measurements) {
       const { result, spent } = await bench.measure(name, amount);
       rates.set(name, result.count / result.seconds);
+      console.error(`${name}: ${perSecond(result)}/s`);
       const all = spent.server + spent.worker + spent.containers + spent.client;
       const share = (part: number): string => `${((100 * part) / all).toFixed(0)} %`;
       const { server, worker, containers, client: own } = spent;
