@@ -13,6 +13,8 @@ import { coldPhases, type LogLine, linesOf, type Phases, warmPhases } from "./pl
 
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 20);
 const crowd = 20;
+/** How long each call of a crowd, and one alone, keeps its container: a container that waits takes processor time, too. */
+const staySeconds = 25;
 const patienceMs = 300_000;
 
 /** The client that calls, and what the platform says meanwhile. */
@@ -74,7 +76,7 @@ async function warmStarts(): Promise<Phases[]> {
   const bench = new Bench(platform, client);
   const all: Phases[] = [];
   for (let round = -1; round < rounds; round++) {
-    const { from } = await bench.ask("once");
+    const { from } = await bench.ask("plain");
     await bench.hears(from, "network gone", ({ step }) => step === "network gone");
     const lines = await bench.hears(from, "a starter waits", ({ msg }) => msg === "a starter waits");
     if (round >= 0) all.push(warmPhases(lines)); // the first one had none
@@ -160,14 +162,14 @@ async function main(): Promise<void> {
 
   const alone: Crowd[] = [];
   const memory = (): number[] => [pssKib(pidOf(platform, "server")), pssKib(pidOf(platform, "worker"))];
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 3; round++) {
     await ends(bench); // or the one that is there would take the next call
-    alone.push(await crowdOf(bench, 1, 8));
+    alone.push(await crowdOf(bench, 1, staySeconds));
   }
   const floor = await floorOf(platform, alone.at(-1)?.ids[0] ?? "", rounds);
   await ends(bench);
   const before = memory();
-  const many = await crowdOf(bench, crowd, 40);
+  const many = await crowdOf(bench, crowd, staySeconds);
   const after = memory();
   const conmons = many.ids.map((id) => pssKib(conmonOf(id)));
   const functions = platform.functions().map(({ pid }) => pssKib(pid));

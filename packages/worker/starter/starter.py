@@ -90,13 +90,11 @@ def is_same_start(env: dict) -> bool:
 
 
 def hides_module(path: str) -> bool:
-    """Whether a module that is imported already would be this one now, or be changed by it."""
-    if path.endswith(".pth"):
-        return True
+    """Whether a module that is imported already would be this one now, or this would have been read at the start."""
     for entry in map(os.path.abspath, sys.path):
         if path.startswith(entry + "/"):
             name = path[len(entry) + 1 :].split("/")[0].split(".")[0]
-            if name in sys.modules:
+            if name in sys.modules or name == "usercustomize" or path.endswith(".pth"):
                 return True
     return False
 

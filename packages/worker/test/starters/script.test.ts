@@ -123,7 +123,7 @@ for (const variables of readAtStart) {
   });
 }
 
-for (const name of ["shutil.py", "socket/__init__.py", "more.pth"]) {
+for (const name of ["shutil.py", "socket/__init__.py", "usercustomize.py", "more.pth"]) {
   test(`${name}, which would have been found at the start: Python is started anew`, async (t) => {
     const starter = await waiting(t);
     await starter.lay(join(starter.home, name), "");
