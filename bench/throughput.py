@@ -128,7 +128,7 @@ def cancels(count):
         call = cancelled.spawn()
         while not cancelled.get_current_stats().num_running_inputs:
             time.sleep(0.01)
-        time.sleep(0.2)  # it has begun to sleep
+        time.sleep(1.2)  # it has begun to sleep; and its client takes a second between two that are cancelled
         before, began = len(note.remote()), time.time()
         call.cancel()
         while len(heard := note.remote()) == before:

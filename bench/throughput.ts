@@ -122,7 +122,7 @@ async function main(): Promise<void> {
     await using client = modal(platform, newestClient, ["run", "-q", "bench/throughput.py"], { listens: true });
     const bench = new Bench(platform, client, await Cgroups.detect());
     await bench.measure("map, 2 containers", inputs / 10); // installs the client's package, fills caches
-    cancels = (await bench.measure("cancel", 30)).result.samples;
+    cancels = (await bench.measure("cancel", 20)).result.samples;
     for (const [name, amount] of measurements) {
       const { result, spent } = await bench.measure(name, amount);
       rates.set(name, result.count / result.seconds);

@@ -18,6 +18,7 @@ interface Known {
   /** Attempts that it was told to stop. */
   stopped: Set<string>;
   last: { key: string | undefined; inputIds: readonly string[] } | undefined;
+  functionId?: string;
 }
 
 const nothing: ReadonlySet<string> = new Set();
@@ -36,6 +37,15 @@ export class Deliveries {
       for (const id of known.last.inputIds) known.received.delete(id);
     }
     return known.received;
+  }
+
+  /** Whose inputs the container takes, once it was said that it takes some. */
+  functionOf(containerId: string): string | undefined {
+    return this.#containers.get(containerId)?.functionId;
+  }
+
+  begins(containerId: string, functionId: string): void {
+    this.#known(containerId).functionId = functionId;
   }
 
   /** The reply is on its way, unless the container hung up meanwhile. */

@@ -19,7 +19,6 @@ import { encodeResult } from "../calls/result.ts";
 import { advance, drain } from "../containers/begin.ts";
 import { failedToInitialize } from "../containers/end.ts";
 import { containerBell, inputsBell } from "../domain/bells.ts";
-import type { Container } from "../domain/container.ts";
 import { fail } from "../errors.ts";
 import { giveData } from "../calls/give-data.ts";
 import { type ContainerCaller, type Rpcs, container, userOrAnyContainer } from "./adapter-access.ts";
@@ -95,10 +94,20 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
   };
 }
 
-/** As it asks for its first input, its code is imported and its `enter` hooks have run. */
-async function becomeReady(platform: Platform, self: Container): Promise<void> {
-  await platform.store.note((tx) => advance(tx, self.id, "ready", contextOf(platform)));
-  platform.sessions.ready(self);
+/**
+ * Whose inputs it asks for. As it asks for the first one, its code is imported and its `enter` hooks have run: it is ready.
+ */
+async function functionOf(platform: Platform, deliveries: Deliveries, containerId: string): Promise<string> {
+  const known = deliveries.functionOf(containerId);
+  if (known !== undefined) return known;
+  const self = await platform.store.read((tx) => tx.containers.get(containerId));
+  if (self === undefined) throw fail("notFound", `Container ${containerId} does not exist.`);
+  if (self.state === "assigned" || self.state === "starting") {
+    await platform.store.note((tx) => advance(tx, self.id, "ready", contextOf(platform)));
+    platform.sessions.ready(self);
+  }
+  deliveries.begins(containerId, self.functionId);
+  return self.functionId;
 }
 
 /** Holds the request until there are inputs, or as many as go together, or the container is to end. */
@@ -110,9 +119,7 @@ async function claim(
 ): Promise<Exclude<Claim, { kind: "nothing" }> | undefined> {
   const { store, bells, clock } = platform;
   const { id: containerId } = call.caller;
-  const self = await store.read((tx) => tx.containers.get(containerId));
-  if (self === undefined) throw fail("notFound", `Container ${containerId} does not exist.`);
-  if (self.state === "assigned" || self.state === "starting") await becomeReady(platform, self);
+  const functionId = await functionOf(platform, deliveries, containerId);
   const received = deliveries.before(call, request.inputConcurrency * Math.max(1, request.batchMaxSize));
   const claimRequest = {
     containerId,
@@ -131,7 +138,7 @@ async function claim(
     alarm = clock.timer(fullerUntil - clock.now(), () => bells.ring(containerBell(containerId)));
     return undefined;
   };
-  const keys = [inputsBell(self.functionId), containerBell(containerId)];
+  const keys = [inputsBell(functionId), containerBell(containerId)];
   try {
     return await bells.until(keys, look, { clock, waitMs: platform.config.times.claimHold, signal: call.signal });
   } finally {

@@ -26,10 +26,18 @@ const columns = `id, app_id AS appId, name, definition_id AS definitionId, defin
 
 type DemandRow = Omit<Demand, "policy"> & { policy: string };
 
-const toPolicy = (text: string): FunctionPolicy => ({
-  ...emptyPolicy,
-  ...(JSON.parse(text) as Partial<FunctionPolicy>),
-});
+/** By their text: there are few, and one is read with each input. */
+const policies = new Map<string, FunctionPolicy>();
+const mostPolicies = 1000;
+
+function toPolicy(text: string): FunctionPolicy {
+  const known = policies.get(text);
+  if (known !== undefined) return known;
+  const policy = { ...emptyPolicy, ...(JSON.parse(text) as Partial<FunctionPolicy>) };
+  if (policies.size === mostPolicies) policies.clear();
+  policies.set(text, policy);
+  return policy;
+}
 const toDemand = (row: DemandRow): Demand => ({ ...row, policy: toPolicy(row.policy) });
 const toFunction = ({ baseId, bindingKey: key, parameters, options, ...row }: Row): FunctionRecord => ({
   ...row,

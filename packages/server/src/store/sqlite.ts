@@ -139,7 +139,7 @@ class GroupCommit {
     const rings: Ring[] = [];
     try {
       this.#database.exec("BEGIN IMMEDIATE");
-      for (const waiting of group) settle.push(await this.#run(waiting, rings));
+      for (const waiting of group) settle.push(await this.#run(waiting, rings, group.length > 1));
       this.#database.exec("COMMIT");
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
@@ -156,16 +156,20 @@ class GroupCommit {
     }
   }
 
-  /** Runs one unit inside the group's transaction; answers how to settle it once that is committed. */
-  async #run(waiting: Waiting, rings: Ring[]): Promise<() => void> {
+  /**
+   * Runs one unit inside the group's transaction; answers how to settle it once that is committed. One with others beside it
+   * fails alone; what one alone throws ends the transaction.
+   */
+  async #run(waiting: Waiting, rings: Ring[], hasOthers: boolean): Promise<() => void> {
     const own: Ring[] = [];
-    this.#database.exec("SAVEPOINT unit");
+    if (hasOthers) this.#database.exec("SAVEPOINT unit");
     try {
       const value = await waiting.unit({ ...this.#nouns, ring: (...ring) => void own.push(ring) });
-      this.#database.exec("RELEASE unit");
+      if (hasOthers) this.#database.exec("RELEASE unit");
       rings.push(...own);
       return () => waiting.resolve(value);
     } catch (error) {
+      if (!hasOthers) throw error;
       this.#database.exec("ROLLBACK TO unit; RELEASE unit");
       return () => waiting.reject(error);
     }

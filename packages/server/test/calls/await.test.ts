@@ -57,6 +57,26 @@ describe("who waits for outputs", () => {
     assert.equal(test.clock.pending, 0);
   });
 
+  it("has several together when many are to come", async () => {
+    await using test = await testStore();
+    const { callId, complete } = await scene(test, 25);
+    const waiting = awaitOutputs(test, query(callId), never);
+    await test.clock.settle();
+    await complete(0);
+    await test.clock.settle();
+    await complete(1);
+    await test.clock.advance(50);
+    const { call, outputs } = await waiting;
+    assert.deepEqual([call.unfinished, outputs.map(({ index }) => index)], [23, [0, 1]]);
+  });
+
+  it("does not wait for more than it takes", async () => {
+    await using test = await testStore();
+    const { callId, complete } = await scene(test, 25);
+    await complete(0);
+    assert.equal((await awaitOutputs(test, query(callId, { atMost: 1 }), never)).outputs.length, 1);
+  });
+
   it("is answered without one when the time is up", async () => {
     await using test = await testStore();
     const { callId } = await scene(test, 1);
