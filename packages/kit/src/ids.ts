@@ -3,7 +3,7 @@
  *
  * A body starts with the time, so rows made together lie together in an index; the rest is random (77 bits or more).
  */
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const base32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -25,14 +25,28 @@ function digits(alphabet: string, value: number, length: number): string {
   return text;
 }
 
+/** Bytes that are drawn together, for drawing takes long; each is used once and then wiped. */
+const drawn = Buffer.alloc(4096);
+let used = drawn.length;
+
+function randomByte(): number {
+  if (used === drawn.length) {
+    randomFillSync(drawn);
+    used = 0;
+  }
+  const byte = drawn.readUInt8(used);
+  drawn.writeUInt8(0, used);
+  used++;
+  return byte;
+}
+
 /** Uniform characters: bytes beyond the largest multiple of the alphabet's length are drawn again. */
 export function randomText(length: number, alphabet: string = base62): string {
   const limit = 256 - (256 % alphabet.length);
   let text = "";
   while (text.length < length) {
-    for (const byte of randomBytes(length)) {
-      if (byte < limit && text.length < length) text += alphabet.charAt(byte % alphabet.length);
-    }
+    const byte = randomByte();
+    if (byte < limit) text += alphabet.charAt(byte % alphabet.length);
   }
   return text;
 }

@@ -3,16 +3,17 @@ import type { DatabaseSync } from "node:sqlite";
 
 import type { App, AppLayout } from "../domain/app.ts";
 import type { Apps } from "../domain/store.ts";
-import { type Nullable, list, orNull, orUndefined, prepare } from "./sql.ts";
+import { type Nullable, list, orNull, orUndefined, parseOnce, prepare } from "./sql.ts";
 
 type Row = Omit<App, "stoppedAt" | "layout"> & { stoppedAt: Nullable<number>; layout: string };
 
 const columns = `id, environment_id AS environmentId, name, state, created_at AS createdAt, stopped_at AS stoppedAt, layout`;
 
+const toLayout = parseOnce((text) => JSON.parse(text) as AppLayout);
 const toApp = (row: Row): App => ({
   ...row,
   stoppedAt: orUndefined(row.stoppedAt),
-  layout: JSON.parse(row.layout) as AppLayout,
+  layout: toLayout(row.layout),
 });
 const toRow = (app: App): Row => ({ ...app, stoppedAt: orNull(app.stoppedAt), layout: JSON.stringify(app.layout) });
 

@@ -11,7 +11,7 @@ import {
   type FunctionRecord,
 } from "../domain/function.ts";
 import type { Classes, Functions } from "../domain/store.ts";
-import { type Nullable, prepare } from "./sql.ts";
+import { type Nullable, parseOnce, prepare } from "./sql.ts";
 
 type Row = Omit<FunctionRecord, "policy" | "binding"> & {
   policy: string;
@@ -26,18 +26,10 @@ const columns = `id, app_id AS appId, name, definition_id AS definitionId, defin
 
 type DemandRow = Omit<Demand, "policy"> & { policy: string };
 
-/** By their text: there are few, and one is read with each input. */
-const policies = new Map<string, FunctionPolicy>();
-const mostPolicies = 1000;
-
-function toPolicy(text: string): FunctionPolicy {
-  const known = policies.get(text);
-  if (known !== undefined) return known;
-  const policy = { ...emptyPolicy, ...(JSON.parse(text) as Partial<FunctionPolicy>) };
-  if (policies.size === mostPolicies) policies.clear();
-  policies.set(text, policy);
-  return policy;
-}
+const toPolicy = parseOnce((text): FunctionPolicy => ({
+  ...emptyPolicy,
+  ...(JSON.parse(text) as Partial<FunctionPolicy>),
+}));
 const toDemand = (row: DemandRow): Demand => ({ ...row, policy: toPolicy(row.policy) });
 const toFunction = ({ baseId, bindingKey: key, parameters, options, ...row }: Row): FunctionRecord => ({
   ...row,

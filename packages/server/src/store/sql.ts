@@ -26,5 +26,21 @@ export type Nullable<T> = T | null;
 export const orNull = <T>(value: T | undefined): T | null => value ?? null;
 export const orUndefined = <T>(value: T | null): T | undefined => value ?? undefined;
 
+/** Of texts that were parsed: there are few that are read again and again, and then all of them begin anew. */
+const mostParsed = 1000;
+
+/** Parses JSON once for each text. What it answers is shared: nobody may change it. */
+export function parseOnce<T>(parse: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const parsed = parse(text);
+    if (known.size === mostParsed) known.clear();
+    known.set(text, parsed);
+    return parsed;
+  };
+}
+
 /** A list as one parameter, for `IN (SELECT value FROM json_each(:list))`. */
 export const list = (values: readonly string[]): string => JSON.stringify(values);
