@@ -161,11 +161,20 @@ def many(inputs: int):
 
 @app.local_entrypoint()
 def crowded():
-    """One function waits until another one has gone."""
-    first = pauses.spawn()
-    until(lambda: pauses.get_current_stats().num_running_inputs == 1)
-    second = quick.spawn()
-    print("answers", first.get(), second.get())
+    """A second container has no room beside the first one."""
+    calls = [pauses.spawn(number) for number in range(2)]
+    print("answers", *[call.get() for call in calls])
+
+
+@app.function(cpu=CORES)
+def asks_quick(number: int):
+    return quick.remote(number)
+
+
+@app.local_entrypoint()
+def nested():
+    """All that there is room for waits for a function that has no container yet."""
+    print("answers", sorted(asks_quick.map(range(4))))
 
 
 @app.local_entrypoint()

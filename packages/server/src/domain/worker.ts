@@ -41,6 +41,8 @@ export interface Needs extends Capacity {
 export interface Room extends WorkerView {
   /** Containers that may be started now: more at a time would only slow each other's start. */
   starts: number;
+  /** What first containers of functions may take beyond that. */
+  slack: Capacity;
 }
 
 /** A kind as asked for ("A100", "any") covers the kinds that workers have ("A100-80GB"). */

@@ -134,6 +134,18 @@ export function inTurn<Of>(wanted: readonly Turns<Of>[]): Of[] {
   return byApp.toSorted((a, b) => a.later - b.later || a.appTurn - b.appTurn).map(({ of }) => of);
 }
 
+/**
+ * What first containers of functions may take beyond a worker's capacity, as a share of it. A function whose containers wait
+ * for another one's answers would else wait for ever where its own have taken all room. Processors are shared by weight, and
+ * what asks for memory seldom uses all of it.
+ */
+const slackShare = { milliCpu: 1, memoryMib: 0.25 };
+
+/** With what first containers may take besides; `-1` takes that back. */
+export function lend(rooms: readonly Room[], sign: 1 | -1 = 1): Room[] {
+  return rooms.map((room) => change(room, { ...room.slack, gpus: undefined }, sign));
+}
+
 /** How long a container's start counts as one, in milliseconds: what takes longer is not at work but waits. */
 export const startCountsMs = 5_000;
 
@@ -146,6 +158,8 @@ export function roomOf(workers: readonly WorkerView[], containers: readonly Cont
     );
     // An interpreter that starts keeps about one core busy.
     const starts = Math.ceil(worker.capacity.milliCpu / 1000) + 1 - starting.length;
-    return own.reduce<Room>(take, { ...worker, starts });
+    const { milliCpu, memoryMib } = worker.capacity;
+    const slack = { milliCpu: milliCpu * slackShare.milliCpu, memoryMib: memoryMib * slackShare.memoryMib };
+    return own.reduce<Room>(take, { ...worker, starts, slack });
   });
 }

@@ -2,7 +2,7 @@
 import type { Container } from "../domain/container.ts";
 import type { Needs, Room } from "../domain/worker.ts";
 import { type Ceilings, type HeldBack, makeWay } from "./ceilings.ts";
-import { place, type Placement } from "./place.ts";
+import { lend, place, type Placement } from "./place.ts";
 import { reclaim, reserve } from "./reclaim.ts";
 
 /** `isFirst` of a function that has no container yet. */
@@ -24,14 +24,14 @@ export interface Plan<Request> {
   ending: Container[];
 }
 
-/** First containers come first, and room that is being made for them goes to nobody else, however long that takes. */
+/** First containers come first and may take the workers' slack, and room that is being made for them goes to nobody else, however long that takes. */
 export function plan<Request extends Wanted>(requests: readonly Request[], given: Given): Plan<Request> {
   const { rooms, containers, ceilings, candidates } = given;
   const firsts = requests.filter(({ isFirst }) => isFirst);
   const others = requests.filter(({ isFirst }) => !isFirst);
-  const first = place(firsts, rooms, ceilings);
+  const first = place(firsts, lend(rooms), ceilings);
   const forFirsts = reclaim(first.unplaced, first.left, containers, candidates);
-  const other = place(others, reserve(first.left, forFirsts.hosted), { ...ceilings, counts: first.counts });
+  const other = place(others, reserve(lend(first.left, -1), forFirsts.hosted), { ...ceilings, counts: first.counts });
   const ending = new Set(forFirsts.ending);
   const then = containers.map((each) => (ending.has(each) ? { ...each, state: "draining" as const } : each));
   const left = (request: Request): Container[] => candidates(request).filter((each) => !ending.has(each));

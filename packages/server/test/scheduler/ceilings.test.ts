@@ -8,7 +8,7 @@ import type { Container } from "../../src/domain/container.ts";
 import type { Room } from "../../src/domain/worker.ts";
 import { type Ceilings, type HeldBack, type Owner, ceilingsBy, makeWay } from "../../src/scheduler/ceilings.ts";
 import { place } from "../../src/scheduler/place.ts";
-import { container, needs, worker } from "../support/rows.ts";
+import { container, needs, noSlack, worker } from "../support/rows.ts";
 
 type AppId = Container["appId"];
 
@@ -19,7 +19,7 @@ const owners: Owner[] = [
   { appId: "ap-3", environmentId: "en-2" },
 ];
 
-const room: Room = { ...worker({ capacity: { milliCpu: 100_000, memoryMib: 100_000 } }), starts: 100 };
+const room: Room = { ...worker({ capacity: { milliCpu: 100_000, memoryMib: 100_000 } }), starts: 100, slack: noSlack };
 const wanted = (...apps: AppId[]) => apps.map((appId) => ({ ...needs(), appId }));
 const of = (...apps: AppId[]): Container[] => apps.map((appId, n) => container({ id: `ta-${n}`, appId }));
 const placed = (requests: ReturnType<typeof wanted>, ceilings: Ceilings<{ appId: string }>, rooms = [room]) => {

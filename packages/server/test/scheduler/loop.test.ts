@@ -177,15 +177,15 @@ describe("the scheduler ends containers: it", () => {
 
 describe("where there is no room the scheduler", () => {
   /** An idle container of another function beside the one of the call. */
-  const idleOther = (test: TestStore, milliCpu: number, minContainers = 0) =>
+  const idleOther = (test: TestStore, memoryMib: number, minContainers = 0) =>
     test.does(async (tx, context) => {
-      const other = await plantFunction(tx, context, { policy: { needs: needs({ milliCpu }), minContainers } });
-      return await plantContainer(tx, other, context, { milliCpu });
+      const other = await plantFunction(tx, context, { policy: { needs: needs({ memoryMib }), minContainers } });
+      return await plantContainer(tx, other, context, { memoryMib });
     });
 
   it("ends a spare container of another function, and starts what was wanted when that is gone", async () => {
-    await using test = await running({ needs: needs({ milliCpu: 600 }) });
-    const { id } = await idleOther(test, 600);
+    await using test = await running({ needs: needs({ memoryMib: 700 }) });
+    const { id } = await idleOther(test, 700);
     await call(test, test.of);
     assert.equal(await stateOf(test, id), "draining");
     assert.deepEqual(test.assigned, []);
@@ -195,15 +195,15 @@ describe("where there is no room the scheduler", () => {
   });
 
   it("ends none that its function always keeps", async () => {
-    await using test = await running({ needs: needs({ milliCpu: 600 }) });
-    const { id } = await idleOther(test, 600, 1);
+    await using test = await running({ needs: needs({ memoryMib: 700 }) });
+    const { id } = await idleOther(test, 700, 1);
     await call(test, test.of);
     assert.equal(await stateOf(test, id), "ready");
   });
 
   it("ends none for what would not fit even then", async () => {
     await using test = await running({ needs: needs({ gpus: [{ kind: "H100", count: 1 }] }) });
-    const { id } = await idleOther(test, 600);
+    const { id } = await idleOther(test, 700);
     await call(test, test.of);
     assert.equal(await stateOf(test, id), "ready");
   });

@@ -6,7 +6,7 @@ import { seededRandom } from "@lydian/testkit";
 
 import type { Gpus, Needs, Room, WorkerView } from "../../src/domain/worker.ts";
 import { cutDown, fits, inTurn, place, roomOf, startCountsMs } from "../../src/scheduler/place.ts";
-import { container, needs, worker as workerWith } from "../support/rows.ts";
+import { container, needs, noSlack, worker as workerWith } from "../support/rows.ts";
 
 const worker = (id: string, milliCpu: number, memoryMib: number, changes: Partial<WorkerView> = {}): WorkerView =>
   workerWith({ id, capacity: { milliCpu, memoryMib }, ...changes });
@@ -15,7 +15,7 @@ const room = (
   milliCpu: number,
   memoryMib: number,
   { starts = 9, ...changes }: Partial<Room> = {},
-): Room => ({ ...worker(id, milliCpu, memoryMib, changes), starts });
+): Room => ({ ...worker(id, milliCpu, memoryMib, changes), starts, slack: noSlack });
 const request = (milliCpu: number, memoryMib: number, changes: Partial<Needs> = {}): Needs =>
   needs({ milliCpu, memoryMib, ...changes });
 

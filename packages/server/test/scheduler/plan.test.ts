@@ -8,10 +8,13 @@ import type { Container } from "../../src/domain/container.ts";
 import type { Room } from "../../src/domain/worker.ts";
 import { noCeilings } from "../../src/scheduler/ceilings.ts";
 import { type Wanted, plan } from "../../src/scheduler/plan.ts";
-import { roomOf } from "../../src/scheduler/place.ts";
-import { container, needs, worker as workerWith } from "../support/rows.ts";
+import { roomOf as roomWithSlack } from "../../src/scheduler/place.ts";
+import { container, needs, noSlack, worker as workerWith } from "../support/rows.ts";
 
 const worker = (id: string, milliCpu: number) => workerWith({ id, capacity: { milliCpu, memoryMib: 100_000 } });
+/** Where first containers get no more than others. */
+const roomOf = (...given: Parameters<typeof roomWithSlack>): Room[] =>
+  roomWithSlack(...given).map((room) => ({ ...room, slack: noSlack }));
 const wants = (milliCpu: number, isFirst: boolean, changes: Partial<Wanted> = {}): Wanted => ({
   ...needs({ milliCpu, memoryMib: 1 }),
   appId: "ap-1",
@@ -33,6 +36,25 @@ const decide = (requests: Wanted[], rooms: Room[], containers: Container[], busy
 };
 
 const now = 1_000_000;
+
+describe("slack", () => {
+  it("lends first containers what others do not get, until that is given out too", () => {
+    const all = [runs("1", 500), runs("2", 500)];
+    const rooms = roomWithSlack([worker("a", 1_000)], all, now);
+    const requests = [wants(500, false), wants(700, true), wants(300, true), wants(1, true)];
+    assert.deepEqual(decide(requests, rooms, all), { placed: [1, 2], unplaced: [3, 0], ending: [] });
+  });
+
+  it("gives what was lent to nobody, even when something ends", () => {
+    const all = [runs("1", 900), runs("lent", 800)];
+    const rooms = roomWithSlack([worker("a", 1_000)], all.slice(1), now);
+    assert.deepEqual(decide([wants(200, false), wants(201, false)], rooms, all), {
+      placed: [0],
+      unplaced: [1],
+      ending: [],
+    });
+  });
+});
 
 describe("a pass", () => {
   it("places first containers before others, whatever their order", () => {

@@ -8,11 +8,12 @@ import type { Container } from "../../src/domain/container.ts";
 import type { Needs, Room } from "../../src/domain/worker.ts";
 import { fits, give } from "../../src/scheduler/place.ts";
 import { candidatesFrom, reclaim as reclaimFor } from "../../src/scheduler/reclaim.ts";
-import { container, demand, needs, policy, worker as workerWith } from "../support/rows.ts";
+import { container, demand, needs, noSlack, policy, worker as workerWith } from "../support/rows.ts";
 
 const worker = (id: string, milliCpu: number, memoryMib = 1_000): Room => ({
   ...workerWith({ id, capacity: { milliCpu, memoryMib } }),
   starts: 0,
+  slack: noSlack,
 });
 const request = (milliCpu: number, memoryMib = 10): Needs => needs({ milliCpu, memoryMib });
 const spare = (id: Container["id"], workerId: string, milliCpu: number, idleSince = 0): Container =>

@@ -12,7 +12,7 @@ import { call, running, stateOf } from "../support/running-scheduler.ts";
 
 describe("for a function that has none the scheduler", () => {
   it("lets a busy container of a function that has several end after its input, for one that has none", async () => {
-    await using test = await running({ needs: needs({ milliCpu: 500 }), timeoutMs: 60_000 });
+    await using test = await running({ needs: needs({ memoryMib: 500 }), timeoutMs: 60_000 });
     for (let i = 0; i < 3; i++) await call(test, test.of);
     const [first, second] = test.assigned;
     assert.ok(first && second);
@@ -23,7 +23,7 @@ describe("for a function that has none the scheduler", () => {
       });
     }
     const other = await test.does((tx, context) =>
-      plantFunction(tx, context, { policy: { needs: needs({ milliCpu: 500 }) } }),
+      plantFunction(tx, context, { policy: { needs: needs({ memoryMib: 500 }) } }),
     );
     await call(test, other);
     assert.deepEqual([await stateOf(test, first.id), await stateOf(test, second.id)], ["ready", "draining"]);
@@ -35,7 +35,7 @@ describe("for a function that has none the scheduler", () => {
   });
 
   it("has the room of one that has become idle, as soon as it is", async () => {
-    await using test = await running({ needs: needs({ milliCpu: 600 }) });
+    await using test = await running({ needs: needs({ memoryMib: 700 }) });
     await call(test, test.of);
     const [only] = test.assigned;
     assert.ok(only);
@@ -44,7 +44,7 @@ describe("for a function that has none the scheduler", () => {
       return await claimInputs(tx, claimRequest(only.id), context);
     });
     const other = await test.does((tx, context) =>
-      plantFunction(tx, context, { policy: { needs: needs({ milliCpu: 600 }) } }),
+      plantFunction(tx, context, { policy: { needs: needs({ memoryMib: 700 }) } }),
     );
     await call(test, other);
     assert.equal(await stateOf(test, only.id), "ready", "it is the only one of its function");

@@ -53,6 +53,9 @@ export const worker = (changes: Partial<WorkerView> = {}): WorkerView => ({
   ...changes,
 });
 
+/** Nothing beyond its capacity. */
+export const noSlack = { milliCpu: 0, memoryMib: 0 };
+
 export const demand = (changes: Partial<Demand> = {}): Demand => ({
   functionId: "fu-1",
   definitionId: "de-1",
