@@ -144,6 +144,11 @@ def pauses(number: int = 0):
 
 
 @app.function(cpu=CORES)
+def pauses_too(number: int):
+    return pauses.local(number)
+
+
+@app.function(cpu=CORES)
 def quick(number: int = 42):
     return number
 
@@ -161,9 +166,10 @@ def many(inputs: int):
 
 @app.local_entrypoint()
 def crowded():
-    """A second container has no room beside the first one."""
-    calls = [pauses.spawn(number) for number in range(2)]
-    print("answers", *[call.get() for call in calls])
+    """Two functions have all that first containers may take, and a third one waits until one of them has gone."""
+    calls = [pauses.spawn(0), pauses_too.spawn(1)]
+    until(lambda: sum(each.get_current_stats().num_running_inputs for each in (pauses, pauses_too)) == 2)
+    print("answers", *[call.get() for call in [*calls, quick.spawn()]])
 
 
 @app.function(cpu=CORES)
