@@ -113,7 +113,7 @@ async function endsBy(rig: Rig, script: string): Promise<void> {
   try {
     await rig.lay(place, { memoryMib: 512, diskMib: 64 });
     const process = await rig.start(place, script);
-    const end = await within(20_000, process.end, () => "it is not ended");
+    const end = await within(60_000, process.end, () => "it is not ended"); // conmon passes some MiB of output on in a second;
     assert.ok(end.reason === "outOfDisk");
     assert.match(
       end.message,
