@@ -26,8 +26,7 @@ export const tiers = /** @type {Record<string, Tier>} */ ({
   },
   clients: {
     files: ["tests/contract/**/*.test.ts", "tests/clients/**/*.test.ts"],
-    // Stories wait for most of their time, so that two at once leave two processors half idle.
-    flags: [...shared, "--test-concurrency=3", "--test-timeout=120000"],
+    flags: [...shared, "--test-concurrency=2", "--test-timeout=120000"],
     minutes: 30,
   },
   soak: { files: ["tests/soak/**/*.test.ts"], flags: [...shared, "--test-concurrency=1"], minutes: 180 },

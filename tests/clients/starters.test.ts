@@ -6,7 +6,6 @@ import { test } from "node:test";
 
 import {
   allGone,
-  clientVersions,
   listProcesses,
   missingClient,
   modal,
@@ -15,6 +14,7 @@ import {
   type ProcessEntry,
   type Program,
   testEachClient,
+  testedClients,
   until,
   usualRuntime,
 } from "@lydian/testkit";
@@ -84,7 +84,7 @@ testEachClient(
     await ready(platform, 2);
     await platform.stop(); // with one that waits: nothing is left
   },
-  usualRuntime === "runc" ? clientVersions : [],
+  usualRuntime === "runc" ? testedClients : [],
 );
 
 test("its limits are the container's own", { skip }, async () => {

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { type OtherClient, type Platform, type Program, clientVersions, missingClient, modal } from "@lydian/testkit";
+import { type OtherClient, type Platform, type Program, missingClient, modal, testedClients } from "@lydian/testkit";
 
 import { app } from "./stories.ts";
 
@@ -28,7 +28,7 @@ export function tellStories(platform: Platform, file: string): void {
   const pattern = /^@story\((?:only=r?"(.*)")?\)\ndef \w+\(\):\n\s+"""(.*?)\.?(?:"""|\n)/gm;
   const stories = [...source.matchAll(pattern)].map(([, only = "", title = ""]) => ({ only, title }));
   assert.equal(stories.length, source.match(/^@story/gm)?.length, `a story's title in ${file} is not understood`);
-  for (const version of clientVersions) {
+  for (const version of testedClients) {
     tell({
       what: `${basename(file, ".py")}, client ${version}`,
       titles: stories.flatMap(({ only, title }) => (new RegExp(`^(?:${only})`).test(version) ? [title] : [])),

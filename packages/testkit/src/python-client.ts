@@ -18,6 +18,11 @@ export const clientVersions: readonly string[] = (
 
 export const newestClient: string = clientVersions.at(-1) ?? "";
 
+/** Those that tests are run with: the oldest and the newest, which differ most, or with `LYDIAN_CLIENTS=all` every one. */
+export const testedClients: readonly string[] = clientVersions.filter(
+  (version) => process.env["LYDIAN_CLIENTS"] === "all" || [clientVersions[0], newestClient].includes(version),
+);
+
 /** Where set-up puts the programs of a version's virtual environment. */
 function programsOf(version: string): string {
   const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
@@ -77,7 +82,7 @@ function forClient(platform: Reachable, options: ProgramOptions = {}): ProgramOp
 export function testEachClient(
   title: string,
   story: (version: string) => Promise<void>,
-  versions: readonly string[] = clientVersions,
+  versions: readonly string[] = testedClients,
 ): void {
   for (const version of versions) {
     test(`${title} (${version})`, { skip: missingClient(version) }, () => story(version));
