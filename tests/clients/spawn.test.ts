@@ -50,7 +50,7 @@ test("operators list, inspect, cancel and run again what clients have called", {
   assert.match(await lydian("inspect", again), /\boperated +divide +failed\b[^]*\bfailure +1 +ta-\w+/);
 
   const running = await spawn(`"work").spawn("operated"`);
-  assert.deepEqual(await calls("--app", "operated", "--state", "open"), [running]);
+  assert.deepEqual(await calls("--app", "operated", "--function", "work", "--state", "open"), [running]);
   await lydian("cancel", running);
   assert.match(await ends(running), /cancelled/);
   assert.deepEqual(new Set(await calls("--app", "operated", "--function", "divide")), new Set([again, failing]));
