@@ -11,6 +11,7 @@ import { globSync } from "node:fs";
 
 // Closing the process after the last test keeps one test that failed before its clean-up from holding up the whole tier.
 const shared = ["--test-reporter=spec", "--test-force-exit"];
+const isolated = [...shared, "--test-concurrency=2"];
 
 export const tiers = /** @type {Record<string, Tier>} */ ({
   // One process for all files: a process a file would cost more than the tests.
@@ -19,14 +20,10 @@ export const tiers = /** @type {Record<string, Tier>} */ ({
     flags: [...shared, "--test-isolation=none", "--test-timeout=30000"],
     minutes: 5,
   },
-  host: {
-    files: ["tests/host/**/*.test.ts"],
-    flags: [...shared, "--test-concurrency=2", "--test-timeout=120000"],
-    minutes: 20,
-  },
+  host: { files: ["tests/host/**/*.test.ts"], flags: [...isolated, "--test-timeout=120000"], minutes: 20 },
   clients: {
     files: ["tests/contract/**/*.test.ts", "tests/clients/**/*.test.ts"],
-    flags: [...shared, "--test-concurrency=2", "--test-timeout=120000"],
+    flags: [...isolated, "--test-timeout=120000"],
     minutes: 30,
   },
   soak: { files: ["tests/soak/**/*.test.ts"], flags: [...shared, "--test-concurrency=1"], minutes: 180 },

@@ -105,6 +105,13 @@ export const migrations: readonly string[] = [
   -- Their containers were told no number of the attempt, and say the first.
   UPDATE inputs SET attempt = 1, crashes = 0 WHERE state = 'claimed';
 
+  CREATE TABLE chunks (
+    call_id TEXT NOT NULL, idx INTEGER NOT NULL, data_format INTEGER NOT NULL, data BLOB, blob_id TEXT,
+    PRIMARY KEY (call_id, idx)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  // What is too much for one unit of work, and an index for each look.
+  `
   CREATE INDEX inputs_unfinished ON inputs (call_id) WHERE state <> 'done';
   DROP INDEX inputs_by_call;
   CREATE INDEX inputs_by_call ON inputs (call_id, idx);
@@ -114,9 +121,5 @@ export const migrations: readonly string[] = [
     number INTEGER PRIMARY KEY, what TEXT NOT NULL, target TEXT NOT NULL, result BLOB NOT NULL,
     data_format INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE chunks (
-    call_id TEXT NOT NULL, idx INTEGER NOT NULL, data_format INTEGER NOT NULL, data BLOB, blob_id TEXT,
-    PRIMARY KEY (call_id, idx)
-  ) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -1,5 +1,6 @@
 /** A database of an earlier version: opened, it has all that it had, and what waited in it is answered. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
@@ -71,6 +72,32 @@ async function upgraded() {
   };
   return { file, store, context, [Symbol.asyncDispose]: dispose };
 }
+
+/** Of the steps that databases out there have taken. */
+const taken = [
+  "d7ab3c252c019c3b8d562999b4ba06db23ad12de4b65f9585b82b05f8f105a7c",
+  "eccb6ee538f7e7e54e58ae1e6b6f7e0146106acc288d92cc84511b87d6f095ff",
+  "486924b04f0b57901599462e93191e8fe9493edeacd5d7941aa4f15e20d6959a",
+];
+
+describe("migrations", () => {
+  it("that were taken somewhere never change: what comes later is a step of its own", () => {
+    const digests = migrations.map((step) => createHash("sha256").update(step).digest("hex"));
+    assert.deepEqual(digests, taken);
+  });
+
+  for (const version of migrations.keys()) {
+    it(`from version ${version} on come to the newest schema`, async () => {
+      await using folder = await temporaryFolder();
+      const file = join(folder.path, "store.sqlite");
+      const old = new DatabaseSync(file);
+      old.exec(`${migrations.slice(0, version).join(";")}; PRAGMA user_version = ${version}`);
+      old.close();
+      await openStore(file, new Bells()).close();
+      assertInvariants(file);
+    });
+  }
+});
 
 describe("a database of the first version", () => {
   it("is sound when it is opened, and has the newest schema", async () => {

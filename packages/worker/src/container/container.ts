@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import type * as wire from "@lydian/contract/worker";
 import { type Clock, type Logger, messageOf, PlatformError, removeBelow, type Timer } from "@lydian/kit";
 
-import type { ContainerProcess } from "../runtime/runtime.ts";
+import type { ContainerProcess, ProcessSpec } from "../runtime/runtime.ts";
 import { AcknowledgedOffset } from "./acknowledged.ts";
 import { Door, type ServerAddress } from "./doors.ts";
 import type { ContainerExit, ProcessEnd } from "./exit.ts";
@@ -210,30 +210,42 @@ export class Container {
 
   async #prepareAndRun(spec: wire.ContainerSpec, starter: WaitingStarter | undefined): Promise<void> {
     try {
-      this.#attach(await this.#start(spec, starter, startTries));
+      this.#attach(await (starter === undefined ? this.#start(spec, startTries) : this.#startIn(starter, spec)));
     } catch (error) {
       await this.#end(this.#lease.stop === undefined ? this.#failure(error) : { reason: "stopped" });
     }
   }
 
-  async #start(
-    spec: wire.ContainerSpec,
-    starter: WaitingStarter | undefined,
-    tries: number,
-  ): Promise<ContainerProcess> {
-    const { runtime } = this.#host;
-    const { signal } = this.#preparation;
-    const customer = { say: (line: string) => this.#say(line), signal, door: this.#admit, starter };
-    const process = await prepareProcess(this.place, spec, this.#host, customer);
-    signal.throwIfAborted();
+  /** Whatever a starter fails at, a container from nothing does or says why it cannot. */
+  async #startIn(starter: WaitingStarter, spec: wire.ContainerSpec): Promise<ContainerProcess> {
     try {
-      return starter === undefined ? await runtime.start(this.place, process) : await starter.run(process);
+      return await starter.run(await this.#prepare(spec, starter));
+    } catch (error) {
+      this.#logger.warn({ err: error, starter: this.place.hostId }, "a starter could not become a container");
+      await this.#host.runtime.clear(this.place);
+      return await this.#start(spec, startTries);
+    }
+  }
+
+  async #start(spec: wire.ContainerSpec, tries: number): Promise<ContainerProcess> {
+    const { runtime } = this.#host;
+    const process = await this.#prepare(spec);
+    try {
+      return await runtime.start(this.place, process);
     } catch (error) {
       if (tries === 1) throw error;
       this.#logger.warn({ err: error }, "a container could not be started and is tried once more");
       await runtime.clear(this.place);
-      return await this.#start(spec, undefined, tries - 1);
+      return await this.#start(spec, tries - 1);
     }
+  }
+
+  async #prepare(spec: wire.ContainerSpec, starter?: WaitingStarter): Promise<ProcessSpec> {
+    const { signal } = this.#preparation;
+    const customer = { say: (line: string) => this.#say(line), signal, door: this.#admit, starter };
+    const process = await prepareProcess(this.place, spec, this.#host, customer);
+    signal.throwIfAborted();
+    return process;
   }
 
   #attach(process: ContainerProcess): void {

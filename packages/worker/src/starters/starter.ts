@@ -32,7 +32,8 @@ export interface StarterHost {
   readonly clock: Clock;
 }
 
-/** What copying a container's files may take. */
+/** What the import may take at the lowest priority on a busy host, and what copying a container's files may. */
+const importMs = 300_000;
 const copyMs = 60_000;
 
 /** Of the log of one that could not be started. */
@@ -96,7 +97,11 @@ export class Starter {
         throw new PlatformError(`it ended before it was ready (${end.reason}): ${log.slice(-shownCharacters)}`);
       });
       const stopped = whenAborted(signal).then(() => Promise.reject(signal.reason as Error));
-      const go = await Promise.race([listener.connection, ended, stopped]);
+      const go = await within(importMs, "the client was not imported", host.clock, [
+        listener.connection,
+        ended,
+        stopped,
+      ]);
       return new Starter({ place, host, layout, process, go });
     } catch (error) {
       await discard(place, host);
@@ -131,18 +136,12 @@ export class Starter {
     const { argv, env, cwd } = spec;
     const ready = once(this.#go, "data");
     this.#go.write(`${JSON.stringify({ argv, env, cwd })}\n`);
-    const failed = Promise.withResolvers<never>();
-    using _patience = this.#host.clock.timer(copyMs, () =>
-      failed.reject(new PlatformError(`the files of the container were not copied in ${copyMs} ms`)),
-    );
     const ended = whenAborted(this.ended).then(() => {
       throw new PlatformError("the starter ended when it was to start the container");
     });
-    ended.catch(() => {});
-    ready.catch(() => {}); // told by `ended` as well
-    await Promise.race([ready, ended, failed.promise]);
+    await within(copyMs, "the files of the container were not copied", this.#host.clock, [ready, ended]);
     this.#go.destroy();
-    await rm(this.#stage, { recursive: true });
+    await rm(this.#stage, { recursive: true, force: true });
     return this.process;
   }
 
@@ -151,6 +150,13 @@ export class Starter {
     this.#go.destroy();
     await discard(this.place, this.#host);
   }
+}
+
+/** The first of these, or an error when there is none in time. */
+async function within<T>(ms: number, failure: string, clock: Clock, events: readonly Promise<T>[]): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  using _patience = clock.timer(ms, () => late.reject(new PlatformError(`${failure} in ${ms} ms`)));
+  return await Promise.race([...events, late.promise]);
 }
 
 const stageOf = (place: ContainerPlace): string => join(place.folder, "stage");
