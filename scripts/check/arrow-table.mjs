@@ -51,8 +51,9 @@ const serverLayers = /** @type {Record<string, readonly string[]>} */ ({
   domain: ["domain"],
   useCase: ["useCase", "domain"],
   store: ["domain"],
-  rpc: ["useCase", "domain"],
-  ingress: ["useCase", "domain"],
+  grpc: [],
+  rpc: ["useCase", "domain", "grpc"],
+  ingress: ["useCase", "domain", "grpc"],
   api: ["useCase", "domain"],
 });
 

@@ -30,7 +30,9 @@ export async function endContainer(
   const held = await tx.inputs.heldBy(container.id);
   // Where an input was to be stopped, the container may have stopped with it.
   const crashed = isCrash(container, exit) && held.every(({ ending }) => ending === undefined);
-  await releaseInputs(tx, container, held, { crashed, reason }, policy, context);
+  // What is deployed tries an input for as long as it takes, slower and slower, as a new deployment may mend it.
+  const isBlamed = crashed && (await tx.apps.get(container.appId))?.state !== "deployed";
+  await releaseInputs(tx, container, held, { crashed: isBlamed, reason }, policy, context);
   const last = (await tx.containers.get(container.id)) ?? container;
   await tx.containers.update({ ...last, state: "gone", held: 0, goneAt: context.now, goneReason: reason });
   if (crashed) await countCrash(tx, container, exit, policy, context);

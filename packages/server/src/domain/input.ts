@@ -68,7 +68,7 @@ export interface Output {
 export interface CrashPolicy {
   /** This many crashes in a row without a finished input fail all that waits; only of apps that live by heartbeat. */
   streak: number;
-  /** An input that was in this many crashed containers fails by itself. */
+  /** An input that was in this many crashed containers fails by itself; not of a deployed app. */
   perInput: number;
 }
 

@@ -1,21 +1,13 @@
 /** The identity that a connection has because it came through a door. */
 import type { Socket } from "node:net";
 
-/** Whose door it is: a container (`ta-…`), one that may do little, or a worker's own connection. */
-export interface Identity {
-  readonly kind: "container" | "restricted" | "worker";
-  readonly id: string;
-}
+import type { Identity } from "../domain/identity.ts";
 
 const identities = new WeakMap<Socket, Identity>();
 
-/** Marks a connection for good: for HTTP handlers by `identityOf`, for gRPC handlers by what `getPeer()` says. */
+/** Marks a connection for good. */
 export function giveIdentity(socket: Socket, identity: Identity): void {
   identities.set(socket, identity);
-  // The gRPC library takes the peer from these two; no TCP peer can look like this, for an address has no letters
-  // beyond f before its first colon.
-  Object.defineProperty(socket, "remoteAddress", { value: `${identity.kind}:${identity.id}` });
-  Object.defineProperty(socket, "remotePort", { value: undefined });
 }
 
 /** Who is at the other end, or undefined for a connection from outside. In a handler: `identityOf(request.raw.socket)`. */

@@ -9,14 +9,15 @@ import type { Server as HttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from "node:tls";
 
-import { type Server as RpcServer, ServerCredentials } from "@grpc/grpc-js";
 import { type Clock, type Logger, messageOf, systemClock } from "@lydian/kit";
 
+import type { Identity } from "../domain/identity.ts";
+import type { GrpcServer } from "../grpc/server.ts";
 import { kindOf } from "./first-bytes.ts";
-import { giveIdentity, type Identity, isLocal } from "./identity.ts";
+import { giveIdentity, isLocal } from "./identity.ts";
 
 export interface PortOptions {
-  rpc: RpcServer;
+  rpc: GrpcServer<Identity>;
   /** Not listening itself; made by `createWeb`. */
   web: HttpServer;
   /**
@@ -45,7 +46,6 @@ export class Port {
   readonly #clock: Clock;
   readonly #listener: Server;
   readonly #tls: TlsServer | undefined;
-  readonly #injector: ReturnType<RpcServer["createConnectionInjector"]>;
   readonly #sockets = new Set<Socket>();
   /** In the order of their arrival, each with what drops it. */
   readonly #undecided = new Map<Socket, () => void>();
@@ -59,7 +59,6 @@ export class Port {
   constructor(options: PortOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#injector = options.rpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.#listener = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs });
     this.#listener.on("connection", (socket) => this.#take(socket));
     // Running out of descriptors, for example: the listener goes on, so the port must too.
@@ -106,10 +105,10 @@ export class Port {
   }
 
   async #drain(graceMs: number): Promise<void> {
-    const { web } = this.#options;
+    const { rpc, web } = this.#options;
     this.#listener.close();
     for (const drop of this.#undecided.values()) drop();
-    this.#injector.drain(graceMs);
+    rpc.drain();
     web.closeIdleConnections();
     using timer = this.#clock.timer(graceMs, () => {
       for (const socket of this.#sockets) socket.destroy();
@@ -118,7 +117,6 @@ export class Port {
     const lastGone = Promise.withResolvers<void>();
     this.#onLastGone = lastGone.resolve;
     if (this.#sockets.size > 0) await lastGone.promise;
-    this.#injector.destroy();
     this.#tls?.close();
   }
 
@@ -212,11 +210,7 @@ export class Port {
     if (kind === "grpc") {
       // The HTTP/2 server looks at this on encrypted connections; the preface has said it more clearly.
       if (known.isSecure) Object.defineProperty(socket, "alpnProtocol", { value: "h2" });
-      if (socket.remoteAddress === undefined && !socket.destroyed) {
-        // A unix socket: the gRPC library would call its peer "unknown", as it does those whose session has died.
-        Object.defineProperty(socket, "remoteAddress", { value: "unix" });
-      }
-      this.#injector.injectConnection(socket);
+      this.#options.rpc.take(socket, known.identity);
     } else {
       this.#options.web.emit("connection", socket);
     }

@@ -1,7 +1,6 @@
 /** What a handler knows about the call it answers. */
-import type { Metadata } from "@grpc/grpc-js";
-
 import { fail } from "../errors.ts";
+import type { GrpcCall } from "../grpc/call.ts";
 
 /** Who calls. A container or worker is known by its connection, a user by a token. */
 export type Caller =
@@ -10,6 +9,9 @@ export type Caller =
   | { readonly kind: "container"; readonly id: string; readonly restricted: boolean }
   | { readonly kind: "worker"; readonly id: string }
   | { readonly kind: "anyone" };
+
+/** What a call's own stream says of it. */
+type Wire = Pick<GrpcCall<unknown>, "deadlineMs" | "header">;
 
 /** One RPC in progress. */
 export interface Call<C extends Caller = Caller> {
@@ -39,17 +41,17 @@ export class OpenCall<C extends Caller = Caller> implements Call<C> {
   readonly rpc: string;
   readonly caller: C;
   readonly deadlineMs: number;
-  readonly #metadata: Metadata;
+  readonly #wire: Wire;
   readonly #warnings: string[] = [];
   /** Made when first asked for: most unary handlers never look at it. */
   #abort: AbortController | undefined;
   #state: "open" | "cancelled" | "done" = "open";
 
-  constructor(rpc: string, caller: C, metadata: Metadata, deadlineMs: number) {
+  constructor(rpc: string, caller: C, wire: Wire) {
     this.rpc = rpc;
     this.caller = caller;
-    this.#metadata = metadata;
-    this.deadlineMs = deadlineMs;
+    this.#wire = wire;
+    this.deadlineMs = wire.deadlineMs;
   }
 
   get clientVersion(): string | undefined {
@@ -85,7 +87,7 @@ export class OpenCall<C extends Caller = Caller> implements Call<C> {
   }
 
   header(name: string): string | undefined {
-    return headerOf(this.#metadata, name);
+    return this.#wire.header(name) || undefined;
   }
 
   warn(text: string): void {
@@ -109,12 +111,6 @@ export class OpenCall<C extends Caller = Caller> implements Call<C> {
       ? fail("deadlineExceeded", `The client's deadline for ${this.rpc} passed.`)
       : fail("cancelled", `The client cancelled ${this.rpc}.`);
   }
-}
-
-/** A text value of the metadata; the first when there are several, undefined when it is absent or empty. */
-export function headerOf(metadata: Metadata, name: string): string | undefined {
-  const [value] = metadata.get(name);
-  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 function wholeNumber(text: string | undefined): number {

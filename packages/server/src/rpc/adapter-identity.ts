@@ -1,9 +1,8 @@
 /** Who is calling, and whether this RPC is for them; decided before a byte of the request is read. */
-import type { Metadata } from "@grpc/grpc-js";
-
+import type { Identity } from "../domain/identity.ts";
 import { fail, type ServerError } from "../errors.ts";
 import type { Access } from "./adapter-access.ts";
-import { type Caller, headerOf } from "./adapter-call.ts";
+import type { Caller } from "./adapter-call.ts";
 
 /** Whether the secret belongs to the token. May answer at once, which saves a turn of the event loop. */
 export type Authenticate = (tokenId: string, tokenSecret: string) => boolean | Promise<boolean>;
@@ -14,14 +13,13 @@ const nobody: Caller = { kind: "anyone" };
 export function identify(
   rpc: string,
   access: Access,
-  peer: string,
-  metadata: Metadata,
+  peer: Identity | undefined,
+  header: (name: string) => string | undefined,
   authenticate: Authenticate,
 ): Caller | Promise<Caller> {
-  const atDoor = callerAtDoor(peer);
-  if (atDoor !== undefined) return admit(rpc, access, atDoor);
-  const tokenId = credentialOf(metadata, "x-modal-token-id");
-  const tokenSecret = credentialOf(metadata, "x-modal-token-secret");
+  if (peer !== undefined) return admit(rpc, access, callerAtDoor(peer));
+  const tokenId = credentialOf(header("x-modal-token-id"));
+  const tokenSecret = credentialOf(header("x-modal-token-secret"));
   if (tokenId === undefined || tokenSecret === undefined) {
     if (access === "anyone") return nobody;
     throw access !== "container" && access !== "worker" ? missingToken(rpc) : wrongSide(rpc, access);
@@ -35,21 +33,13 @@ export function identify(
 }
 
 /** The Go client says its credentials twice on some calls, and HTTP/2 joins what is said twice. */
-function credentialOf(metadata: Metadata, name: string): string | undefined {
-  const value = headerOf(metadata, name);
+function credentialOf(value: string | undefined): string | undefined {
   const [first, ...others] = value?.split(", ") ?? [];
-  return others.every((other) => other === first) ? first : value;
+  return (others.every((other) => other === first) ? first : value) || undefined;
 }
 
-/** The identity that the port gave to a connection through a door; undefined for a connection from outside. */
-function callerAtDoor(peer: string): Caller | undefined {
-  for (const kind of ["container", "restricted"]) {
-    if (!peer.startsWith(`${kind}:`)) continue;
-    return { kind: "container", id: peer.slice(kind.length + 1), restricted: kind === "restricted" };
-  }
-  if (peer.startsWith("worker:")) return { kind: "worker", id: peer.slice("worker:".length) };
-  if (peer === "unknown") throw fail("unavailable", "The connection was lost.", { hint: "Try again." });
-  return undefined;
+function callerAtDoor({ kind, id }: Identity): Caller {
+  return kind === "worker" ? { kind, id } : { kind: "container", id, restricted: kind === "restricted" };
 }
 
 /** The caller, if the RPC is for it; throws otherwise. */

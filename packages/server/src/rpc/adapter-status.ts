@@ -4,38 +4,35 @@ import { type Any, anyPack, AnySchema } from "@bufbuild/protobuf/wkt";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { toBinary } from "@bufbuild/protobuf";
 import { FunctionLookupError_Reason, FunctionLookupErrorSchema, RPCRetryPolicySchema } from "@lydian/contract";
-import { Metadata } from "@grpc/grpc-js";
 
 import { errorTable, type ServerError } from "../errors.ts";
+import type { Status } from "../grpc/headers.ts";
 
 /** The longest text of a status, in characters: clients refuse more than 64 KiB of trailers, and encoding triples. */
 const longestText = 8000;
 
-/** What ends a call on the wire. */
-export interface WireStatus {
-  code: number;
-  details: string;
-  metadata: Metadata;
-}
-
 /** The status of an error. `warnings` travel with errors as well as with replies. */
-export function statusOf(error: ServerError, warnings: readonly string[] = []): WireStatus {
+export function statusOf(error: ServerError, warnings: readonly string[] = []): Status {
   const { grpc: code } = errorTable[error.code];
-  const text = error.text.toWellFormed(); // lone surrogates would throw inside the gRPC library, outside any handler
-  const details = text.length > longestText ? `${text.slice(0, longestText).toWellFormed()}…` : text;
-  const metadata = trailersOf(warnings) ?? new Metadata();
+  const whole = error.text.toWellFormed();
+  const text = whole.length > longestText ? `${whole.slice(0, longestText).toWellFormed()}…` : whole;
   const { retryAfter: seconds } = error;
   const extras = seconds === undefined ? error.details : [...error.details, retryAfter(seconds)];
-  if (extras.length > 0) metadata.set("grpc-status-details-bin", encodeStatus(code, details, extras));
-  return { code, details, metadata };
+  const metadata = new Map<string, readonly (string | Uint8Array)[]>(warned(warnings));
+  if (extras.length > 0) metadata.set("grpc-status-details-bin", [encodeStatus(code, text, extras)]);
+  return { code, text, metadata };
 }
 
-/** Trailing metadata with one entry per warning, or undefined when there is none. */
-export function trailersOf(warnings: readonly string[]): Metadata | undefined {
-  if (warnings.length === 0) return undefined;
-  const metadata = new Metadata();
-  for (const text of warnings) metadata.add("x-modal-warning", encodeURIComponent(text.toWellFormed()));
-  return metadata;
+export function successOf(warnings: readonly string[]): Status {
+  return warnings.length === 0 ? success : { ...success, metadata: warned(warnings) };
+}
+
+const success: Status = { code: 0, text: "", metadata: new Map() };
+
+/** One entry of metadata per warning. */
+function warned(warnings: readonly string[]): Map<string, readonly string[]> {
+  if (warnings.length === 0) return new Map();
+  return new Map([["x-modal-warning", warnings.map((text) => encodeURIComponent(text.toWellFormed()))]]);
 }
 
 /** Status detail that makes the client wait and ask again without using up one of its attempts. */

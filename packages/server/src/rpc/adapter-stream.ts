@@ -3,12 +3,10 @@ import { setImmediate } from "node:timers/promises";
 
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { fromBinary } from "@bufbuild/protobuf";
-import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 
 import { fail } from "../errors.ts";
+import type { GrpcCall } from "../grpc/call.ts";
 import type { OpenCall } from "./adapter-call.ts";
-
-export type Outgoing = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
 /**
  * Sends what `messages` yields until it ends, waiting whenever the client reads more slowly. When the call is cancelled
@@ -16,8 +14,8 @@ export type Outgoing = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream
  */
 export async function sendAll<T>(
   messages: AsyncIterable<T>,
-  encode: (message: T) => Buffer,
-  stream: Outgoing,
+  encode: (message: T) => Uint8Array,
+  wire: Pick<GrpcCall<unknown>, "send" | "drained">,
   call: OpenCall,
 ): Promise<void> {
   const iterator = messages[Symbol.asyncIterator]();
@@ -36,7 +34,7 @@ export async function sendAll<T>(
       const step = await iterator.next();
       if (step.done === true) return;
       if (signal.aborted) break;
-      if (!stream.write(encode(step.value))) await drained(stream);
+      if (!wire.send(encode(step.value))) await wire.drained();
     }
     await returned;
   } catch (error) {
@@ -50,14 +48,11 @@ export async function sendAll<T>(
 /** The client's messages; throws the signal's reason when the client is lost, INVALID_ARGUMENT for a broken message. */
 export async function* receiveAll<D extends DescMessage>(
   schema: D,
-  stream: ServerDuplexStream<Buffer, Buffer>,
+  wire: Pick<GrpcCall<unknown>, "messages">,
   call: OpenCall,
 ): AsyncGenerator<MessageShape<D>> {
   try {
-    // Leaving the loop must not destroy the stream: its other direction is still in use.
-    for await (const bytes of stream.iterator({ destroyOnReturn: false })) {
-      yield decode(schema, bytes as Buffer, call.rpc);
-    }
+    for await (const bytes of wire.messages()) yield decode(schema, bytes, call.rpc);
     // A connection that is lost looks like the client's clean end first; that it was cut is known a moment later.
     await setImmediate();
   } catch (error) {
@@ -74,15 +69,4 @@ export function decode<D extends DescMessage>(schema: D, bytes: Uint8Array, rpc:
   } catch (cause) {
     throw fail("invalidArgument", `The request of ${rpc} is not a valid ${schema.typeName}.`, { cause });
   }
-}
-
-function drained(stream: Outgoing): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      stream.off("drain", done).off("close", done);
-      resolve();
-    };
-    stream.on("drain", done).on("close", done);
-    if (stream.destroyed) done();
-  });
 }

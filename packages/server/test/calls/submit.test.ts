@@ -141,7 +141,7 @@ describe("where enough waits", () => {
     );
     const { code, metadata } = statusOf(refused);
     assert.equal(code, 8);
-    const details = Buffer.from(metadata.get("grpc-status-details-bin")[0] ?? "").toString("latin1");
+    const details = Buffer.from(metadata.get("grpc-status-details-bin")?.[0] ?? "").toString("latin1");
     assert.match(details, /RPCRetryPolicy/, "the clients then ask again by themselves");
     assert.equal(refused.retryAfter, 1);
     assert.ok(refused instanceof ServerError);

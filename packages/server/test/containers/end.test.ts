@@ -88,7 +88,7 @@ describe("inputs of a container that is gone", () => {
 
   it("fail alone after three containers crashed under them, where the function as a whole goes on", async () => {
     await using test = await testStore();
-    const of = await plant(test, "deployed");
+    const of = await plant(test, "disconnected");
     const [poison, other] = [await call(test, of), await call(test, of)];
     for (let i = 0; i < 2; i++) await liveAndEnd(test, of, crash);
     assert.equal(await failureOf(test, poison), undefined);
@@ -185,6 +185,19 @@ describe("crashes in a row", () => {
     const seconds = waits.map((ms) => ms / 1_000);
     assert.deepEqual(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
     assert.equal(await failureOf(test, made), undefined);
+  });
+
+  it("give a deployed app's input back each time, and another's up", async () => {
+    for (const [state, gaveUp] of [
+      ["deployed", false],
+      ["disconnected", true],
+    ] as const) {
+      await using test = await testStore();
+      const of = await plant(test, state);
+      const made = await call(test, of);
+      for (let i = 0; i < 5; i++) await liveAndEnd(test, of, crash);
+      assert.equal((await failureOf(test, made))?.startsWith("Gave up after 3") ?? false, gaveUp, state);
+    }
   });
 
   it("have a limit that is a setting", async () => {

@@ -1,0 +1,63 @@
+/** gRPC's framing inside a stream: a byte that says whether it is compressed, four of length, the message. */
+import { fail } from "../errors.ts";
+
+const headBytes = 5;
+
+/** The message as it goes onto the wire, in one buffer. */
+export function frame(message: Uint8Array): Buffer {
+  const framed = Buffer.allocUnsafe(headBytes + message.byteLength);
+  framed[0] = 0;
+  framed.writeUInt32BE(message.byteLength, 1);
+  framed.set(message, headBytes);
+  return framed;
+}
+
+/** Cuts what arrives in pieces into messages; keeps no more than one message that is not whole yet. */
+export class FrameReader {
+  readonly #most: number;
+  #pieces: Buffer[] = [];
+  #bytes = 0;
+  /** What the pieces must add up to for the next step: a head, or a head with its message. */
+  #wanted = headBytes;
+
+  /** `most`: the largest message, in bytes. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Nothing is left that is only the beginning of a message. */
+  get isBetweenMessages(): boolean {
+    return this.#bytes === 0;
+  }
+
+  /** The messages that are whole with this piece. Throws a ServerError for one that is compressed or too large. */
+  push(piece: Buffer): Buffer[] {
+    this.#pieces.push(piece);
+    this.#bytes += piece.byteLength;
+    const messages: Buffer[] = [];
+    while (this.#bytes >= this.#wanted) {
+      const all = this.#pieces.length === 1 ? (this.#pieces[0] ?? piece) : Buffer.concat(this.#pieces);
+      this.#pieces = [all];
+      const whole = headBytes + this.#lengthOf(all);
+      this.#wanted = whole;
+      if (all.byteLength < whole) break;
+      messages.push(all.subarray(headBytes, whole));
+      const rest = all.subarray(whole);
+      this.#pieces = rest.byteLength === 0 ? [] : [rest];
+      this.#bytes = rest.byteLength;
+      this.#wanted = headBytes;
+    }
+    return messages;
+  }
+
+  #lengthOf(head: Buffer): number {
+    if (head[0] !== 0) {
+      throw fail("unimplemented", "The message is compressed, and this server takes plain ones only.", {
+        hint: "Turn compression off in the client",
+      });
+    }
+    const length = head.readUInt32BE(1);
+    if (length <= this.#most) return length;
+    throw fail("resourceExhausted", `The message has ${length} bytes, and ${this.#most} is the most.`);
+  }
+}
