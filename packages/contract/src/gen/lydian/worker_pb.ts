@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/worker.proto.
  */
 export const file_lydian_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIsIBCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAQgkKB21lc3NhZ2UijAIKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIAEIJCgdtZXNzYWdlIv4BCgRKb2luEhEKCXdvcmtlcl9pZBgBIAEoCRIpCghjYXBhY2l0eRgCIAEoCzIXLmx5ZGlhbi53b3JrZXIuQ2FwYWNpdHkSKAoIcnVudGltZXMYAyADKAsyFi5seWRpYW4ud29ya2VyLlJ1bnRpbWUSLwoGbGFiZWxzGAQgAygLMh8ubHlkaWFuLndvcmtlci5Kb2luLkxhYmVsc0VudHJ5Ei4KB2Fkb3B0ZWQYBSADKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiVAoIQ2FwYWNpdHkSEQoJbWlsbGlfY3B1GAEgASgDEhIKCm1lbW9yeV9taWIYAiABKAMSIQoEZ3B1cxgDIAMoCzITLmx5ZGlhbi53b3JrZXIuR3B1cyIjCgRHcHVzEgwKBGtpbmQYASABKAkSDQoFY291bnQYAiABKA0iTgoHUnVudGltZRIMCgRuYW1lGAEgASgJEhAKCGlzb2xhdGVzGAIgASgIEhMKC293bl9uZXR3b3JrGAMgASgIEg4KBmxpbWl0cxgEIAEoCCIHCgVSZW5ldyIgCgdXZWxjb21lEhUKDWxlYXNlX3NlY29uZHMYASABKAMibgoGQXNzaWduEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRITCgtkb29yX3NlY3JldBgDIAEoCRIqCgRzcGVjGAQgASgLMhwubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjIrkCCg1Db250YWluZXJTcGVjEhMKC2Rlc2NyaXB0aW9uGAEgASgJEiUKBnJ1bm5lchgCIAEoCzIVLmx5ZGlhbi53b3JrZXIuUnVubmVyEiQKBm1vdW50cxgDIAMoCzIULmx5ZGlhbi53b3JrZXIuTW91bnQSMgoDZW52GAQgAygLMiUubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjLkVudkVudHJ5EisKCXJlc291cmNlcxgFIAEoCzIYLmx5ZGlhbi53b3JrZXIuUmVzb3VyY2VzEhAKCGltYWdlX2lkGAYgASgJEicKB25ldHdvcmsYByABKAsyFi5seWRpYW4ud29ya2VyLk5ldHdvcmsaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI0CgdOZXR3b3JrEhIKCnJlc3RyaWN0ZWQYASABKAgSFQoNYWxsb3dlZF9jaWRycxgCIAMoCSI/CgZSdW5uZXISLQoGcHl0aG9uGAEgASgLMhsubHlkaWFuLndvcmtlci5QeXRob25SdW5uZXJIAEIGCgRraW5kIkkKDFB5dGhvblJ1bm5lchIOCgZweXRob24YASABKAkSFgoOY2xpZW50X3ZlcnNpb24YAiABKAkSEQoJYXJndW1lbnRzGAMgASgMIiAKBU1vdW50EhcKD21hbmlmZXN0X3NoYTI1NhgBIAEoCSJ5CghNYW5pZmVzdBIrCgVmaWxlcxgBIAMoCzIcLmx5ZGlhbi53b3JrZXIuTWFuaWZlc3QuRmlsZRpACgRGaWxlEgwKBHBhdGgYASABKAkSDgoGc2hhMjU2GAIgASgJEgwKBHNpemUYAyABKAMSDAoEbW9kZRgEIAEoDSKaAQoJUmVzb3VyY2VzEhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEhAKCGRpc2tfbWliGAMgASgDEhcKD21pbGxpX2NwdV9saW1pdBgEIAEoAxIYChBtZW1vcnlfbGltaXRfbWliGAUgASgDEiEKBGdwdXMYBiABKAsyEy5seWRpYW4ud29ya2VyLkdwdXMi0gEKDkNvbnRhaW5lclN0YXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIyCgVwaGFzZRgDIAEoDjIjLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3RhdGUuUGhhc2USIQoEZXhpdBgEIAEoCzITLmx5ZGlhbi53b3JrZXIuRXhpdCJECgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEg0KCVBSRVBBUklORxABEgsKB1JVTk5JTkcQAhIICgRHT05FEAMi7gEKBEV4aXQSKgoGcmVhc29uGAEgASgOMhoubHlkaWFuLndvcmtlci5FeGl0LlJlYXNvbhIMCgRjb2RlGAIgASgFEg4KBnNpZ25hbBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIooBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGRVhJVEVEEAESDAoIU0lHTkFMRUQQAhIRCg1PVVRfT0ZfTUVNT1JZEAMSCwoHU1RPUFBFRBAEEhMKD0ZBSUxFRF9UT19TVEFSVBAFEggKBExPU1QQBhIPCgtPVVRfT0ZfRElTSxAHIj0KBFN0b3ASFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhAKCGdyYWNlX21zGAMgASgDIi4KB1JlbGVhc2USFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJIiwKBVJlYWR5EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSKfAgoETG9ncxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSJwoFbGluZXMYBSADKAsyGC5seWRpYW4ud29ya2VyLkxvZ3MuTGluZRpfCgRMaW5lEioKBnN0cmVhbRgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuTG9ncy5TdHJlYW0SDwoHdGltZV9tcxgCIAEoAxIMCgRkYXRhGAMgASgMEgwKBHNpemUYBCABKA0iRAoGU3RyZWFtEhYKElNUUkVBTV9VTlNQRUNJRklFRBAAEgoKBlNURE9VVBABEgoKBlNUREVSUhACEgoKBlNZU1RFTRADIkIKB0xvZ3NBY2sSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhIKCmVuZF9vZmZzZXQYAyABKAMyTAoHV29ya2VycxJBCgdTZXNzaW9uEhkubHlkaWFuLndvcmtlci5Gcm9tV29ya2VyGhcubHlkaWFuLndvcmtlci5Ub1dvcmtlcigBMAFiBnByb3RvMw");
+  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIsIBCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAQgkKB21lc3NhZ2UijAIKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIAEIJCgdtZXNzYWdlIpECCgRKb2luEhEKCXdvcmtlcl9pZBgBIAEoCRIpCghjYXBhY2l0eRgCIAEoCzIXLmx5ZGlhbi53b3JrZXIuQ2FwYWNpdHkSKAoIcnVudGltZXMYAyADKAsyFi5seWRpYW4ud29ya2VyLlJ1bnRpbWUSLwoGbGFiZWxzGAQgAygLMh8ubHlkaWFuLndvcmtlci5Kb2luLkxhYmVsc0VudHJ5Ei4KB2Fkb3B0ZWQYBSADKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlEhEKCWltYWdlX2lkcxgGIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlQKCENhcGFjaXR5EhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEiEKBGdwdXMYAyADKAsyEy5seWRpYW4ud29ya2VyLkdwdXMiIwoER3B1cxIMCgRraW5kGAEgASgJEg0KBWNvdW50GAIgASgNIl4KB1J1bnRpbWUSDAoEbmFtZRgBIAEoCRIQCghpc29sYXRlcxgCIAEoCBITCgtvd25fbmV0d29yaxgDIAEoCBIOCgZsaW1pdHMYBCABKAgSDgoGYnVpbGRzGAUgASgIIgcKBVJlbmV3IiAKB1dlbGNvbWUSFQoNbGVhc2Vfc2Vjb25kcxgBIAEoAyKTAQoGQXNzaWduEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRITCgtkb29yX3NlY3JldBgDIAEoCRIqCgRzcGVjGAQgASgLMhwubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjEiMKBWJ1aWxkGAUgASgLMhQubHlkaWFuLndvcmtlci5CdWlsZCK5AgoNQ29udGFpbmVyU3BlYxITCgtkZXNjcmlwdGlvbhgBIAEoCRIlCgZydW5uZXIYAiABKAsyFS5seWRpYW4ud29ya2VyLlJ1bm5lchIkCgZtb3VudHMYAyADKAsyFC5seWRpYW4ud29ya2VyLk1vdW50EjIKA2VudhgEIAMoCzIlLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYy5FbnZFbnRyeRIrCglyZXNvdXJjZXMYBSABKAsyGC5seWRpYW4ud29ya2VyLlJlc291cmNlcxIQCghpbWFnZV9pZBgGIAEoCRInCgduZXR3b3JrGAcgASgLMhYubHlkaWFuLndvcmtlci5OZXR3b3JrGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNAoHTmV0d29yaxISCgpyZXN0cmljdGVkGAEgASgIEhUKDWFsbG93ZWRfY2lkcnMYAiADKAkiPwoGUnVubmVyEi0KBnB5dGhvbhgBIAEoCzIbLmx5ZGlhbi53b3JrZXIuUHl0aG9uUnVubmVySABCBgoEa2luZCJJCgxQeXRob25SdW5uZXISDgoGcHl0aG9uGAEgASgJEhYKDmNsaWVudF92ZXJzaW9uGAIgASgJEhEKCWFyZ3VtZW50cxgDIAEoDCJDCgVCdWlsZBIrCgdyZWNpcGVzGAEgAygLMhoubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZRINCgVmb3JjZRgCIAEoCCKqBAoLSW1hZ2VSZWNpcGUSEAoIaW1hZ2VfaWQYASABKAkSDQoFbGluZXMYAiADKAkSNAoFYmFzZXMYAyADKAsyJS5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLkJhc2VzRW50cnkSHwoXY29udGV4dF9tYW5pZmVzdF9zaGEyNTYYBCABKAkSMQoNY29udGV4dF9maWxlcxgFIAMoCzIaLmx5ZGlhbi53b3JrZXIuQ29udGV4dEZpbGUSFAoMY29udGV4dF9uYW1lGAYgASgJEj0KCmJ1aWxkX2FyZ3MYByADKAsyKS5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLkJ1aWxkQXJnc0VudHJ5EjgKB3NlY3JldHMYCCADKAsyJy5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLlNlY3JldHNFbnRyeRIYChBzZWNyZXRzX2lkZW50aXR5GAkgASgJEjcKC2NyZWRlbnRpYWxzGAogASgLMiIubHlkaWFuLndvcmtlci5SZWdpc3RyeUNyZWRlbnRpYWxzGiwKCkJhc2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5CdWlsZEFyZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi4KDFNlY3JldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKC0NvbnRleHRGaWxlEgwKBHBhdGgYASABKAkSDAoEZGF0YRgCIAEoDCI5ChNSZWdpc3RyeUNyZWRlbnRpYWxzEhAKCHVzZXJuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIjsKCkJ1aWx0SW1hZ2USDgoGcHl0aG9uGAEgASgJEgwKBGxpYmMYAiABKAkSDwoHd29ya2RpchgDIAEoCSIgCgVNb3VudBIXCg9tYW5pZmVzdF9zaGEyNTYYASABKAkieQoITWFuaWZlc3QSKwoFZmlsZXMYASADKAsyHC5seWRpYW4ud29ya2VyLk1hbmlmZXN0LkZpbGUaQAoERmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoCRIMCgRzaXplGAMgASgDEgwKBG1vZGUYBCABKA0imgEKCVJlc291cmNlcxIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIQCghkaXNrX21pYhgDIAEoAxIXCg9taWxsaV9jcHVfbGltaXQYBCABKAMSGAoQbWVtb3J5X2xpbWl0X21pYhgFIAEoAxIhCgRncHVzGAYgASgLMhMubHlkaWFuLndvcmtlci5HcHVzItIBCg5Db250YWluZXJTdGF0ZRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSMgoFcGhhc2UYAyABKA4yIy5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlLlBoYXNlEiEKBGV4aXQYBCABKAsyEy5seWRpYW4ud29ya2VyLkV4aXQiRAoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABINCglQUkVQQVJJTkcQARILCgdSVU5OSU5HEAISCAoER09ORRADIpgCCgRFeGl0EioKBnJlYXNvbhgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuRXhpdC5SZWFzb24SDAoEY29kZRgCIAEoBRIOCgZzaWduYWwYAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIoCgVidWlsdBgFIAEoCzIZLmx5ZGlhbi53b3JrZXIuQnVpbHRJbWFnZSKKAQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkVYSVRFRBABEgwKCFNJR05BTEVEEAISEQoNT1VUX09GX01FTU9SWRADEgsKB1NUT1BQRUQQBBITCg9GQUlMRURfVE9fU1RBUlQQBRIICgRMT1NUEAYSDwoLT1VUX09GX0RJU0sQByI9CgRTdG9wEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIQCghncmFjZV9tcxgDIAEoAyIuCgdSZWxlYXNlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSIsCgVSZWFkeRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkinwIKBExvZ3MSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEg4KBm9mZnNldBgDIAEoAxISCgplbmRfb2Zmc2V0GAQgASgDEicKBWxpbmVzGAUgAygLMhgubHlkaWFuLndvcmtlci5Mb2dzLkxpbmUaXwoETGluZRIqCgZzdHJlYW0YASABKA4yGi5seWRpYW4ud29ya2VyLkxvZ3MuU3RyZWFtEg8KB3RpbWVfbXMYAiABKAMSDAoEZGF0YRgDIAEoDBIMCgRzaXplGAQgASgNIkQKBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIKCgZTVERPVVQQARIKCgZTVERFUlIQAhIKCgZTWVNURU0QAyJCCgdMb2dzQWNrEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRISCgplbmRfb2Zmc2V0GAMgASgDMkwKB1dvcmtlcnMSQQoHU2Vzc2lvbhIZLmx5ZGlhbi53b3JrZXIuRnJvbVdvcmtlchoXLmx5ZGlhbi53b3JrZXIuVG9Xb3JrZXIoATABYgZwcm90bzM");
 
 /**
  * @generated from message lydian.worker.FromWorker
@@ -146,6 +146,13 @@ export type Join = Message<"lydian.worker.Join"> & {
    * @generated from field: repeated lydian.worker.ContainerState adopted = 5;
    */
   adopted: ContainerState[];
+
+  /**
+   * The images that it has, so that containers can begin with them at once.
+   *
+   * @generated from field: repeated string image_ids = 6;
+   */
+  imageIds: string[];
 };
 
 /**
@@ -239,6 +246,13 @@ export type Runtime = Message<"lydian.worker.Runtime"> & {
    * @generated from field: bool limits = 4;
    */
   limits: boolean;
+
+  /**
+   * It can make images: run the steps of a Dockerfile.
+   *
+   * @generated from field: bool builds = 5;
+   */
+  builds: boolean;
 };
 
 /**
@@ -283,12 +297,15 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
   messageDesc(file_lydian_worker, 7);
 
 /**
- * Start this container. Acknowledged by its first ContainerState.
+ * Start this container, or make this image. Acknowledged by its first ContainerState.
  *
  * @generated from message lydian.worker.Assign
  */
 export type Assign = Message<"lydian.worker.Assign"> & {
   /**
+   * Of an image that is to be made, the image's id: what is said of a container in the messages below is then said of
+   * its build, which is never adopted.
+   *
    * @generated from field: string container_id = 1;
    */
   containerId: string;
@@ -309,6 +326,13 @@ export type Assign = Message<"lydian.worker.Assign"> & {
    * @generated from field: lydian.worker.ContainerSpec spec = 4;
    */
   spec?: ContainerSpec | undefined;
+
+  /**
+   * Instead of a specification: what to make.
+   *
+   * @generated from field: lydian.worker.Build build = 5;
+   */
+  build?: Build | undefined;
 };
 
 /**
@@ -461,6 +485,192 @@ export const PythonRunnerSchema: GenMessage<PythonRunner> = /*@__PURE__*/
   messageDesc(file_lydian_worker, 12);
 
 /**
+ * Makes images, each on those before it, until the last one is there: its end is then EXITED with code 0 and `built`.
+ * A step that fails is EXITED with another code and a message for the user.
+ *
+ * @generated from message lydian.worker.Build
+ */
+export type Build = Message<"lydian.worker.Build"> & {
+  /**
+   * In the order in which they are made. Steps of which there is a layer are not run again.
+   *
+   * @generated from field: repeated lydian.worker.ImageRecipe recipes = 1;
+   */
+  recipes: ImageRecipe[];
+
+  /**
+   * But those of the last recipe are.
+   *
+   * @generated from field: bool force = 2;
+   */
+  force: boolean;
+};
+
+/**
+ * Describes the message lydian.worker.Build.
+ * Use `create(BuildSchema)` to create a new message.
+ */
+export const BuildSchema: GenMessage<Build> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 13);
+
+/**
+ * @generated from message lydian.worker.ImageRecipe
+ */
+export type ImageRecipe = Message<"lydian.worker.ImageRecipe"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+
+  /**
+   * Of a Dockerfile, FROM included.
+   *
+   * @generated from field: repeated string lines = 2;
+   */
+  lines: string[];
+
+  /**
+   * What the names in FROM and COPY --from stand for that are images of this platform: image ids.
+   *
+   * @generated from field: map<string, string> bases = 3;
+   */
+  bases: { [key: string]: string };
+
+  /**
+   * What COPY and ADD read: the files of a manifest, whose paths are absolute in the context, and these beside them.
+   *
+   * @generated from field: string context_manifest_sha256 = 4;
+   */
+  contextManifestSha256: string;
+
+  /**
+   * @generated from field: repeated lydian.worker.ContextFile context_files = 5;
+   */
+  contextFiles: ContextFile[];
+
+  /**
+   * Instead of a manifest: a tree that the worker brings itself, such as "python-build-standalone.20240107.3.12.1-gnu".
+   *
+   * @generated from field: string context_name = 6;
+   */
+  contextName: string;
+
+  /**
+   * @generated from field: map<string, string> build_args = 7;
+   */
+  buildArgs: { [key: string]: string };
+
+  /**
+   * Environment of the steps; never in a layer, a log or an error.
+   *
+   * @generated from field: map<string, string> secrets = 8;
+   */
+  secrets: { [key: string]: string };
+
+  /**
+   * Goes into the steps' keys in the place of the secrets' values.
+   *
+   * @generated from field: string secrets_identity = 9;
+   */
+  secretsIdentity: string;
+
+  /**
+   * For the registry of the lines' FROM.
+   *
+   * @generated from field: lydian.worker.RegistryCredentials credentials = 10;
+   */
+  credentials?: RegistryCredentials | undefined;
+};
+
+/**
+ * Describes the message lydian.worker.ImageRecipe.
+ * Use `create(ImageRecipeSchema)` to create a new message.
+ */
+export const ImageRecipeSchema: GenMessage<ImageRecipe> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 14);
+
+/**
+ * @generated from message lydian.worker.ContextFile
+ */
+export type ContextFile = Message<"lydian.worker.ContextFile"> & {
+  /**
+   * Absolute in the context.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message lydian.worker.ContextFile.
+ * Use `create(ContextFileSchema)` to create a new message.
+ */
+export const ContextFileSchema: GenMessage<ContextFile> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 15);
+
+/**
+ * @generated from message lydian.worker.RegistryCredentials
+ */
+export type RegistryCredentials = Message<"lydian.worker.RegistryCredentials"> & {
+  /**
+   * @generated from field: string username = 1;
+   */
+  username: string;
+
+  /**
+   * Never in a log or an error.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message lydian.worker.RegistryCredentials.
+ * Use `create(RegistryCredentialsSchema)` to create a new message.
+ */
+export const RegistryCredentialsSchema: GenMessage<RegistryCredentials> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 16);
+
+/**
+ * What an image is like.
+ *
+ * @generated from message lydian.worker.BuiltImage
+ */
+export type BuiltImage = Message<"lydian.worker.BuiltImage"> & {
+  /**
+   * The whole version of the interpreter that functions run with, such as "3.12.4"; empty when it has none.
+   *
+   * @generated from field: string python = 1;
+   */
+  python: string;
+
+  /**
+   * Such as "glibc 2.36" or "musl 1.2.5"; empty when it cannot be told.
+   *
+   * @generated from field: string libc = 2;
+   */
+  libc: string;
+
+  /**
+   * @generated from field: string workdir = 3;
+   */
+  workdir: string;
+};
+
+/**
+ * Describes the message lydian.worker.BuiltImage.
+ * Use `create(BuiltImageSchema)` to create a new message.
+ */
+export const BuiltImageSchema: GenMessage<BuiltImage> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 17);
+
+/**
  * A tree of files laid into the container before it starts, named by the SHA-256 of its serialized Manifest, which is
  * itself fetched as content.
  *
@@ -478,7 +688,7 @@ export type Mount = Message<"lydian.worker.Mount"> & {
  * Use `create(MountSchema)` to create a new message.
  */
 export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 13);
+  messageDesc(file_lydian_worker, 18);
 
 /**
  * @generated from message lydian.worker.Manifest
@@ -495,7 +705,7 @@ export type Manifest = Message<"lydian.worker.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 14);
+  messageDesc(file_lydian_worker, 19);
 
 /**
  * @generated from message lydian.worker.Manifest.File
@@ -531,7 +741,7 @@ export type Manifest_File = Message<"lydian.worker.Manifest.File"> & {
  * Use `create(Manifest_FileSchema)` to create a new message.
  */
 export const Manifest_FileSchema: GenMessage<Manifest_File> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 14, 0);
+  messageDesc(file_lydian_worker, 19, 0);
 
 /**
  * What the container is sure of, and what it may go up to; a limit of 0 is the worker's own.
@@ -577,7 +787,7 @@ export type Resources = Message<"lydian.worker.Resources"> & {
  * Use `create(ResourcesSchema)` to create a new message.
  */
 export const ResourcesSchema: GenMessage<Resources> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 15);
+  messageDesc(file_lydian_worker, 20);
 
 /**
  * @generated from message lydian.worker.ContainerState
@@ -611,7 +821,7 @@ export type ContainerState = Message<"lydian.worker.ContainerState"> & {
  * Use `create(ContainerStateSchema)` to create a new message.
  */
 export const ContainerStateSchema: GenMessage<ContainerState> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 16);
+  messageDesc(file_lydian_worker, 21);
 
 /**
  * @generated from enum lydian.worker.ContainerState.Phase
@@ -653,7 +863,7 @@ export type ContainerState_Phase = (typeof ContainerState_Phase)[keyof typeof Co
  * Describes the enum lydian.worker.ContainerState.Phase.
  */
 export const ContainerState_PhaseSchema: GenEnum<ContainerState_Phase> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 16, 0);
+  enumDesc(file_lydian_worker, 21, 0);
 
 /**
  * @generated from message lydian.worker.Exit
@@ -679,11 +889,19 @@ export type Exit = Message<"lydian.worker.Exit"> & {
   signal: string;
 
   /**
-   * For FAILED_TO_START, LOST and OUT_OF_DISK: what happened and what to do about it, for people.
+   * For FAILED_TO_START, LOST and OUT_OF_DISK, and of a build that failed: what happened and what to do about it, for
+   * people.
    *
    * @generated from field: string message = 4;
    */
   message: string;
+
+  /**
+   * Of an image that was made.
+   *
+   * @generated from field: lydian.worker.BuiltImage built = 5;
+   */
+  built?: BuiltImage | undefined;
 };
 
 /**
@@ -691,7 +909,7 @@ export type Exit = Message<"lydian.worker.Exit"> & {
  * Use `create(ExitSchema)` to create a new message.
  */
 export const ExitSchema: GenMessage<Exit> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 17);
+  messageDesc(file_lydian_worker, 22);
 
 /**
  * @generated from enum lydian.worker.Exit.Reason
@@ -761,7 +979,7 @@ export type Exit_Reason = (typeof Exit_Reason)[keyof typeof Exit_Reason] | Unkno
  * Describes the enum lydian.worker.Exit.Reason.
  */
 export const Exit_ReasonSchema: GenEnum<Exit_Reason> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 17, 0);
+  enumDesc(file_lydian_worker, 22, 0);
 
 /**
  * End this container: SIGTERM, then SIGKILL after the grace.
@@ -790,7 +1008,7 @@ export type Stop = Message<"lydian.worker.Stop"> & {
  * Use `create(StopSchema)` to create a new message.
  */
 export const StopSchema: GenMessage<Stop> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 18);
+  messageDesc(file_lydian_worker, 23);
 
 /**
  * The end is recorded: the worker forgets the container.
@@ -814,7 +1032,7 @@ export type Release = Message<"lydian.worker.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 19);
+  messageDesc(file_lydian_worker, 24);
 
 /**
  * The container has loaded its code and asks for inputs: the limit of its processor time, which would only have slowed
@@ -839,7 +1057,7 @@ export type Ready = Message<"lydian.worker.Ready"> & {
  * Use `create(ReadySchema)` to create a new message.
  */
 export const ReadySchema: GenMessage<Ready> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 20);
+  messageDesc(file_lydian_worker, 25);
 
 /**
  * A piece of a container's log, in order and without a gap; sent again from the acknowledged offset after a break, when
@@ -881,7 +1099,7 @@ export type Logs = Message<"lydian.worker.Logs"> & {
  * Use `create(LogsSchema)` to create a new message.
  */
 export const LogsSchema: GenMessage<Logs> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 21);
+  messageDesc(file_lydian_worker, 26);
 
 /**
  * @generated from message lydian.worker.Logs.Line
@@ -917,7 +1135,7 @@ export type Logs_Line = Message<"lydian.worker.Logs.Line"> & {
  * Use `create(Logs_LineSchema)` to create a new message.
  */
 export const Logs_LineSchema: GenMessage<Logs_Line> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 21, 0);
+  messageDesc(file_lydian_worker, 26, 0);
 
 /**
  * @generated from enum lydian.worker.Logs.Stream
@@ -955,7 +1173,7 @@ export type Logs_Stream = (typeof Logs_Stream)[keyof typeof Logs_Stream] | Unkno
  * Describes the enum lydian.worker.Logs.Stream.
  */
 export const Logs_StreamSchema: GenEnum<Logs_Stream> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 21, 0);
+  enumDesc(file_lydian_worker, 26, 0);
 
 /**
  * The pieces up to this offset are on the server's disk.
@@ -984,7 +1202,7 @@ export type LogsAck = Message<"lydian.worker.LogsAck"> & {
  * Use `create(LogsAckSchema)` to create a new message.
  */
 export const LogsAckSchema: GenMessage<LogsAck> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 22);
+  messageDesc(file_lydian_worker, 27);
 
 /**
  * @generated from service lydian.worker.Workers
