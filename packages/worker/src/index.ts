@@ -13,6 +13,8 @@ export {
   warning,
   whatStandsInTheWay,
 } from "./host/finding.ts";
+export { publicRegistry } from "./images/reference.ts";
+export { placesOf, type RegistrySettings, registrySettingsSchema } from "./images/registry-settings.ts";
 export { type WorkerConfig, type WorkerConfigInput, workerConfigSchema } from "./config.ts";
 
 /** The program to start: `node main`, with a WorkerConfig as JSON line on stdin. */

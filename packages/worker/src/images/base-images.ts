@@ -1,34 +1,28 @@
 /**
- * The root file systems that functions get: Debian with a Python in /usr/local/bin and pip, as layers.
+ * The images that builds begin with, by name: what an image is called at a registry, and the layers and configuration
+ * that stand for it here.
  *
- * What was made once is taken from then on, so an image does not change between two starts. Else `python:X.Y-slim` is
- * pulled where a registry answers; else the same is made of the packages that this host can install: with a Python that
- * the host has, or with the distribution's own where the host's has no optimized build.
+ * What was found once is taken from then on, so an image does not change between two builds. Else it is pulled where a
+ * registry answers; else some public images are made of the packages and Pythons of this host (offline-images.ts).
  */
 import { type Clock, type Logger, PlatformError } from "@lydian/kit";
 
 import type { Layer, LayerStore } from "../layers/index.ts";
 import { Interpreters } from "../runners/interpreters.ts";
-import { debianRecipe, hostRelease, type Release } from "./debian.ts";
-import { distributionPythonRecipe } from "./distribution-python.ts";
-import { hostPythonRecipe } from "./host-python.ts";
-import { describePython, isDistributions, isOptimized } from "./host-python-files.ts";
-import { LayerBuilds, type LayerRecipe, type Waiting } from "./layer-builds.ts";
+import { hostRelease, type Release } from "./debian.ts";
+import { HostImages } from "./host-images.ts";
+import { plainConfig } from "./image-config.ts";
+import { LayerBuilds, type Waiting } from "./layer-builds.ts";
 import { recipes } from "./layer-id.ts";
+import type { BaseImage, MadeImage } from "./made-image.ts";
+import { offlineImage, whatIsMadeHere } from "./offline-images.ts";
 import { type PackageSettings, packageSettings } from "./package-settings.ts";
+import { nameOf, parseReference, type Reference } from "./reference.ts";
+import type { RegistrySettings } from "./registry-settings.ts";
 import { imageArchitecture } from "./registry/manifests.ts";
-import { pullImage } from "./registry/pull.ts";
-import { registryAnswers } from "./registry/registry-client.ts";
-import { type FileMark, markOf, StackRecords } from "./stack-records.ts";
-
-export interface RegistrySettings {
-  /** Of the registry or of a mirror, without a path. */
-  readonly url: string;
-  /** Where it has the Python images. */
-  readonly repository: string;
-}
-
-export const publicRegistry: RegistrySettings = { url: "https://registry-1.docker.io", repository: "library/python" };
+import { Registries } from "./registry/registries.ts";
+import type { RegistryCredentials } from "./registry/registry-client.ts";
+import { StackRecords } from "./stack-records.ts";
 
 export interface BaseImagesOptions {
   /** May be shared by all platforms of a host. */
@@ -44,43 +38,62 @@ export interface BaseImagesOptions {
   readonly settings?: () => Promise<PackageSettings>;
 }
 
-/** Who does not answer by then is taken for unreachable, and asked again only after a while. */
-const registryPatienceMs = 3000;
-const askAgainMs = 10 * 60_000;
+export interface ResolveOptions extends Waiting {
+  /** For the registry that the name says, and for no other. */
+  readonly credentials?: RegistryCredentials;
+  /** Asks anew what a tag means, instead of taking what it meant before. */
+  readonly refresh?: boolean;
+}
+
+/** The image without anything in it, which every registry lacks. */
+const emptyImage: BaseImage = { layers: [], config: plainConfig, digest: "scratch" };
 
 export class BaseImages {
   readonly #options: BaseImagesOptions;
   readonly #builds: LayerBuilds;
-  readonly #interpreters: Interpreters;
+  readonly #host: HostImages;
+  readonly #registries: Registries | undefined;
   readonly #release: () => Promise<Release>;
-  readonly #settings: () => Promise<PackageSettings>;
   readonly #records: StackRecords;
-  #silentUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: BaseImagesOptions) {
     this.#options = options;
+    const { clock, logger, registry } = options;
     this.#builds = new LayerBuilds(options);
     this.#records = new StackRecords(options.folder);
-    this.#interpreters = options.interpreters ?? new Interpreters();
+    this.#host = new HostImages({
+      builds: this.#builds,
+      interpreters: options.interpreters ?? new Interpreters(),
+      settings: options.settings ?? packageSettings,
+    });
+    this.#registries =
+      registry === undefined ? undefined : new Registries({ settings: registry, builds: this.#builds, clock, logger });
     this.#release = options.release ?? hostRelease;
-    this.#settings = options.settings ?? packageSettings;
   }
 
-  /** The layers of the image with this minor version of Python, such as "3.11", topmost first. */
+  /**
+   * The image of this name, such as "python:3.12-slim" or "registry.example:5000/team/base@sha256:…". All who ask for a
+   * name get the same one, also who has no credentials for what another one pulled: a host has one owner.
+   */
+  async resolve(name: string, options: ResolveOptions): Promise<BaseImage> {
+    if (name === "scratch") return emptyImage;
+    const reference = parseReference(name);
+    const release = await this.#release();
+    const key = this.#key(reference, release);
+    const known = options.refresh === true ? undefined : await this.#known(key);
+    if (known !== undefined) return known;
+    const { layers, config, digest, madeFrom } = await this.#find(reference, release, options);
+    await this.#records.write(key, { layers: layers.map(({ id }) => id), config, digest, madeFrom });
+    return { layers, config, digest };
+  }
+
+  /** The layers of the default image with this minor version of Python, such as "3.11", topmost first. */
   async stack(python: string, waiting: Waiting): Promise<readonly Layer[]> {
     // It becomes part of names and of arguments.
     if (!/^3\.\d{1,2}$/.test(python)) {
       throw new PlatformError(`${JSON.stringify(python)} is no version of Python`, { hint: 'give one such as "3.11"' });
     }
-    const release = await this.#release();
-    const key = this.#key(python, release);
-    const ids = await this.#records.read(key);
-    const layers = ids === undefined ? undefined : await this.#there(ids);
-    if (layers !== undefined) return layers;
-    const made = (await this.#pull(python, waiting)) ?? (await this.#bootstrap(python, release, waiting));
-    const names = made.layers.map(({ id }) => id);
-    await this.#records.write(key, names, made.madeFrom);
-    return made.layers;
+    return (await this.resolve(`python:${python}-slim-bookworm`, waiting)).layers;
   }
 
   /** Breaks off what is being made. */
@@ -89,105 +102,36 @@ export class BaseImages {
   }
 
   /** Whatever may lead to another image. */
-  #key(python: string, { codename }: Release): readonly unknown[] {
-    const { registry } = this.#options;
-    return [recipes, python, codename, imageArchitecture(), registry ?? null];
+  #key(reference: Reference, { codename }: Release): readonly unknown[] {
+    return [recipes, nameOf(reference), codename, imageArchitecture(), this.#options.registry ?? null];
   }
 
-  async #bootstrap(python: string, release: Release, waiting: Waiting): Promise<MadeStack> {
-    const base = debianRecipe(release, this.#settings);
-    const { ways, missing } = await this.#ways(base, python, release);
-    if (ways.length > 0) await this.#builds.makeStack([base], waiting);
-    for (const [index, { recipe, madeFrom }] of ways.entries()) {
-      try {
-        return { layers: await this.#builds.makeStack([base, recipe], waiting), madeFrom };
-      } catch (error) {
-        waiting.signal.throwIfAborted();
-        const next = ways[index + 1];
-        if (!(error instanceof PlatformError) || next === undefined) throw error;
-        waiting.say(`${error.message}; ${next.whose} own is taken instead`);
-      }
-    }
-    throw new PlatformError(`there is no image with Python ${python}: ${missing?.message ?? "this host has none"}`, {
-      hint:
-        `install Python ${python} so that python${python} is on the worker's PATH, choose a version that is there, ` +
-        "or let the worker reach an OCI registry",
-      cause: missing,
-    });
-  }
-
-  /** How it can be made on this host, the best way first. */
-  async #ways(
-    base: LayerRecipe,
-    python: string,
-    release: Release,
-  ): Promise<{ ways: Way[]; missing: PlatformError | undefined }> {
-    const ways: Way[] = [];
-    let isHostsFirst = false;
-    let missing: PlatformError | undefined;
-    try {
-      const interpreter = await this.#interpreters.find(python);
-      const found = await describePython(interpreter);
-      if (isDistributions(found)) {
-        missing = new PlatformError(`${interpreter.program} belongs to the distribution and cannot be copied`);
-      } else {
-        const madeFrom = await markOf(interpreter.program);
-        ways.push({ whose: "this host's", recipe: hostPythonRecipe(base, found, madeFrom), madeFrom });
-        isHostsFirst = await isOptimized(interpreter);
-      }
-    } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
-      missing = error;
-    }
-    if (release.python === python) {
-      const recipe = distributionPythonRecipe(base, { ...release, python }, this.#settings);
-      const way: Way = { whose: "the distribution's", recipe, madeFrom: undefined };
-      if (isHostsFirst) ways.push(way);
-      else ways.unshift(way);
-    }
-    return { ways, missing };
-  }
-
-  /** Undefined when there is no registry, or when it does not have the image to give. */
-  async #pull(python: string, waiting: Waiting): Promise<MadeStack | undefined> {
-    const { registry, clock, logger } = this.#options;
-    if (registry === undefined || clock.now() < this.#silentUntil) return undefined;
-    if (!(await registryAnswers(registry.url, registryPatienceMs, waiting.signal))) {
-      this.#silentUntil = clock.now() + askAgainMs;
-      logger.info({ registry: registry.url }, "the registry does not answer; images are made on this host");
-      return undefined;
-    }
-    const tag = `${python}-slim-bookworm`;
-    try {
-      const { digest, layers } = await pullImage({ ...registry, tag, clock }, this.#builds, waiting);
-      logger.info({ registry: registry.url, tag, digest }, "pulled an image");
-      return { layers, madeFrom: undefined };
-    } catch (error) {
-      waiting.signal.throwIfAborted();
-      if (!(error instanceof PlatformError)) throw error;
-      logger.warn({ err: error, registry: registry.url, tag }, "an image could not be pulled");
-      waiting.say(`The image could not be pulled: ${error.message}; it is made on this host instead`);
-      return undefined;
-    }
-  }
-
-  /** The layers with these ids, or undefined when one is missing. */
-  async #there(ids: readonly string[]): Promise<readonly Layer[] | undefined> {
-    const layers = await Promise.all(ids.map((id) => this.#options.layers.get(id)));
+  /** What is written down, when all of it is still there. */
+  async #known(key: readonly unknown[]): Promise<BaseImage | undefined> {
+    const record = await this.#records.read(key);
+    if (record === undefined) return undefined;
+    const layers = await Promise.all(record.layers.map((id) => this.#options.layers.get(id)));
     const present = layers.filter((layer) => layer !== undefined);
-    return present.length === ids.length ? present : undefined;
+    return present.length === layers.length ? { ...record, layers: present } : undefined;
   }
-}
 
-interface Way {
-  readonly whose: string;
-  /** Of the layer on the base system. */
-  readonly recipe: LayerRecipe;
-  readonly madeFrom: FileMark | undefined;
-}
-
-interface MadeStack {
-  /** Topmost first. */
-  readonly layers: readonly Layer[];
-  readonly madeFrom: FileMark | undefined;
+  async #find(reference: Reference, release: Release, options: ResolveOptions): Promise<MadeImage> {
+    const name = nameOf(reference);
+    const pulled = await this.#registries?.pull(reference, options);
+    if (pulled?.image !== undefined) return pulled.image;
+    const tried = pulled?.tried ?? ["no registry, for the worker is told to ask none"];
+    const offline = offlineImage(reference, release);
+    if (offline !== undefined) {
+      for (const line of pulled?.tried ?? []) options.say(`${name} could not be pulled: ${line}`);
+      return await this.#host.make(offline, options);
+    }
+    throw new PlatformError(
+      `there is no image ${name}; tried: ${[...tried, "images that are made on this host"].join("; ")}`,
+      {
+        hint:
+          "check the name, let the worker reach a registry that has it (lydian up --registry), or bring it as a file: " +
+          `lydian image import. Without a registry there are ${whatIsMadeHere}`,
+      },
+    );
+  }
 }

@@ -1,17 +1,31 @@
-/** Remembers of which layers an image was made, so that the next worker asks neither a registry nor an interpreter. */
+/** Remembers what an image was made of, so that the next worker asks neither a registry nor an interpreter. */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { hasCode, writeDurably } from "@lydian/kit";
 import { z } from "zod";
 
+import { type ImageConfig, imageConfigSchema } from "./image-config.ts";
 import { shortDigest } from "./layer-id.ts";
 
 const markSchema = z.object({ path: z.string(), mtimeMs: z.number(), size: z.number() });
-const recordSchema = z.object({ layers: z.array(z.string()).min(1), madeFrom: markSchema.optional() });
+const recordSchema = z.object({
+  layers: z.array(z.string()),
+  config: imageConfigSchema,
+  digest: z.string(),
+  madeFrom: markSchema.optional(),
+});
 
 /** A file of the host that an image was made from, as it was then. */
 export type FileMark = z.output<typeof markSchema>;
+
+export interface StackRecord {
+  /** The layers' ids, topmost first. */
+  readonly layers: readonly string[];
+  readonly config: ImageConfig;
+  readonly digest: string;
+  readonly madeFrom?: FileMark | undefined;
+}
 
 export async function markOf(path: string): Promise<FileMark> {
   const { mtimeMs, size } = await stat(path);
@@ -25,11 +39,11 @@ export class StackRecords {
     this.#folder = folder;
   }
 
-  /** The layers' ids, topmost first; undefined when nothing is known or what it was made from has changed since. */
-  async read(key: readonly unknown[]): Promise<readonly string[] | undefined> {
+  /** Undefined when nothing is known or what it was made from has changed since. */
+  async read(key: readonly unknown[]): Promise<StackRecord | undefined> {
     try {
-      const { layers, madeFrom } = recordSchema.parse(JSON.parse(await readFile(this.#file(key), "utf8")));
-      return madeFrom === undefined || (await isUnchanged(madeFrom)) ? layers : undefined;
+      const record = recordSchema.parse(JSON.parse(await readFile(this.#file(key), "utf8")));
+      return record.madeFrom === undefined || (await isUnchanged(record.madeFrom)) ? record : undefined;
     } catch (error) {
       // One that cannot be read is as good as none: the image is looked for anew.
       if (hasCode(error, "ENOENT") || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
@@ -37,8 +51,8 @@ export class StackRecords {
     }
   }
 
-  async write(key: readonly unknown[], layers: readonly string[], madeFrom: FileMark | undefined): Promise<void> {
-    await writeDurably(this.#file(key), JSON.stringify({ layers, madeFrom }));
+  async write(key: readonly unknown[], record: StackRecord): Promise<void> {
+    await writeDurably(this.#file(key), JSON.stringify(record));
   }
 
   #file(key: readonly unknown[]): string {

@@ -27,7 +27,7 @@ const indexSchema = z.object({
   ),
 });
 
-const manifestSchema = z.object({ layers: z.array(descriptorSchema).min(1) });
+const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema) });
 
 export type Descriptor = z.output<typeof descriptorSchema>;
 
@@ -57,12 +57,15 @@ export function chooseManifest(index: unknown, architecture: string, image: stri
   });
 }
 
-/** The layers, lowest first. */
-export function layersOf(manifest: unknown, image: string): LayerBlob[] {
-  return parse(manifestSchema, manifest, image).layers.map((layer) => ({
-    ...layer,
-    compression: compressionOf(layer, image),
-  }));
+export interface ImageManifest {
+  readonly config: Descriptor;
+  /** Lowest first. */
+  readonly layers: readonly LayerBlob[];
+}
+
+export function parseManifest(manifest: unknown, image: string): ImageManifest {
+  const { config, layers } = parse(manifestSchema, manifest, image);
+  return { config, layers: layers.map((layer) => ({ ...layer, compression: compressionOf(layer, image) })) };
 }
 
 function compressionOf({ mediaType }: Descriptor, image: string): Compression {

@@ -3,51 +3,50 @@ import type { Clock } from "@lydian/kit";
 
 import type { Layer } from "../../layers/index.ts";
 import { forEachParallel } from "../../parallel.ts";
+import { parseConfigBlob } from "../image-config.ts";
 import type { LayerBuilds, Waiting } from "../layer-builds.ts";
 import { recipes } from "../layer-id.ts";
+import type { MadeImage } from "../made-image.ts";
+import { nameOf, type Reference } from "../reference.ts";
 import { Steps } from "../steps.ts";
 import { applyLayer } from "./apply-layer.ts";
-import { chooseManifest, imageArchitecture, indexTypes, type LayerBlob, layersOf } from "./manifests.ts";
-import { RegistryClient } from "./registry-client.ts";
+import { chooseManifest, imageArchitecture, indexTypes, type LayerBlob, parseManifest } from "./manifests.ts";
+import { RegistryClient, type RegistryCredentials } from "./registry-client.ts";
 
 /** Registries throttle those who open many connections. */
 const width = 3;
 
 export interface PullRequest {
-  /** Of the registry, such as "https://registry.example". */
-  readonly url: string;
-  readonly repository: string;
-  readonly tag: string;
+  /** Of the registry or a mirror, such as "https://registry.example". */
+  readonly place: string;
+  readonly reference: Reference;
+  readonly credentials: RegistryCredentials | undefined;
   readonly clock: Clock;
 }
 
-export interface PulledImage {
-  /** Of the platform's manifest. */
-  readonly digest: string;
-  /** Topmost first. */
-  readonly layers: readonly Layer[];
-}
-
-export async function pullImage(request: PullRequest, builds: LayerBuilds, waiting: Waiting): Promise<PulledImage> {
-  const { repository, tag, clock } = request;
-  const image = `${repository}:${tag}`;
-  const client = new RegistryClient(request);
+export async function pullImage(request: PullRequest, builds: LayerBuilds, waiting: Waiting): Promise<MadeImage> {
+  const { reference, clock, place, credentials } = request;
+  const image = nameOf(reference);
+  const client = new RegistryClient({ place, repository: reference.repository, credentials, clock });
   const steps = new Steps(clock, waiting.say);
-  const { digest, blobs } = await steps.run(`Looking up ${image}`, `Looked up ${image}`, () =>
-    readManifest(client, tag, image, waiting.signal),
+  const { digest, blobs, config } = await steps.run(`Looking up ${image}`, `Looked up ${image}`, () =>
+    readImage(client, reference, waiting.signal),
   );
   const size = blobs.reduce((sum, blob) => sum + blob.size, 0);
   const what = `${image} (${blobs.length} layers, ${(size / 1e6).toFixed(1)} MB)`;
   const layers = await steps.run(`Pulling ${what}`, `Pulled ${what}`, () => pullLayers(client, blobs, builds, waiting));
-  return { digest, layers: layers.toReversed() };
+  return { digest, layers: layers.toReversed(), config, madeFrom: undefined };
 }
 
-async function readManifest(client: RegistryClient, tag: string, image: string, signal: AbortSignal) {
-  let manifest = await client.manifest(tag, signal);
+async function readImage(client: RegistryClient, reference: Reference, signal: AbortSignal) {
+  const image = nameOf(reference);
+  let manifest = await client.manifest(reference.digest ?? reference.tag ?? "latest", signal);
   if (indexTypes.includes(manifest.mediaType)) {
-    manifest = await client.manifest(chooseManifest(manifest.content, imageArchitecture(), image), signal);
+    manifest = await client.manifest(chooseManifest(manifest.content, imageArchitecture(), image).digest, signal);
   }
-  return { digest: manifest.digest, blobs: layersOf(manifest.content, image) };
+  const { config, layers } = parseManifest(manifest.content, image);
+  const blob = parseConfigBlob(await client.json(config, signal), image);
+  return { digest: manifest.digest, blobs: layers, config: blob.config };
 }
 
 /** Lowest first, as in the manifest. */

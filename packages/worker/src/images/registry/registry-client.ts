@@ -19,6 +19,12 @@ export interface Manifest {
   readonly content: unknown;
 }
 
+/** As the user has them for one registry. */
+export interface RegistryCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** An answer, with what gives it up when it falls silent. */
 interface Answer {
   readonly response: Response;
@@ -29,7 +35,7 @@ interface Answer {
 export async function registryAnswers(url: string, withinMs: number, signal: AbortSignal): Promise<boolean> {
   try {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
-    const response = await fetch(new URL("/v2/", url), { signal: patience });
+    const response = await fetch(apiOf(url), { signal: patience });
     await response.body?.cancel();
     return response.ok || response.status === 401;
   } catch {
@@ -39,31 +45,46 @@ export async function registryAnswers(url: string, withinMs: number, signal: Abo
 }
 
 export class RegistryClient {
-  readonly #url: string;
+  /** Ends in a slash. */
+  readonly #api: URL;
   readonly #repository: string;
   readonly #clock: Clock;
   #token: string | undefined;
 
-  constructor(options: { url: string; repository: string; clock: Clock }) {
-    this.#url = options.url;
+  constructor(options: {
+    place: string;
+    repository: string;
+    credentials: RegistryCredentials | undefined;
+    clock: Clock;
+  }) {
+    this.#api = apiOf(options.place);
     this.#repository = options.repository;
     this.#clock = options.clock;
   }
 
-  /** By tag, or by the digest of a descriptor, which is then verified. */
-  async manifest(reference: string | Descriptor, signal: AbortSignal): Promise<Manifest> {
-    const name = typeof reference === "string" ? reference : reference.digest;
+  /** By tag, or by digest, which is then verified. */
+  async manifest(name: string, signal: AbortSignal): Promise<Manifest> {
     const accept = [...indexTypes, ...manifestTypes].join(", ");
     const { response, body } = await this.#get(`manifests/${name}`, accept, signal);
     const bytes = await readUpTo(largestManifest, body, `the manifest ${name}`);
     const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-    if (typeof reference !== "string" && digest !== reference.digest)
-      throw wrongContent(`the manifest ${name}`, digest);
+    if (name.includes(":") && digest !== name) throw wrongContent(`the manifest ${name}`, digest);
     const mediaType = (response.headers.get("content-type") ?? "").split(";", 1)[0]?.trim() ?? "";
     try {
       return { mediaType, digest, content: JSON.parse(bytes.toString("utf8")) };
     } catch (error) {
       throw new PlatformError(`the manifest ${name} is no JSON`, { cause: error });
+    }
+  }
+
+  /** A small blob: the image's configuration. */
+  async json(descriptor: Descriptor, signal: AbortSignal): Promise<unknown> {
+    const what = `the configuration ${descriptor.digest}`;
+    const bytes = await readUpTo(largestManifest, this.blob(descriptor, signal), what);
+    try {
+      return JSON.parse(bytes.toString("utf8"));
+    } catch (error) {
+      throw new PlatformError(`${what} is no JSON`, { cause: error });
     }
   }
 
@@ -88,7 +109,7 @@ export class RegistryClient {
   }
 
   async #get(path: string, accept: string, signal: AbortSignal): Promise<Answer> {
-    const url = new URL(`/v2/${this.#repository}/${path}`, this.#url);
+    const url = new URL(`${this.#repository}/${path}`, this.#api);
     let answer = await this.#fetch(url, accept, signal);
     if (answer.response.status === 401) {
       await answer.response.body?.cancel();
@@ -138,12 +159,12 @@ export class RegistryClient {
     const realm = fields?.get("realm");
     if (fields === undefined || realm === undefined || !URL.canParse(realm)) {
       throw new PlatformError(
-        `${this.#url} wants a login of a kind that is not known: ${challenge || "it does not say which"}`,
+        `${this.#api.host} wants a login of a kind that is not known: ${challenge || "it does not say which"}`,
       );
     }
     const url = new URL(realm);
-    if (url.protocol !== "https:" && url.protocol !== new URL(this.#url).protocol) {
-      throw new PlatformError(`${this.#url} sends us to an unsafe place for a token: ${realm}`);
+    if (url.protocol !== "https:" && url.protocol !== this.#api.protocol) {
+      throw new PlatformError(`${this.#api.host} sends us to an unsafe place for a token: ${realm}`);
     }
     const service = fields.get("service");
     if (service !== undefined) url.searchParams.set("service", service);
@@ -157,6 +178,13 @@ export class RegistryClient {
     if (given === undefined) throw new PlatformError(`${url.host} gives no token`);
     return given;
   }
+}
+
+/** A place's path is a prefix of all repositories in it, as proxies of several registries have it. */
+function apiOf(place: string): URL {
+  const { origin, pathname } = new URL(place);
+  const prefix = pathname.replace(/^\/+|\/+$/g, "");
+  return new URL(`/v2/${prefix === "" ? "" : `${prefix}/`}`, origin);
 }
 
 const tokenSchema = z.object({ token: z.string().optional(), access_token: z.string().optional() });

@@ -8,7 +8,7 @@ import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
 import { diskGauge } from "../../disk/disk-gauge.ts";
 import { DiskGuard } from "../../disk/disk-guard.ts";
-import { BaseImages, publicRegistry } from "../../images/base-images.ts";
+import { BaseImages } from "../../images/index.ts";
 import { LayerStore, Mounter } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
 import type { OpenRuntime, RuntimeParts } from "../open-runtime.ts";
@@ -45,8 +45,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const group = new HostPlaces(instance).cgroup;
   await cgroups.create(group);
   await cgroups.limit(group, { pids: await shareOfProcesses(), memoryMib: Number(capacity.memoryMib) });
-  const registry = asked.registry === undefined ? undefined : { ...publicRegistry, url: asked.registry };
-  const images = new BaseImages({ layers, folder: shared, clock, logger, registry, interpreters });
+  const images = new BaseImages({ layers, folder: shared, clock, logger, registry: asked.registry, interpreters });
   const trash = trashFolder(config.data);
   await mkdir(trash, { recursive: true, mode: 0o700 });
   const reserve = asked.diskReserveMib === undefined ? undefined : asked.diskReserveMib * 2 ** 20;
