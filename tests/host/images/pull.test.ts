@@ -75,18 +75,13 @@ it(
       return changed;
     };
     const changes: [string, (bytes: Buffer) => Buffer][] = [
-      ["something else than layer", flip],
+      ["something else than blob", flip],
       ["instead of", (bytes) => bytes.subarray(0, -10)],
       ["more than", (bytes) => Buffer.concat([bytes, Buffer.from("x")])],
     ];
     for (const [why, change] of changes) {
       registry.tamper(middle, change);
-      const waiting = waiter();
-      await assert.rejects(images.stack("3.12", waiting), { message: /there is no image with Python 3\.12/ });
-      assert.ok(
-        waiting.lines.some((line) => line.includes("could not be pulled") && line.includes(why)),
-        `${why}: ${waiting.lines.join("\n")}`,
-      );
+      await assert.rejects(images.stack("3.12", waiter()), (error: Error) => error.message.includes(why), why);
       assert.deepEqual(await readdir(join(folder, "layers", ".drafts")), []);
       assert.ok((await readdir(join(folder, "layers"))).every((name) => !name.includes(middle.slice(7))));
       await registry.push(tag, image);

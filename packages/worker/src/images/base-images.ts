@@ -21,7 +21,7 @@ import { nameOf, parseReference, type Reference } from "./reference.ts";
 import type { RegistrySettings } from "./registry-settings.ts";
 import { imageArchitecture } from "./registry/manifests.ts";
 import { Registries } from "./registry/registries.ts";
-import type { RegistryCredentials } from "./registry/registry-client.ts";
+import type { RegistryCredentials } from "./registry/registry-login.ts";
 import { StackRecords } from "./stack-records.ts";
 
 export interface BaseImagesOptions {

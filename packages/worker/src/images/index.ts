@@ -5,4 +5,4 @@ export type { Waiting } from "./layer-builds.ts";
 export type { BaseImage } from "./made-image.ts";
 export { type PackageSettings, packageSettings } from "./package-settings.ts";
 export { type RegistrySettings, registrySettingsSchema } from "./registry-settings.ts";
-export type { RegistryCredentials } from "./registry/registry-client.ts";
+export type { RegistryCredentials } from "./registry/registry-login.ts";

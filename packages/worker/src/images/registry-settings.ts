@@ -17,12 +17,24 @@ export type RegistrySettings = z.output<typeof registrySettingsSchema>;
 /** What the public registry's own place is. */
 export const publicPlace = "https://registry-1.docker.io";
 
-/** Where to ask for an image of this registry. A registry on the host itself is asked in plain. */
+/**
+ * Where to ask for an image of this registry. A registry on the host itself is asked in plain; one on the host's own
+ * link only when the operator has named it.
+ */
 export function placesOf(settings: RegistrySettings, registry: string): readonly string[] {
   const mirrors = settings.mirrors[registry];
   if (mirrors !== undefined) return mirrors;
+  if (isOwnNetwork(registry) && !isLoopback(registry)) return [];
   if (registry === publicRegistry) return [publicPlace];
   return [`${isLoopback(registry) ? "http" : "https"}://${registry}`];
+}
+
+/**
+ * Whether a host, with or without a port, is named as this machine or as what only its own link reaches, such as a
+ * cloud's service for secrets. By its name alone: what a name stands for is not looked up.
+ */
+export function isOwnNetwork(host: string): boolean {
+  return isLoopback(host) || /^(0\.0\.0\.0|169\.254(\.\d{1,3}){2}|\[::\]|\[fe80:.*\])(:\d+)?$/i.test(host);
 }
 
 /** Whether a host, with or without a port, is this machine by its very name. */

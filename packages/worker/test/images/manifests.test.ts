@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 
 import { chooseManifest, imageArchitecture, parseManifest } from "../../src/images/registry/manifests.ts";
-import { bearerFields } from "../../src/images/registry/registry-client.ts";
+import { bearerFields } from "../../src/images/registry/registry-login.ts";
 
 const digest = (digit: string): string => `sha256:${digit.repeat(64)}`;
 const ociManifest = "application/vnd.oci.image.manifest.v1+json";
@@ -38,10 +38,7 @@ it("knows the packings of layers, and refuses what it does not know", () => {
     layer("application/vnd.oci.image.layer.v1.tar"),
   ];
   const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest: digest("c"), size: 2 };
-  assert.deepEqual(
-    parseManifest({ config, layers }, "x:1").layers.map(({ compression }) => compression),
-    ["gzip", "zstd", "none"],
-  );
+  assert.deepEqual(parseManifest({ config, layers }, "x:1").layers, layers);
   assert.throws(
     () => parseManifest({ config, layers: [layer("application/x-7z")] }, "x:1"),
     /type that is not known: application\/x-7z/,

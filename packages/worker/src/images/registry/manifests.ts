@@ -31,12 +31,6 @@ const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(desc
 
 export type Descriptor = z.output<typeof descriptorSchema>;
 
-export type Compression = "gzip" | "zstd" | "none";
-
-export interface LayerBlob extends Descriptor {
-  readonly compression: Compression;
-}
-
 /** The names of this host's architecture, as images have them. */
 export function imageArchitecture(arch: string = process.arch): string {
   return arch === "x64" ? "amd64" : arch;
@@ -60,28 +54,18 @@ export function chooseManifest(index: unknown, architecture: string, image: stri
 export interface ImageManifest {
   readonly config: Descriptor;
   /** Lowest first. */
-  readonly layers: readonly LayerBlob[];
+  readonly layers: readonly Descriptor[];
 }
 
 export function parseManifest(manifest: unknown, image: string): ImageManifest {
-  const { config, layers } = parse(manifestSchema, manifest, image);
-  return { config, layers: layers.map((layer) => ({ ...layer, compression: compressionOf(layer, image) })) };
+  const parsed = parse(manifestSchema, manifest, image);
+  const strange = parsed.layers.find(({ mediaType }) => !layerType.test(mediaType));
+  if (strange === undefined) return parsed;
+  throw new PlatformError(`${image} has a layer of a type that is not known: ${strange.mediaType}`);
 }
 
-function compressionOf({ mediaType }: Descriptor, image: string): Compression {
-  switch (mediaType) {
-    case "application/vnd.oci.image.layer.v1.tar+gzip":
-    case "application/vnd.docker.image.rootfs.diff.tar.gzip":
-      return "gzip";
-    case "application/vnd.oci.image.layer.v1.tar+zstd":
-      return "zstd";
-    case "application/vnd.oci.image.layer.v1.tar":
-    case "application/vnd.docker.image.rootfs.diff.tar":
-      return "none";
-    default:
-      throw new PlatformError(`${image} has a layer of a type that is not known: ${mediaType}`);
-  }
-}
+/** Archives that the registry itself has; how they are packed is seen when they come. */
+const layerType = /^application\/vnd\.(oci\.image\.layer\.v1|docker\.image\.rootfs\.diff)\.tar([.+](gzip|zstd))?$/;
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, image: string): T {
   const result = schema.safeParse(value);

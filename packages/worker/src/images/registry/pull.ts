@@ -5,13 +5,14 @@ import type { Layer } from "../../layers/index.ts";
 import { forEachParallel } from "../../parallel.ts";
 import { parseConfigBlob } from "../image-config.ts";
 import type { LayerBuilds, Waiting } from "../layer-builds.ts";
-import { recipes } from "../layer-id.ts";
 import type { MadeImage } from "../made-image.ts";
 import { nameOf, type Reference } from "../reference.ts";
 import { Steps } from "../steps.ts";
-import { applyLayer } from "./apply-layer.ts";
-import { chooseManifest, imageArchitecture, indexTypes, type LayerBlob, parseManifest } from "./manifests.ts";
-import { RegistryClient, type RegistryCredentials } from "./registry-client.ts";
+import { applyLayer, unpacking } from "./apply-layer.ts";
+import { chooseManifest, type Descriptor, imageArchitecture, indexTypes, parseManifest } from "./manifests.ts";
+import { Progress } from "./progress.ts";
+import { RegistryClient } from "./registry-client.ts";
+import type { RegistryCredentials } from "./registry-login.ts";
 
 /** Registries throttle those who open many connections. */
 const width = 3;
@@ -24,17 +25,26 @@ export interface PullRequest {
   readonly clock: Clock;
 }
 
+/** A layer as an image names it. */
+export interface LayerBlob extends Descriptor {
+  /** Of the unpacked archive; undefined where the image does not say. */
+  readonly diffId: string | undefined;
+}
+
 export async function pullImage(request: PullRequest, builds: LayerBuilds, waiting: Waiting): Promise<MadeImage> {
-  const { reference, clock, place, credentials } = request;
+  const { reference, clock } = request;
   const image = nameOf(reference);
-  const client = new RegistryClient({ place, repository: reference.repository, credentials, clock });
+  const client = new RegistryClient({ ...request, repository: reference.repository });
   const steps = new Steps(clock, waiting.say);
   const { digest, blobs, config } = await steps.run(`Looking up ${image}`, `Looked up ${image}`, () =>
     readImage(client, reference, waiting.signal),
   );
   const size = blobs.reduce((sum, blob) => sum + blob.size, 0);
   const what = `${image} (${blobs.length} layers, ${(size / 1e6).toFixed(1)} MB)`;
-  const layers = await steps.run(`Pulling ${what}`, `Pulled ${what}`, () => pullLayers(client, blobs, builds, waiting));
+  const layers = await steps.run(`Pulling ${what}`, `Pulled ${what}`, async () => {
+    using progress = new Progress(image, blobs, clock, waiting.say);
+    return await pullLayers(blobs, builds, waiting, (blob, signal) => progress.count(client.blob(blob, signal)));
+  });
   return { digest, layers: layers.toReversed(), config, madeFrom: undefined };
 }
 
@@ -45,22 +55,23 @@ async function readImage(client: RegistryClient, reference: Reference, signal: A
     manifest = await client.manifest(chooseManifest(manifest.content, imageArchitecture(), image).digest, signal);
   }
   const { config, layers } = parseManifest(manifest.content, image);
-  const blob = parseConfigBlob(await client.json(config, signal), image);
-  return { digest: manifest.digest, blobs: layers, config: blob.config };
+  const { diffIds, ...blob } = parseConfigBlob(await client.json(config, signal), image);
+  const blobs = layers.map((layer, index): LayerBlob => ({ ...layer, diffId: diffIds[index] }));
+  return { digest: manifest.digest, blobs, config: blob.config };
 }
 
 /** Lowest first, as in the manifest. */
-async function pullLayers(
-  client: RegistryClient,
+export async function pullLayers(
   blobs: readonly LayerBlob[],
   builds: LayerBuilds,
   waiting: Waiting,
+  open: (blob: LayerBlob, signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<Layer[]> {
   const pulled = new Map<string, Layer>();
   await forEachParallel(blobs, width, async (blob) => {
-    const id = `oci-${recipes}-${blob.digest.slice("sha256:".length)}`;
+    const id = `oci-${unpacking}-${blob.digest.slice("sha256:".length)}`;
     const layer = await builds.make(id, waiting, ({ diff, signal }) =>
-      applyLayer(client.blob(blob, signal), blob.compression, diff, signal),
+      applyLayer(open(blob, signal), { diff, diffId: blob.diffId, signal }),
     );
     pulled.set(blob.digest, layer);
   });

@@ -1,12 +1,14 @@
 /** Which of the places that may have an image gives it: they are asked in turn, and who is silent is left alone for a while. */
-import { type Clock, type Logger, PlatformError } from "@lydian/kit";
+import type { Clock, Logger } from "@lydian/kit";
 
 import type { LayerBuilds, Waiting } from "../layer-builds.ts";
 import type { MadeImage } from "../made-image.ts";
 import { nameOf, publicRegistry, type Reference } from "../reference.ts";
 import { placesOf, publicPlace, type RegistrySettings } from "../registry-settings.ts";
 import { pullImage } from "./pull.ts";
-import { registryAnswers, type RegistryCredentials } from "./registry-client.ts";
+import { registryAnswers } from "./registry-client.ts";
+import type { RegistryCredentials } from "./registry-login.ts";
+import { RegistryUnavailableError } from "./transfer.ts";
 
 /** Who does not answer by then is taken for unreachable, and asked again only after a while. */
 const patienceMs = 3000;
@@ -39,8 +41,9 @@ export class Registries {
     asking: Waiting & { readonly credentials?: RegistryCredentials },
   ): Promise<PullAttempt> {
     const { settings, builds, clock, logger } = this.#options;
-    const tried: string[] = [];
-    for (const place of placesOf(settings, reference.registry)) {
+    const places = placesOf(settings, reference.registry);
+    const tried = places.length > 0 ? [] : [`${reference.registry} is asked only where lydian up --registry names it`];
+    for (const place of places) {
       if (!(await this.#answers(place, asking.signal))) {
         tried.push(`${place} does not answer within ${patienceMs / 1000} s`);
         continue;
@@ -52,9 +55,9 @@ export class Registries {
         return { image, tried };
       } catch (error) {
         asking.signal.throwIfAborted();
-        if (!(error instanceof PlatformError)) throw error;
+        if (!(error instanceof RegistryUnavailableError)) throw error;
         logger.warn({ err: error, image: nameOf(reference), place }, "an image could not be pulled");
-        tried.push(error.message);
+        tried.push(error.hint === undefined ? error.message : `${error.message} (${error.hint})`);
       }
     }
     return { image: undefined, tried };
