@@ -22,6 +22,7 @@ import type { RegistrySettings } from "./registry-settings.ts";
 import { imageArchitecture } from "./registry/manifests.ts";
 import { Registries } from "./registry/registries.ts";
 import type { RegistryCredentials } from "./registry/registry-login.ts";
+import type { StandaloneName } from "./standalone-python.ts";
 import { StackRecords } from "./stack-records.ts";
 
 export interface BaseImagesOptions {
@@ -61,14 +62,15 @@ export class BaseImages {
     const { clock, logger, registry } = options;
     this.#builds = new LayerBuilds(options);
     this.#records = new StackRecords(options.folder);
+    this.#release = options.release ?? hostRelease;
     this.#host = new HostImages({
       builds: this.#builds,
+      release: this.#release,
       interpreters: options.interpreters ?? new Interpreters(),
       settings: options.settings ?? packageSettings,
     });
     this.#registries =
       registry === undefined ? undefined : new Registries({ settings: registry, builds: this.#builds, clock, logger });
-    this.#release = options.release ?? hostRelease;
   }
 
   /**
@@ -94,6 +96,14 @@ export class BaseImages {
       throw new PlatformError(`${JSON.stringify(python)} is no version of Python`, { hint: 'give one such as "3.11"' });
     }
     return (await this.resolve(`python:${python}-slim-bookworm`, waiting)).layers;
+  }
+
+  /**
+   * The layer whose /python is a relocatable Python, for what a client asks for as a mount (`standaloneName`): it is to be
+   * copied to /usr/local of an image.
+   */
+  async standalonePython(name: StandaloneName, waiting: Waiting): Promise<Layer> {
+    return await this.#host.standalone(name, waiting);
   }
 
   /** Breaks off what is being made. */

@@ -4,8 +4,9 @@
  */
 import { PlatformError } from "@lydian/kit";
 
-import { Interpreters } from "../runners/interpreters.ts";
-import { debianRecipe, release as releaseOf } from "./debian.ts";
+import type { Layer } from "../layers/index.ts";
+import type { Interpreters } from "../runners/interpreters.ts";
+import { debianRecipe, type Release, release as releaseOf } from "./debian.ts";
 import { distributionPythonRecipe } from "./distribution-python.ts";
 import { describePython, isDistributions, isOptimized } from "./host-python-files.ts";
 import { hostPythonRecipe } from "./host-python.ts";
@@ -15,12 +16,14 @@ import { madeHere, type MadeImage } from "./made-image.ts";
 import type { OfflineImage } from "./offline-images.ts";
 import type { PackageSettings } from "./package-settings.ts";
 import { type FileMark, markOf } from "./stack-records.ts";
+import { type StandaloneName, standaloneRecipe } from "./standalone-python.ts";
 import { uvRecipe } from "./uv-image.ts";
 
 export interface HostImagesOptions {
   readonly builds: LayerBuilds;
   readonly interpreters: Interpreters;
   readonly settings: () => Promise<PackageSettings>;
+  readonly release: () => Promise<Release>;
 }
 
 type PythonImage = Extract<OfflineImage, { kind: "python" }>;
@@ -29,11 +32,13 @@ export class HostImages {
   readonly #builds: LayerBuilds;
   readonly #interpreters: Interpreters;
   readonly #settings: () => Promise<PackageSettings>;
+  readonly #release: () => Promise<Release>;
 
   constructor(options: HostImagesOptions) {
     this.#builds = options.builds;
     this.#interpreters = options.interpreters;
     this.#settings = options.settings;
+    this.#release = options.release;
   }
 
   async make(image: OfflineImage, waiting: Waiting): Promise<MadeImage> {
@@ -51,6 +56,22 @@ export class HostImages {
       case "python":
         return await this.#makePython(image, waiting);
     }
+  }
+
+  /** The layer with a Python of this host that can be copied onto other images, below /python. */
+  async standalone({ python, release }: StandaloneName, waiting: Waiting): Promise<Layer> {
+    const interpreter = await this.#interpreters.find(python);
+    const found = await describePython(interpreter);
+    if (isDistributions(found)) {
+      throw new PlatformError(`${interpreter.program} belongs to the distribution and cannot be copied onto an image`, {
+        hint: `install another Python ${python}, as pyenv does, or begin with an image that has one`,
+      });
+    }
+    const base = debianRecipe(await this.#release(), this.#settings);
+    const recipe = standaloneRecipe(base, found, { mark: await markOf(interpreter.program), release });
+    const [layer] = await this.#builds.makeStack([base, recipe], waiting);
+    if (layer === undefined) throw new Error("a stack of two recipes has no layer");
+    return layer;
   }
 
   async #makePython(image: PythonImage, waiting: Waiting): Promise<MadeImage> {

@@ -6,3 +6,4 @@ export type { BaseImage } from "./made-image.ts";
 export { type PackageSettings, packageSettings } from "./package-settings.ts";
 export { type RegistrySettings, registrySettingsSchema } from "./registry-settings.ts";
 export type { RegistryCredentials } from "./registry/registry-login.ts";
+export { type StandaloneName, standaloneName } from "./standalone-python.ts";

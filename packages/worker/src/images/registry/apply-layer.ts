@@ -116,7 +116,7 @@ class ApplyThread {
   }
 
   #tell(message: ToThread): void {
-    this.#thread.postMessage(message);
+    this.#thread.postMessage(message, []);
   }
 
   #took(bytes: number): void {
