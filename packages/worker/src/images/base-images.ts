@@ -11,7 +11,8 @@ import type { Layer, LayerStore } from "../layers/index.ts";
 import { Interpreters } from "../runners/interpreters.ts";
 import { hostRelease, type Release } from "./debian.ts";
 import { HostImages } from "./host-images.ts";
-import { plainConfig } from "./image-config.ts";
+import { readArchive } from "./archive/image-archive.ts";
+import { type ConfigBlob, plainConfig } from "./image-config.ts";
 import { LayerBuilds, type Waiting } from "./layer-builds.ts";
 import { recipes } from "./layer-id.ts";
 import type { BaseImage, MadeImage } from "./made-image.ts";
@@ -20,10 +21,11 @@ import { type PackageSettings, packageSettings } from "./package-settings.ts";
 import { nameOf, parseReference, type Reference } from "./reference.ts";
 import type { RegistrySettings } from "./registry-settings.ts";
 import { imageArchitecture } from "./registry/manifests.ts";
+import { pullLayers } from "./registry/pull.ts";
 import { Registries } from "./registry/registries.ts";
 import type { RegistryCredentials } from "./registry/registry-login.ts";
 import type { StandaloneName } from "./standalone-python.ts";
-import { StackRecords } from "./stack-records.ts";
+import { type StackRecord, StackRecords } from "./stack-records.ts";
 
 export interface BaseImagesOptions {
   /** May be shared by all platforms of a host. */
@@ -44,6 +46,14 @@ export interface ResolveOptions extends Waiting {
   readonly credentials?: RegistryCredentials;
   /** Asks anew what a tag means, instead of taking what it meant before. */
   readonly refresh?: boolean;
+}
+
+export interface KnownImage {
+  /** The whole name. */
+  readonly name: string;
+  readonly imported: boolean;
+  readonly digest: string;
+  readonly layers: readonly Layer[];
 }
 
 /** The image without anything in it, which every registry lacks. */
@@ -82,11 +92,13 @@ export class BaseImages {
     const reference = parseReference(name);
     const release = await this.#release();
     const key = this.#key(reference, release);
-    const known = options.refresh === true ? undefined : await this.#known(key);
+    const known = await this.#known(importedKey(reference));
     if (known !== undefined) return known;
-    const { layers, config, digest, madeFrom } = await this.#find(reference, release, options);
-    await this.#records.write(key, { layers: layers.map(({ id }) => id), config, digest, madeFrom });
-    return { layers, config, digest };
+    const before = options.refresh === true ? undefined : await this.#known(key);
+    if (before !== undefined) return before;
+    const image = await this.#find(reference, release, options);
+    await this.#records.write(key, recordOf(image, reference));
+    return image;
   }
 
   /** The layers of the default image with this minor version of Python, such as "3.11", topmost first. */
@@ -106,6 +118,44 @@ export class BaseImages {
     return await this.#host.standalone(name, waiting);
   }
 
+  /**
+   * Takes an image from a file, an archive of Docker's or OCI's kind; from then on it is what its names stand for, without
+   * any registry. `name` stands for the names that the file itself has. Answers the whole names.
+   */
+  async import(file: string, name: string | undefined, waiting: Waiting): Promise<readonly string[]> {
+    const images = await readArchive(file, waiting.signal);
+    const [first] = images;
+    if (first === undefined) throw new PlatformError(`${file} has no image in it`);
+    if (name !== undefined && images.length > 1) {
+      throw new PlatformError(`${file} has ${images.length} images, which cannot all be called ${name}`);
+    }
+    const references = images.map(({ names }) => referencesOf(name === undefined ? names : [name], file));
+    for (const [index, image] of images.entries()) {
+      const { config, platform } = image.config;
+      refuseOtherPlatform(file, platform);
+      const layers = await pullLayers(image.layers, this.#builds, waiting, (blob, signal) => image.open(blob, signal));
+      const { digest } = image;
+      const made = { layers: layers.toReversed(), config, digest, madeFrom: undefined };
+      for (const reference of references[index] ?? []) {
+        const record = { ...recordOf(made, reference), imported: true };
+        await this.#records.write(importedKey(reference), record);
+        const { registry, repository } = reference;
+        await this.#records.write(importedKey({ registry, repository, tag: undefined, digest }), record);
+      }
+    }
+    return references.flat().map(nameOf);
+  }
+
+  /** Every image that is written down here and still has all its layers. */
+  async list(): Promise<readonly KnownImage[]> {
+    const found = new Map<string, KnownImage>();
+    for (const { name, imported, digest, layers: ids } of await this.#records.list()) {
+      const layers = await this.#present(ids);
+      if (layers !== undefined) found.set(`${name} ${digest}`, { name, imported, digest, layers });
+    }
+    return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   /** Breaks off what is being made. */
   async close(): Promise<void> {
     await this.#builds.close();
@@ -120,9 +170,14 @@ export class BaseImages {
   async #known(key: readonly unknown[]): Promise<BaseImage | undefined> {
     const record = await this.#records.read(key);
     if (record === undefined) return undefined;
-    const layers = await Promise.all(record.layers.map((id) => this.#options.layers.get(id)));
+    const layers = await this.#present(record.layers);
+    return layers === undefined ? undefined : { layers, config: record.config, digest: record.digest };
+  }
+
+  async #present(ids: readonly string[]): Promise<readonly Layer[] | undefined> {
+    const layers = await Promise.all(ids.map((id) => this.#options.layers.get(id)));
     const present = layers.filter((layer) => layer !== undefined);
-    return present.length === layers.length ? { ...record, layers: present } : undefined;
+    return present.length === ids.length ? present : undefined;
   }
 
   async #find(reference: Reference, release: Release, options: ResolveOptions): Promise<MadeImage> {
@@ -144,4 +199,26 @@ export class BaseImages {
       },
     );
   }
+}
+
+/** Of no settings: who imports an image wants that one, whatever registries there are. */
+const importedKey = (reference: Reference): readonly unknown[] => ["imported", nameOf(reference), imageArchitecture()];
+
+function recordOf({ layers, config, digest, madeFrom }: MadeImage, reference: Reference): StackRecord {
+  return { name: nameOf(reference), imported: false, layers: layers.map(({ id }) => id), config, digest, madeFrom };
+}
+
+/** Names without anything to go by, such as a tag alone, name nothing. */
+function referencesOf(names: readonly string[], file: string): Reference[] {
+  const whole = names.filter((name) => /[:/]/.test(name));
+  if (whole.length > 0) return whole.map(parseReference);
+  throw new PlatformError(`${file} does not say what the image is called`, { hint: "give it a name with --name" });
+}
+
+function refuseOtherPlatform(file: string, { os, architecture }: ConfigBlob["platform"]): void {
+  const isOurs = (os ?? "linux") === "linux" && (architecture ?? imageArchitecture()) === imageArchitecture();
+  if (isOurs) return;
+  throw new PlatformError(
+    `${file} is an image for ${os}/${architecture}, and this host is linux/${imageArchitecture()}`,
+  );
 }

@@ -1,5 +1,6 @@
 /** Base images: what the rest of the worker uses of them. */
-export { BaseImages, type BaseImagesOptions, type ResolveOptions } from "./base-images.ts";
+export { BaseImages, type BaseImagesOptions, type KnownImage, type ResolveOptions } from "./base-images.ts";
+export { openHostStore } from "./host-store.ts";
 export type { ImageConfig } from "./image-config.ts";
 export type { Waiting } from "./layer-builds.ts";
 export type { BaseImage } from "./made-image.ts";

@@ -1,5 +1,5 @@
 /** Remembers what an image was made of, so that the next worker asks neither a registry nor an interpreter. */
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { hasCode, writeDurably } from "@lydian/kit";
@@ -10,6 +10,9 @@ import { shortDigest } from "./layer-id.ts";
 
 const markSchema = z.object({ path: z.string(), mtimeMs: z.number(), size: z.number() });
 const recordSchema = z.object({
+  name: z.string(),
+  /** From a file: it cannot be had again from anywhere else. */
+  imported: z.boolean().default(false),
   layers: z.array(z.string()),
   config: imageConfigSchema,
   digest: z.string(),
@@ -20,6 +23,9 @@ const recordSchema = z.object({
 export type FileMark = z.output<typeof markSchema>;
 
 export interface StackRecord {
+  /** The whole name of the image. */
+  readonly name: string;
+  readonly imported: boolean;
   /** The layers' ids, topmost first. */
   readonly layers: readonly string[];
   readonly config: ImageConfig;
@@ -41,14 +47,21 @@ export class StackRecords {
 
   /** Undefined when nothing is known or what it was made from has changed since. */
   async read(key: readonly unknown[]): Promise<StackRecord | undefined> {
+    const record = await readRecord(this.#file(key));
+    return record?.madeFrom === undefined || (await isUnchanged(record.madeFrom)) ? record : undefined;
+  }
+
+  /** All that is written down, whoever asked for it. */
+  async list(): Promise<readonly StackRecord[]> {
+    let names: string[];
     try {
-      const record = recordSchema.parse(JSON.parse(await readFile(this.#file(key), "utf8")));
-      return record.madeFrom === undefined || (await isUnchanged(record.madeFrom)) ? record : undefined;
+      names = await readdir(this.#folder);
     } catch (error) {
-      // One that cannot be read is as good as none: the image is looked for anew.
-      if (hasCode(error, "ENOENT") || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
+      if (hasCode(error, "ENOENT")) return [];
       throw error;
     }
+    const files = names.filter((name) => name.endsWith(".json")).map((name) => join(this.#folder, name));
+    return (await Promise.all(files.map(readRecord))).filter((record) => record !== undefined);
   }
 
   async write(key: readonly unknown[], record: StackRecord): Promise<void> {
@@ -57,6 +70,16 @@ export class StackRecords {
 
   #file(key: readonly unknown[]): string {
     return join(this.#folder, `${shortDigest(key)}.json`);
+  }
+}
+
+/** One that cannot be read is as good as none: the image is looked for anew. */
+async function readRecord(file: string): Promise<StackRecord | undefined> {
+  try {
+    return recordSchema.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
+    throw error;
   }
 }
 

@@ -13,7 +13,7 @@ export const manifestTypes = [
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "only digests by sha256 are known");
 
-const descriptorSchema = z.object({
+export const descriptorSchema = z.object({
   mediaType: z.string(),
   digest,
   size: z.number().int().nonnegative(),

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { type Clock, PlatformError, sleep } from "@lydian/kit";
 import { z } from "zod";
 
+import { verified, wrongContent } from "./content.ts";
 import { type Descriptor, indexTypes, manifestTypes } from "./manifests.ts";
 import { refusedLogin, type RegistryCredentials, RegistryLogin } from "./registry-login.ts";
 import { BrokenConnectionError, readUpTo, RegistryUnavailableError, type Transfer, transfer } from "./transfer.ts";
@@ -16,9 +17,6 @@ const pausesMs = [500, 2000, 5000];
 
 /** The registry is too busy, or what stands before it does not reach it. */
 const passing = new Set([429, 500, 502, 503, 504]);
-
-/** The registry sent something else than what was asked for: no other way round it would be right. */
-export class WrongContentError extends PlatformError {}
 
 export interface Manifest {
   readonly mediaType: string;
@@ -89,28 +87,25 @@ export class RegistryClient {
    * The bytes of a blob; the end comes only after all of them have proved to be the right ones. Where the connection
    * breaks it goes on from there, so long as something new comes each time.
    */
-  async *blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const what = `blob ${descriptor.digest}`;
-    const hash = createHash("sha256");
+  blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    return verified(descriptor, this.#resumed(descriptor, signal), `blob ${descriptor.digest}`);
+  }
+
+  async *#resumed(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     let size = 0;
     for (let failures = 0; ;) {
       const before = size;
       try {
         for await (const piece of this.#blobFrom(size, descriptor.digest, signal)) {
           size += piece.length;
-          if (size > descriptor.size) throw wrongContent(what, `more than ${descriptor.size} bytes`);
-          hash.update(piece);
           yield piece;
         }
-        break;
+        return;
       } catch (error) {
         if (size > before) failures = 0;
         await this.#pauseAfter(error, failures++, signal);
       }
     }
-    if (size !== descriptor.size) throw wrongContent(what, `${size} bytes instead of ${descriptor.size}`);
-    const digest = `sha256:${hash.digest("hex")}`;
-    if (digest !== descriptor.digest) throw wrongContent(what, digest);
   }
 
   /** What follows the first `from` bytes. */
@@ -186,12 +181,6 @@ function jsonIn(bytes: Buffer, what: string): unknown {
   } catch (error) {
     throw new PlatformError(`${what} is no JSON`, { cause: error });
   }
-}
-
-function wrongContent(what: string, found: string): WrongContentError {
-  return new WrongContentError(`the registry sent something else than ${what}: ${found}`, {
-    hint: "nothing of it is kept; is the registry, or a proxy on the way to it, damaged?",
-  });
 }
 
 /** The first error of a registry's list of errors. */

@@ -14,6 +14,8 @@ export interface TarHeader {
   readonly gid: number;
   /** Of the content that follows. */
   readonly size: number;
+  /** Where in the archive the content begins. */
+  readonly offset: number;
   /** In seconds. */
   readonly mtime: number;
   /** Empty where the entry is no link. */
@@ -63,6 +65,8 @@ export class TarReader {
   #held: Buffer[] = [];
   /** Bytes to come in this step. */
   #left = blockSize;
+  /** So many bytes have been read. */
+  #at = 0;
   #padding = 0;
   #flag = "";
   #header: Buffer = Buffer.alloc(0);
@@ -78,6 +82,7 @@ export class TarReader {
       const piece = bytes.subarray(at, at + this.#left);
       at += piece.length;
       this.#left -= piece.length;
+      this.#at += piece.length;
       if (this.#step === "content") this.#sink.content(piece);
       else if (this.#step !== "padding") this.#held.push(this.#left === 0 ? piece : Buffer.from(piece));
       if (this.#left === 0) this.#next();
@@ -203,6 +208,7 @@ export class TarReader {
       uid: number("uid", 108, 8),
       gid: number("gid", 116, 8),
       size,
+      offset: this.#at,
       mtime: number("mtime", 136, 12),
       linkName: text("linkpath") ?? textIn(block, 157, 100),
       attributes: attributesIn(this.#records),
