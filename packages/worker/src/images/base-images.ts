@@ -98,7 +98,7 @@ export class BaseImages {
     if (before !== undefined) return before;
     const image = await this.#find(reference, release, options);
     await this.#records.write(key, recordOf(image, reference));
-    return image;
+    return { layers: image.layers, config: image.config, digest: image.digest };
   }
 
   /** The layers of the default image with this minor version of Python, such as "3.11", topmost first. */

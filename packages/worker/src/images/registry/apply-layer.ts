@@ -78,12 +78,14 @@ class ApplyThread {
     this.done = done.promise;
     const fail = (error: Error): void => this.#failed.abort(error);
     thread.on("error", fail);
-    thread.on("exit", () => fail(new Error("the thread that unpacks has ended")));
+    const onExit = (): void => fail(new Error("the thread that unpacks has ended"));
+    thread.on("exit", onExit);
     thread.on("message", (message: FromThread) => {
       switch (message.kind) {
         case "took":
           return this.#took(message.bytes);
         case "done":
+          thread.off("exit", onExit); // it may come in the same turn, and then before whoever waits for this
           return done.resolve();
         case "disk full":
           return fail(new DiskFullError(`the image does not fit on the disk: ${message.message}`, { hint: roomHint }));
