@@ -7,11 +7,12 @@ import { Command, CommanderError } from "commander";
 import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./command.ts";
 import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
+import { image } from "./commands/image.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const allCommands: readonly (CliCommand | CommandGroup)[] = [upCommand(), setup, doctor, call];
+export const allCommands: readonly (CliCommand | CommandGroup)[] = [upCommand(), setup, doctor, call, image];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
 export async function runProgram(

@@ -1,6 +1,13 @@
 /** What runs functions: containers, or plain processes where somebody has said so; and whether this machine can. */
 import { PlatformError } from "@lydian/kit";
-import { type HostFinding, probeDisk, probeHost, whatStandsInTheWay, type WorkerConfigInput } from "@lydian/worker";
+import {
+  type HostFinding,
+  probeDisk,
+  probeHost,
+  type RegistrySettings,
+  whatStandsInTheWay,
+  type WorkerConfigInput,
+} from "@lydian/worker";
 
 import { findPython } from "./checks/programs.ts";
 import { type DataLayout, isRoot } from "./paths.ts";
@@ -15,7 +22,7 @@ export const usualRuntime: RuntimeName = "runc";
 export interface RuntimeWish {
   readonly runtime: RuntimeName;
   /** Where base images are pulled from; undefined: they are made on this machine. */
-  readonly registry: string | undefined;
+  readonly registry: RegistrySettings | undefined;
   /** What containers leave free on the data folder's disk; undefined: the worker's own default. */
   readonly diskReserveMib: number | undefined;
   /** How many warm starters wait, of each kind. */

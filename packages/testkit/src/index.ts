@@ -1,4 +1,5 @@
 /** What tests share. */
+export * from "./debian-programs.ts";
 export * from "./fake-worker.ts";
 export * from "./file-platform.ts";
 export * from "./host-traces.ts";

@@ -1,6 +1,8 @@
 /** What the worker is told by its supervisor. */
 import { z } from "zod";
 
+import { registrySettingsSchema } from "./images/registry-settings.ts";
+
 export const workerConfigSchema = z.object({
   /** The worker's own folder (container records, doors), mode 0700. */
   data: z.string(),
@@ -25,7 +27,7 @@ export const workerConfigSchema = z.object({
       /** How many warm starters wait, of each kind of container that was wanted lately. */
       starters: z.number().int().min(0).default(1),
       /** Where base images are pulled from; absent: they are made on this host. */
-      registry: z.url().optional(),
+      registry: registrySettingsSchema.optional(),
     }),
     z.object({ name: z.literal("process") }),
   ]),

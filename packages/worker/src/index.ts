@@ -13,6 +13,10 @@ export {
   warning,
   whatStandsInTheWay,
 } from "./host/finding.ts";
+export type { BaseImages, KnownImage } from "./images/base-images.ts";
+export { openHostStore } from "./images/host-store.ts";
+export { publicRegistry } from "./images/reference.ts";
+export { placesOf, type RegistrySettings, registrySettingsSchema } from "./images/registry-settings.ts";
 export { type WorkerConfig, type WorkerConfigInput, workerConfigSchema } from "./config.ts";
 
 /** The program to start: `node main`, with a WorkerConfig as JSON line on stdin. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
 import { lstat, mkdir, readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 
 import { applyLayer } from "@lydian/worker/src/images/registry/apply-layer";
-import type { Compression } from "@lydian/worker/src/images/registry/manifests";
 import { Mounter } from "@lydian/worker/src/layers/index";
 import { archive, type Entry } from "./loopback-registry.ts";
 import { needsRoot, scratchFolder } from "./scratch.ts";
@@ -21,7 +21,7 @@ async function* pieces(bytes: Buffer, size = 1000): AsyncGenerator<Uint8Array> {
 async function unpacked(
   t: TestContext,
   entries: readonly Entry[] | ((host: string) => readonly Entry[]),
-  compression: Compression = "none",
+  compression: "none" | "gzip" | "zstd" = "none",
 ): Promise<string> {
   const folder = await scratchFolder(t);
   const [diff, host] = [join(folder, "diff"), join(folder, "host")];
@@ -31,7 +31,8 @@ async function unpacked(
   const bytes = await archive(typeof entries === "function" ? entries(host) : entries);
   const packed = compression === "gzip" ? gzipSync(bytes) : compression === "zstd" ? zstdCompressSync(bytes) : bytes;
   try {
-    await applyLayer(pieces(packed), compression, diff, new AbortController().signal);
+    const diffId = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    await applyLayer(pieces(packed), { diff, diffId, signal: new AbortController().signal });
   } finally {
     assert.deepEqual((await readdir(folder)).sort(), ["diff", "host"]);
     assert.deepEqual(await readdir(host), ["passwd"]);
@@ -153,11 +154,16 @@ it("hard-links a symbolic link, not what it points to", needsRoot, async (t) => 
 it("passes over devices and fails on half an archive", needsRoot, async (t) => {
   const diff = await unpacked(t, [{ name: "dev/sda", type: "block-device", devmajor: 8, devminor: 0 }, file("a")]);
   assert.deepEqual(await readdir(diff, { recursive: true }), ["a", "dev"]);
+  const signal = new AbortController().signal;
   const half = (await archive([{ ...file("a"), content: "x".repeat(5000) }])).subarray(0, 2000);
-  const broken = applyLayer(pieces(half), "none", join(diff, "dev"), new AbortController().signal);
-  await assert.rejects(broken, /Unexpected end of data/);
-  const noGzip = applyLayer(pieces(half), "gzip", join(diff, "dev"), new AbortController().signal);
-  await assert.rejects(noGzip, /incorrect header check/);
+  const apply = (bytes: Buffer, diffId?: string): Promise<void> =>
+    applyLayer(pieces(bytes), { diff: join(diff, "dev"), diffId, signal });
+  await assert.rejects(apply(half), /it ends in the middle of an entry/);
+  await assert.rejects(apply(gzipSync(half).subarray(0, 30)), /the layer is damaged: unexpected end of file/);
+  await assert.rejects(apply(zstdCompressSync(randomBytes(2000)).subarray(0, 1000)), /is damaged/);
+  await assert.rejects(apply(randomBytes(2000)), /is damaged or of another kind/);
+  const other = `sha256:${"0".repeat(64)}`;
+  await assert.rejects(apply(await archive([file("b")]), other), /is unpacked something else than its image says/);
 });
 
 it("hides in an overlay what its whiteouts name", needsRoot, async (t) => {

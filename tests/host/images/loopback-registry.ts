@@ -41,6 +41,11 @@ interface Blob {
 export class LoopbackRegistry {
   readonly repository = "library/python";
   readonly url: string;
+  /** What a worker is told to take its images from here. */
+  get settings(): { mirrors: Record<string, string[]> } {
+    return { mirrors: { "docker.io": [this.url] } };
+  }
+
   /** Path of each request that was answered, without the host. */
   readonly requests: string[] = [];
   /** Answers instead of the registry where it says true. */

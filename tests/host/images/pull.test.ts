@@ -28,7 +28,7 @@ const bare = {
 async function stage(t: TestContext) {
   const registry = await LoopbackRegistry.start(t);
   const folder = await scratchFolder(t);
-  const images = await imagesIn(folder, { registry, ...bare });
+  const images = await imagesIn(folder, { registry: registry.settings, ...bare });
   return { registry, folder, images };
 }
 
@@ -39,7 +39,7 @@ it("is pulled for this architecture, topmost layer first, and asked for never ag
   assert.deepEqual(await Promise.all(stack.map(({ diff }) => readdir(diff))), [["upper"], ["middle"], ["lower"]]);
   const asked = registry.requests.length;
   assert.deepEqual(await images.stack("3.12", waiter()), stack);
-  const next = await imagesIn(folder, { registry, ...bare });
+  const next = await imagesIn(folder, { registry: registry.settings, ...bare });
   assert.deepEqual(await next.stack("3.12", waiter()), stack);
   assert.equal(registry.requests.length, asked);
   assert.deepEqual(await readdir(join(folder, "layers", ".drafts")), []);
@@ -47,9 +47,9 @@ it("is pulled for this architecture, topmost layer first, and asked for never ag
 
 it("is pulled once, whoever wants it at once, and shares layers with others", needsRoot, async (t) => {
   const { registry, folder, images } = await stage(t);
-  await registry.push(tag, image);
+  const layers = await registry.push(tag, image);
   await registry.push("3.13-slim-bookworm", { layers: image.layers.slice(0, 2) });
-  const other = await imagesIn(folder, { registry, ...bare });
+  const other = await imagesIn(folder, { registry: registry.settings, ...bare });
   const stacks = await Promise.all([
     ...Array.from({ length: 8 }, () => images.stack("3.12", waiter())),
     other.stack("3.12", waiter()),
@@ -57,10 +57,10 @@ it("is pulled once, whoever wants it at once, and shares layers with others", ne
   ]);
   for (const stack of stacks.slice(0, 9)) assert.deepEqual(stack, stacks[0]);
   assert.deepEqual(stacks[9], stacks[0]?.slice(1));
-  const blobs = registry.requests.filter((path) => path.includes("/blobs/"));
-  assert.equal(new Set(blobs).size, 3);
-  assert.equal(blobs.length - 3, blobs.filter((path, index) => blobs.indexOf(path) !== index).length);
-  assert.ok(blobs.length <= 6, `asked ${blobs.length} times for 3 layers`); // a second time with the token
+  for (const digest of layers) {
+    const asked = registry.requests.filter((path) => path.endsWith(digest)).length;
+    assert.ok(asked <= 2, `asked ${asked} times for a layer`); // a second time with the token
+  }
 });
 
 it(
@@ -75,18 +75,13 @@ it(
       return changed;
     };
     const changes: [string, (bytes: Buffer) => Buffer][] = [
-      ["something else than layer", flip],
+      ["something else than blob", flip],
       ["instead of", (bytes) => bytes.subarray(0, -10)],
       ["more than", (bytes) => Buffer.concat([bytes, Buffer.from("x")])],
     ];
     for (const [why, change] of changes) {
       registry.tamper(middle, change);
-      const waiting = waiter();
-      await assert.rejects(images.stack("3.12", waiting), { message: /there is no image with Python 3\.12/ });
-      assert.ok(
-        waiting.lines.some((line) => line.includes("could not be pulled") && line.includes(why)),
-        `${why}: ${waiting.lines.join("\n")}`,
-      );
+      await assert.rejects(images.stack("3.12", waiter()), (error: Error) => error.message.includes(why), why);
       assert.deepEqual(await readdir(join(folder, "layers", ".drafts")), []);
       assert.ok((await readdir(join(folder, "layers"))).every((name) => !name.includes(middle.slice(7))));
       await registry.push(tag, image);
@@ -104,7 +99,7 @@ it("says what the registry says when there is no such image, and what remains to
   });
   assert.match(
     waiting.lines[0] ?? "",
-    /could not be pulled: .*\/manifests\/3\.12-slim-bookworm answers 404: manifest unknown;/,
+    /could not be pulled: .*\/manifests\/3\.12-slim-bookworm answers 404: manifest unknown$/,
   );
 });
 
@@ -119,7 +114,7 @@ it("waits three seconds for a registry that is silent, and not again soon", need
     silent.close();
   });
   const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
-  const images = await imagesIn(await scratchFolder(t), { registry: { url, repository: "library/python" }, ...bare });
+  const images = await imagesIn(await scratchFolder(t), { registry: { mirrors: { "docker.io": [url] } }, ...bare });
   const began = performance.now();
   await assert.rejects(images.stack("3.12", waiter()), /there is no image/);
   const first = performance.now() - began;
@@ -167,5 +162,5 @@ it("is fetched where a redirect leads, without the token", needsRoot, async (t) 
     return true;
   };
   assert.equal((await images.stack("3.12", waiter())).length, 3);
-  assert.deepEqual(tokens, [undefined, undefined, undefined]);
+  assert.deepEqual(tokens, [undefined, undefined, undefined, undefined]); // the configuration and three layers
 });

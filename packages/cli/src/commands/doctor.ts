@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 
 import { PlatformError } from "@lydian/kit";
+import { placesOf, publicRegistry, type RegistrySettings } from "@lydian/worker";
 import { Option } from "commander";
 
 import type { Check, FindingState, HostFinding } from "../checks/check.ts";
@@ -19,7 +20,7 @@ export interface DoctorOptions {
   data?: string;
   port: number;
   runtime: RuntimeName;
-  registry: string;
+  registry: RegistrySettings | typeof noRegistry;
   json?: boolean;
 }
 
@@ -48,7 +49,7 @@ function checksFor(options: DoctorOptions, env: NodeJS.ProcessEnv): Check[] {
   const layout = layoutOf(options.data, env);
   const forContainers = [
     hostCheck(layout),
-    registryCheck(options.registry === noRegistry ? undefined : options.registry),
+    registryCheck(options.registry === noRegistry ? undefined : placesOf(options.registry, publicRegistry)[0]),
   ];
   return [
     nodeCheck(),

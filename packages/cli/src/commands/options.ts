@@ -1,5 +1,6 @@
 /** Options that several commands have, and how values of options are read. */
 import { type LimitsInput, limitsSchema, type TimesInput, timesSchema } from "@lydian/server";
+import { publicRegistry, type RegistrySettings, registrySettingsSchema } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
 import { runtimeNames, usualRuntime } from "../runtime-choice.ts";
@@ -59,14 +60,33 @@ function parseSettings<Value>(text: string, schema: Settings<Value>, example: st
   }
 }
 
-/** Said instead of a registry's address. */
+/** Said instead of registries. */
 export const noRegistry = "none";
 
 export function registryOption(): Option {
-  return new Option("--registry <url>", "where base images are pulled from; none: they are made on this machine")
+  return new Option(
+    "--registry <places>",
+    "where base images are pulled from: URL instead of the public registry, HOST=URL instead of another one, several " +
+      "with commas between them; none: images are made on this machine",
+  )
     .env("LYDIAN_REGISTRY")
-    .default("https://registry-1.docker.io", "the public one")
-    .argParser((text) => (text === noRegistry ? text : parseUrl(text)));
+    .default({ mirrors: {} } satisfies RegistrySettings, "every registry itself")
+    .argParser(parseRegistries);
+}
+
+/** Of one host several places may be given, which are asked in this order. */
+export function parseRegistries(text: string): RegistrySettings | typeof noRegistry {
+  if (text === noRegistry) return noRegistry;
+  const mirrors: Record<string, string[]> = {};
+  for (const part of text.split(",")) {
+    const [, host = publicRegistry, place = ""] = /^(?:([^=/]+)=)?(.*)$/.exec(part.trim()) ?? [];
+    (mirrors[host.toLowerCase()] ??= []).push(place.replace(/\/+$/, ""));
+  }
+  const settings = registrySettingsSchema.safeParse({ mirrors });
+  if (settings.success) return settings.data;
+  throw new InvalidArgumentError(
+    "It has to be none, or http(s)://HOST[:PORT][/PREFIX] or HOST=http(s)://..., with commas between several.",
+  );
 }
 
 /** Answers the address without a slash at its end. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
 import type { LimitsInput, ServerConfigInput, TimesInput } from "@lydian/server";
-import type { WorkerConfigInput } from "@lydian/worker";
+import type { RegistrySettings, WorkerConfigInput } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, UsageError, exitStatus } from "../command.ts";
@@ -39,7 +39,7 @@ export interface UpOptions {
   publicUrl?: string;
   data?: string;
   runtime: RuntimeName;
-  registry: string;
+  registry: RegistrySettings | typeof noRegistry;
   diskReserve?: number;
   starters: number;
   label?: Record<string, string>;

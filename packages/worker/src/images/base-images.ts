@@ -1,34 +1,31 @@
 /**
- * The root file systems that functions get: Debian with a Python in /usr/local/bin and pip, as layers.
+ * The images that builds begin with, by name: what an image is called at a registry, and the layers and configuration
+ * that stand for it here.
  *
- * What was made once is taken from then on, so an image does not change between two starts. Else `python:X.Y-slim` is
- * pulled where a registry answers; else the same is made of the packages that this host can install: with a Python that
- * the host has, or with the distribution's own where the host's has no optimized build.
+ * What was found once is taken from then on, so an image does not change between two builds. Else it is pulled where a
+ * registry answers; else some public images are made of the packages and Pythons of this host (offline-images.ts).
  */
 import { type Clock, type Logger, PlatformError } from "@lydian/kit";
 
 import type { Layer, LayerStore } from "../layers/index.ts";
 import { Interpreters } from "../runners/interpreters.ts";
-import { debianRecipe, hostRelease, type Release } from "./debian.ts";
-import { distributionPythonRecipe } from "./distribution-python.ts";
-import { hostPythonRecipe } from "./host-python.ts";
-import { describePython, isDistributions, isOptimized } from "./host-python-files.ts";
-import { LayerBuilds, type LayerRecipe, type Waiting } from "./layer-builds.ts";
+import { hostRelease, type Release } from "./debian.ts";
+import { HostImages } from "./host-images.ts";
+import { readArchive } from "./archive/image-archive.ts";
+import { type ConfigBlob, plainConfig } from "./image-config.ts";
+import { LayerBuilds, type Waiting } from "./layer-builds.ts";
 import { recipes } from "./layer-id.ts";
+import type { BaseImage, MadeImage } from "./made-image.ts";
+import { offlineImage, whatIsMadeHere } from "./offline-images.ts";
 import { type PackageSettings, packageSettings } from "./package-settings.ts";
+import { nameOf, parseReference, type Reference } from "./reference.ts";
+import type { RegistrySettings } from "./registry-settings.ts";
 import { imageArchitecture } from "./registry/manifests.ts";
-import { pullImage } from "./registry/pull.ts";
-import { registryAnswers } from "./registry/registry-client.ts";
-import { type FileMark, markOf, StackRecords } from "./stack-records.ts";
-
-export interface RegistrySettings {
-  /** Of the registry or of a mirror, without a path. */
-  readonly url: string;
-  /** Where it has the Python images. */
-  readonly repository: string;
-}
-
-export const publicRegistry: RegistrySettings = { url: "https://registry-1.docker.io", repository: "library/python" };
+import { pullLayers } from "./registry/pull.ts";
+import { Registries } from "./registry/registries.ts";
+import type { RegistryCredentials } from "./registry/registry-login.ts";
+import type { StandaloneName } from "./standalone-python.ts";
+import { type StackRecord, StackRecords } from "./stack-records.ts";
 
 export interface BaseImagesOptions {
   /** May be shared by all platforms of a host. */
@@ -44,43 +41,119 @@ export interface BaseImagesOptions {
   readonly settings?: () => Promise<PackageSettings>;
 }
 
-/** Who does not answer by then is taken for unreachable, and asked again only after a while. */
-const registryPatienceMs = 3000;
-const askAgainMs = 10 * 60_000;
+export interface ResolveOptions extends Waiting {
+  /** For the registry that the name says, and for no other. */
+  readonly credentials?: RegistryCredentials;
+  /** Asks anew what a tag means, instead of taking what it meant before. */
+  readonly refresh?: boolean;
+}
+
+export interface KnownImage {
+  /** The whole name. */
+  readonly name: string;
+  readonly imported: boolean;
+  readonly digest: string;
+  readonly layers: readonly Layer[];
+}
+
+/** The image without anything in it, which every registry lacks. */
+const emptyImage: BaseImage = { layers: [], config: plainConfig, digest: "scratch" };
 
 export class BaseImages {
   readonly #options: BaseImagesOptions;
   readonly #builds: LayerBuilds;
-  readonly #interpreters: Interpreters;
+  readonly #host: HostImages;
+  readonly #registries: Registries | undefined;
   readonly #release: () => Promise<Release>;
-  readonly #settings: () => Promise<PackageSettings>;
   readonly #records: StackRecords;
-  #silentUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: BaseImagesOptions) {
     this.#options = options;
+    const { clock, logger, registry } = options;
     this.#builds = new LayerBuilds(options);
     this.#records = new StackRecords(options.folder);
-    this.#interpreters = options.interpreters ?? new Interpreters();
     this.#release = options.release ?? hostRelease;
-    this.#settings = options.settings ?? packageSettings;
+    this.#host = new HostImages({
+      builds: this.#builds,
+      release: this.#release,
+      interpreters: options.interpreters ?? new Interpreters(),
+      settings: options.settings ?? packageSettings,
+    });
+    this.#registries =
+      registry === undefined ? undefined : new Registries({ settings: registry, builds: this.#builds, clock, logger });
   }
 
-  /** The layers of the image with this minor version of Python, such as "3.11", topmost first. */
+  /**
+   * The image of this name, such as "python:3.12-slim" or "registry.example:5000/team/base@sha256:…". All who ask for a
+   * name get the same one, also who has no credentials for what another one pulled: a host has one owner.
+   */
+  async resolve(name: string, options: ResolveOptions): Promise<BaseImage> {
+    if (name === "scratch") return emptyImage;
+    const reference = parseReference(name);
+    const release = await this.#release();
+    const key = this.#key(reference, release);
+    const known = await this.#known(importedKey(reference));
+    if (known !== undefined) return known;
+    const before = options.refresh === true ? undefined : await this.#known(key);
+    if (before !== undefined) return before;
+    const image = await this.#find(reference, release, options);
+    await this.#records.write(key, recordOf(image, reference));
+    return { layers: image.layers, config: image.config, digest: image.digest };
+  }
+
+  /** The layers of the default image with this minor version of Python, such as "3.11", topmost first. */
   async stack(python: string, waiting: Waiting): Promise<readonly Layer[]> {
     // It becomes part of names and of arguments.
     if (!/^3\.\d{1,2}$/.test(python)) {
       throw new PlatformError(`${JSON.stringify(python)} is no version of Python`, { hint: 'give one such as "3.11"' });
     }
-    const release = await this.#release();
-    const key = this.#key(python, release);
-    const ids = await this.#records.read(key);
-    const layers = ids === undefined ? undefined : await this.#there(ids);
-    if (layers !== undefined) return layers;
-    const made = (await this.#pull(python, waiting)) ?? (await this.#bootstrap(python, release, waiting));
-    const names = made.layers.map(({ id }) => id);
-    await this.#records.write(key, names, made.madeFrom);
-    return made.layers;
+    return (await this.resolve(`python:${python}-slim-bookworm`, waiting)).layers;
+  }
+
+  /**
+   * The layer whose /python is a relocatable Python, for what a client asks for as a mount (`standaloneName`): it is to be
+   * copied to /usr/local of an image.
+   */
+  async standalonePython(name: StandaloneName, waiting: Waiting): Promise<Layer> {
+    return await this.#host.standalone(name, waiting);
+  }
+
+  /**
+   * Takes an image from a file, an archive of Docker's or OCI's kind; from then on it is what its names stand for, without
+   * any registry. `name` stands for the names that the file itself has. Answers the whole names.
+   */
+  async import(file: string, name: string | undefined, waiting: Waiting): Promise<readonly string[]> {
+    const images = await readArchive(file, waiting.signal);
+    const [first] = images;
+    if (first === undefined) throw new PlatformError(`${file} has no image in it`);
+    if (name !== undefined && images.length > 1) {
+      throw new PlatformError(`${file} has ${images.length} images, which cannot all be called ${name}`);
+    }
+    const references = images.map(({ names }) => referencesOf(name === undefined ? names : [name], file));
+    for (const [index, image] of images.entries()) {
+      const { config, platform } = image.config;
+      refuseOtherPlatform(file, platform);
+      const layers = await pullLayers(image.layers, this.#builds, waiting, (blob, signal) => image.open(blob, signal));
+      const { digest } = image;
+      const made = { layers: layers.toReversed(), config, digest, madeFrom: undefined };
+      for (const reference of references[index] ?? []) {
+        const record = { ...recordOf(made, reference), imported: true };
+        await this.#records.write(importedKey(reference), record);
+        const { registry, repository } = reference;
+        await this.#records.write(importedKey({ registry, repository, tag: undefined, digest }), record);
+      }
+    }
+    return references.flat().map(nameOf);
+  }
+
+  /** Every image that is written down here and still has all its layers. */
+  async list(): Promise<readonly KnownImage[]> {
+    const found = new Map<string, KnownImage>();
+    for (const { name, imported, digest, layers: ids } of await this.#records.list()) {
+      const layers = await this.#present(ids);
+      if (layers !== undefined) found.set(`${name} ${digest}`, { name, imported, digest, layers });
+    }
+    return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Breaks off what is being made. */
@@ -89,105 +162,63 @@ export class BaseImages {
   }
 
   /** Whatever may lead to another image. */
-  #key(python: string, { codename }: Release): readonly unknown[] {
-    const { registry } = this.#options;
-    return [recipes, python, codename, imageArchitecture(), registry ?? null];
+  #key(reference: Reference, { codename }: Release): readonly unknown[] {
+    return [recipes, nameOf(reference), codename, imageArchitecture(), this.#options.registry ?? null];
   }
 
-  async #bootstrap(python: string, release: Release, waiting: Waiting): Promise<MadeStack> {
-    const base = debianRecipe(release, this.#settings);
-    const { ways, missing } = await this.#ways(base, python, release);
-    if (ways.length > 0) await this.#builds.makeStack([base], waiting);
-    for (const [index, { recipe, madeFrom }] of ways.entries()) {
-      try {
-        return { layers: await this.#builds.makeStack([base, recipe], waiting), madeFrom };
-      } catch (error) {
-        waiting.signal.throwIfAborted();
-        const next = ways[index + 1];
-        if (!(error instanceof PlatformError) || next === undefined) throw error;
-        waiting.say(`${error.message}; ${next.whose} own is taken instead`);
-      }
-    }
-    throw new PlatformError(`there is no image with Python ${python}: ${missing?.message ?? "this host has none"}`, {
-      hint:
-        `install Python ${python} so that python${python} is on the worker's PATH, choose a version that is there, ` +
-        "or let the worker reach an OCI registry",
-      cause: missing,
-    });
+  /** What is written down, when all of it is still there. */
+  async #known(key: readonly unknown[]): Promise<BaseImage | undefined> {
+    const record = await this.#records.read(key);
+    if (record === undefined) return undefined;
+    const layers = await this.#present(record.layers);
+    return layers === undefined ? undefined : { layers, config: record.config, digest: record.digest };
   }
 
-  /** How it can be made on this host, the best way first. */
-  async #ways(
-    base: LayerRecipe,
-    python: string,
-    release: Release,
-  ): Promise<{ ways: Way[]; missing: PlatformError | undefined }> {
-    const ways: Way[] = [];
-    let isHostsFirst = false;
-    let missing: PlatformError | undefined;
-    try {
-      const interpreter = await this.#interpreters.find(python);
-      const found = await describePython(interpreter);
-      if (isDistributions(found)) {
-        missing = new PlatformError(`${interpreter.program} belongs to the distribution and cannot be copied`);
-      } else {
-        const madeFrom = await markOf(interpreter.program);
-        ways.push({ whose: "this host's", recipe: hostPythonRecipe(base, found, madeFrom), madeFrom });
-        isHostsFirst = await isOptimized(interpreter);
-      }
-    } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
-      missing = error;
-    }
-    if (release.python === python) {
-      const recipe = distributionPythonRecipe(base, { ...release, python }, this.#settings);
-      const way: Way = { whose: "the distribution's", recipe, madeFrom: undefined };
-      if (isHostsFirst) ways.push(way);
-      else ways.unshift(way);
-    }
-    return { ways, missing };
-  }
-
-  /** Undefined when there is no registry, or when it does not have the image to give. */
-  async #pull(python: string, waiting: Waiting): Promise<MadeStack | undefined> {
-    const { registry, clock, logger } = this.#options;
-    if (registry === undefined || clock.now() < this.#silentUntil) return undefined;
-    if (!(await registryAnswers(registry.url, registryPatienceMs, waiting.signal))) {
-      this.#silentUntil = clock.now() + askAgainMs;
-      logger.info({ registry: registry.url }, "the registry does not answer; images are made on this host");
-      return undefined;
-    }
-    const tag = `${python}-slim-bookworm`;
-    try {
-      const { digest, layers } = await pullImage({ ...registry, tag, clock }, this.#builds, waiting);
-      logger.info({ registry: registry.url, tag, digest }, "pulled an image");
-      return { layers, madeFrom: undefined };
-    } catch (error) {
-      waiting.signal.throwIfAborted();
-      if (!(error instanceof PlatformError)) throw error;
-      logger.warn({ err: error, registry: registry.url, tag }, "an image could not be pulled");
-      waiting.say(`The image could not be pulled: ${error.message}; it is made on this host instead`);
-      return undefined;
-    }
-  }
-
-  /** The layers with these ids, or undefined when one is missing. */
-  async #there(ids: readonly string[]): Promise<readonly Layer[] | undefined> {
+  async #present(ids: readonly string[]): Promise<readonly Layer[] | undefined> {
     const layers = await Promise.all(ids.map((id) => this.#options.layers.get(id)));
     const present = layers.filter((layer) => layer !== undefined);
     return present.length === ids.length ? present : undefined;
   }
+
+  async #find(reference: Reference, release: Release, options: ResolveOptions): Promise<MadeImage> {
+    const name = nameOf(reference);
+    const pulled = await this.#registries?.pull(reference, options);
+    if (pulled?.image !== undefined) return pulled.image;
+    const tried = pulled?.tried ?? ["no registry, for the worker is told to ask none"];
+    const offline = offlineImage(reference, release);
+    if (offline !== undefined) {
+      for (const line of pulled?.tried ?? []) options.say(`${name} could not be pulled: ${line}`);
+      return await this.#host.make(offline, options);
+    }
+    throw new PlatformError(
+      `there is no image ${name}; tried: ${[...tried, "images that are made on this host"].join("; ")}`,
+      {
+        hint:
+          "check the name, let the worker reach a registry that has it (lydian up --registry), or bring it as a file: " +
+          `lydian image import. Without a registry there are ${whatIsMadeHere}`,
+      },
+    );
+  }
 }
 
-interface Way {
-  readonly whose: string;
-  /** Of the layer on the base system. */
-  readonly recipe: LayerRecipe;
-  readonly madeFrom: FileMark | undefined;
+/** Of no settings: who imports an image wants that one, whatever registries there are. */
+const importedKey = (reference: Reference): readonly unknown[] => ["imported", nameOf(reference), imageArchitecture()];
+
+function recordOf({ layers, config, digest, madeFrom }: MadeImage, reference: Reference): StackRecord {
+  return { name: nameOf(reference), imported: false, layers: layers.map(({ id }) => id), config, digest, madeFrom };
 }
 
-interface MadeStack {
-  /** Topmost first. */
-  readonly layers: readonly Layer[];
-  readonly madeFrom: FileMark | undefined;
+/** Names without anything to go by, such as a tag alone, name nothing. */
+function referencesOf(names: readonly string[], file: string): Reference[] {
+  const whole = names.filter((name) => /[:/]/.test(name));
+  if (whole.length > 0) return whole.map(parseReference);
+  throw new PlatformError(`${file} does not say what the image is called`, { hint: "give it a name with --name" });
+}
+
+function refuseOtherPlatform(file: string, { os, architecture }: ConfigBlob["platform"]): void {
+  const isOurs = (os ?? "linux") === "linux" && (architecture ?? imageArchitecture()) === imageArchitecture();
+  if (isOurs) return;
+  throw new PlatformError(
+    `${file} is an image for ${os}/${architecture}, and this host is linux/${imageArchitecture()}`,
+  );
 }

@@ -76,8 +76,11 @@ const leftOut = [
 /** Files that name the prefix for those who build extensions. */
 const namesPrefix = /^(_sysconfigdata[^/]*\.py|_sysconfig_vars[^/]*\.json|config-[^/]*\/(Makefile|python-config\.py))$/;
 
-/** `root` is the folder that becomes the image's root. Debug symbols go where the host can take them out. */
-export async function copyPython(python: HostPython, root: string, signal: AbortSignal): Promise<void> {
+/**
+ * `root` is the folder that becomes the image's root. Debug symbols go where the host can take them out. Answers all that
+ * is of machine code.
+ */
+export async function copyPython(python: HostPython, root: string, signal: AbortSignal): Promise<readonly string[]> {
   const local = join(root, "usr/local");
   for (const folder of [join(root, "usr"), local, ...["bin", "lib", "include"].map((name) => join(local, name))]) {
     await mkdir(folder, { recursive: true });
@@ -93,9 +96,11 @@ export async function copyPython(python: HostPython, root: string, signal: Abort
   await chmod(join(stdlib, "site-packages"), 0o755);
   await copyFolder(python.include, join(local, "include", name), { signal, skips: () => false });
   await rewritePrefix(stdlib, python.prefix);
-  await strip([program, ...libraries, ...(await modules(stdlib))], signal);
+  const code = [program, ...libraries, ...(await modules(stdlib))];
+  await strip(code, signal);
   await symlink(name, join(local, "bin/python3"));
   await symlink("python3", join(local, "bin/python"));
+  return code;
 }
 
 /** Those of the interpreter itself; where it is linked statically there are none. */

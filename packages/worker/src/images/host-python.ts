@@ -19,15 +19,34 @@ export function hostPythonRecipe(base: LayerRecipe, python: HostPython, program:
 }
 
 async function fill(work: LayerWork, below: readonly Layer[], python: HostPython): Promise<void> {
-  const { steps, signal } = work;
   const root = await PrivateRoot.make(
     work.scratch,
     below.map(({ diff }) => diff),
   );
+  await installPython(root, python, work);
+  await emptyPackageCaches(root.upper);
+  await root.publish(work.diff);
+}
+
+export interface InstallOptions {
+  /** Gets the files of machine code before any of them is used. */
+  readonly amend?: (code: readonly string[]) => Promise<void>;
+  /** What pip's own programs are run by. */
+  readonly program?: string;
+}
+
+/** Puts it under /usr/local of the root, with pip. */
+export async function installPython(
+  root: PrivateRoot,
+  python: HostPython,
+  { steps, signal }: LayerWork,
+  { amend, program = "/usr/local/bin/python" }: InstallOptions = {},
+): Promise<void> {
   const name = `Python ${python.version}`;
-  await steps.run(`Copying ${name} of this host`, `Copied ${name} of this host`, () =>
+  const code = await steps.run(`Copying ${name} of this host`, `Copied ${name} of this host`, () =>
     copyPython(python, root.upper, signal),
   );
+  await amend?.(code);
   await root.run(["/sbin/ldconfig"], { name: "ldconfig", signal });
   try {
     // The host's bytecode names the host's paths in tracebacks, so it was left behind. With it pip is installed faster.
@@ -38,7 +57,7 @@ async function fill(work: LayerWork, below: readonly Layer[], python: HostPython
       }),
     );
     await steps.run(`Installing pip for ${name}`, `Installed pip for ${name}`, () =>
-      root.run(["/usr/local/bin/python", "-I", "-m", "ensurepip", "--default-pip"], {
+      root.run([program, "-I", "-m", "ensurepip", "--default-pip"], {
         name: "ensurepip",
         signal,
         env: { PIP_ROOT_USER_ACTION: "ignore" },
@@ -53,8 +72,6 @@ async function fill(work: LayerWork, below: readonly Layer[], python: HostPython
       cause: error,
     });
   }
-  await emptyPackageCaches(root.upper);
-  await root.publish(work.diff);
 }
 
 const stdlibOf = (python: HostPython): string => `/usr/local/lib/python${python.minor}`;

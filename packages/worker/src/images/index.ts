@@ -1,4 +1,10 @@
 /** Base images: what the rest of the worker uses of them. */
-export { BaseImages, type BaseImagesOptions, publicRegistry, type RegistrySettings } from "./base-images.ts";
+export { BaseImages, type BaseImagesOptions, type KnownImage, type ResolveOptions } from "./base-images.ts";
+export { openHostStore } from "./host-store.ts";
+export type { ImageConfig } from "./image-config.ts";
 export type { Waiting } from "./layer-builds.ts";
+export type { BaseImage } from "./made-image.ts";
 export { type PackageSettings, packageSettings } from "./package-settings.ts";
+export { type RegistrySettings, registrySettingsSchema } from "./registry-settings.ts";
+export type { RegistryCredentials } from "./registry/registry-login.ts";
+export { type StandaloneName, standaloneName } from "./standalone-python.ts";

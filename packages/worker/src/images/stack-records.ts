@@ -1,17 +1,37 @@
-/** Remembers of which layers an image was made, so that the next worker asks neither a registry nor an interpreter. */
-import { readFile, stat } from "node:fs/promises";
+/** Remembers what an image was made of, so that the next worker asks neither a registry nor an interpreter. */
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { hasCode, writeDurably } from "@lydian/kit";
 import { z } from "zod";
 
+import { type ImageConfig, imageConfigSchema } from "./image-config.ts";
 import { shortDigest } from "./layer-id.ts";
 
 const markSchema = z.object({ path: z.string(), mtimeMs: z.number(), size: z.number() });
-const recordSchema = z.object({ layers: z.array(z.string()).min(1), madeFrom: markSchema.optional() });
+const recordSchema = z.object({
+  name: z.string(),
+  /** From a file: it cannot be had again from anywhere else. */
+  imported: z.boolean().default(false),
+  layers: z.array(z.string()),
+  config: imageConfigSchema,
+  digest: z.string(),
+  madeFrom: markSchema.optional(),
+});
 
 /** A file of the host that an image was made from, as it was then. */
 export type FileMark = z.output<typeof markSchema>;
+
+export interface StackRecord {
+  /** The whole name of the image. */
+  readonly name: string;
+  readonly imported: boolean;
+  /** The layers' ids, topmost first. */
+  readonly layers: readonly string[];
+  readonly config: ImageConfig;
+  readonly digest: string;
+  readonly madeFrom?: FileMark | undefined;
+}
 
 export async function markOf(path: string): Promise<FileMark> {
   const { mtimeMs, size } = await stat(path);
@@ -25,24 +45,41 @@ export class StackRecords {
     this.#folder = folder;
   }
 
-  /** The layers' ids, topmost first; undefined when nothing is known or what it was made from has changed since. */
-  async read(key: readonly unknown[]): Promise<readonly string[] | undefined> {
-    try {
-      const { layers, madeFrom } = recordSchema.parse(JSON.parse(await readFile(this.#file(key), "utf8")));
-      return madeFrom === undefined || (await isUnchanged(madeFrom)) ? layers : undefined;
-    } catch (error) {
-      // One that cannot be read is as good as none: the image is looked for anew.
-      if (hasCode(error, "ENOENT") || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
-      throw error;
-    }
+  /** Undefined when nothing is known or what it was made from has changed since. */
+  async read(key: readonly unknown[]): Promise<StackRecord | undefined> {
+    const record = await readRecord(this.#file(key));
+    return record?.madeFrom === undefined || (await isUnchanged(record.madeFrom)) ? record : undefined;
   }
 
-  async write(key: readonly unknown[], layers: readonly string[], madeFrom: FileMark | undefined): Promise<void> {
-    await writeDurably(this.#file(key), JSON.stringify({ layers, madeFrom }));
+  /** All that is written down, whoever asked for it. */
+  async list(): Promise<readonly StackRecord[]> {
+    let names: string[];
+    try {
+      names = await readdir(this.#folder);
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return [];
+      throw error;
+    }
+    const files = names.filter((name) => name.endsWith(".json")).map((name) => join(this.#folder, name));
+    return (await Promise.all(files.map(readRecord))).filter((record) => record !== undefined);
+  }
+
+  async write(key: readonly unknown[], record: StackRecord): Promise<void> {
+    await writeDurably(this.#file(key), JSON.stringify(record));
   }
 
   #file(key: readonly unknown[]): string {
     return join(this.#folder, `${shortDigest(key)}.json`);
+  }
+}
+
+/** One that cannot be read is as good as none: the image is looked for anew. */
+async function readRecord(file: string): Promise<StackRecord | undefined> {
+  try {
+    return recordSchema.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
+    throw error;
   }
 }
 

@@ -8,6 +8,7 @@ import { asyncSystemCall, systemCall } from "./system-call.ts";
 
 const lgetxattr = systemCall("lgetxattr", ["str", "str", "void *", "long"]);
 const lremovexattr = systemCall("lremovexattr", ["str", "str"]);
+const lsetxattr = systemCall("lsetxattr", ["str", "str", "void *", "long", "long"]);
 const fsetxattr = systemCall("fsetxattr", ["long", "str", "void *", "long", "long"]);
 const syncfs = asyncSystemCall("syncfs", ["long"]);
 
@@ -45,6 +46,11 @@ export function makeOpaque(diff: string, path: string): void {
     value.length,
     0,
   );
+}
+
+/** Sets an extended attribute of what is there under this path, whose folders are no links; the last part is not followed. */
+export function setAttribute(path: string, name: string, value: Buffer): void {
+  lsetxattr(`${name} on ${path}`, path, name, value, value.length, 0);
 }
 
 function openInDiff(diff: string, path: string): Descriptor {

@@ -15,6 +15,7 @@ const numbers = {
   fsopen: { x64: 430, arm64: 430 },
   lgetxattr: { x64: 192, arm64: 9 },
   lremovexattr: { x64: 198, arm64: 15 },
+  lsetxattr: { x64: 189, arm64: 6 },
   mkdirat: { x64: 258, arm64: 34 },
   mknodat: { x64: 259, arm64: 33 },
   mount: { x64: 165, arm64: 40 },

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 
-import { chooseManifest, imageArchitecture, layersOf } from "../../src/images/registry/manifests.ts";
-import { bearerFields } from "../../src/images/registry/registry-client.ts";
+import { chooseManifest, imageArchitecture, parseManifest } from "../../src/images/registry/manifests.ts";
+import { bearerFields } from "../../src/images/registry/registry-login.ts";
 
 const digest = (digit: string): string => `sha256:${digit.repeat(64)}`;
 const ociManifest = "application/vnd.oci.image.manifest.v1+json";
@@ -37,17 +37,18 @@ it("knows the packings of layers, and refuses what it does not know", () => {
     layer("application/vnd.oci.image.layer.v1.tar+zstd"),
     layer("application/vnd.oci.image.layer.v1.tar"),
   ];
-  assert.deepEqual(
-    layersOf({ layers }, "x:1").map(({ compression }) => compression),
-    ["gzip", "zstd", "none"],
-  );
+  const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest: digest("c"), size: 2 };
+  assert.deepEqual(parseManifest({ config, layers }, "x:1").layers, layers);
   assert.throws(
-    () => layersOf({ layers: [layer("application/x-7z")] }, "x:1"),
+    () => parseManifest({ config, layers: [layer("application/x-7z")] }, "x:1"),
     /type that is not known: application\/x-7z/,
   );
-  assert.throws(() => layersOf({ layers: [] }, "x:1"), /cannot be understood/);
+  assert.throws(() => parseManifest({ layers }, "x:1"), /cannot be understood/);
   for (const bad of ["sha512:00", `sha256:${"0".repeat(63)}`, "../../etc/passwd"]) {
-    assert.throws(() => layersOf({ layers: [{ ...layers[0], digest: bad }] }, "x:1"), /only digests by sha256/);
+    assert.throws(
+      () => parseManifest({ config, layers: [{ ...layers[0], digest: bad }] }, "x:1"),
+      /only digests by sha256/,
+    );
   }
 });
 

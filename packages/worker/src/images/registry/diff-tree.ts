@@ -3,13 +3,12 @@
  * of it: names are taken apart, and each symbolic link on the way is followed here, inside the folder, never by the
  * kernel. Nobody else writes into a layer that is being made, so looking first is safe.
  */
-import { chmod, lstat, mkdir, readlink, rm } from "node:fs/promises";
+import { chmodSync, lstatSync, mkdirSync, readlinkSync, rmSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import type { Stats } from "node:fs";
 
-import { hasCode, PlatformError } from "@lydian/kit";
+import { hasCode, PlatformError } from "@lydian/kit/errors";
 
-import { makeOpaque } from "../../layers/index.ts";
+import { makeOpaque } from "../../layers/layer-diff.ts";
 
 /** As many as the kernel follows. */
 const longestChain = 40;
@@ -30,11 +29,11 @@ export class DiffTree {
   }
 
   /** Undefined for the layer itself. Folders on the way are made when missing. */
-  async place(entry: string): Promise<Place | undefined> {
+  place(entry: string): Place | undefined {
     const parts = partsOf(entry);
     const name = parts.pop();
     if (name === undefined) return undefined;
-    return { folder: await this.#folder(parts, entry), name };
+    return { folder: this.#folder(parts, entry), name };
   }
 
   /** Where on the host it is. */
@@ -43,30 +42,30 @@ export class DiffTree {
   }
 
   /** What is there, not followed; undefined when nothing is. */
-  async look(place: Place): Promise<Stats | undefined> {
+  look(place: Place): Stats | undefined {
     return lstatIfThere(this.file(place));
   }
 
   /** Makes room for something that is no folder. */
-  async clear(place: Place): Promise<void> {
-    const there = await this.look(place);
+  clear(place: Place): void {
+    const there = this.look(place);
     if (there === undefined) return;
     if (there.isDirectory()) this.#folders.clear();
-    await rm(this.file(place), { recursive: true });
+    rmSync(this.file(place), { recursive: true });
   }
 
   /** A folder that is there already keeps what it contains. */
-  async makeFolder(place: Place): Promise<void> {
-    const there = await this.look(place);
+  makeFolder(place: Place): void {
+    const there = this.look(place);
     if (there?.isDirectory() === true) return;
-    if (there !== undefined) await rm(this.file(place));
-    await mkdir(this.file(place));
-    await chmod(this.file(place), 0o755);
+    if (there !== undefined) rmSync(this.file(place));
+    mkdirSync(this.file(place));
+    chmodSync(this.file(place), 0o755);
     // It replaces what the layers below have under this name.
     if (there !== undefined && isWhiteout(there)) makeOpaque(this.root, relativePath(place));
   }
 
-  async #folder(parts: readonly string[], entry: string): Promise<string> {
+  #folder(parts: readonly string[], entry: string): string {
     let current: string[] = [];
     let links = 0;
     const rest = [...parts];
@@ -82,17 +81,17 @@ export class DiffTree {
         continue;
       }
       const place = { folder: current.join("/"), name };
-      const there = await this.look(place);
+      const there = this.look(place);
       if (there?.isSymbolicLink() === true) {
         if (++links > longestChain) throw refused(entry, "its folder is a circle of links");
-        const target = await readlink(this.file(place));
+        const target = readlinkSync(this.file(place));
         if (target.startsWith("/")) current = [];
         rest.unshift(...target.split("/"));
         continue;
       }
       if (there !== undefined && !there.isDirectory() && !isWhiteout(there))
         throw refused(entry, `${path} is no folder`);
-      await this.makeFolder(place);
+      this.makeFolder(place);
       this.#folders.add(path);
       current.push(name);
     }
@@ -121,11 +120,11 @@ function partsOf(entry: string): string[] {
   return parts;
 }
 
-async function lstatIfThere(file: string): Promise<Stats | undefined> {
+function lstatIfThere(file: string): Stats | undefined {
   try {
-    return await lstat(file);
+    return lstatSync(file, { throwIfNoEntry: false });
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
+    if (hasCode(error, "ENAMETOOLONG")) throw refused(file, "its name is too long");
     throw error;
   }
 }

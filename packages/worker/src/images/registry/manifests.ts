@@ -13,7 +13,7 @@ export const manifestTypes = [
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "only digests by sha256 are known");
 
-const descriptorSchema = z.object({
+export const descriptorSchema = z.object({
   mediaType: z.string(),
   digest,
   size: z.number().int().nonnegative(),
@@ -27,15 +27,9 @@ const indexSchema = z.object({
   ),
 });
 
-const manifestSchema = z.object({ layers: z.array(descriptorSchema).min(1) });
+const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema) });
 
 export type Descriptor = z.output<typeof descriptorSchema>;
-
-export type Compression = "gzip" | "zstd" | "none";
-
-export interface LayerBlob extends Descriptor {
-  readonly compression: Compression;
-}
 
 /** The names of this host's architecture, as images have them. */
 export function imageArchitecture(arch: string = process.arch): string {
@@ -57,28 +51,21 @@ export function chooseManifest(index: unknown, architecture: string, image: stri
   });
 }
 
-/** The layers, lowest first. */
-export function layersOf(manifest: unknown, image: string): LayerBlob[] {
-  return parse(manifestSchema, manifest, image).layers.map((layer) => ({
-    ...layer,
-    compression: compressionOf(layer, image),
-  }));
+export interface ImageManifest {
+  readonly config: Descriptor;
+  /** Lowest first. */
+  readonly layers: readonly Descriptor[];
 }
 
-function compressionOf({ mediaType }: Descriptor, image: string): Compression {
-  switch (mediaType) {
-    case "application/vnd.oci.image.layer.v1.tar+gzip":
-    case "application/vnd.docker.image.rootfs.diff.tar.gzip":
-      return "gzip";
-    case "application/vnd.oci.image.layer.v1.tar+zstd":
-      return "zstd";
-    case "application/vnd.oci.image.layer.v1.tar":
-    case "application/vnd.docker.image.rootfs.diff.tar":
-      return "none";
-    default:
-      throw new PlatformError(`${image} has a layer of a type that is not known: ${mediaType}`);
-  }
+export function parseManifest(manifest: unknown, image: string): ImageManifest {
+  const parsed = parse(manifestSchema, manifest, image);
+  const strange = parsed.layers.find(({ mediaType }) => !layerType.test(mediaType));
+  if (strange === undefined) return parsed;
+  throw new PlatformError(`${image} has a layer of a type that is not known: ${strange.mediaType}`);
 }
+
+/** Archives that the registry itself has; how they are packed is seen when they come. */
+const layerType = /^application\/vnd\.(oci\.image\.layer\.v1|docker\.image\.rootfs\.diff)\.tar([.+](gzip|zstd))?$/;
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, image: string): T {
   const result = schema.safeParse(value);

@@ -3,65 +3,75 @@ import type { Clock } from "@lydian/kit";
 
 import type { Layer } from "../../layers/index.ts";
 import { forEachParallel } from "../../parallel.ts";
+import { parseConfigBlob } from "../image-config.ts";
 import type { LayerBuilds, Waiting } from "../layer-builds.ts";
-import { recipes } from "../layer-id.ts";
+import type { MadeImage } from "../made-image.ts";
+import { nameOf, type Reference } from "../reference.ts";
 import { Steps } from "../steps.ts";
-import { applyLayer } from "./apply-layer.ts";
-import { chooseManifest, imageArchitecture, indexTypes, type LayerBlob, layersOf } from "./manifests.ts";
+import { applyLayer, unpacking } from "./apply-layer.ts";
+import { chooseManifest, type Descriptor, imageArchitecture, indexTypes, parseManifest } from "./manifests.ts";
+import { Progress } from "./progress.ts";
 import { RegistryClient } from "./registry-client.ts";
+import type { RegistryCredentials } from "./registry-login.ts";
 
 /** Registries throttle those who open many connections. */
 const width = 3;
 
 export interface PullRequest {
-  /** Of the registry, such as "https://registry.example". */
-  readonly url: string;
-  readonly repository: string;
-  readonly tag: string;
+  /** Of the registry or a mirror, such as "https://registry.example". */
+  readonly place: string;
+  readonly reference: Reference;
+  readonly credentials: RegistryCredentials | undefined;
   readonly clock: Clock;
 }
 
-export interface PulledImage {
-  /** Of the platform's manifest. */
-  readonly digest: string;
-  /** Topmost first. */
-  readonly layers: readonly Layer[];
+/** A layer as an image names it. */
+export interface LayerBlob extends Descriptor {
+  /** Of the unpacked archive; undefined where the image does not say. */
+  readonly diffId: string | undefined;
 }
 
-export async function pullImage(request: PullRequest, builds: LayerBuilds, waiting: Waiting): Promise<PulledImage> {
-  const { repository, tag, clock } = request;
-  const image = `${repository}:${tag}`;
-  const client = new RegistryClient(request);
+export async function pullImage(request: PullRequest, builds: LayerBuilds, waiting: Waiting): Promise<MadeImage> {
+  const { reference, clock } = request;
+  const image = nameOf(reference);
+  const client = new RegistryClient({ ...request, repository: reference.repository });
   const steps = new Steps(clock, waiting.say);
-  const { digest, blobs } = await steps.run(`Looking up ${image}`, `Looked up ${image}`, () =>
-    readManifest(client, tag, image, waiting.signal),
+  const { digest, blobs, config } = await steps.run(`Looking up ${image}`, `Looked up ${image}`, () =>
+    readImage(client, reference, waiting.signal),
   );
   const size = blobs.reduce((sum, blob) => sum + blob.size, 0);
   const what = `${image} (${blobs.length} layers, ${(size / 1e6).toFixed(1)} MB)`;
-  const layers = await steps.run(`Pulling ${what}`, `Pulled ${what}`, () => pullLayers(client, blobs, builds, waiting));
-  return { digest, layers: layers.toReversed() };
+  const layers = await steps.run(`Pulling ${what}`, `Pulled ${what}`, async () => {
+    using progress = new Progress(image, blobs, clock, waiting.say);
+    return await pullLayers(blobs, builds, waiting, (blob, signal) => progress.count(client.blob(blob, signal)));
+  });
+  return { digest, layers: layers.toReversed(), config, madeFrom: undefined };
 }
 
-async function readManifest(client: RegistryClient, tag: string, image: string, signal: AbortSignal) {
-  let manifest = await client.manifest(tag, signal);
+async function readImage(client: RegistryClient, reference: Reference, signal: AbortSignal) {
+  const image = nameOf(reference);
+  let manifest = await client.manifest(reference.digest ?? reference.tag ?? "latest", signal);
   if (indexTypes.includes(manifest.mediaType)) {
-    manifest = await client.manifest(chooseManifest(manifest.content, imageArchitecture(), image), signal);
+    manifest = await client.manifest(chooseManifest(manifest.content, imageArchitecture(), image).digest, signal);
   }
-  return { digest: manifest.digest, blobs: layersOf(manifest.content, image) };
+  const { config, layers } = parseManifest(manifest.content, image);
+  const { diffIds, ...blob } = parseConfigBlob(await client.json(config, signal), image);
+  const blobs = layers.map((layer, index): LayerBlob => ({ ...layer, diffId: diffIds[index] }));
+  return { digest: manifest.digest, blobs, config: blob.config };
 }
 
 /** Lowest first, as in the manifest. */
-async function pullLayers(
-  client: RegistryClient,
+export async function pullLayers(
   blobs: readonly LayerBlob[],
   builds: LayerBuilds,
   waiting: Waiting,
+  open: (blob: LayerBlob, signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<Layer[]> {
   const pulled = new Map<string, Layer>();
   await forEachParallel(blobs, width, async (blob) => {
-    const id = `oci-${recipes}-${blob.digest.slice("sha256:".length)}`;
+    const id = `oci-${unpacking}-${blob.digest.slice("sha256:".length)}`;
     const layer = await builds.make(id, waiting, ({ diff, signal }) =>
-      applyLayer(client.blob(blob, signal), blob.compression, diff, signal),
+      applyLayer(open(blob, signal), { diff, diffId: blob.diffId, signal }),
     );
     pulled.set(blob.digest, layer);
   });

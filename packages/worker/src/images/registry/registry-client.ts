@@ -1,16 +1,22 @@
-/** Reads from one repository of an OCI registry: distribution protocol v2 over HTTP, anonymous. */
+/** Reads from one repository of an OCI registry: distribution protocol v2 over HTTP. What it gives has its digest verified. */
 import { createHash } from "node:crypto";
 
-import { type Clock, messageOf, PlatformError } from "@lydian/kit";
+import { type Clock, PlatformError, sleep } from "@lydian/kit";
 import { z } from "zod";
 
+import { verified, wrongContent } from "./content.ts";
 import { type Descriptor, indexTypes, manifestTypes } from "./manifests.ts";
+import { refusedLogin, type RegistryCredentials, RegistryLogin } from "./registry-login.ts";
+import { BrokenConnectionError, readUpTo, RegistryUnavailableError, type Transfer, transfer } from "./transfer.ts";
 
-/** How long a registry may be silent, before its answer and within it. */
-const silenceMs = 30_000;
-
-/** No manifest of any image is larger; the specification asks registries for four. */
+/** No manifest or configuration of any image is larger; the specification asks registries for four. */
 const largestManifest = 4 * 1024 * 1024;
+
+/** How often what failed for the moment is tried again, and after which times; it begins anew when something came. */
+const pausesMs = [500, 2000, 5000];
+
+/** The registry is too busy, or what stands before it does not reach it. */
+const passing = new Set([429, 500, 502, 503, 504]);
 
 export interface Manifest {
   readonly mediaType: string;
@@ -19,19 +25,21 @@ export interface Manifest {
   readonly content: unknown;
 }
 
-/** An answer, with what gives it up when it falls silent. */
-interface Answer {
-  readonly response: Response;
-  readonly body: AsyncGenerator<Uint8Array>;
+export interface ClientOptions {
+  /** Of the registry or a mirror, such as "https://registry.example". */
+  readonly place: string;
+  readonly repository: string;
+  readonly credentials: RegistryCredentials | undefined;
+  readonly clock: Clock;
 }
 
 /** Whether a registry answers at all within the time; why it does not is nobody's concern. */
-export async function registryAnswers(url: string, withinMs: number, signal: AbortSignal): Promise<boolean> {
+export async function registryAnswers(place: string, withinMs: number, signal: AbortSignal): Promise<boolean> {
   try {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
-    const response = await fetch(new URL("/v2/", url), { signal: patience });
+    const response = await fetch(apiOf(place), { signal: patience, redirect: "manual" });
     await response.body?.cancel();
-    return response.ok || response.status === 401;
+    return response.status < 500;
   } catch {
     signal.throwIfAborted();
     return false;
@@ -39,156 +47,140 @@ export async function registryAnswers(url: string, withinMs: number, signal: Abo
 }
 
 export class RegistryClient {
-  readonly #url: string;
+  /** Ends in a slash. */
+  readonly #api: URL;
   readonly #repository: string;
+  readonly #credentials: RegistryCredentials | undefined;
   readonly #clock: Clock;
-  #token: string | undefined;
+  readonly #login: RegistryLogin;
 
-  constructor(options: { url: string; repository: string; clock: Clock }) {
-    this.#url = options.url;
+  constructor(options: ClientOptions) {
+    this.#api = apiOf(options.place);
     this.#repository = options.repository;
+    this.#credentials = options.credentials;
     this.#clock = options.clock;
+    this.#login = new RegistryLogin({ ...options, api: this.#api });
   }
 
-  /** By tag, or by the digest of a descriptor, which is then verified. */
-  async manifest(reference: string | Descriptor, signal: AbortSignal): Promise<Manifest> {
-    const name = typeof reference === "string" ? reference : reference.digest;
+  /** By tag, or by digest, which is then verified. */
+  async manifest(name: string, signal: AbortSignal): Promise<Manifest> {
     const accept = [...indexTypes, ...manifestTypes].join(", ");
-    const { response, body } = await this.#get(`manifests/${name}`, accept, signal);
-    const bytes = await readUpTo(largestManifest, body, `the manifest ${name}`);
-    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-    if (typeof reference !== "string" && digest !== reference.digest)
-      throw wrongContent(`the manifest ${name}`, digest);
-    const mediaType = (response.headers.get("content-type") ?? "").split(";", 1)[0]?.trim() ?? "";
-    try {
-      return { mediaType, digest, content: JSON.parse(bytes.toString("utf8")) };
-    } catch (error) {
-      throw new PlatformError(`the manifest ${name} is no JSON`, { cause: error });
-    }
+    const { bytes, headers } = await this.#retrying(signal, async () => {
+      const answer = await this.#get(`manifests/${name}`, { accept }, signal);
+      return { bytes: await readUpTo(largestManifest, answer.body, `the manifest ${name}`), headers: answer.headers };
+    });
+    const digest = digestOf(bytes);
+    if (name.includes(":") && digest !== name) throw wrongContent(`the manifest ${name}`, digest);
+    const content = jsonIn(bytes, `the manifest ${name}`);
+    const said = z.object({ mediaType: z.string() }).safeParse(content);
+    const typed = (headers.get("content-type") ?? "").split(";", 1)[0]?.trim() ?? "";
+    return { mediaType: said.success ? said.data.mediaType : typed, digest, content };
   }
 
-  /** The bytes of a layer; the last piece comes only after all of them have proved to be the right ones. */
-  async *blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const what = `layer ${descriptor.digest}`;
-    const { body } = await this.#get(`blobs/${descriptor.digest}`, "*/*", signal);
-    const hash = createHash("sha256");
+  /** A small blob: the image's configuration. */
+  async json(descriptor: Descriptor, signal: AbortSignal): Promise<unknown> {
+    const what = `the configuration ${descriptor.digest}`;
+    return jsonIn(await readUpTo(largestManifest, this.blob(descriptor, signal), what), what);
+  }
+
+  /**
+   * The bytes of a blob; the end comes only after all of them have proved to be the right ones. Where the connection
+   * breaks it goes on from there, so long as something new comes each time.
+   */
+  blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    return verified(descriptor, this.#resumed(descriptor, signal), `blob ${descriptor.digest}`);
+  }
+
+  async *#resumed(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     let size = 0;
-    let held: Uint8Array | undefined;
-    for await (const piece of body) {
-      size += piece.length;
-      if (size > descriptor.size) throw wrongContent(what, `more than ${descriptor.size} bytes`);
-      hash.update(piece);
-      if (held !== undefined) yield held;
-      held = piece;
-    }
-    const digest = `sha256:${hash.digest("hex")}`;
-    if (size !== descriptor.size) throw wrongContent(what, `${size} bytes instead of ${descriptor.size}`);
-    if (digest !== descriptor.digest) throw wrongContent(what, digest);
-    if (held !== undefined) yield held;
-  }
-
-  async #get(path: string, accept: string, signal: AbortSignal): Promise<Answer> {
-    const url = new URL(`/v2/${this.#repository}/${path}`, this.#url);
-    let answer = await this.#fetch(url, accept, signal);
-    if (answer.response.status === 401) {
-      await answer.response.body?.cancel();
-      this.#token = await this.#authorize(answer.response.headers.get("www-authenticate") ?? "", signal);
-      answer = await this.#fetch(url, accept, signal);
-    }
-    const { response } = answer;
-    if (response.ok) return answer;
-    const text = (await readUpTo(64 * 1024, answer.body, "an error of the registry")).toString("utf8");
-    const limited = response.status === 429 ? " (too many requests from here)" : "";
-    throw new PlatformError(`${url.href} answers ${response.status}${limited}${firstError(text)}`);
-  }
-
-  /** Redirects are followed; to another origin the token does not go along. */
-  async #fetch(url: URL, accept: string, signal: AbortSignal): Promise<Answer> {
-    const silence = new AbortController();
-    const expire = (): void => {
-      silence.abort(new PlatformError(`${url.host} has been silent for ${silenceMs / 1000} s`));
-    };
-    let timer = this.#clock.timer(silenceMs, expire);
-    try {
-      const headers = { accept, ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }) };
-      const response = await fetch(url, { headers, signal: AbortSignal.any([signal, silence.signal]) });
-      const body = async function* (clock: Clock): AsyncGenerator<Uint8Array> {
-        try {
-          for await (const piece of response.body ?? []) {
-            timer[Symbol.dispose](); // who reads may take its time
-            yield piece;
-            timer = clock.timer(silenceMs, expire);
-          }
-        } catch (error) {
-          throw failure(url, error, signal);
-        } finally {
-          timer[Symbol.dispose]();
+    for (let failures = 0; ;) {
+      const before = size;
+      try {
+        for await (const piece of this.#blobFrom(size, descriptor.digest, signal)) {
+          size += piece.length;
+          yield piece;
         }
-      };
-      return { response, body: body(this.#clock) };
-    } catch (error) {
-      timer[Symbol.dispose]();
-      throw failure(url, error, signal);
+        return;
+      } catch (error) {
+        if (size > before) failures = 0;
+        await this.#pauseAfter(error, failures++, signal);
+      }
     }
   }
 
-  /** An anonymous token, from where the registry says that it is to be had. */
-  async #authorize(challenge: string, signal: AbortSignal): Promise<string> {
-    const fields = bearerFields(challenge);
-    const realm = fields?.get("realm");
-    if (fields === undefined || realm === undefined || !URL.canParse(realm)) {
-      throw new PlatformError(
-        `${this.#url} wants a login of a kind that is not known: ${challenge || "it does not say which"}`,
-      );
+  /** What follows the first `from` bytes. */
+  async *#blobFrom(from: number, digest: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const range: Record<string, string> = from === 0 ? {} : { range: `bytes=${from}-` };
+    const { status, headers, body } = await this.#get(`blobs/${digest}`, range, signal);
+    const begins = status === 206 ? Number(/^bytes (\d+)-/.exec(headers.get("content-range") ?? "")?.[1]) : 0;
+    if (from > 0 && status === 206 && begins !== from) {
+      await body.return(undefined);
+      throw wrongContent(`bytes from ${from} of blob ${digest}`, `those from ${begins}`);
     }
-    const url = new URL(realm);
-    if (url.protocol !== "https:" && url.protocol !== new URL(this.#url).protocol) {
-      throw new PlatformError(`${this.#url} sends us to an unsafe place for a token: ${realm}`);
+    let passed = begins;
+    for await (const piece of body) {
+      const known = Math.max(0, Math.min(piece.length, from - passed)); // of a registry that begins from the start
+      passed += piece.length;
+      if (known < piece.length) yield known === 0 ? piece : piece.subarray(known);
     }
-    const service = fields.get("service");
-    if (service !== undefined) url.searchParams.set("service", service);
-    url.searchParams.set("scope", fields.get("scope") ?? `repository:${this.#repository}:pull`);
-    this.#token = undefined;
-    const { response, body } = await this.#fetch(url, "application/json", signal);
-    const text = (await readUpTo(1024 * 1024, body, "a token")).toString("utf8");
-    if (!response.ok) throw new PlatformError(`${url.host} gives no token: it answers ${response.status}`);
-    const { token, access_token } = tokenSchema.parse(JSON.parse(text));
-    const given = token ?? access_token;
-    if (given === undefined) throw new PlatformError(`${url.host} gives no token`);
-    return given;
+  }
+
+  async #retrying<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    for (let failures = 0; ; failures++) {
+      try {
+        return await work();
+      } catch (error) {
+        await this.#pauseAfter(error, failures, signal);
+      }
+    }
+  }
+
+  /** Throws it again when it is nothing that passes, or has not passed in time. */
+  async #pauseAfter(error: unknown, failures: number, signal: AbortSignal): Promise<void> {
+    const pause = pausesMs[failures];
+    if (!(error instanceof BrokenConnectionError) || pause === undefined) throw error;
+    await sleep(this.#clock, pause, signal);
+  }
+
+  async #get(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Transfer> {
+    const url = new URL(`${this.#repository}/${path}`, this.#api);
+    const clock = this.#clock;
+    const told = this.#login.authorization;
+    let answer = await transfer({ url, headers, authorization: told, signal, clock });
+    if (answer.status === 401) {
+      await answer.body.return(undefined);
+      const challenge = answer.headers.get("www-authenticate") ?? "";
+      const authorization = await this.#login.answer(challenge, told, signal);
+      answer = await transfer({ url, headers, authorization, signal, clock });
+    }
+    if (answer.status === 200 || answer.status === 206) return answer;
+    throw await this.#refusal(url, answer);
+  }
+
+  async #refusal(url: URL, { status, body }: Transfer): Promise<PlatformError> {
+    const text = (await readUpTo(64 * 1024, body, "an error of the registry")).toString("utf8");
+    if (status === 401 || status === 403) return refusedLogin(this.#api.host, this.#credentials);
+    const limited = status === 429 ? " (too many requests from here)" : "";
+    const message = `${url.href} answers ${status}${limited}${firstError(text)}`;
+    return passing.has(status) ? new BrokenConnectionError(message) : new RegistryUnavailableError(message);
   }
 }
 
-const tokenSchema = z.object({ token: z.string().optional(), access_token: z.string().optional() });
-
-/** The fields of `Bearer realm="…",service="…"`; undefined for other kinds of login. */
-export function bearerFields(challenge: string): Map<string, string> | undefined {
-  const match = /^bearer\s+(?<fields>.*)$/i.exec(challenge.trim());
-  if (match?.groups === undefined) return undefined;
-  const pairs = (match.groups["fields"] ?? "").matchAll(
-    /(?<name>[a-z_]+)\s*=\s*(?:"(?<quoted>[^"]*)"|(?<bare>[^\s,]+))/gi,
-  );
-  return new Map(
-    [...pairs].map(({ groups }) => [
-      groups?.["name"]?.toLowerCase() ?? "",
-      groups?.["quoted"] ?? groups?.["bare"] ?? "",
-    ]),
-  );
+/** A place's path is a prefix of all repositories in it, as proxies of several registries have it. */
+function apiOf(place: string): URL {
+  const { origin, pathname } = new URL(place);
+  const prefix = pathname.replace(/^\/+|\/+$/g, "");
+  return new URL(`/v2/${prefix === "" ? "" : `${prefix}/`}`, origin);
 }
 
-async function readUpTo(limit: number, body: AsyncIterable<Uint8Array>, what: string): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of body) {
-    size += piece.length;
-    if (size > limit) throw new PlatformError(`${what} is larger than ${limit} bytes`);
-    pieces.push(piece);
+const digestOf = (bytes: Buffer): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+
+function jsonIn(bytes: Buffer, what: string): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    throw new PlatformError(`${what} is no JSON`, { cause: error });
   }
-  return Buffer.concat(pieces);
-}
-
-function wrongContent(what: string, found: string): PlatformError {
-  return new PlatformError(`the registry sent something else than ${what}: ${found}`);
 }
 
 /** The first error of a registry's list of errors. */
@@ -201,12 +193,4 @@ function firstError(text: string): string {
   } catch {
     return ""; // a proxy's page, for one
   }
-}
-
-/** fetch hides the reason in a cause. */
-function failure(url: URL, error: unknown, signal: AbortSignal): Error {
-  if (signal.aborted) return signal.reason as Error;
-  if (error instanceof PlatformError) return error;
-  const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
-  return new PlatformError(`${url.host} cannot be read: ${cause}`, { cause: error });
 }

@@ -8,8 +8,8 @@ import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
 import { diskGauge } from "../../disk/disk-gauge.ts";
 import { DiskGuard } from "../../disk/disk-guard.ts";
-import { BaseImages, publicRegistry } from "../../images/base-images.ts";
-import { LayerStore, Mounter } from "../../layers/index.ts";
+import { openHostStore } from "../../images/index.ts";
+import { Mounter } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
 import type { OpenRuntime, RuntimeParts } from "../open-runtime.ts";
 import { HostPlaces } from "./host-place.ts";
@@ -25,12 +25,11 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
   const { config, workerId, interpreters, capacity, clock, logger } = parts;
   const instance = instanceOf(workerId);
-  // What costs minutes to make is shared by all platforms of this host.
-  const shared = join(config.cache, "images");
   const run = `/run/lydian/${instance}`;
   await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
-  const [layers, mounter, cgroups, network] = await Promise.all([
-    LayerStore.open(join(shared, "layers"), { clock }),
+  const { cache } = config;
+  const [{ layers, images }, mounter, cgroups, network] = await Promise.all([
+    openHostStore({ cache, registry: asked.registry, interpreters, clock, logger }),
     Mounter.start({ clock }),
     Cgroups.detect(),
     NetworkPool.open({
@@ -45,8 +44,6 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const group = new HostPlaces(instance).cgroup;
   await cgroups.create(group);
   await cgroups.limit(group, { pids: await shareOfProcesses(), memoryMib: Number(capacity.memoryMib) });
-  const registry = asked.registry === undefined ? undefined : { ...publicRegistry, url: asked.registry };
-  const images = new BaseImages({ layers, folder: shared, clock, logger, registry, interpreters });
   const trash = trashFolder(config.data);
   await mkdir(trash, { recursive: true, mode: 0o700 });
   const reserve = asked.diskReserveMib === undefined ? undefined : asked.diskReserveMib * 2 ** 20;
