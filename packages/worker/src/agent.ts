@@ -1,9 +1,11 @@
 /** The worker itself: keeps a session with the server, does what the server asks, reports what happens. */
 import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
-import { backoffMs, type Clock, type Logger, messageOf, sleep, type Timer } from "@lydian/kit";
+import { backoffMs, type Clock, type Logger, messageOf, PlatformError, sleep, type Timer } from "@lydian/kit";
 
 import { whenAborted } from "./abort.ts";
+import type { Assignment } from "./assignment.ts";
+import { Build, type BuildHost } from "./builds/build.ts";
 import { Container, type ContainerHost } from "./container/container.ts";
 import { currentState, report } from "./report.ts";
 import { Session } from "./session.ts";
@@ -26,6 +28,8 @@ export interface AgentOptions {
   /** Given by the operator, such as the region that it is in. */
   labels: Readonly<Record<string, string>>;
   doorFile: string;
+  /** Absent: this worker makes no images. */
+  builds: BuildHost | undefined;
   /** All but `onPhase`, which is the agent's own. */
   host: Omit<ContainerHost, "onPhase">;
   /** Called once, when the server has first welcomed this worker. */
@@ -37,7 +41,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #containers = new Map<string, Container>();
+  readonly #containers = new Map<string, Assignment>();
   /** What is being done about a container; the next message about it waits. */
   readonly #turns = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
@@ -144,8 +148,15 @@ export class Agent {
       capacity: this.#options.capacity,
       labels: this.#options.labels,
       runtimes: [
-        { name: runtime.name, isolates: runtime.isolates, ownNetwork: runtime.ownNetwork, limits: runtime.limits },
+        {
+          name: runtime.name,
+          isolates: runtime.isolates,
+          ownNetwork: runtime.ownNetwork,
+          limits: runtime.limits,
+          builds: this.#options.builds !== undefined,
+        },
       ],
+      imageIds: [...(this.host.images?.ids ?? [])],
       adopted: [...this.#containers.values()].map(currentState),
     });
   }
@@ -180,7 +191,7 @@ export class Agent {
   }
 
   /** The container, if the message is about this assignment of it. */
-  #ours(containerId: string, fence: string): Container | undefined {
+  #ours(containerId: string, fence: string): Assignment | undefined {
     const container = this.#containers.get(containerId);
     return container?.fence === fence ? container : undefined;
   }
@@ -198,16 +209,14 @@ export class Agent {
   }
 
   async #assign(assign: wire.Assign): Promise<void> {
-    const { containerId, fence, doorSecret } = assign;
+    const { containerId, fence } = assign;
     const present = this.#containers.get(containerId);
     if (present?.fence === fence) return this.#tellState(present);
     if (this.#closing.signal.aborted) return;
     if (present !== undefined) await this.#forget(present);
-    const lease = { containerId, fence, doorSecret, runtime: this.host.runtime.name };
-    const spec = assign.spec ?? create(wire.ContainerSpecSchema);
-    this.#logger.info({ container: containerId, description: spec.description }, "assigned");
+    this.#logger.info({ container: containerId, description: assign.spec?.description ?? "a build" }, "assigned");
     try {
-      const container = await Container.begin(lease, spec, this.host);
+      const container = await this.#begin(assign);
       this.#containers.set(containerId, container);
       this.#tellState(container);
       if (this.#joined !== undefined) this.#report(container, this.#joined);
@@ -224,8 +233,19 @@ export class Agent {
     }
   }
 
+  async #begin(assign: wire.Assign): Promise<Assignment> {
+    const { containerId, fence, doorSecret, build, spec = create(wire.ContainerSpecSchema) } = assign;
+    if (build === undefined) {
+      const lease = { containerId, fence, doorSecret, runtime: this.host.runtime.name };
+      return await Container.begin(lease, spec, this.host);
+    }
+    const { builds } = this.#options;
+    if (builds === undefined) throw new PlatformError("this worker makes no images");
+    return await Build.begin(assign, build, builds);
+  }
+
   /** Ends a container that may still run, and all that is known of it. */
-  async #forget(container: Container): Promise<void> {
+  async #forget(container: Assignment): Promise<void> {
     await container.stop(0);
     await whenAborted(container.gone);
     await container.release();
@@ -233,13 +253,13 @@ export class Agent {
   }
 
   /** The end is told by its report, after the log. */
-  #tellState(container: Container): void {
-    if (container.phase === "gone" || this.#joined === undefined) return;
+  #tellState(container: Assignment): void {
+    if (container.isGone || this.#joined === undefined) return;
     if (this.#containers.get(container.id) !== container) return;
     void this.#joined.send({ case: "containerState", value: currentState(container) });
   }
 
-  #report(container: Container, session: Session): void {
+  #report(container: Assignment, session: Session): void {
     const done = report(container, session, this.#clock).catch((error: unknown) => {
       this.#logger.error({ err: error, container: container.id }, "a container's log could not be sent");
       session.drop(); // all is reported anew in the next one

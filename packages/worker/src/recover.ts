@@ -6,6 +6,7 @@ import { removeBelow } from "@lydian/kit";
 
 import { Container, type ContainerHost } from "./container/container.ts";
 import {
+  buildsFolder,
   type ContainerPlace,
   containerPlace,
   containersFolder,
@@ -22,6 +23,7 @@ export async function recover(inheritance: Inheritance, host: ContainerHost): Pr
   const folder = containersFolder(host.data);
   for (const name of inheritance.remains) await removeBelow(folder, join(folder, name));
   await removeStarters(host.data, known);
+  await rm(buildsFolder(host.data), { recursive: true, force: true });
   const adopted = await Promise.all(inheritance.leases.map(({ lease, door }) => Container.adopt(lease, door, host)));
   const containers = adopted.filter((container) => container !== undefined);
   if (adopted.length + inheritance.remains.length > 0) {

@@ -3,16 +3,15 @@ import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
 import type { Clock } from "@lydian/kit";
 
-import type { Container } from "./container/container.ts";
-import { exitToWire } from "./container/exit.ts";
+import type { Assignment } from "./assignment.ts";
 import type { LogStream } from "./container/log-format.ts";
 import { followLog, type LogBatch } from "./container/log-tail.ts";
 import type { Session } from "./session.ts";
 
 /** Sends the log from where the server has it, as it grows, and then the end. Ends with the session or the container. */
-export async function report(container: Container, session: Session, clock: Clock): Promise<void> {
+export async function report(container: Assignment, session: Session, clock: Clock): Promise<void> {
   const signal = AbortSignal.any([session.ended, container.released]);
-  const { logFile } = container.place;
+  const { logFile } = container;
   const from = container.acknowledgedOffset;
   for await (const batch of followLog(logFile, from, { clock, ended: container.gone, signal })) {
     await session.send({ case: "logs", value: logsMessage(container, batch) });
@@ -24,22 +23,20 @@ export async function report(container: Container, session: Session, clock: Cloc
  * The state until the end is told. A container that is gone is still told as what it was before, because the server
  * takes GONE for the end of the log.
  */
-export function currentState(container: Container): wire.ContainerState {
-  const ran =
-    container.exit === undefined ? container.phase !== "preparing" : container.exit.reason !== "failedToStart";
+export function currentState(container: Assignment): wire.ContainerState {
   return create(wire.ContainerStateSchema, {
     containerId: container.id,
     fence: container.fence,
-    phase: ran ? wire.ContainerState_Phase.RUNNING : wire.ContainerState_Phase.PREPARING,
+    phase: container.isRunning ? wire.ContainerState_Phase.RUNNING : wire.ContainerState_Phase.PREPARING,
   });
 }
 
-function goneState(container: Container): wire.ContainerState {
+function goneState(container: Assignment): wire.ContainerState {
   return create(wire.ContainerStateSchema, {
     containerId: container.id,
     fence: container.fence,
     phase: wire.ContainerState_Phase.GONE,
-    ...(container.exit === undefined ? {} : { exit: exitToWire(container.exit) }),
+    ...(container.exit === undefined ? {} : { exit: container.exit }),
   });
 }
 
@@ -49,7 +46,7 @@ const wireStreams: Readonly<Record<LogStream, wire.Logs_Stream>> = {
   system: wire.Logs_Stream.SYSTEM,
 };
 
-function logsMessage(container: Container, batch: LogBatch): wire.Logs {
+function logsMessage(container: Assignment, batch: LogBatch): wire.Logs {
   return create(wire.LogsSchema, {
     containerId: container.id,
     fence: container.fence,

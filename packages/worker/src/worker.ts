@@ -39,14 +39,16 @@ export async function startWorker(
   const clients = new ClientPackages({ cache, interpreters, clock, logger });
   const id = await workerId(data, () => clock.now());
   const capacity = await hostCapacity();
-  const opened = await openRuntime({ config, workerId: id, interpreters, capacity, clock, logger });
-  const starters = openStarters(config, { runtime: opened.runtime, capacity, data, clients, clock, logger });
+  const opened = await openRuntime({ config, workerId: id, interpreters, content, capacity, clock, logger });
+  const { runtime, images, builds } = opened;
+  const starters = openStarters(config, { runtime, images, capacity, data, clients, clock, logger });
   const agent = new Agent({
     workerId: id,
     capacity,
     labels: config.labels,
     doorFile,
-    host: { data, capacity, server, clock, logger, runtime: opened.runtime, content, clients, starters },
+    builds,
+    host: { data, capacity, server, clock, logger, runtime, images, content, clients, starters },
     onReady: options.onReady,
   });
   agent.start(await recover(inheritance, agent.host));

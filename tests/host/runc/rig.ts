@@ -18,7 +18,7 @@ import { type LayerStore, Mounter } from "@lydian/worker/src/layers/index";
 import { NetworkPool } from "@lydian/worker/src/network/network-pool";
 import type { OciSpec } from "@lydian/worker/src/runtime/runc/oci-spec";
 import { RuncRuntime } from "@lydian/worker/src/runtime/runc/runc-runtime";
-import type { ContainerProcess, DoorHandler, Layout, Resources } from "@lydian/worker/src/runtime/runtime";
+import type { ContainerProcess, DoorHandler, Layout, Resources, RootImage } from "@lydian/worker/src/runtime/runtime";
 import { debian, openTestLayers, testLayers } from "./debian-layer.ts";
 
 export const needsContainers = await containersLack();
@@ -47,15 +47,16 @@ export class Rig {
   readonly cgroups: Cgroups;
   readonly network: NetworkPool;
   readonly layers: LayerStore;
-  readonly #mounter: Mounter;
+  readonly mounter: Mounter;
   /** What comes through the loopback listeners; tests may change it. */
   door: DoorHandler = (inside) => inside.end("through the loopback door\n");
   /** Takes guards away; tests may change it. */
   readonly guards: Guards;
+  readonly image: RootImage;
   #count = 0;
 
   private constructor(
-    parts: Pick<Rig, "identity" | "runtime" | "cgroups" | "network" | "layers" | "guards">,
+    parts: Pick<Rig, "identity" | "runtime" | "cgroups" | "network" | "layers" | "guards" | "image">,
     mounter: Mounter,
   ) {
     this.identity = parts.identity;
@@ -64,7 +65,8 @@ export class Rig {
     this.network = parts.network;
     this.layers = parts.layers;
     this.guards = parts.guards;
-    this.#mounter = mounter;
+    this.image = parts.image;
+    this.mounter = mounter;
   }
 
   static async open(identity: RigIdentity, options: { userns?: boolean; runc?: string } = {}): Promise<Rig> {
@@ -91,11 +93,14 @@ export class Rig {
         runc: options.runc ?? (await findProgram("runc")) ?? "",
       },
       init: (await findProgram("tini-static")) ?? "",
-      images: { stack: async () => [image] },
       ...{ layers, mounter, network, cgroups, disk, clock, logger },
       amend: (spec) => guards.amend(spec),
     });
-    return new Rig({ identity, runtime, cgroups, network, layers, guards }, mounter);
+    const config = { env: { PATH: "/usr/local/bin:/usr/bin:/bin" }, workdir: "/", user: "root" };
+    return new Rig(
+      { identity, runtime, cgroups, network, layers, guards, image: { layers: [image], config } },
+      mounter,
+    );
   }
 
   /** A container's place with its door, as container/ makes it. */
@@ -109,10 +114,9 @@ export class Rig {
 
   lay(place: ContainerPlace, resources: Resources = {}): Promise<Layout> {
     return this.runtime.lay(place, {
-      image: { python: "3.11" },
+      image: this.image,
       resources,
       door: (inside) => this.door(inside),
-      say: () => {},
       signal: AbortSignal.timeout(60_000),
     });
   }
@@ -157,7 +161,7 @@ export class Rig {
   /** Ends this worker's side; containers go on. */
   async leave(): Promise<void> {
     await this.network.close({ remove: false });
-    await this.#mounter.close();
+    await this.mounter.close();
   }
 
   /** As a platform stops. */
@@ -165,7 +169,7 @@ export class Rig {
     await this.runtime.clearOthers([]);
     await this.network.close({ remove: true });
     await this.runtime.close();
-    await this.#mounter.close();
+    await this.mounter.close();
   }
 }
 

@@ -10,7 +10,7 @@ import { type Clock, type Logger, messageOf, PlatformError, removeBelow, type Ti
 import type { ContainerProcess, ProcessSpec } from "../runtime/runtime.ts";
 import { AcknowledgedOffset } from "./acknowledged.ts";
 import { Door, type ServerAddress } from "./doors.ts";
-import type { ContainerExit, ProcessEnd } from "./exit.ts";
+import { type ContainerExit, exitToWire, type ProcessEnd } from "./exit.ts";
 import { type ContainerPlace, containerPlace, containersFolder, doorsFolder } from "./folder.ts";
 import { type Lease, writeLease } from "./lease.ts";
 import { formatRecords } from "./log-format.ts";
@@ -18,6 +18,7 @@ import type { LogTrim } from "./log-trim.ts";
 import { prepareProcess, type Workshop } from "./prepare.ts";
 import type { WaitingStarter } from "../starters/starters.ts";
 import { type ContainerPhase, move } from "./state.ts";
+import type { Assignment } from "../assignment.ts";
 
 /** What a container takes from the worker that it is on. */
 export interface ContainerHost extends Workshop {
@@ -41,7 +42,7 @@ const blamelessMs = 10_000;
 /** What is refused for good is refused twice; what something on the host has killed is not. */
 const startTries = 2;
 
-export class Container {
+export class Container implements Assignment {
   readonly place: ContainerPlace;
   readonly #host: ContainerHost;
   readonly #logger: Logger;
@@ -130,9 +131,22 @@ export class Container {
     return this.#phase;
   }
 
+  get isRunning(): boolean {
+    const { exit } = this.#lease;
+    return exit === undefined ? this.#phase !== "preparing" : exit.reason !== "failedToStart";
+  }
+
+  get isGone(): boolean {
+    return this.#phase === "gone";
+  }
+
   /** Once it is gone. */
-  get exit(): ContainerExit | undefined {
-    return this.#lease.exit;
+  get exit(): wire.Exit | undefined {
+    return this.#lease.exit && exitToWire(this.#lease.exit);
+  }
+
+  get logFile(): string {
+    return this.place.logFile;
   }
 
   /** Aborts when it is gone: its log grows no more. */

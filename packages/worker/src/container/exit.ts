@@ -13,6 +13,22 @@ export type ProcessEnd =
 /** How a container ended: its process by itself, or the worker's doing. */
 export type ContainerExit = ProcessEnd | { reason: "stopped" } | { reason: "failedToStart"; message: string };
 
+/** Completes "the command …" for people. */
+export function describeEnd(end: ProcessEnd): string {
+  switch (end.reason) {
+    case "exited":
+      return `exited with code ${end.code}`;
+    case "signaled":
+      return `was killed by ${end.signal}`;
+    case "outOfMemory":
+      return `ran out of memory${end.limitMib === undefined ? "" : `: its limit is ${end.limitMib} MiB`}`;
+    case "outOfDisk":
+      return `ran out of disk: ${end.message}`;
+    case "lost":
+      return `was lost: ${end.message}`;
+  }
+}
+
 export function exitToWire(exit: ContainerExit): wire.Exit {
   switch (exit.reason) {
     case "exited":

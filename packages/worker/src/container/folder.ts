@@ -26,6 +26,11 @@ export function startersFolder(data: string): string {
   return join(data, "starters");
 }
 
+/** What is in it when a worker begins is nobody's. */
+export function buildsFolder(data: string): string {
+  return join(data, "builds");
+}
+
 /** Each door has a folder of its own, which can be shown to its container; their names are short, for their paths are limited to 107 bytes. */
 export function doorsFolder(data: string): string {
   return join(data, "d");

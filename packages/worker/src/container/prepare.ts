@@ -5,7 +5,8 @@ import { PlatformError } from "@lydian/kit";
 import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
-import type { DoorHandler, Layout, ProcessSpec, Resources, Runtime } from "../runtime/runtime.ts";
+import type { Images } from "../builds/images.ts";
+import type { DoorHandler, Layout, ProcessSpec, Resources, RootImage, Runtime } from "../runtime/runtime.ts";
 import type { Starters, WaitingStarter } from "../starters/starters.ts";
 import type { ContainerPlace } from "./folder.ts";
 import { layMounts } from "./mounts.ts";
@@ -15,6 +16,8 @@ export interface Workshop {
   runtime: Runtime;
   content: ContentCache;
   clients: ClientPackages;
+  /** Absent: the runtime has none of its own. */
+  images?: Pick<Images, "find" | "ids"> | undefined;
   /** Absent: each container is started from nothing. */
   starters?: Starters | undefined;
   /** What the containers of this worker have in all, and so the most that one of them can have. */
@@ -38,7 +41,7 @@ export async function prepareProcess(
   workshop: Workshop,
   asked: Customer,
 ): Promise<ProcessSpec> {
-  const image = { python: spec.runner?.kind.value?.python ?? "" };
+  const image = await imageOf(spec, workshop);
   const network = spec.network?.restricted === true ? { allowedCidrs: spec.network.allowedCidrs } : undefined;
   if (network !== undefined && !workshop.runtime.ownNetwork) {
     throw new PlatformError(`the runtime "${workshop.runtime.name}" cannot keep a function off the network`, {
@@ -66,6 +69,16 @@ export async function prepareProcess(
     await Promise.allSettled([files, runner]);
     throw error;
   }
+}
+
+async function imageOf({ imageId }: wire.ContainerSpec, { images }: Workshop): Promise<RootImage | undefined> {
+  const image = await images?.find(imageId);
+  if (images !== undefined && image === undefined) {
+    throw new PlatformError(`image ${imageId} is not on this worker`, {
+      hint: "run or deploy the app again: the image is then made anew",
+    });
+  }
+  return image;
 }
 
 /** What is 0 on the wire was not asked for: memory then ends where the worker's own does. */

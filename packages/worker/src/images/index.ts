@@ -1,7 +1,9 @@
 /** Base images: what the rest of the worker uses of them. */
 export { BaseImages, type BaseImagesOptions, type KnownImage, type ResolveOptions } from "./base-images.ts";
 export { openHostStore } from "./host-store.ts";
-export type { ImageConfig } from "./image-config.ts";
+export { type ImageConfig, imageConfigSchema } from "./image-config.ts";
+export { layerId } from "./layer-id.ts";
+export { MountPoints } from "./mount-points.ts";
 export type { Waiting } from "./layer-builds.ts";
 export type { BaseImage } from "./made-image.ts";
 export { type PackageSettings, packageSettings } from "./package-settings.ts";

@@ -2,7 +2,7 @@
  * Mount points for a build, in a layer of their own that lies on top of the image while it runs and is thrown away
  * afterwards: an empty file under the host's /etc/pip.conf would otherwise stay in what the build leaves.
  */
-import { chmod, chown, lstat, mkdir, readlink, writeFile } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, readlink, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Stats } from "node:fs";
 
@@ -32,6 +32,11 @@ export class MountPoints {
     if (kind === "folder") await this.#makeFolder(place);
     else await this.#makeFile(place);
     return `/${place.join("/")}`;
+  }
+
+  /** As `make`, for what lies there on the host. */
+  async makeLike(source: string, path: string): Promise<string> {
+    return await this.make(path, (await stat(source)).isDirectory() ? "folder" : "file");
   }
 
   async #resolve(path: string): Promise<string[]> {

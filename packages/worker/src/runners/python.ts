@@ -33,9 +33,10 @@ export async function preparePython(request: PythonRequest): Promise<ProcessSpec
   const shown = await layout.addFolder("pkg", client.own);
   await layout.addFolder(dependenciesBeside, client.dependencies);
   const argumentsFile = await layout.addFile("arguments", runner.arguments);
+  const [first, ...rest] = [...(layout.entrypoint ?? []), program, "-m", "modal._container_entrypoint"] as const;
   return {
-    argv: [program, "-m", "modal._container_entrypoint"],
-    cwd: layout.home,
+    argv: [first, ...rest],
+    cwd: layout.workdir ?? layout.home,
     env: environment(request, program, shown, argumentsFile),
   };
 }
@@ -51,7 +52,9 @@ function environment(
   argumentsFile: string,
 ): Record<string, string> {
   const { layout, env } = request;
-  const pythonPath = [packages, layout.home, env["PYTHONPATH"] ?? ""].filter((entry) => entry !== "").join(":");
+  const pythonPath = [packages, layout.home, env["PYTHONPATH"] ?? layout.environment["PYTHONPATH"] ?? ""]
+    .filter((entry) => entry !== "")
+    .join(":");
   return {
     ...layout.environment,
     // `python` and the interpreter's own scripts come first.

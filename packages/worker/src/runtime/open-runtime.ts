@@ -2,13 +2,19 @@
 import type { Capacity } from "@lydian/contract/worker";
 import type { Clock, Logger } from "@lydian/kit";
 
+import type { BuildHost } from "../builds/build.ts";
+import type { Images } from "../builds/images.ts";
 import type { WorkerConfig } from "../config.ts";
+import type { ContentCache } from "../content.ts";
 import type { Interpreters } from "../runners/interpreters.ts";
 import { ProcessRuntime } from "./process/process-runtime.ts";
 import type { Runtime } from "./runtime.ts";
 
 export interface OpenRuntime {
   readonly runtime: Runtime;
+  /** Absent: it has no images of its own, and makes none. */
+  readonly images?: Images;
+  readonly builds?: BuildHost;
   /** Once no container is left: takes away what the runtime itself has on this host. */
   close(): Promise<void>;
 }
@@ -17,8 +23,9 @@ export interface RuntimeParts {
   readonly config: WorkerConfig;
   readonly workerId: string;
   readonly interpreters: Interpreters;
+  readonly content: ContentCache;
   /** What all containers together may have. */
-  readonly capacity: Pick<Capacity, "memoryMib">;
+  readonly capacity: Pick<Capacity, "milliCpu" | "memoryMib">;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -6,8 +6,10 @@
  */
 import type net from "node:net";
 
-import type { ContainerPlace } from "../container/folder.ts";
 import type { ProcessEnd } from "../container/exit.ts";
+import type { ContainerPlace } from "../container/folder.ts";
+import type { ImageConfig } from "../images/index.ts";
+import type { Layer } from "../layers/index.ts";
 
 export interface Runtime {
   readonly name: string;
@@ -46,7 +48,10 @@ export interface HandedOver {
 
 /** What a container asks for before its files are laid out. */
 export interface LayRequest {
-  readonly image: ImageRequest;
+  /** Absent: a runtime without images of its own, whose containers have the host's root. */
+  readonly image?: RootImage | undefined;
+  /** It is a step of a build: what it writes is kept, and it does not see the platform. */
+  readonly build?: BuildRoot;
   readonly resources: Resources;
   /** What its own connections reach; absent: all that is outside of this host. Only a runtime with `ownNetwork` can. */
   readonly network?: { readonly allowedCidrs: readonly string[] } | undefined;
@@ -55,13 +60,24 @@ export interface LayRequest {
   /** Joins a connection from inside to the server; for the runtime's own loopback listener. */
   readonly door: DoorHandler;
   /** Writes a line into the container's log. */
-  readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** The root file system: the default image with this minor version of Python, such as "3.11". */
-export interface ImageRequest {
-  readonly python: string;
+/** The root file system, and how its programs are run unless somebody says otherwise. */
+export interface RootImage {
+  /** Topmost first. */
+  readonly layers: readonly Layer[];
+  readonly config: ImageConfig;
+}
+
+/** What the root of a build's step has besides. */
+export interface BuildRoot {
+  /** Where the upper is to be, as `u`; the caller's, and so not deleted with the container. */
+  readonly work: string;
+  /** A layer of mount points, on top of the others. */
+  readonly points: Layer;
+  /** Files and folders of the host that it sees, where `points` has a place for them. */
+  readonly binds: readonly { readonly source: string; readonly path: string }[];
 }
 
 /** Absent: unlimited, but for the number of processes, which has a default. */
@@ -87,6 +103,10 @@ export interface Layout {
   readonly environment: Readonly<Record<string, string>>;
   /** Where processes reach the server, as a client takes it. */
   readonly serverUrl: string;
+  /** What the image begins every program with; the program follows as arguments. */
+  readonly entrypoint?: readonly string[];
+  /** Where programs begin, unless that is the home. */
+  readonly workdir?: string;
   /** Where on the host the file of an absolute path in the container goes; refuses what this runtime cannot place. */
   hostPath(containerPath: string): string;
   /** Whom such a file must belong to, when not to the worker. */
@@ -104,6 +124,16 @@ export interface ProcessSpec {
   readonly argv: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** Absent: root. */
+  readonly user?: Account;
+}
+
+/** Whose rights a process has, by the numbers that its image uses. */
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+  /** Its other groups. */
+  readonly groups: readonly number[];
 }
 
 export interface ContainerProcess {

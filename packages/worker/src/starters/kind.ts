@@ -3,7 +3,8 @@ import type * as wire from "@lydian/contract/worker";
 
 /** All that a starter has settled before it is taken. */
 export interface StarterKind {
-  /** The minor version, such as "3.11"; names the image, too, while there is one per version. */
+  readonly imageId: string;
+  /** The minor version, such as "3.11". */
   readonly python: string;
   readonly clientVersion: string;
 }
@@ -18,7 +19,7 @@ export function kindOf(spec: wire.ContainerSpec): StarterKind | undefined {
   const isSmall = memoryLimitMib > 0n && memoryLimitMib < leastMib;
   if (spec.network?.restricted === true || gpus !== undefined || isSmall) return undefined;
   const { python, clientVersion } = spec.runner.kind.value;
-  return { python, clientVersion };
+  return { imageId: spec.imageId, python, clientVersion };
 }
 
-export const keyOf = ({ python, clientVersion }: StarterKind): string => `${clientVersion} on ${python}`;
+export const keyOf = ({ imageId, clientVersion }: StarterKind): string => `${clientVersion} on ${imageId}`;

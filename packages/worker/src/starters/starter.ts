@@ -14,6 +14,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Clock, PlatformError, removeBelow } from "@lydian/kit";
 
 import { whenAborted } from "../abort.ts";
+import type { Images } from "../builds/images.ts";
 import { type ContainerPlace, doorsFolder, startersFolder } from "../container/folder.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
@@ -27,6 +28,7 @@ export interface StarterHost {
   readonly data: string;
   readonly runtime: StarterRuntime;
   readonly clients: ClientPackages;
+  readonly images: Pick<Images, "find"> | undefined;
   /** The most that a container has. */
   readonly memoryMib: number;
   readonly clock: Clock;
@@ -83,11 +85,10 @@ export class Starter {
       await (await open(place.logFile, "a", 0o600)).close();
       await mkdir(dirname(place.doorFile), { recursive: true, mode: 0o711 });
       const layout = await host.runtime.lay(place, {
-        image: { python: kind.python },
+        image: await host.images?.find(kind.imageId),
         resources: { memoryMib: host.memoryMib },
         isSpare: true,
         door: (inside) => inside.destroy(),
-        say: () => {},
         signal,
       });
       await using listener = await listenOnce(join(dirname(place.doorFile), goName));
@@ -123,6 +124,7 @@ export class Starter {
       home: layout.home,
       environment: layout.environment,
       serverUrl: layout.serverUrl,
+      ...(layout.workdir !== undefined && { workdir: layout.workdir }),
       owner: rootId,
       hostPath: (path) => join(this.#stage, path),
       addFile: (name, bytes) => layout.addFile(name, bytes),
@@ -177,6 +179,7 @@ async function programOf(
   const stage = await layout.addFolder("run/lydian/stage", stageOf(place));
   const starter = await layout.addFile("starter.py", await readFile(script));
   const door = new URL(layout.serverUrl).pathname;
+  if ((layout.entrypoint ?? []).length > 0) throw new PlatformError("an image with an entry point has no starters");
   const [program, , module = ""] = usual.argv;
   return { ...usual, argv: [program, starter, module, join(dirname(door), goName), stage] };
 }

@@ -18,10 +18,10 @@ const fitting: Record<string, Spec> = {
   "whose network is open": { network: { restricted: false } },
 };
 for (const [what, spec] of Object.entries(fitting)) {
-  test(`a container ${what} can begin as a starter of its Python and client`, () => {
-    const found = kind({ runner: python, ...spec });
-    assert.deepEqual(found, { python: "3.11", clientVersion: "1.6.4" });
-    assert.equal(found && keyOf(found), "1.6.4 on 3.11");
+  test(`a container ${what} can begin as a starter of its image and client`, () => {
+    const found = kind({ imageId: "im-1", runner: python, ...spec });
+    assert.deepEqual(found, { imageId: "im-1", python: "3.11", clientVersion: "1.6.4" });
+    assert.equal(found && keyOf(found), "1.6.4 on im-1");
   });
 }
 

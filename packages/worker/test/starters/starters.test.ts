@@ -54,9 +54,9 @@ function scene(count = 1) {
       return starter;
     },
   });
-  const take = (python = "3.11"): string | undefined => {
-    const kind = { case: "python", value: { python, clientVersion: "1.6.4" } } as const;
-    const found = starters.take(create(wire.ContainerSpecSchema, { runner: { kind } }));
+  const take = (imageId = "im-1"): string | undefined => {
+    const kind = { case: "python", value: { python: "3.11", clientVersion: "1.6.4" } } as const;
+    const found = starters.take(create(wire.ContainerSpecSchema, { imageId, runner: { kind } }));
     return found && made.find((each) => each === found) && keyOf((found as FakeStarter).kind);
   };
   const pass = (ms: number): Promise<void> => clock.advance(ms);
@@ -70,8 +70,8 @@ test("starters are made of the kinds that were wanted, after a moment's rest, as
   assert.equal(made.length, 0);
   await pass(1);
   assert.equal(made.length, 2);
-  assert.equal(take(), "1.6.4 on 3.11");
-  assert.equal(take(), "1.6.4 on 3.11");
+  assert.equal(take(), "1.6.4 on im-1");
+  assert.equal(take(), "1.6.4 on im-1");
   assert.equal(take(), undefined, "each serves once");
   await pass(500);
   assert.equal(made.length, 4);
@@ -79,12 +79,12 @@ test("starters are made of the kinds that were wanted, after a moment's rest, as
 
 test("starters serve only their own kind", async () => {
   const { take, pass } = scene();
-  take("3.11");
+  take("im-1");
   await pass(500);
-  assert.equal(take("3.12"), undefined);
+  assert.equal(take("im-2"), undefined);
   await pass(500);
-  assert.equal(take("3.12"), "1.6.4 on 3.12");
-  assert.equal(take("3.11"), "1.6.4 on 3.11");
+  assert.equal(take("im-2"), "1.6.4 on im-2");
+  assert.equal(take("im-1"), "1.6.4 on im-1");
 });
 
 test("starters of the kinds that were wanted longest ago are given up", async () => {
@@ -94,7 +94,7 @@ test("starters of the kinds that were wanted longest ago are given up", async ()
     await pass(500);
   }
   assert.deepEqual(
-    made.filter(({ isDropped }) => isDropped).map(({ kind }) => kind.python),
+    made.filter(({ isDropped }) => isDropped).map(({ kind }) => kind.imageId),
     ["3.8"],
   );
 });
@@ -124,7 +124,7 @@ test("starters that end while they wait are replaced, later each time, until the
   await pass(1);
   assert.equal(made.length, 2);
   assert.equal(made[0]?.isDropped, true);
-  assert.equal(take(), "1.6.4 on 3.11");
+  assert.equal(take(), "1.6.4 on im-1");
 });
 
 test("starters that cannot be made are tried again three times, and when they are wanted again", async () => {

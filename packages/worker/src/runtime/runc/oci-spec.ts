@@ -3,7 +3,7 @@
  *
  * The values are Docker's where Docker has one; what differs says why. OCI runtime specification 1.0.
  */
-import type { ProcessSpec } from "../runtime.ts";
+import type { Account, ProcessSpec } from "../runtime.ts";
 import { type SeccompProfile, seccompProfile } from "./seccomp.ts";
 
 /** A file or folder of the host that the container sees; never writable. */
@@ -53,7 +53,7 @@ export interface OciSpec {
 
 interface OciProcess {
   readonly terminal: boolean;
-  readonly user: { readonly uid: number; readonly gid: number };
+  readonly user: { readonly uid: number; readonly gid: number; readonly additionalGids?: readonly number[] };
   readonly args: readonly string[];
   readonly env: readonly string[];
   readonly cwd: string;
@@ -152,7 +152,7 @@ function ociProcess({ process, oomScoreAdj }: SpecRequest, host: SpecHost): OciP
   const files = Math.min(maxOpenFiles, host.maxOpenFiles);
   return {
     terminal: false,
-    user: { uid: 0, gid: 0 },
+    user: userOf(process.user),
     args: [...underInit, ...process.argv],
     env: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
     cwd: process.cwd,
@@ -168,6 +168,11 @@ function ociProcess({ process, oomScoreAdj }: SpecRequest, host: SpecHost): OciP
     noNewPrivileges: true,
     oomScoreAdj,
   };
+}
+
+function userOf(account: Account | undefined): OciProcess["user"] {
+  if (account === undefined) return { uid: 0, gid: 0 };
+  return { uid: account.uid, gid: account.gid, additionalGids: account.groups };
 }
 
 function namespaces(network: SpecRequest["network"]): OciLinux["namespaces"] {

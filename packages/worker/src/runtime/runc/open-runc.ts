@@ -4,11 +4,16 @@ import { mkdir, readFile } from "node:fs/promises";
 import http from "node:http";
 import { join } from "node:path";
 
+import { idMaker } from "@lydian/kit";
+
+import type { BuildHost } from "../../builds/build.ts";
+import { Images } from "../../builds/images.ts";
 import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
+import { buildsFolder } from "../../container/folder.ts";
 import { diskGauge } from "../../disk/disk-gauge.ts";
 import { DiskGuard } from "../../disk/disk-guard.ts";
-import { openHostStore } from "../../images/index.ts";
+import { openHostStore, packageSettings } from "../../images/index.ts";
 import { Mounter } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
 import type { OpenRuntime, RuntimeParts } from "../open-runtime.ts";
@@ -23,12 +28,12 @@ type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<OpenRuntime> {
   const { runc, conmon, tini, userNamespaces } = asked;
   http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
-  const { config, workerId, interpreters, capacity, clock, logger } = parts;
+  const { config, workerId, interpreters, content, capacity, clock, logger } = parts;
   const instance = instanceOf(workerId);
   const run = `/run/lydian/${instance}`;
   await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
   const { cache } = config;
-  const [{ layers, images }, mounter, cgroups, network] = await Promise.all([
+  const [{ layers, images: bases }, mounter, cgroups, network] = await Promise.all([
     openHostStore({ cache, registry: asked.registry, interpreters, clock, logger }),
     Mounter.start({ clock }),
     Cgroups.detect(),
@@ -53,12 +58,23 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
     instance,
     programs: { runc, conmon },
     init: tini,
-    ...{ images, layers, mounter, network, cgroups, disk, clock, logger },
+    ...{ layers, mounter, network, cgroups, disk, clock, logger },
   });
+  const images = await Images.open(join(config.data, "images"), layers);
+  const newId = idMaker(() => clock.now());
+  const builds: BuildHost = {
+    folder: buildsFolder(config.data),
+    newId: () => newId("ta"),
+    settings: packageSettings,
+    resources: { memoryMib: Number(capacity.memoryMib) },
+    ...{ runtime, layers, mounter, bases, content, images, clock, logger },
+  };
   return {
     runtime,
+    images,
+    builds,
     async close() {
-      await images.close();
+      await bases.close();
       await network.close({ remove: true });
       await runtime.close();
       await mounter.close();

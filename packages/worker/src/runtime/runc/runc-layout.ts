@@ -6,7 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { hasCode, PlatformError } from "@lydian/kit";
 
 import type { ContainerPlace } from "../../container/folder.ts";
-import type { Layout } from "../runtime.ts";
+import type { BuildRoot, Layout, RootImage } from "../runtime.ts";
 import type { HostPlace } from "./host-place.ts";
 import type { SpecBind } from "./oci-spec.ts";
 import { RootPaths } from "./root-path.ts";
@@ -20,7 +20,9 @@ const mounted = [...system, own];
 
 export class RuncLayout implements Layout {
   readonly home = "/root";
-  readonly environment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" };
+  readonly environment: Readonly<Record<string, string>>;
+  readonly entrypoint: readonly string[];
+  readonly workdir: string;
   readonly serverUrl: string;
   /** What config.json is to show, in this order. */
   readonly binds: SpecBind[] = [];
@@ -28,13 +30,24 @@ export class RuncLayout implements Layout {
   readonly #paths: RootPaths;
   #isOpen = true;
 
-  constructor(place: ContainerPlace, host: HostPlace, resolvConf: string) {
+  constructor(
+    place: ContainerPlace,
+    host: HostPlace,
+    parts: { image: RootImage; build: BuildRoot | undefined; resolvConf: string },
+  ) {
+    const { env, entrypoint = [], workdir } = parts.image.config;
     this.#host = host;
     this.#paths = new RootPaths(host.root);
+    this.environment = { LANG: "C.UTF-8", ...env };
+    this.entrypoint = entrypoint;
+    this.workdir = workdir === "/" ? this.home : workdir;
     this.serverUrl = `unix:${own}/door/${basename(place.doorFile)}`;
-    this.#show(dirname(place.doorFile), `${own}/door`);
-    this.#show(host.files, `${own}/files`);
-    this.#show(resolvConf, "/etc/resolv.conf");
+    if (parts.build === undefined) {
+      this.#show(dirname(place.doorFile), `${own}/door`);
+      this.#show(host.files, `${own}/files`);
+    }
+    for (const { source, path } of parts.build?.binds ?? []) this.binds.push({ source, path, executable: true });
+    this.#show(parts.resolvConf, "/etc/resolv.conf");
   }
 
   /** The files in /etc that say who the container is. */
@@ -68,9 +81,25 @@ export class RuncLayout implements Layout {
     return `/${name}`;
   }
 
-  /** The base image has the one minor version that was asked for. */
-  async python(): Promise<string> {
-    return "/usr/local/bin/python";
+  /** The first of its names on the image's PATH. */
+  async python(minor: string): Promise<string> {
+    for (const name of [`python${minor}`, "python3", "python"]) {
+      const found = await this.program(name);
+      if (found !== undefined) return found;
+    }
+    throw new PlatformError(`the image has no Python ${minor}`, {
+      hint: 'give it one: from_registry(…, add_python="3.12"), or an image of python:3.12',
+    });
+  }
+
+  /** Where the image has a program, by its PATH; absolute. */
+  async program(name: string): Promise<string | undefined> {
+    if (name.startsWith("/")) return name;
+    for (const folder of (this.environment["PATH"] ?? "").split(":").filter((each) => each.startsWith("/"))) {
+      const path = join(folder, name);
+      if (await isProgram(this.#paths.realPath(path))) return path;
+    }
+    return undefined;
   }
 
   /**
@@ -87,15 +116,24 @@ export class RuncLayout implements Layout {
         });
       }
     }
-    try {
-      await access(this.#paths.realPath(program), constants.X_OK);
-    } catch (error) {
-      throw new PlatformError(`the image has no ${program} that can be run`, { cause: error });
+    const found = await this.program(program);
+    if (found === undefined || !(await isProgram(this.#paths.realPath(found)))) {
+      throw new PlatformError(`the image has no ${program} that can be run`);
     }
   }
 
   #show(source: string, path: string): void {
     this.binds.push({ source, path, executable: false });
+  }
+}
+
+async function isProgram(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES")) return false;
+    throw error;
   }
 }
 

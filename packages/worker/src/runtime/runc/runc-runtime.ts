@@ -17,7 +17,6 @@ import type { Cgroups } from "../../cgroups/cgroups.ts";
 import type { ProcessEnd } from "../../container/exit.ts";
 import { type ContainerPlace, containersFolder, doorsFolder, startersFolder } from "../../container/folder.ts";
 import type { DiskGuard } from "../../disk/disk-guard.ts";
-import type { BaseImages } from "../../images/base-images.ts";
 import type { Layer, LayerStore, Mounter } from "../../layers/index.ts";
 import type { NetworkPool, NetworkSlot } from "../../network/network-pool.ts";
 import { signalProcess } from "../process/process-identity.ts";
@@ -65,7 +64,6 @@ export interface RuncRuntimeOptions {
   programs: RuncPrograms;
   /** The program that is the first process of every container (oci-spec.ts). */
   init: string;
-  images: Pick<BaseImages, "stack">;
   layers: LayerStore;
   mounter: Mounter;
   network: NetworkPool;
@@ -84,7 +82,12 @@ interface Held {
   /** Joins connections of its loopback listener to the server. */
   door: DoorHandler;
   isSpare: boolean;
+  /** The image's, topmost first. */
   readonly layers: readonly Layer[];
+  /** What its root is mounted of. */
+  readonly lowers: readonly Layer[];
+  /** Where its upper is. */
+  readonly work: string;
   slot?: NetworkSlot;
   listener?: net.Server;
   layout?: RuncLayout;
@@ -122,8 +125,17 @@ export class RuncRuntime implements Runtime {
       throw new Error(`the door of ${place.id} has no folder of its own that could be shown`);
     }
     const { network, mounter } = this.#options;
-    const { resources, door, signal, isSpare = false } = request;
-    const held: Held = { place, resources, door, isSpare, layers: await this.#holdImage(place, request) };
+    const { resources, door, signal, isSpare = false, image, build } = request;
+    if (image === undefined) throw new Error(`${place.id} has no image`);
+    const { layers } = image;
+    if (!(await this.#options.layers.hold(this.#holder(place.hostId), layers))) {
+      throw new PlatformError("a layer of the image was removed", {
+        hint: "run or deploy the app again: the image is then made anew",
+      });
+    }
+    const work = build?.work ?? workFolder(place);
+    const lowers = build === undefined ? layers : [build.points, ...layers];
+    const held: Held = { place, resources, door, isSpare, layers, lowers, work };
     this.#held.set(place.hostId, held);
     this.#step(place, "layers");
     const taken = network
@@ -133,13 +145,13 @@ export class RuncRuntime implements Runtime {
     const slot = await taken;
     await this.#record(held, slot);
     const host = await this.#places.make(place.hostId, slot.base);
-    const layout = new RuncLayout(place, host, slot.resolvConf);
+    const layout = new RuncLayout(place, host, { image, build, resolvConf: slot.resolvConf });
     held.layout = layout;
     await allSettledWell([
       layout.nameHost(hostnameOf(place.hostId)),
       // Without the map of ids, for files are laid by the host's root; `start` mounts it again with it.
-      mounter.mountRoot({ lowers: held.layers, work: workFolder(place), target: host.root, volatile: true }),
-      this.#openDoor(held, slot),
+      mounter.mountRoot({ lowers, work, target: host.root, volatile: true }),
+      build === undefined ? this.#openDoor(held, slot) : undefined,
     ]);
     this.#step(place, "root");
     return layout;
@@ -226,7 +238,7 @@ export class RuncRuntime implements Runtime {
   async handOver(place: ContainerPlace, { resources, door }: HandOver): Promise<HandedOver> {
     const held = this.#held.get(place.hostId);
     if (held?.slot === undefined) throw new Error(`${place.hostId} was not laid out`);
-    Object.assign(held, { place, resources, door, isSpare: false });
+    Object.assign(held, { place, resources, door, isSpare: false, work: workFolder(place) });
     await this.#record(held, held.slot);
     await allSettledWell([this.#limit(held), this.#settleOom(held)]);
     held.diskWatch?.[Symbol.dispose]();
@@ -276,21 +288,12 @@ export class RuncRuntime implements Runtime {
     }
   }
 
-  /** The image's layers, which nobody removes from here on; made again as often as somebody has just removed one. */
-  async #holdImage(place: ContainerPlace, request: LayRequest): Promise<readonly Layer[]> {
-    const { images, layers } = this.#options;
-    for (;;) {
-      request.signal.throwIfAborted();
-      const stack = await images.stack(request.image.python, request);
-      if (await layers.hold(this.#holder(place.hostId), stack)) return stack;
-    }
-  }
-
   /** What a worker before held; undefined when there is no record. Without a slot when the slot is gone. */
   async #takeOver(place: ContainerPlace, door: DoorHandler): Promise<Held | undefined> {
     const record = await readRecord(place);
     if (record === undefined) return undefined;
-    const held: Held = { place, door, isSpare: false, resources: record.resources, layers: record.layers };
+    const { resources, layers } = record;
+    const held: Held = { place, door, isSpare: false, resources, layers, lowers: layers, work: workFolder(place) };
     this.#held.set(place.hostId, held);
     if (record.boot !== currentBoot) return held;
     try {
@@ -355,14 +358,13 @@ export class RuncRuntime implements Runtime {
   }
 
   /** From here on what root owns on disk is root's inside. */
-  async #mapIds(place: ContainerPlace, { layers }: Held, { userns, base }: NetworkSlot): Promise<void> {
+  async #mapIds(place: ContainerPlace, { lowers, work }: Held, { userns, base }: NetworkSlot): Promise<void> {
     if (userns === undefined) return;
     const { mounter } = this.#options;
-    const work = workFolder(place);
     const target = this.#places.of(place.hostId).root;
     await mounter.unmount(target);
     await removeBelow(work, join(work, "w")); // it is marked as volatile and cannot be mounted again
-    await mounter.mountRoot({ lowers: layers, work, target, volatile: true, idMap: { userns, base } });
+    await mounter.mountRoot({ lowers, work, target, volatile: true, idMap: { userns, base } });
   }
 
   #watch(held: Held, state: RuncState | undefined): ContainerProcess {
@@ -381,7 +383,7 @@ export class RuncRuntime implements Runtime {
     const guard = (): Disposable =>
       this.#options.disk.watch({
         id: held.place.id,
-        folder: held.place.folder,
+        folder: dirname(held.work),
         limitMib: held.resources.diskMib,
         isFresh: held.layout !== undefined,
         pids: () => this.#options.cgroups.pids(host.cgroup),

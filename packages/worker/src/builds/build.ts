@@ -1,0 +1,160 @@
+/**
+ * The making of an image that the server has asked for: from its assignment to its release, with a log like a container's.
+ *
+ * It is never adopted: what a worker before was making is begun again, from the last step whose layer is there.
+ */
+import { appendFileSync } from "node:fs";
+import { mkdir, open, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+import { create } from "@bufbuild/protobuf";
+import * as wire from "@lydian/contract/worker";
+import { type Logger, messageOf, PlatformError } from "@lydian/kit";
+
+import { AcknowledgedOffset } from "../container/acknowledged.ts";
+import { formatRecords } from "../container/log-format.ts";
+import type { BuiltImage } from "./images.ts";
+import { lastLines } from "./last-lines.ts";
+import { makeImage, type RecipeHost } from "./recipe.ts";
+import { StepError } from "./run-step.ts";
+
+export interface BuildHost extends RecipeHost {
+  /** Where builds have their folders; what is in it when a worker begins is nobody's. */
+  readonly folder: string;
+  readonly newId: () => string;
+  readonly logger: Logger;
+}
+
+export class Build {
+  readonly id: string;
+  readonly fence: string;
+  readonly logFile: string;
+  readonly #host: BuildHost;
+  readonly #folder: string;
+  readonly #logger: Logger;
+  readonly #acknowledged: AcknowledgedOffset;
+  readonly #stop = new AbortController();
+  readonly #gone = new AbortController();
+  readonly #released = new AbortController();
+  #exit: wire.Exit | undefined;
+
+  private constructor(id: string, fence: string, folder: string, host: BuildHost) {
+    this.id = id;
+    this.fence = fence;
+    this.#host = host;
+    this.#folder = folder;
+    this.logFile = join(folder, "log");
+    this.#logger = host.logger.child({ image: id });
+    this.#acknowledged = new AcknowledgedOffset(folder);
+  }
+
+  static async begin(
+    { containerId: id, fence }: Pick<wire.Assign, "containerId" | "fence">,
+    build: wire.Build,
+    host: BuildHost,
+  ): Promise<Build> {
+    if (!/^im-[A-Za-z0-9]+$/.test(id)) throw new PlatformError(`${JSON.stringify(id)} is no image's id`);
+    const folder = join(host.folder, host.newId());
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const made = new Build(id, fence, folder, host);
+    await (await open(made.logFile, "a", 0o600)).close();
+    void made.#run(build);
+    return made;
+  }
+
+  /** It is at work from its first moment. */
+  get isRunning(): boolean {
+    return true;
+  }
+
+  get isGone(): boolean {
+    return this.#gone.signal.aborted;
+  }
+
+  get exit(): wire.Exit | undefined {
+    return this.#exit;
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get released(): AbortSignal {
+    return this.#released.signal;
+  }
+
+  get acknowledgedOffset(): number {
+    return this.#acknowledged.value;
+  }
+
+  acknowledge(offset: number): void {
+    this.#acknowledged.advance(offset);
+  }
+
+  /** A step has no last wishes: it ends at once. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new PlatformError("the build was stopped"));
+  }
+
+  /** Nothing is slowed down at its start. */
+  async ready(): Promise<void> {}
+
+  async release(): Promise<void> {
+    this.#released.abort();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Nothing of it can go on without this worker. */
+  async leave(): Promise<void> {
+    await this.stop();
+  }
+
+  async #run({ recipes, force }: wire.Build): Promise<void> {
+    try {
+      const image = await this.#make(recipes, force);
+      this.#exit = create(wire.ExitSchema, { reason: wire.Exit_Reason.EXITED, built: builtToWire(image) });
+    } catch (error) {
+      this.#exit = await this.#failure(error);
+    }
+    this.#gone.abort();
+  }
+
+  async #make(recipes: readonly wire.ImageRecipe[], force: boolean): Promise<BuiltImage> {
+    const { newId } = this.#host;
+    const { signal } = this.#stop;
+    const say = (line: string): void => this.#say(line);
+    const customer = { newId, folder: this.#folder, logFile: this.logFile, say, signal };
+    let image: BuiltImage | undefined;
+    for (const [index, recipe] of recipes.entries()) {
+      const isLast = index === recipes.length - 1;
+      const present = isLast ? undefined : await this.#host.images.find(recipe.imageId);
+      const nonce = isLast && force ? this.fence : undefined;
+      image = present ?? (await makeImage({ recipe, nonce }, this.#host, customer));
+    }
+    if (image === undefined) throw new PlatformError("the build has no recipe");
+    return image;
+  }
+
+  async #failure(error: unknown): Promise<wire.Exit> {
+    const { reason } = this.#stop.signal;
+    if (reason !== undefined) return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
+    if (!(error instanceof PlatformError)) this.#logger.error({ err: error }, "an image could not be made");
+    const hint = error instanceof PlatformError && error.hint !== undefined ? `\n${error.hint}` : "";
+    const shown = error instanceof StepError ? await lastLines(this.logFile) : "";
+    const message = `${messageOf(error)}${hint}${shown}`;
+    this.#say(message);
+    return create(wire.ExitSchema, { reason: wire.Exit_Reason.EXITED, code: 1, message });
+  }
+
+  #say(line: string): void {
+    try {
+      appendFileSync(this.logFile, formatRecords("system", this.#host.clock.now(), line));
+    } catch (error) {
+      this.#logger.warn({ err: error, line }, "a line could not be written into a build's log");
+    }
+  }
+}
+
+function builtToWire({ facts, config }: BuiltImage): { python: string; libc: string; workdir: string } {
+  return { python: facts.python, libc: facts.libc, workdir: config.workdir };
+}

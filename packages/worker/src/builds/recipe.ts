@@ -1,0 +1,236 @@
+/** Makes one image of its recipe: the stages that it needs, step by step, each step a layer that is made once. */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { fromBinary } from "@bufbuild/protobuf";
+import * as wire from "@lydian/contract/worker";
+import { PlatformError } from "@lydian/kit";
+
+import { type BaseImage, type ImageConfig, layerId, standaloneName } from "../images/index.ts";
+import type { Layer } from "../layers/index.ts";
+import { RootPaths } from "../runtime/runc/root-path.ts";
+import { accountFiles, findAccount } from "./accounts.ts";
+import { fillByCopying, withRoot } from "./copy-step.ts";
+import { type Located, parseDockerfile } from "./dockerfile.ts";
+import { type CopyStep, fold, type RunStep, type State, type Step } from "./fold.ts";
+import type { BuiltImage, Images } from "./images.ts";
+import { factsOf } from "./probe.ts";
+import { fillByRunning, StepError } from "./run-step.ts";
+import { type ContextEntry, ContextTree, RootTree, type SourceTree } from "./source-tree.ts";
+import { lastNeeded, type Stage, stageNamed, stagesOf } from "./stages.ts";
+import type { Stack, StepCustomer, StepHost } from "./step-host.ts";
+import type { Variables } from "./words.ts";
+
+export interface RecipeHost extends StepHost {
+  readonly images: Pick<Images, "find" | "keep">;
+}
+
+export interface RecipeRequest {
+  readonly recipe: wire.ImageRecipe;
+  /** Goes into the keys of all steps, so that none is taken from before. */
+  readonly nonce: string | undefined;
+}
+
+/** An image on the way: what a step stands on. */
+interface Base {
+  readonly stack: Stack;
+  readonly config: ImageConfig;
+  readonly digest: string;
+}
+
+export async function makeImage(
+  { recipe, nonce }: RecipeRequest,
+  host: RecipeHost,
+  customer: StepCustomer,
+): Promise<BuiltImage> {
+  const build = new RecipeBuild(recipe, nonce, host, customer);
+  return await build.run();
+}
+
+class RecipeBuild {
+  readonly #recipe: wire.ImageRecipe;
+  readonly #nonce: string | undefined;
+  readonly #host: RecipeHost;
+  readonly #customer: StepCustomer;
+  readonly #made = new Map<Stage, Base>();
+  #context: Promise<Context> | undefined;
+  #step = 0;
+
+  constructor(recipe: wire.ImageRecipe, nonce: string | undefined, host: RecipeHost, customer: StepCustomer) {
+    this.#recipe = recipe;
+    this.#nonce = nonce;
+    this.#host = host;
+    this.#customer = customer;
+  }
+
+  async run(): Promise<BuiltImage> {
+    const { imageId, bases } = this.#recipe;
+    const { stages, args } = stagesOf(parseDockerfile(this.#recipe.lines), this.#recipe.buildArgs);
+    for (const stage of lastNeeded(stages)) this.#made.set(stage, await this.#makeStage(stage, args));
+    const last = stages.at(-1);
+    const made = last && this.#made.get(last);
+    if (last === undefined || made === undefined) throw new Error(`${imageId} has no stage`);
+    const below = await this.#host.images.find(bases[last.base] ?? "");
+    const known = below?.facts ?? { python: "", libc: "", mark: "" };
+    const facts = await factsOf(made.stack, made.config, known, this.#host, this.#customer);
+    const layers = made.stack.length > 0 ? made.stack : [await this.#emptyLayer()];
+    const image: BuiltImage = { layers, config: made.config, digest: made.digest, facts };
+    await this.#host.images.keep(imageId, image);
+    return image;
+  }
+
+  async #makeStage(stage: Stage, args: Variables): Promise<Base> {
+    const from = stage.from === undefined ? undefined : this.#made.get(stage.from);
+    let base = from ?? (await this.#baseNamed(stage.base));
+    let state: State = { config: base.config, args };
+    for (const instruction of stage.instructions) {
+      const folded = this.#fold(state, instruction);
+      state = folded.state;
+      if (folded.step !== undefined) base = await this.#makeStep(base, folded.step, instruction, stage);
+      base = { ...base, config: state.config };
+    }
+    return base;
+  }
+
+  #fold(state: State, instruction: Located): ReturnType<typeof fold> {
+    try {
+      return fold(state, instruction, this.#recipe.buildArgs);
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      throw new PlatformError(`Dockerfile line ${instruction.line}: ${error.message}`, { cause: error });
+    }
+  }
+
+  async #makeStep(base: Base, step: Step, { text }: Located, stage: Stage): Promise<Base> {
+    const { layers } = this.#host;
+    const { say, signal } = this.#customer;
+    const name = `Step ${++this.#step}: ${text}`;
+    const made = step.kind === "run" ? this.#run(base, step) : await this.#copy(base, step, stage);
+    const id = layerId(step.kind, [base.digest, this.#nonce ?? null, ...made.key]);
+    const before = await layers.get(id);
+    say(`=> ${name}${before === undefined ? "" : " (cached)"}`);
+    const layer = before ?? (await layers.make(id, (...folders) => named(name, made.fill(folders)), signal));
+    return { stack: [layer, ...base.stack], config: base.config, digest: id };
+  }
+
+  #run({ stack, config }: Base, { argv, env, cwd, user }: RunStep): Made {
+    const { secrets, secretsIdentity } = this.#recipe;
+    return {
+      key: [argv, env, cwd, user, secretsIdentity],
+      fill: async (folders) => {
+        const { home, ...account } = await this.#accountIn(stack, user, folders[1]);
+        const request = { ...{ stack, config, argv, cwd, account }, env: { HOME: home, ...env, ...secrets } };
+        await fillByRunning(request, folders, this.#host, this.#customer);
+      },
+    };
+  }
+
+  async #accountIn(stack: Stack, user: string, scratch: string): Promise<ReturnType<typeof findAccount>> {
+    if (user === "root" || user === "0") return { uid: 0, gid: 0, groups: [], home: "/root" };
+    return await withRoot(this.#host, stack, join(scratch, "accounts"), async (paths) =>
+      findAccount(user, await accountFiles((path) => paths.realPath(path))),
+    );
+  }
+
+  async #copy({ stack }: Base, step: CopyStep, stage: Stage): Promise<Made> {
+    const { signal } = this.#customer;
+    const { isAdd, sources, target, chown, chmod } = step;
+    const key = [isAdd, sources, target, chown ?? null, chmod ?? null];
+    const fill = (source: SourceTree, folders: Folders): Promise<void> =>
+      fillByCopying(step, source, stack, folders, this.#host, signal);
+    if (step.from === undefined) {
+      const context = await (this.#context ??= this.#openContext());
+      return { key: [...key, await context.identity(sources)], fill: (folders) => fill(context.tree, folders) };
+    }
+    const from = await this.#copiedFrom(step.from, stage);
+    return {
+      key: [...key, from.digest],
+      fill: (folders) =>
+        withRoot(this.#host, from.stack, join(folders[1], "from"), (paths) => fill(new RootTree(paths), folders)),
+    };
+  }
+
+  async #copiedFrom(name: string, stage: Stage): Promise<Base> {
+    const from = stageNamed(name, stage);
+    return (from && this.#made.get(from)) ?? (await this.#baseNamed(name));
+  }
+
+  /** An image of this platform, or one of a registry. */
+  async #baseNamed(name: string): Promise<Base> {
+    const { recipe, host, customer } = { recipe: this.#recipe, host: this.#host, customer: this.#customer };
+    const id = recipe.bases[name];
+    if (id !== undefined) {
+      const image = await host.images.find(id);
+      if (image === undefined) throw new PlatformError(`image ${id}, which this one stands on, is not there`);
+      return { stack: image.layers, config: image.config, digest: image.digest };
+    }
+    const { credentials } = recipe;
+    const image: BaseImage = await host.bases.resolve(name, {
+      ...(credentials && { credentials: { username: credentials.username, password: credentials.password } }),
+      ...(this.#nonce !== undefined && { refresh: true }),
+      say: customer.say,
+      signal: customer.signal,
+    });
+    return { stack: image.layers, config: image.config, digest: image.digest };
+  }
+
+  async #openContext(): Promise<Context> {
+    const { contextManifestSha256, contextFiles, contextName } = this.#recipe;
+    const { content, bases } = this.#host;
+    const { signal } = this.#customer;
+    if (contextName !== "") {
+      const standalone = standaloneName(contextName);
+      if (standalone === undefined) throw new PlatformError(`there is no ${contextName} here to copy from`);
+      const { id, diff } = await bases.standalonePython(standalone, this.#customer);
+      return { tree: new RootTree(new RootPaths(diff)), identity: async () => [id] };
+    }
+    const files = new Map<string, ContextEntry>();
+    if (contextManifestSha256 !== "") {
+      const file = await content.file(contextManifestSha256, signal);
+      for (const { path, sha256, mode } of fromBinary(wire.ManifestSchema, await readFile(file)).files) {
+        files.set(path, { sha256, mode, content: () => content.file(sha256, signal) });
+      }
+    }
+    for (const { path, data } of contextFiles) {
+      const sha256 = createHash("sha256").update(data).digest("hex");
+      files.set(path.startsWith("/") ? path : `/${path}`, { sha256, mode: 0, content: async () => data });
+    }
+    const tree = new ContextTree(files);
+    return { tree, identity: (patterns) => tree.identity(patterns) };
+  }
+
+  async #emptyLayer(): Promise<Layer> {
+    return await this.#host.layers.make("empty", async () => {}, this.#customer.signal);
+  }
+}
+
+/** A failure says of which step it is. */
+async function named(step: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof StepError) throw new StepError(`${step}: the command ${error.message}`, error.end);
+    throw error instanceof PlatformError
+      ? new PlatformError(`${step}: ${error.message}`, {
+          cause: error,
+          ...(error.hint !== undefined && { hint: error.hint }),
+        })
+      : error;
+  }
+}
+
+/** What the client sent along, or has asked for by name. */
+interface Context {
+  readonly tree: SourceTree;
+  /** What is copied by these sources, for a key. */
+  identity(patterns: readonly string[]): Promise<readonly unknown[]>;
+}
+
+type Folders = readonly [diff: string, scratch: string];
+
+interface Made {
+  /** What its layer depends on, besides what it stands on. */
+  readonly key: readonly unknown[];
+  readonly fill: (folders: Folders) => Promise<void>;
+}

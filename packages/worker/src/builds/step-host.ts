@@ -1,0 +1,34 @@
+/** What steps of builds need of the worker. */
+import type { Clock } from "@lydian/kit";
+
+import type { ContentCache } from "../content.ts";
+import type { BaseImages, PackageSettings } from "../images/index.ts";
+import type { Layer, LayerStore, Mounter } from "../layers/index.ts";
+import type { Resources, Runtime } from "../runtime/runtime.ts";
+
+export interface StepHost {
+  readonly runtime: Runtime;
+  readonly layers: LayerStore;
+  readonly mounter: Mounter;
+  readonly bases: Pick<BaseImages, "resolve" | "standalonePython">;
+  readonly content: Pick<ContentCache, "file">;
+  readonly settings: () => Promise<PackageSettings>;
+  /** What a step may have. */
+  readonly resources: Resources;
+  readonly clock: Clock;
+}
+
+/** Whom a step is done for. */
+export interface StepCustomer {
+  /** What its processes are called by on this host; changes with each. */
+  readonly newId: () => string;
+  /** The worker's folder for this build. */
+  readonly folder: string;
+  /** Where the output of programs goes, in the form of containers' logs. */
+  readonly logFile: string;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A stack that a step stands on, topmost first. */
+export type Stack = readonly Layer[];

@@ -1,0 +1,157 @@
+/** Images made of Dockerfiles, step by step in real containers: what each instruction does, and how a failure reads. */
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { before, describe, it } from "node:test";
+
+import * as wire from "@lydian/contract/worker";
+import { systemClock } from "@lydian/kit";
+import { followLog } from "@lydian/worker/src/container/log-tail";
+
+import { needsContainers, sharedRig } from "../runc/rig.ts";
+import { BuildRig } from "./rig.ts";
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+
+const shared = sharedRig();
+let builds: BuildRig;
+before(async () => {
+  if (needsContainers.skip === undefined) builds = await BuildRig.open(shared.rig);
+});
+
+describe("a Dockerfile", needsContainers, () => {
+  it("becomes an image: commands, environment, folders, users, arguments", async () => {
+    const { exit, imageId, said } = await builds.make({
+      lines: [
+        "ARG BASE=debian",
+        "FROM $BASE",
+        "ARG GREETING=hello",
+        "ENV WHO=world",
+        "ENV WHO=others PLACE=\"the  $WHO\" OPEN='$WHO'",
+        "WORKDIR /work/here",
+        "RUN echo $GREETING $WHO > greeting && pwd",
+        "WORKDIR deeper",
+        'RUN ["/bin/sh", "-c", "id -u > id"]',
+        "USER nobody",
+        "RUN id -un && echo $HOME",
+        'CMD ["sleep", "1"]',
+      ],
+      buildArgs: { GREETING: "good morning" },
+    });
+    assert.equal(exit.reason, wire.Exit_Reason.EXITED, exit.message);
+    assert.equal(exit.code, 0, exit.message);
+    assert.equal(said, "/work/here\nnobody\n/nonexistent\n");
+    assert.equal(exit.built?.workdir, "/work/here/deeper");
+    const shown = await builds.run(imageId, 'cat ../greeting id; pwd; echo "$PLACE-$OPEN-$GREETING-"');
+    assert.match(shown, /^good morning others\n0\n\/work\/here\/deeper\nthe {2}world-\$WHO--\n$/);
+  });
+
+  it("is made once: equal steps are taken from before, also by another image, unless they are forced", async () => {
+    const lines = ["FROM debian", `RUN echo ${Date.now()} > /made`, "RUN cat /made"];
+    const first = await builds.make({ lines });
+    const again = await builds.make({ lines });
+    assert.match(again.told, /Step 1: RUN.*\(cached\)\n=> Step 2: RUN cat \/made \(cached\)/);
+    assert.equal(again.said, "");
+    assert.equal(await builds.run(again.imageId, "cat /made"), first.said);
+    const longer = await builds.make({ lines: [...lines, "RUN echo more"] });
+    assert.equal(longer.said, "more\n");
+    const forced = await builds.make({ lines }, true);
+    assert.equal(forced.said, first.said);
+    assert.doesNotMatch(forced.told, /cached/);
+  });
+
+  it("copies from its context and from its other stages, and makes no stage that it does not need", async () => {
+    const { exit, imageId } = await builds.make({
+      lines: [
+        "FROM debian AS unneeded",
+        "RUN exit 1",
+        "FROM debian AS tools",
+        "RUN mkdir -p /out/deep && echo tool > /out/deep/tool && ln -s deep/tool /out/link && ln -s / /out/up",
+        "FROM debian",
+        "COPY app/*.txt /texts/",
+        "COPY app /app",
+        "COPY --chmod=600 --chown=nobody /app/a.txt /single",
+        "COPY --from=tools /out /tools",
+        "COPY . /all",
+        "RUN ln -s /usr/share /hidden",
+        "COPY app/a.txt /hidden/copied",
+      ],
+      contextFiles: [
+        { path: "/app/a.txt", data: text("a") },
+        { path: "/app/b.txt", data: text("b") },
+        { path: "/app/sub/c.md", data: text("c") },
+      ],
+    });
+    assert.equal(exit.code, 0, exit.message);
+    const shown = await builds.run(
+      imageId,
+      "cd /; ls texts; cat app/sub/c.md; stat -c '%a %U' single; cat tools/link; readlink tools/up; ls all/app; cat usr/share/copied",
+    );
+    assert.equal(shown, "a.txt\nb.txt\nc600 nobody\ntool\n/\na.txt\nb.txt\nsub\na");
+  });
+});
+
+describe("a build", needsContainers, () => {
+  it("leaves nothing of the platform or of the host's settings in its layers", async () => {
+    const settings = {
+      binds: [{ source: "/etc/hostname", path: "/etc/secret.conf" }],
+      files: [{ path: "/etc/apt/apt.conf.d/00host", text: "Acquire::x 1;\n" }],
+      environment: { PIP_INDEX_URL: "https://user:password@index.example" },
+      ...{ warnings: [], sources: [] },
+    };
+    const own = await BuildRig.open(shared.rig, { settings: async () => settings });
+    const { exit, imageId, said } = await own.make({
+      lines: ["FROM debian", "RUN echo $PIP_INDEX_URL $TOKEN; cat /etc/apt/apt.conf.d/00host; touch /done"],
+      secrets: { TOKEN: "t0ken" },
+      secretsIdentity: String(Date.now()),
+    });
+    assert.equal(exit.code, 0, exit.message);
+    assert.equal(said, "https://user:password@index.example t0ken\nAcquire::x 1;\n");
+    const [layer] = (await own.images.find(imageId))?.layers ?? [];
+    assert.deepEqual(await readdir(layer?.diff ?? "", { recursive: true }), ["done"]);
+  });
+
+  it("that fails says which step, with what and how, and leaves nothing", async () => {
+    const before = (await shared.rig.layers.list()).length;
+    const { exit, told } = await builds.make({
+      lines: ["FROM debian", "RUN echo fine; echo broken >&2; exit 7"],
+    });
+    assert.equal(exit.reason, wire.Exit_Reason.EXITED);
+    assert.equal(exit.code, 1);
+    assert.match(
+      exit.message,
+      /^Step 1: RUN echo fine; echo broken >&2; exit 7: the command exited with code 7\nfine\nbroken$/,
+    );
+    assert.match(told, /the command exited with code 7/);
+    assert.equal((await shared.rig.layers.list()).length, before);
+  });
+
+  it("with a fault is refused in words", async () => {
+    const failures: [lines: string[], RegExp][] = [
+      [["RUN true"], /does not begin with FROM/],
+      [["FROM debian", "FOO bar"], /line 2: FOO is no instruction/],
+      [["FROM debian", "COPY a"], /line 2: COPY needs a source and a target/],
+      [["FROM debian", "COPY ../../etc/passwd /x"], /leads out of what is copied from/],
+      [["FROM debian", "COPY missing /x"], /there is no missing to copy/],
+      [["FROM nowhere"], /there is no image nowhere/],
+      [["FROM debian", "RUN ['x"], /exited with code/],
+      [["FROM debian", "USER whoever", "RUN true"], /no user whoever/],
+    ];
+    for (const [lines, message] of failures) {
+      const { exit } = await builds.make({ lines });
+      assert.equal(exit.code, 1, lines.join("; "));
+      assert.match(exit.message, message);
+    }
+  });
+
+  it("that is stopped ends at once and leaves nothing", async () => {
+    const build = await builds.begin({ lines: ["FROM debian", "RUN echo on; sleep 600"] });
+    const follow = { clock: systemClock, ended: build.gone, signal: AbortSignal.timeout(30_000) };
+    for await (const { lines } of followLog(build.logFile, 0, follow)) {
+      if (lines.some(({ stream, data }) => stream === "stdout" && String(data) === "on\n")) break;
+    }
+    await build.stop();
+    if (!build.isGone) await new Promise((resolve) => build.gone.addEventListener("abort", resolve));
+    assert.equal(build.exit?.reason, wire.Exit_Reason.STOPPED);
+    await build.release();
+  });
+});
