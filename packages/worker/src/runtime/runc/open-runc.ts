@@ -13,7 +13,7 @@ import type { WorkerConfig } from "../../config.ts";
 import { buildsFolder } from "../../container/folder.ts";
 import { diskGauge } from "../../disk/disk-gauge.ts";
 import { DiskGuard } from "../../disk/disk-guard.ts";
-import { openHostStore, packageSettings } from "../../images/index.ts";
+import { containerSettings, openHostStore } from "../../images/index.ts";
 import { Mounter } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
 import type { OpenRuntime, RuntimeParts } from "../open-runtime.ts";
@@ -33,8 +33,8 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const run = `/run/lydian/${instance}`;
   await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
   const { cache } = config;
-  const [{ layers, images: bases }, mounter, cgroups, network] = await Promise.all([
-    openHostStore({ cache, registry: asked.registry, interpreters, clock, logger }),
+  const [{ layers, images: bases, settings }, mounter, cgroups, network] = await Promise.all([
+    openHostStore({ cache, registry: asked.registry, inherits: asked.packageSettings, interpreters, clock, logger }),
     Mounter.start({ clock }),
     Cgroups.detect(),
     NetworkPool.open({
@@ -58,6 +58,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
     instance,
     programs: { runc, conmon },
     init: tini,
+    inherited: containerSettings(await settings()),
     ...{ layers, mounter, network, cgroups, disk, clock, logger },
   });
   const images = await Images.open(join(config.data, "images"), layers);
@@ -65,9 +66,8 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const builds: BuildHost = {
     folder: buildsFolder(config.data),
     newId: () => newId("ta"),
-    settings: packageSettings,
     resources: { memoryMib: Number(capacity.memoryMib) },
-    ...{ runtime, layers, mounter, bases, content, images, clock, logger },
+    ...{ runtime, layers, mounter, bases, content, images, settings, clock, logger },
   };
   return {
     runtime,

@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 
 import { hasCode, PlatformError } from "@lydian/kit";
 
+import type { ContainerSettings } from "../../images/index.ts";
 import type { ContainerPlace } from "../../container/folder.ts";
 import type { BuildRoot, Layout, RootImage } from "../runtime.ts";
 import type { HostPlace } from "./host-place.ts";
@@ -33,12 +34,18 @@ export class RuncLayout implements Layout {
   constructor(
     place: ContainerPlace,
     host: HostPlace,
-    parts: { image: RootImage; build: BuildRoot | undefined; resolvConf: string },
+    parts: {
+      image: RootImage;
+      build: BuildRoot | undefined;
+      inherited: ContainerSettings | undefined;
+      resolvConf: string;
+    },
   ) {
     const { env, entrypoint = [], workdir } = parts.image.config;
     this.#host = host;
     this.#paths = new RootPaths(host.root);
-    this.environment = { LANG: "C.UTF-8", ...env };
+    const inherited = parts.build === undefined ? parts.inherited : undefined;
+    this.environment = { LANG: "C.UTF-8", ...inherited?.environment, ...env };
     this.entrypoint = entrypoint;
     this.workdir = workdir === "/" ? this.home : workdir;
     this.serverUrl = `unix:${own}/door/${basename(place.doorFile)}`;
@@ -46,7 +53,7 @@ export class RuncLayout implements Layout {
       this.#show(dirname(place.doorFile), `${own}/door`);
       this.#show(host.files, `${own}/files`);
     }
-    for (const { source, path } of parts.build?.binds ?? []) this.binds.push({ source, path, executable: true });
+    for (const { source, path } of parts.build?.binds ?? inherited?.binds ?? []) this.binds.push({ source, path, executable: true });
     this.#show(parts.resolvConf, "/etc/resolv.conf");
   }
 

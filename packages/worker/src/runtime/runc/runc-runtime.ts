@@ -17,6 +17,7 @@ import type { Cgroups } from "../../cgroups/cgroups.ts";
 import type { ProcessEnd } from "../../container/exit.ts";
 import { type ContainerPlace, containersFolder, doorsFolder, startersFolder } from "../../container/folder.ts";
 import type { DiskGuard } from "../../disk/disk-guard.ts";
+import type { ContainerSettings } from "../../images/index.ts";
 import type { Layer, LayerStore, Mounter } from "../../layers/index.ts";
 import type { NetworkPool, NetworkSlot } from "../../network/network-pool.ts";
 import { signalProcess } from "../process/process-identity.ts";
@@ -64,6 +65,8 @@ export interface RuncRuntimeOptions {
   programs: RuncPrograms;
   /** The program that is the first process of every container (oci-spec.ts). */
   init: string;
+  /** What containers have of the host's settings; builds have more of them, and bring them themselves. */
+  inherited?: ContainerSettings;
   layers: LayerStore;
   mounter: Mounter;
   network: NetworkPool;
@@ -145,7 +148,8 @@ export class RuncRuntime implements Runtime {
     const slot = await taken;
     await this.#record(held, slot);
     const host = await this.#places.make(place.hostId, slot.base);
-    const layout = new RuncLayout(place, host, { image, build, resolvConf: slot.resolvConf });
+    const { inherited } = this.#options;
+    const layout = new RuncLayout(place, host, { image, build, inherited, resolvConf: slot.resolvConf });
     held.layout = layout;
     await allSettledWell([
       layout.nameHost(hostnameOf(place.hostId)),
