@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 
 import {
   dotenv,
-  type FunctionProcess,
+  Platform,
   missingClient,
   modal,
   newestClient,
@@ -90,24 +90,31 @@ test("the key is rotated, and secrets are what they were", { skip }, async () =>
   assert.deepEqual(await seen(newestClient, "kept", "A"), ["before"]);
 });
 
-test("a value shows nowhere but in its container", { skip }, async () => {
-  const canary = `canary-${"c0ffee".repeat(4)}`;
-  const json = join(folder.path, "canary.json");
-  await writeFile(json, JSON.stringify({ CANARY: canary }));
-  await says(newestClient, ["secret", "create", "canary", "--from-json", json]);
-  const options = { env: { ...env, SECRET: "canary" } };
-  await using run = modal(platform, newestClient, ["run", `${app("sees_secret.py")}::waits`], options);
-  await run.sees(/^it waits$/m);
-  const waiting = theFunction(platform);
-  assertHidden(canary, waiting);
-  await goOn(waiting);
-  await run.finishWith(0);
-  assert.equal(run.output.includes(canary), false);
-  assertHidden(canary);
-});
+const canary = `canary-${"c0ffee".repeat(4)}`;
 
-/** All that the platform has on disk, has said, and has on command lines. */
-function assertHidden(canary: string, running?: FunctionProcess): void {
+for (const runtime of new Set([platform.runtime, "process"] as const)) {
+  test(`a value shows nowhere but in its container (${runtime})`, { skip }, async () => {
+    await using own = await Platform.start({ runtime, args: ["--log-level", "debug"] });
+    const json = join(folder.path, "canary.json");
+    await writeFile(json, JSON.stringify({ CANARY: canary }));
+    await using create = modal(own, newestClient, ["secret", "create", "canary", "--from-json", json]);
+    await create.finishWith(0);
+    await using run = modal(own, newestClient, ["run", `${app("sees_secret.py")}::waits`], {
+      env: { SECRET: "canary" },
+    });
+    await run.sees(/^it waits$/m, 60_000);
+    const waiting = theFunction(own);
+    assert.equal(waiting.environment.get("CANARY"), canary);
+    assertHidden(own, runtime === "runc" ? 1 : 0);
+    await goOn(waiting);
+    await run.finishWith(0);
+    assert.equal(run.output.includes(canary), false);
+    assertHidden(own, 0);
+  });
+}
+
+/** In all that the platform has on disk, has said, and has on command lines, but for so many containers' configurations. */
+function assertHidden(platform: Platform, configurations: number): void {
   assert.equal(platform.log.includes(canary), false, "the processes' logs");
   const lines = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const shown = lines.filter((pid) => commandLine(pid).includes(canary));
@@ -116,8 +123,7 @@ function assertHidden(canary: string, running?: FunctionProcess): void {
   const files = [platform.data, run].flatMap(filesBelow);
   assert.ok(files.some((file) => file.endsWith("store.sqlite-wal")));
   const holding = files.filter((file) => !isGone(file) && readFileSync(file).includes(canary));
-  const expected = running !== undefined && platform.runtime === "runc" ? 1 : 0;
-  assert.equal(holding.length, expected, holding.join(", "));
+  assert.equal(holding.length, configurations, holding.join(", "));
   for (const file of holding) {
     assert.match(file, /\/config\.json$/);
     assert.equal(statSync(file).mode & 0o777, 0o600);
