@@ -23,6 +23,8 @@ export interface RuntimeWish {
   readonly runtime: RuntimeName;
   /** Where base images are pulled from; undefined: they are made on this machine. */
   readonly registry: RegistrySettings | undefined;
+  /** Whether builds inherit this machine's package settings. */
+  readonly packageSettings: boolean;
   /** What containers leave free on the data folder's disk; undefined: the worker's own default. */
   readonly diskReserveMib: number | undefined;
   /** How many warm starters wait, of each kind. */
@@ -31,7 +33,7 @@ export interface RuntimeWish {
 
 /** Answers how the worker is to run functions, and says what will be amiss; throws when this machine cannot run them. */
 export async function settleRuntime(
-  { runtime, registry, diskReserveMib, starters }: RuntimeWish,
+  { runtime, registry, packageSettings, diskReserveMib, starters }: RuntimeWish,
   layout: DataLayout,
   terminal: Terminal,
 ): Promise<WorkerConfigInput["runtime"]> {
@@ -53,6 +55,7 @@ export async function settleRuntime(
     tini: tini?.path ?? "tini-static",
     userNamespaces: host.userNamespaces && host.idMaps,
     starters,
+    packageSettings,
     ...(registry !== undefined && { registry }),
     ...(diskReserveMib !== undefined && { diskReserveMib }),
   };

@@ -28,6 +28,8 @@ export const workerConfigSchema = z.object({
       starters: z.number().int().min(0).default(1),
       /** Where base images are pulled from; absent: they are made on this host. */
       registry: registrySettingsSchema.optional(),
+      /** Builds and containers inherit the host's settings of apt, pip, uv, npm, proxies and certificates. */
+      packageSettings: z.boolean().default(true),
     }),
     z.object({ name: z.literal("process") }),
   ]),

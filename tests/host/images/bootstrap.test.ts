@@ -6,6 +6,7 @@ import { it, type TestContext } from "node:test";
 import { promisify } from "node:util";
 
 import type { BaseImagesOptions } from "@lydian/worker/src/images/base-images";
+import { hostRelease } from "@lydian/worker/src/images/debian";
 import { packageSettings } from "@lydian/worker/src/images/package-settings";
 import { PrivateRoot } from "@lydian/worker/src/images/private-root";
 import { type Layer, parseMountInfo } from "@lydian/worker/src/layers/index";
@@ -99,7 +100,10 @@ for (const minor of minors) {
       (error: Error) => error.message,
     );
     if (missing !== undefined) return t.skip(missing);
-    const stack = await stackOf(t, minor);
+    const stack = await stackOf(t, minor, {
+      release: async () => ({ ...(await hostRelease()), python: undefined }), // the host's own, however it was built
+      folder: await scratchFolder(t),
+    });
     const offline = await rootOn(t, stack, "no network");
     const answer = await offline.run(["/usr/local/bin/python", "-c", usesEverything], {
       name: "python",

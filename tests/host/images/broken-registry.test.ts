@@ -24,6 +24,7 @@ const bare = {
   release: () => Promise.resolve({ codename: "bookworm", python: undefined }),
 };
 const options = { ...needsRoot, timeout: 60_000 };
+const noDisk = await SmallDisk.lack();
 
 async function stage(t: TestContext, clock = new ManualClock()) {
   const registry = await LoopbackRegistry.start(t);
@@ -187,8 +188,6 @@ it("is not led to where only this host can reach", options, async (t) => {
   assert.match(waiting.lines.join("\n"), /sends us to an unsafe place/);
   await assert.rejects(images.resolve("169.254.169.254/latest/meta-data:1", waiter()), /is asked only where lydian up/);
 });
-
-const noDisk = await SmallDisk.lack();
 
 it(
   "says that the disk is full, and leaves nothing on it",

@@ -75,7 +75,7 @@ it(
       return changed;
     };
     const changes: [string, (bytes: Buffer) => Buffer][] = [
-      ["something else than blob", flip],
+      ["something else came than blob", flip],
       ["instead of", (bytes) => bytes.subarray(0, -10)],
       ["more than", (bytes) => Buffer.concat([bytes, Buffer.from("x")])],
     ];

@@ -33,7 +33,7 @@ export async function startRegistry(
   t: TestContext,
   programs: DebianPrograms,
   folder: string,
-  auth: Record<string, unknown> | undefined = undefined,
+  auth?: Record<string, unknown>,
 ): Promise<RealRegistry> {
   const port = await freePort();
   const host = `127.0.0.1:${port}`;

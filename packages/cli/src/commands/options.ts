@@ -74,6 +74,15 @@ export function registryOption(): Option {
     .argParser(parseRegistries);
 }
 
+export function packageSettingsOption(): Option {
+  return new Option(
+    "--package-settings <on|off>",
+    "whether builds inherit this machine's settings of apt, pip, uv, npm, proxies and certificates",
+  )
+    .choices(["on", "off"])
+    .default("on");
+}
+
 /** Of one host several places may be given, which are asked in this order. */
 export function parseRegistries(text: string): RegistrySettings | typeof noRegistry {
   if (text === noRegistry) return noRegistry;

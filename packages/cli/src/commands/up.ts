@@ -27,6 +27,7 @@ import {
   parseCount,
   parseLimits,
   parseMebibytes,
+  packageSettingsOption,
   parsePort,
   parseTimes,
   parseUrl,
@@ -41,6 +42,7 @@ export interface UpOptions {
   data?: string;
   runtime: RuntimeName;
   registry: RegistrySettings | typeof noRegistry;
+  packageSettings: "on" | "off";
   diskReserve?: number;
   starters: number;
   label?: Record<string, string>;
@@ -87,6 +89,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     dataOption(),
     runtimeOption(),
     registryOption(),
+    packageSettingsOption(),
     new Option(
       "--disk-reserve <MiB>",
       "what containers leave free on the data folder's disk (default: 2 %, 1 to 10 GiB)",
@@ -142,7 +145,13 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   held.defer(() => port.close());
   const registry = options.registry === noRegistry ? undefined : options.registry;
   const runtime = await settleRuntime(
-    { runtime: options.runtime, registry, diskReserveMib: options.diskReserve, starters: options.starters },
+    {
+      runtime: options.runtime,
+      registry,
+      packageSettings: options.packageSettings === "on",
+      diskReserveMib: options.diskReserve,
+      starters: options.starters,
+    },
     layout,
     terminal,
   );

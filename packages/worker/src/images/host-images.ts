@@ -106,7 +106,8 @@ export class HostImages {
     base: LayerRecipe,
     { python, codename }: PythonImage,
   ): Promise<{ ways: Way[]; missing: PlatformError | undefined }> {
-    const release = releaseOf(codename);
+    const host = await this.#release();
+    const release = host.codename === codename ? host : releaseOf(codename);
     const ways: Way[] = [];
     let isHostsFirst = false;
     let missing: PlatformError | undefined;

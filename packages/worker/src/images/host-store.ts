@@ -6,6 +6,7 @@ import type { Clock, Logger } from "@lydian/kit";
 import { LayerStore } from "../layers/index.ts";
 import type { Interpreters } from "../runners/interpreters.ts";
 import { BaseImages } from "./base-images.ts";
+import { noPackageSettings, type PackageSettings, packageSettings } from "./package-settings.ts";
 import type { RegistrySettings } from "./registry-settings.ts";
 
 export interface HostStoreOptions {
@@ -13,13 +14,23 @@ export interface HostStoreOptions {
   /** Undefined: nothing is pulled. */
   readonly registry: RegistrySettings | undefined;
   readonly interpreters?: Interpreters;
+  /** Whether builds and containers inherit the host's package settings. */
+  readonly inherits?: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
+export interface HostStore {
+  readonly layers: LayerStore;
+  readonly images: BaseImages;
+  /** What is inherited, read anew each time: binds, files and environment for every step of a build, never for a layer. */
+  readonly settings: () => Promise<PackageSettings>;
+}
+
 /** Needs root. Several processes may have it open. */
-export async function openHostStore(options: HostStoreOptions): Promise<{ layers: LayerStore; images: BaseImages }> {
+export async function openHostStore(options: HostStoreOptions): Promise<HostStore> {
   const folder = join(options.cache, "images"); // what costs minutes to make
   const layers = await LayerStore.open(join(folder, "layers"), options);
-  return { layers, images: new BaseImages({ ...options, layers, folder }) };
+  const settings = (options.inherits ?? true) ? () => packageSettings() : () => noPackageSettings();
+  return { layers, images: new BaseImages({ ...options, layers, folder, settings }), settings };
 }

@@ -4,7 +4,12 @@ export { openHostStore } from "./host-store.ts";
 export type { ImageConfig } from "./image-config.ts";
 export type { Waiting } from "./layer-builds.ts";
 export type { BaseImage } from "./made-image.ts";
-export { type PackageSettings, packageSettings } from "./package-settings.ts";
+export {
+  type ContainerSettings,
+  containerSettings,
+  type PackageSettings,
+  packageSettings,
+} from "./package-settings.ts";
 export { type RegistrySettings, registrySettingsSchema } from "./registry-settings.ts";
 export type { RegistryCredentials } from "./registry/registry-login.ts";
 export { type StandaloneName, standaloneName } from "./standalone-python.ts";

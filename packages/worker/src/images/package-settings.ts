@@ -96,6 +96,35 @@ export async function packageSettings(host: SettingsHost = thisHost): Promise<Pa
   };
 }
 
+/** Of an operator who wants none of the host's: names are looked up, and that is all. */
+export async function noPackageSettings(host: SettingsHost = thisHost): Promise<PackageSettings> {
+  const { file, warnings } = await resolverFile(host);
+  const binds = file === undefined ? [] : [{ source: join(host.root, file), path: "/etc/resolv.conf" }];
+  return { binds, files: [], environment: {}, warnings, sources: [] };
+}
+
+/** What a running container is shown of these settings. */
+export type ContainerSettings = Pick<PackageSettings, "binds" | "environment">;
+
+/**
+ * What code that runs needs to reach the outside as the host does: its certificates, and proxies. Not what it would only
+ * install with, and no proxy with a password in its address, which would be the code's to read.
+ */
+export function containerSettings({ binds, environment }: PackageSettings): ContainerSettings {
+  const isCertificate = (name: string): boolean =>
+    /(CERT|CA_BUNDLE|CAINFO|CA_CERTS|ROOTS)/.test(name) && variables.has(name);
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (isCertificate(name) || (/_proxy$/i.test(name) && !value.includes("@"))) kept[name] = value;
+  }
+  const isProxied = Object.keys(kept).some((name) => /^(https?|all)_proxy$/i.test(name));
+  const own = ["localhost", "127.0.0.1", "::1"]; // the platform itself, which is asked on the container's loopback
+  if (isProxied)
+    for (const name of ["no_proxy", "NO_PROXY"]) kept[name] = [...own, ...(kept[name] ? [kept[name]] : [])].join();
+  const shown = new Set([`${certificates}/ca-certificates.crt`, ...Object.values(kept)]);
+  return { binds: binds.filter(({ path }) => shown.has(path)), environment: kept };
+}
+
 /** In the order of mounting: a folder before what goes into it, without what it brings itself. */
 function outermost(places: ReadonlyMap<string, string>): [path: string, source: string][] {
   const kept: [string, string][] = [];

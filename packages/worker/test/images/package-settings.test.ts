@@ -3,7 +3,13 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { it, type TestContext } from "node:test";
 
-import { acquireSettings, packageSettings, type SettingsHost } from "../../src/images/package-settings.ts";
+import {
+  acquireSettings,
+  containerSettings,
+  noPackageSettings,
+  packageSettings,
+  type SettingsHost,
+} from "../../src/images/package-settings.ts";
 import { temporaryFolder } from "../support/temporary.ts";
 
 /** A host of these files; a name that ends with a slash is a folder. */
@@ -116,4 +122,39 @@ it("hands on how apt fetches, and nothing else of its configuration", async (t) 
   assert.equal(acquireSettings(dump), 'Acquire::http::Proxy "http://x.example";\nAcquire::Check-Date "false";\n');
   const settings = await packageSettings({ ...(await host(t, {})), aptConfig: () => Promise.resolve(dump) });
   assert.deepEqual(settings.files, [{ path: "/etc/apt/apt.conf.d/00host", text: acquireSettings(dump) }]);
+});
+
+it("shows a running container certificates and proxies, but nothing to install with and no password", async (t) => {
+  const files = {
+    "/etc/ssl/certs/ca-certificates.crt": "certificates",
+    "/etc/company.pem": "certificate",
+    "/etc/pip.conf": "[global]",
+    "/etc/resolv.conf": "nameserver 192.0.2.1\n",
+  };
+  const env = {
+    SSL_CERT_FILE: "/etc/company.pem",
+    PIP_CERT: "/etc/company.pem",
+    PIP_INDEX_URL: "https://x.example",
+    https_proxy: "http://proxy.example:3128",
+    http_proxy: "http://me:secret@proxy.example:3128",
+    no_proxy: "x.example",
+  };
+  const settings = await packageSettings(await host(t, files, env));
+  const { binds, environment } = containerSettings(settings);
+  assert.deepEqual(
+    binds.map(({ path }) => path),
+    ["/etc/company.pem", "/etc/ssl/certs/ca-certificates.crt"],
+  );
+  assert.deepEqual(environment, {
+    SSL_CERT_FILE: "/etc/company.pem",
+    https_proxy: "http://proxy.example:3128",
+    no_proxy: "localhost,127.0.0.1,::1,x.example",
+    NO_PROXY: "localhost,127.0.0.1,::1",
+  });
+  const off = await noPackageSettings(await host(t, files, env));
+  assert.deepEqual(
+    off.binds.map(({ path }) => path),
+    ["/etc/resolv.conf"],
+  );
+  assert.deepEqual([off.environment, off.files, off.sources], [{}, [], []]);
 });

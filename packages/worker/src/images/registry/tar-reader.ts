@@ -89,9 +89,9 @@ export class TarReader {
     }
   }
 
-  /** After the last piece. An archive without the two empty blocks at its end is taken, as others do. */
+  /** After the last piece. What fills up the end of an archive may be missing, as it is from umoci's. */
   finish(): void {
-    const isBetween = this.#step === "header" && this.#left === blockSize;
+    const isBetween = this.#step === "padding" || (this.#step === "header" && this.#left === blockSize);
     if (this.#step !== "end" && !isBetween) throw damaged("it ends in the middle of an entry");
   }
 

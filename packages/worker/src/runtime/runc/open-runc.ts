@@ -29,7 +29,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
   const { cache } = config;
   const [{ layers, images }, mounter, cgroups, network] = await Promise.all([
-    openHostStore({ cache, registry: asked.registry, interpreters, clock, logger }),
+    openHostStore({ cache, registry: asked.registry, inherits: asked.packageSettings, interpreters, clock, logger }),
     Mounter.start({ clock }),
     Cgroups.detect(),
     NetworkPool.open({
