@@ -1,9 +1,11 @@
-// The public clients of other languages that the stories call with: npm's package, and a Go program of this repository.
+// What only stories need: the public clients of other languages (npm's package, and a Go program of this repository), and
+// the module with which the Python clients read .env files.
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { findOrInstallPython } from "./python.mjs";
 import { run, SetupError, stage, withLock } from "./stage.mjs";
 
 /** Where packages/testkit/src/other-clients.ts finds them. @param {NodeJS.ProcessEnv} [env] */
@@ -19,7 +21,11 @@ export function otherClientsFolder(env = process.env) {
  * @param {string} [folder]
  */
 export async function installOtherClients(root, folder = otherClientsFolder()) {
-  for (const { path, title, make } of [javascriptClient(root, folder), goProgram(root, folder)]) {
+  for (const { path, title, make } of [
+    javascriptClient(root, folder),
+    goProgram(root, folder),
+    dotenvModule(root, folder),
+  ]) {
     if (existsSync(path)) continue;
     try {
       await withLock(join(folder, ".setup.lock"), async () => {
@@ -56,6 +62,24 @@ function goProgram(root, folder) {
     renameSync(unfinished, path);
   };
   return { path, title: `building the program with the Go client into ${path}; the first time takes minutes`, make };
+}
+
+/** Beside the clients' environments, for those are what a user has who installs `modal`. @param {string} root @param {string} folder */
+function dotenvModule(root, folder) {
+  const { dotenv: version } = JSON.parse(readFileSync(join(root, "packages", "contract", "clients.json"), "utf8"));
+  const path = join(folder, `dotenv-${version}`);
+  const make = async () => {
+    const unfinished = fresh(`${path}.unfinished`);
+    const python = await findOrInstallPython();
+    // An environment for its pip: the interpreter's own may have none.
+    await run(python.path, ["-m", "venv", join(unfinished, "venv")]);
+    const pip = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"];
+    const target = ["--target", unfinished, `python-dotenv==${version}`];
+    await run(join(unfinished, "venv", "bin", "python"), [...pip, ...target]);
+    rmSync(join(unfinished, "venv"), { recursive: true, force: true });
+    renameSync(unfinished, path);
+  };
+  return { path, title: `installing python-dotenv ${version} into ${path}`, make };
 }
 
 /** Of all that the program is made of; the modules' contents are in go.sum. @param {string} source */

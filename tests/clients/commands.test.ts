@@ -51,7 +51,6 @@ testEachClient("a token that is not the platform's is refused as the clients exp
 testEachClient("commands for what is not there yet name it", async (version) => {
   for (const [args, what] of [
     [["volume", "list"], "VolumeList"],
-    [["secret", "list"], "SecretList"],
     [["queue", "list"], "QueueList"],
   ] as const) {
     await using run = modal(platform, version, args);
@@ -64,7 +63,6 @@ testEachClient("commands for what is not there yet name it", async (version) => 
 const refusals: Record<string, RegExp> = {
   packages: /has only the default image\. Use modal\.Image\.debian_slim\(\)/,
   registry: /has only the default image/,
-  secret: /SecretGetOrCreate/,
   volume: /VolumeGetOrCreate/,
   gpu: /Function "work" asks for a GPU that no worker has: H100:1/,
   schedule: /Function "work" asks for a schedule/,

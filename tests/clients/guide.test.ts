@@ -1,15 +1,25 @@
 /** The examples, among them the snippets of the guide that ask for nothing that is still to come: each runs as it says. */
 import assert from "node:assert/strict";
 import { globSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 
-import { modal, platformOfFile, repositoryRoot, testEachClient } from "@lydian/testkit";
+import { dotenv, modal, platformOfFile, repositoryRoot, testEachClient } from "@lydian/testkit";
 
 const folder = "examples/python";
 
-/** What each one prints, in this order. */
-const examples: Record<string, { prints: readonly string[]; args?: readonly string[]; needs?: "runc" }> = {
+interface Example {
+  /** In this order. */
+  prints: readonly string[];
+  args?: readonly string[];
+  needs?: "runc";
+  /** Run in its own folder. */
+  inside?: true;
+  /** What `modal secret create` is to be given before. */
+  secrets?: readonly (readonly string[])[];
+}
+
+const examples: Record<string, Example> = {
   "hello.py": { prints: ["Hello World!"] },
   "guide/quick_start.py": { prints: ["Hello World!"] },
   "guide/app_structure.py": { prints: ["Hello World"] },
@@ -19,6 +29,18 @@ const examples: Record<string, { prints: readonly string[]; args?: readonly stri
     prints: ["prediction for a cat", "prediction for a dog", "The model is cleaned up."],
   },
   "guide/function_configuration.py": { prints: ["True in at most 10 containers: True"] },
+  "guide/secrets_in_code.py": {
+    prints: ["Secrets loaded"],
+    secrets: [
+      ["openai-secret", "OPENAI_API_KEY=sk-1"],
+      ["aws-credentials", "AWS_ACCESS_KEY_ID=AKIA", "AWS_SECRET_ACCESS_KEY=key"],
+    ],
+  },
+  "guide/secrets_from_files/app.py": { prints: ["app:secret123 with sk-..."], inside: true },
+  "guide/secrets_not_available.py": {
+    prints: ["Without the secret: KeyError('API_KEY')", "With it: sk-2"],
+    secrets: [["my-secret", "API_KEY=sk-2"]],
+  },
   "guide/batch_processing.py": { prints: ["Processed 10000 items"] },
   "guide/map_reduce.py": { prints: ["Result: 333332833333500000"] },
 };
@@ -31,10 +53,16 @@ test("every example has a test", () => {
   assert.deepEqual(files.sort(), Object.keys(examples).sort());
 });
 
-for (const [file, { prints, args = [], needs }] of Object.entries(examples)) {
+for (const [file, { prints, args = [], needs, inside, secrets = [] }] of Object.entries(examples)) {
   if (needs !== undefined && needs !== platform.runtime) continue;
   testEachClient(file, async (version) => {
-    await using run = modal(platform, version, ["run", `${folder}/${file}`, ...args]);
+    for (const given of secrets) {
+      await using create = modal(platform, version, ["secret", "create", "--force", ...given]);
+      await create.finishWith(0);
+    }
+    const path = join(repositoryRoot, folder, file);
+    const options = { env: { PYTHONPATH: dotenv.path }, ...(inside && { cwd: dirname(path) }) };
+    await using run = modal(platform, version, ["run", inside ? basename(path) : path, ...args], options);
     const lines = (await run.finishWith(0)).split("\n");
     assert.deepEqual(
       lines.filter((line) => prints.includes(line)),

@@ -7,7 +7,15 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { type OtherClient, type Platform, type Program, missingClient, modal, testedClients } from "@lydian/testkit";
+import {
+  type OtherClient,
+  type Platform,
+  type Program,
+  type ProgramOptions,
+  missingClient,
+  modal,
+  testedClients,
+} from "@lydian/testkit";
 
 import { app } from "./stories.ts";
 
@@ -22,7 +30,7 @@ interface Telling {
 const runMs = 110_000;
 
 /** Of an app in apps/, with every version of the Python client that has what a story tells of. */
-export function tellStories(platform: Platform, file: string): void {
+export function tellStories(platform: Platform, file: string, options?: ProgramOptions): void {
   const source = readFileSync(app(file), "utf8");
   // The title is the first line of the docstring.
   const pattern = /^@story\((?:only=r?"(.*)")?\)\ndef \w+\(\):\n\s+"""(.*?)\.?(?:"""|\n)/gm;
@@ -33,7 +41,7 @@ export function tellStories(platform: Platform, file: string): void {
       what: `${basename(file, ".py")}, client ${version}`,
       titles: stories.flatMap(({ only, title }) => (new RegExp(`^(?:${only})`).test(version) ? [title] : [])),
       skip: missingClient(version),
-      run: () => Promise.resolve(modal(platform, version, ["run", `${app(file)}::main`])),
+      run: () => Promise.resolve(modal(platform, version, ["run", `${app(file)}::main`], options)),
     });
   }
 }

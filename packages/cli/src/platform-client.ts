@@ -69,6 +69,11 @@ export class PlatformClient implements Disposable {
   }
 }
 
+/** To the platform that a command's options name. */
+export async function connect({ data }: { data?: string }, env: NodeJS.ProcessEnv): Promise<PlatformClient> {
+  return new PlatformClient(await findProfile(data, env));
+}
+
 /** The one in the file that MODAL_CONFIG_PATH names, unless a data folder is named; else the data folder's own. */
 export async function findProfile(data: string | undefined, env: NodeJS.ProcessEnv): Promise<Profile> {
   const layout = layoutOf(data, env);

@@ -8,11 +8,12 @@ import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./co
 import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
 import { image } from "./commands/image.ts";
+import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const allCommands: readonly (CliCommand | CommandGroup)[] = [upCommand(), setup, doctor, call, image];
+export const allCommands: readonly (CliCommand | CommandGroup)[] = [upCommand(), setup, doctor, call, image, secret];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
 export async function runProgram(

@@ -235,3 +235,28 @@ it("takes TLS files only together, and only readable ones", async () => {
   assert.equal(both.status, 1);
   assert.match(both.err, /cannot read the TLS file \/nonexistent\/cert\.pem/);
 });
+
+it("hands the key for secrets to the server alone, from a variable or a file", async () => {
+  await using data = await dataFolder();
+  const keyOf = async (env: Record<string, string>): Promise<unknown> => {
+    await using up = lydianUp(["--port", "0", "--data", data.path], env);
+    assert.ok(await up.ready, up.texts.err);
+    const { pid, configuration } = seen(data.path, "server");
+    for (const each of [pid, seen(data.path, "worker").pid]) {
+      assert.equal(readFileSync(`/proc/${each}/environ`, "utf8").includes("LYDIAN_SECRETS_KEY="), false);
+      assert.equal(readFileSync(`/proc/${each}/cmdline`, "utf8").includes("a-key"), false);
+    }
+    assert.equal(JSON.stringify(seen(data.path, "worker").configuration).includes("a-key"), false);
+    up.child.kill("SIGTERM");
+    assert.equal(await up.closed, 0);
+    return configuration["secretsKey"];
+  };
+  assert.deepEqual(await keyOf({ LYDIAN_SECRETS_KEY: "a-key" }), { text: "a-key", from: "LYDIAN_SECRETS_KEY" });
+  const file = join(data.path, "given");
+  await writeFile(file, "a-key\n");
+  assert.deepEqual(await keyOf({ LYDIAN_SECRETS_KEY_FILE: file }), { text: "a-key\n", from: file });
+  assert.equal(await keyOf({}), undefined);
+  await using up = lydianUp(["--port", "0", "--data", data.path], { LYDIAN_SECRETS_KEY_FILE: `${file}-none` });
+  assert.equal(await up.closed, 1);
+  assert.match(up.texts.err, /cannot read the key for secrets \(LYDIAN_SECRETS_KEY_FILE\).*\n.*leave the variable out/);
+});

@@ -56,6 +56,8 @@ export const serverConfigSchema = z.object({
   ownerToken: z.object({ id: z.string(), secretSha256: z.string().length(64) }),
   /** What the worker of this machine writes first on its connection; made anew by each supervisor. */
   workerSecret: z.string().min(32),
+  /** Keys for secrets that the operator has given, and where, for messages; without them the server makes its own. */
+  secretsKey: z.object({ text: z.string(), from: z.string() }).optional(),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   times: timesSchema.prefault({}),
   limits: limitsSchema.prefault({}),

@@ -38,8 +38,11 @@ import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
 import { scalingRpcs } from "./rpc/scaling.ts";
+import { secretRpcs } from "./rpc/secrets.ts";
 import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler, type SchedulerDeps } from "./scheduler/loop.ts";
+import { KeyRing } from "./secrets/key-ring.ts";
+import { Vault } from "./secrets/vault.ts";
 import { openStore } from "./store/sqlite.ts";
 import { doorResolver } from "./workers/doors.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
@@ -73,7 +76,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const uploads = openUploads(config.data, content, store, clock);
   const logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
   await logBook.start();
-  const shared = { store, bells, clock, newId, log, times: config.times, serverKey };
+  const vault = new Vault(await KeyRing.load(join(config.data, "secrets-key"), config.secretsKey), store);
+  const shared = { store, bells, clock, newId, log, times: config.times, serverKey, vault };
   const presence = new Presence(shared);
   const deliveries = new Deliveries();
   const cutDoors = (containerId: string): void => {
@@ -145,6 +149,7 @@ function families(platform: Platform, deliveries: Deliveries, links: BlobLinks):
     functionRpcs(platform),
     lookupRpcs(platform),
     scalingRpcs(platform),
+    secretRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
   ];

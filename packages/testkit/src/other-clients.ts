@@ -20,12 +20,17 @@ const apps = join(repositoryRoot, "tests", "clients", "apps");
 
 const folder = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "lydian", "clients");
 
+/** The module with which the Python clients read .env files: a folder for PYTHONPATH, or why it is not there. */
+export const dotenv: { path: string; missing: string | false } = (() => {
+  const path = join(folder, `dotenv-${pinned().dotenv}`);
+  return { path, missing: missing(path) };
+})();
+
 /** What the programs callers.ts and go/main.go need. */
 export const otherClients: readonly OtherClient[] = [javascript(), go()];
 
 function javascript(): OtherClient {
-  const clients = readFileSync(join(repositoryRoot, "packages", "contract", "clients.json"), "utf8");
-  const { javascript: version } = JSON.parse(clients) as { javascript: string };
+  const { javascript: version } = pinned();
   const path = join(folder, `javascript-${version}`);
   return {
     language: `JavaScript ${version}`,
@@ -45,6 +50,11 @@ function go(): OtherClient {
     missing: missing(path),
     run: (platform) => new Program(join(path, "callers"), [], { env: platform.env }),
   };
+}
+
+function pinned(): { javascript: string; dotenv: string } {
+  const clients = readFileSync(join(repositoryRoot, "packages", "contract", "clients.json"), "utf8");
+  return JSON.parse(clients) as { javascript: string; dotenv: string };
 }
 
 function missing(path: string): string | false {

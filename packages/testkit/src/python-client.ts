@@ -70,10 +70,10 @@ export function python(
 function forClient(platform: Reachable, options: ProgramOptions = {}): ProgramOptions {
   const env = {
     ...platform.env,
-    PYTHONPATH: wholeLines,
     PYTHONDONTWRITEBYTECODE: "1",
     COLUMNS: "240", // the client breaks longer lines at 80 otherwise
     ...options.env,
+    PYTHONPATH: [wholeLines, options.env?.["PYTHONPATH"]].filter((entry) => entry !== undefined).join(":"),
   };
   return { cwd: repositoryRoot, ...options, env };
 }

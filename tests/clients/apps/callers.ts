@@ -8,7 +8,9 @@ import { pathToFileURL } from "node:url";
 
 const clientFolder = `${process.argv[2]}/`;
 const client = pathToFileURL(createRequire(clientFolder).resolve("modal")).href.replace(/\.cjs$/, ".js");
-const { ModalClient, NotFoundError, RemoteError, FunctionTimeoutError, TimeoutError } = await import(client);
+const { ModalClient, InvalidError, NotFoundError, RemoteError, FunctionTimeoutError, TimeoutError } = await import(
+  client
+);
 
 const modal = new ModalClient();
 const echo = await modal.functions.fromName("foreign", "echo");
@@ -129,6 +131,29 @@ story("options make another pool of containers", async () => {
   assert.notEqual(await where(typed.withOptions({ timeoutMs: 20_000 })), usual);
   const hasty = await act.withOptions({ timeoutMs: 1_000 }).instance();
   await assert.rejects(hasty.remote(["wait"]), FunctionTimeoutError);
+});
+
+story("secrets are found, made from an object, given to variants, and deleted", async () => {
+  const typed = await modal.cls.fromName("foreign", "Typed");
+  const named = await modal.secrets.fromName("foreign", { requiredKeys: ["FOREIGN"] });
+  const given = await modal.secrets.fromObject({ OBJECT: "an object's" });
+  const variant = await typed.withOptions({ secrets: [named, given] }).instance({ number: 1 });
+  assert.deepEqual(await variant.method("see").remote(["FOREIGN", "OBJECT"]), ["a name's", "an object's"]);
+  await assert.rejects(modal.secrets.fromName("foreign", { requiredKeys: ["OTHER"] }), (error: Error) => {
+    assert.ok(error instanceof NotFoundError);
+    assert.match(error.message, /missing key\(s\): OTHER/);
+    return true;
+  });
+  await assert.rejects(modal.secrets.fromName("nothing"), NotFoundError);
+  const long = await modal.secrets.fromObject({ LONG: "x".repeat(131_072) });
+  const refused = typed.withOptions({ secrets: [long] }).instance({ number: 1 });
+  await assert.rejects(
+    refused,
+    (error: Error) => error instanceof InvalidError && /LONG is too long/.test(error.message),
+  );
+  await modal.secrets.delete("foreign-deleted");
+  await assert.rejects(modal.secrets.delete("foreign-deleted"), NotFoundError);
+  await modal.secrets.delete("foreign-deleted", { allowMissing: true });
 });
 
 story("an exception is told by its type and words", async () => {

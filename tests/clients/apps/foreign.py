@@ -8,6 +8,10 @@ import modal
 
 app = modal.App("foreign")
 
+if modal.is_local():
+    for name in ("foreign", "foreign-deleted"):
+        modal.Secret.objects.create(name, {"FOREIGN": "a name's"}, allow_existing=True)
+
 VALUES = {
     "none": None,
     "booleans": [True, False],
@@ -53,6 +57,10 @@ class Typed:
     @modal.method()
     def tell(self, more: int = 0):
         return [self.number + more, self.text, self.flag, self.data]
+
+    @modal.method()
+    def see(self, *names):
+        return [os.environ.get(name) for name in names]
 
     @modal.method()
     def where(self):

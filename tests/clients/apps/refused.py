@@ -12,8 +12,6 @@ if wish == "packages":
     options["image"] = modal.Image.debian_slim().pip_install("numpy")
 elif wish == "registry":
     options["image"] = modal.Image.from_registry("python:3.11-slim")
-elif wish == "secret":
-    options["secrets"] = [modal.Secret.from_dict({"KEY": "value"})]
 elif wish == "volume":
     options["volumes"] = {"/data": modal.Volume.from_name("data", create_if_missing=True)}
 elif wish == "gpu":

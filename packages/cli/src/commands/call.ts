@@ -4,7 +4,7 @@ import { operator } from "@lydian/contract";
 import { Argument, InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, type CommandGroup, exitStatus } from "../command.ts";
-import { findProfile, PlatformClient } from "../platform-client.ts";
+import { connect } from "../platform-client.ts";
 import { type Column, tableOf } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { dataOption } from "./options.ts";
@@ -53,7 +53,7 @@ const list: CliCommand<ListOptions> = {
     { line: "lydian call list --app train --json", effect: "for programs" },
   ],
   run: async (options, terminal) => {
-    using client = await connect(options, terminal);
+    using client = await connect(options, terminal.env);
     const reply = await client.ask(methods.listCalls, {
       app: options.app ?? "",
       function: options.function ?? "",
@@ -76,7 +76,7 @@ const inspect: CliCommand<CommonOptions & { limit: number }> = {
   options: [limit, json, dataOption()],
   examples: [{ line: "lydian call inspect fc-00VbtB4oEOs9IStIQaI31W", effect: "one call" }],
   run: async (options, terminal, [id = ""]) => {
-    using client = await connect(options, terminal);
+    using client = await connect(options, terminal.env);
     const reply = await client.ask(methods.inspectCall, { callId: id, limit: options.limit });
     if (options.json) return printJson(terminal, toJson(operator.InspectCallResponseSchema, reply));
     const { call, inputs } = reply;
@@ -99,7 +99,7 @@ const cancel: CliCommand<CommonOptions & { endContainers?: boolean }> = {
   options: [new Option("--end-containers", "end the containers that run its inputs as well"), dataOption()],
   examples: [{ line: "lydian call cancel fc-00VbtB4oEOs9IStIQaI31W", effect: "one call" }],
   run: async (options, terminal, [id = ""]) => {
-    using client = await connect(options, terminal);
+    using client = await connect(options, terminal.env);
     await client.ask(methods.cancelCall, { callId: id, endContainers: options.endContainers === true });
     terminal.print(`${id} is cancelled.`);
     return exitStatus.ok;
@@ -115,7 +115,7 @@ const retry: CliCommand<CommonOptions> = {
   options: [dataOption()],
   examples: [{ line: "lydian call retry fc-00VbtB4oEOs9IStIQaI31W", effect: "prints the new call's id" }],
   run: async (options, terminal, [id = ""]) => {
-    using client = await connect(options, terminal);
+    using client = await connect(options, terminal.env);
     const reply = await client.ask(methods.retryCall, { callId: id });
     terminal.print(`${reply.callId} runs ${reply.inputs} ${reply.inputs === 1 ? "input" : "inputs"} again.`);
     return exitStatus.ok;
@@ -128,10 +128,6 @@ export const call: CommandGroup = {
   description: "What happens to calls of functions, across all apps of a platform.",
   commands: [list, inspect, cancel, retry],
 };
-
-async function connect({ data }: CommonOptions, { env }: Terminal): Promise<PlatformClient> {
-  return new PlatformClient(await findProfile(data, env));
-}
 
 function printJson(terminal: Terminal, value: unknown): number {
   terminal.print(JSON.stringify(value, undefined, 2));

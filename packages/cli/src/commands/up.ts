@@ -18,6 +18,7 @@ import { type DataLayout, defaultCacheFolder, isRoot, layoutOf, shellWord } from
 import { prepareFolders } from "../privileges.ts";
 import { type RuntimeName, settleRuntime } from "../runtime-choice.ts";
 import { StopSignals } from "../stop-signals.ts";
+import { takeSecretsKey } from "../secrets-key.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
 import {
@@ -73,7 +74,9 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
   summary: "start the platform on this machine",
   description:
     "Starts the platform and runs it in the foreground until Ctrl-C or SIGTERM: the server, which answers the clients, " +
-    "and a worker, which runs functions in containers on this machine. Both are started again whenever they die.",
+    "and a worker, which runs functions in containers on this machine. Both are started again whenever they die. " +
+    "The key that secrets are encrypted with is made in the data folder (server/secrets-key), unless LYDIAN_SECRETS_KEY has " +
+    "one or LYDIAN_SECRETS_KEY_FILE names a file with one: 32 random bytes in base64.",
   options: [
     new Option("--port <port>", "the port to listen on; 0 takes a free one").default(8700).argParser(parsePort),
     new Option("--host <address>", "the address to listen on; one beyond loopback needs TLS or --insecure").default(
@@ -154,7 +157,19 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   );
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
-  const given = { options, programs, runtime, tls, layout, url, address, descriptor: port.fd(), env: terminal.env };
+  const secretsKey = await takeSecretsKey(terminal.env);
+  const given = {
+    options,
+    programs,
+    runtime,
+    tls,
+    layout,
+    url,
+    address,
+    descriptor: port.fd(),
+    secretsKey,
+    env: terminal.env,
+  };
   const plans = await planChildren(given);
   await writeRunning(layout, { pid: process.pid, url });
   held.defer(() => rm(layout.running, { force: true }));
@@ -199,6 +214,7 @@ interface ChildrenOptions {
   /** How the worker reaches the server. */
   readonly address: { host: string; port: number };
   readonly descriptor: number;
+  readonly secretsKey: ServerConfigInput["secretsKey"];
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -220,6 +236,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ...(options.times && { times: options.times }),
     ...(options.limits && { limits: options.limits }),
     ...(given.tls && { tls: given.tls }),
+    ...(given.secretsKey && { secretsKey: given.secretsKey }),
     ...(options.strictResources && { strictResources: true }),
   };
   const worker: WorkerConfigInput = {

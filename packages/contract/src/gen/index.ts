@@ -20,6 +20,7 @@ export * from "./modal/client/proxy_pb.ts";
 export * from "./modal/client/resources_pb.ts";
 export * from "./modal/client/result_pb.ts";
 export * from "./modal/client/schedule_pb.ts";
+export * from "./modal/client/secret_pb.ts";
 export * from "./modal/client/service_pb.ts";
 export * from "./modal/client/task_pb.ts";
 export * from "./modal/client/volume_pb.ts";

@@ -39,6 +39,7 @@ export async function finishStop(tx: Tx, appId: string, context: Context): Promi
   if (app?.state !== "stopping") return;
   if ((await tx.containers.ofApp(appId, living)).length > 0 || (await hasWork(tx, appId))) return;
   await tx.apps.update({ ...app, state: "stopped", stoppedAt: context.now });
+  await tx.secrets.leave(appId);
   tx.ring(logsBell(appId));
 }
 

@@ -1,6 +1,6 @@
 /**
- * Forgets what nobody will ask for again: acknowledged and old calls, kept replies, containers long gone, uploads that
- * were given up.
+ * Forgets what nobody will ask for again: acknowledged and old calls, kept replies, containers long gone, secrets that
+ * nothing uses, uploads that were given up.
  */
 import type { Clock, Logger, Timer } from "@lydian/kit";
 
@@ -12,6 +12,9 @@ import { forgetCall, portion } from "./sweep.ts";
 const roundMs = 60_000;
 /** How long a container that is gone can still be looked up. */
 const containersKeptMs = 7 * 86_400_000;
+
+/** How long a secret without a name waits for the first function that uses it, and a deleted one is named in errors. */
+const secretsKeptMs = 86_400_000;
 
 /** An upload that has not moved for longer is given up. */
 const uploadsKeptMs = 86_400_000;
@@ -57,6 +60,7 @@ export class Reaper {
       await this.#all((tx) => forgetCalls(tx, before));
       await this.#all((tx) => tx.replies.forget(repeats, portion));
       await this.#all((tx) => tx.containers.forget(now - containersKeptMs, portion));
+      await this.#all((tx) => tx.secrets.forget(now - secretsKeptMs, portion));
       await this.#deps.sweepUploads(now - uploadsKeptMs);
     } catch (error) {
       log.error({ err: error }, "old rows could not be removed; the next round tries again");

@@ -68,6 +68,22 @@ async function countCrash(
 }
 
 /**
+ * What it needs of the platform is not there, such as a secret that was deleted. To wait would not help, in whatever kind of
+ * app: all that waits is told so.
+ */
+export async function cannotBegin(tx: Tx, containerId: string, why: string, context: Context): Promise<void> {
+  const container = await tx.containers.get(containerId);
+  if (container === undefined || container.state === "gone") return;
+  await endContainer(tx, container.id, { reason: "stopped" }, context);
+  const failure = { status: "failure", message: `Its container could not be started. ${why}` } as const;
+  await failUnfinished(tx, { waitingFor: container.functionId }, failure, context);
+  const demand = await tx.functions.demand(container.functionId);
+  if (demand === undefined || demand.policy.minContainers === 0) return;
+  const streak = demand.crashStreak + 1;
+  await tx.functions.setCrashes(container.functionId, streak, context.now + backoffMs(crashBackoff, streak));
+}
+
+/**
  * It did not say a word in the time that it has for that: this counts like one that could not be started, and it is
  * killed.
  */

@@ -10,6 +10,7 @@ import type { Container, ContainerState } from "./container.ts";
 import type { CallTarget, ClassRecord, Demand, FunctionRecord } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
+import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Blob, Environment, Image, Mount, Token, Workspace } from "./stored.ts";
 
@@ -40,6 +41,7 @@ export interface Tx {
   readonly mounts: Mounts;
   readonly outputs: Outputs;
   readonly replies: Replies;
+  readonly secrets: Secrets;
   readonly sweeps: Sweeps;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
   ring(bell: string, count?: number): void;
@@ -217,6 +219,27 @@ export interface Logs {
 export interface Replies {
   find(key: string): Promise<Uint8Array | undefined>;
   keep(key: string, reply: Uint8Array, at: number): Promise<void>;
+  forget(before: number, limit: number): Promise<number>;
+}
+
+export interface Secrets {
+  /** Inserts or replaces. */
+  put(secret: Secret): Promise<void>;
+  get(id: string): Promise<Secret | undefined>;
+  named(environmentId: string, name: string): Promise<Secret | undefined>;
+  /** The named ones of an environment that were made before this time, the newest first. */
+  newest(environmentId: string, before: number, limit: number): Promise<Secret[]>;
+  /** Those that are not deleted, in order of their ids, after this one. */
+  after(id: string, limit: number): Promise<Secret[]>;
+  setUsed(ids: readonly string[], now: number): Promise<void>;
+  /** What a function asks for, in place of what it asked for before. */
+  setUses(functionId: string, ids: readonly string[]): Promise<void>;
+  /** The app's functions use nothing any more; its secrets that nobody else uses go. */
+  leave(appId: string): Promise<void>;
+  /**
+   * Those without a name, made before this time, that no function uses and that no app's client may still mean to.
+   * Answers how many.
+   */
   forget(before: number, limit: number): Promise<number>;
 }
 

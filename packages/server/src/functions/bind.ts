@@ -9,6 +9,7 @@ import type { Context } from "../domain/context.ts";
 import type { Binding, FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
+import { secretsOf } from "../secrets/known.ts";
 import { decodeDefinition, encodeDefinition } from "./handle.ts";
 import { withOptions } from "./options.ts";
 import { functionPolicy, gpusOf } from "./policy.ts";
@@ -34,6 +35,7 @@ export async function bindFunction(tx: Tx, request: BindRequest, context: Contex
     throw fail("notFound", `Function ${request.functionId} does not exist.`);
   }
   await livingApp(tx, base.appId);
+  await secretsOf(tx, request.options?.secretIds ?? []);
   if (request.options?.pinnedAppVersion) {
     throw fail("unimplemented", `Function "${base.name}" is asked for as it was in an earlier version of its app.`, {
       hint: "Only the current version runs: leave the version out",
@@ -43,29 +45,23 @@ export async function bindFunction(tx: Tx, request: BindRequest, context: Contex
   const key = bindingKey(base.id, parameters, options);
   const existing = await tx.functions.bound(key);
   if (existing !== undefined) return existing;
-  const variant = variantOf(base, {
-    id: context.newId("fu"),
-    createdAt: context.now,
-    binding: { baseId: base.id, key, parameters, options },
-  });
-  await tx.functions.put(variant);
-  return variant;
+  const own = { id: context.newId("fu"), createdAt: context.now };
+  return await putVariant(tx, base, { ...own, binding: { baseId: base.id, key, parameters, options } });
 }
 
 /** After its base was defined anew. */
 export async function rebindVariants(tx: Tx, base: FunctionRecord): Promise<void> {
   for (const { id, createdAt, binding } of await tx.functions.variants(base.id)) {
     if (binding === undefined) continue;
-    const variant = variantOf(base, { id, createdAt, binding });
-    await tx.functions.put(variant);
-    await rebindVariants(tx, variant);
+    await rebindVariants(tx, await putVariant(tx, base, { id, createdAt, binding }));
   }
 }
 
-function variantOf(
+async function putVariant(
+  tx: Tx,
   base: FunctionRecord,
   own: Pick<FunctionRecord, "id" | "createdAt"> & { binding: Binding },
-): FunctionRecord {
+): Promise<FunctionRecord> {
   const { options: bytes } = own.binding;
   const options = bytes.length === 0 ? undefined : fromBinary(FunctionOptionsSchema, bytes);
   const defined = decodeDefinition(base);
@@ -73,7 +69,10 @@ function variantOf(
   // A choice of accelerators stands beside the definition.
   const gpus = options?.resources === undefined ? base.policy.needs.gpus : gpusOf([definition]);
   const policy = functionPolicy(definition, "variant", gpus);
-  return { ...base, ...own, definition: encodeDefinition(definition), policy };
+  const variant = { ...base, ...own, definition: encodeDefinition(definition), policy };
+  await tx.functions.put(variant);
+  await tx.secrets.setUses(variant.id, definition.secretIds);
+  return variant;
 }
 
 function bindingKey(baseId: string, parameters: Uint8Array, options: Uint8Array): string {

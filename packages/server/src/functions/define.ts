@@ -6,6 +6,7 @@ import type { Context } from "../domain/context.ts";
 import { type ClassRecord, emptyPolicy, type FunctionPolicy, type FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
+import { secretsOf } from "../secrets/known.ts";
 import { rebindVariants } from "./bind.ts";
 import { encodeDefinition } from "./handle.ts";
 
@@ -52,6 +53,7 @@ export async function defineFunction(tx: Tx, request: Definition, context: Conte
   for (const mountId of definition.mountIds) {
     if ((await tx.mounts.get(mountId)) === undefined) throw fail("notFound", `Mount ${mountId} does not exist.`);
   }
+  await secretsOf(tx, definition.secretIds);
   const existing = await ownFunction(tx, appId, request.existingId);
   const record: FunctionRecord = {
     id: existing?.id ?? context.newId("fu"),
@@ -66,6 +68,7 @@ export async function defineFunction(tx: Tx, request: Definition, context: Conte
     binding: undefined,
   };
   await tx.functions.put(record);
+  await tx.secrets.setUses(record.id, definition.secretIds);
   await rebindVariants(tx, record);
   return record;
 }

@@ -1,4 +1,4 @@
-/** What the operator's command asks about calls. */
+/** What the operator's commands ask for. */
 import { operator } from "@lydian/contract";
 
 import { cancelCall } from "../calls/cancel.ts";
@@ -22,5 +22,6 @@ export function operatorRpcs(platform: Platform): Rpcs<typeof operator.Operators
         return { callId: id, inputs };
       }),
     ),
+    rotateSecretsKey: user(() => platform.vault.rotate()),
   };
 }

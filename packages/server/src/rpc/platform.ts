@@ -9,6 +9,7 @@ import type { ContentStore } from "../content/content-store.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { LogBook } from "../logs/log-book.ts";
+import type { Vault } from "../secrets/vault.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
 import type { Call } from "./adapter-call.ts";
 
@@ -25,6 +26,7 @@ export interface Platform {
   sessions: WorkerSessions;
   timeouts: Timeouts;
   serverKey: Uint8Array;
+  vault: Vault;
 }
 
 export function contextOf(platform: Platform): Context {

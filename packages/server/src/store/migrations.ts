@@ -122,4 +122,21 @@ export const migrations: readonly string[] = [
     data_format INTEGER NOT NULL
   ) STRICT;
   `,
+  // Secrets, and which functions use them.
+  `
+  CREATE TABLE secrets (
+    id TEXT PRIMARY KEY, environment_id TEXT NOT NULL REFERENCES environments, state TEXT NOT NULL, name TEXT NOT NULL,
+    app_id TEXT, keys TEXT NOT NULL, version INTEGER NOT NULL, key_id TEXT NOT NULL, sealed BLOB NOT NULL,
+    fingerprint TEXT NOT NULL, created_at INTEGER NOT NULL, created_by TEXT NOT NULL, last_used_at INTEGER
+  ) STRICT;
+  CREATE UNIQUE INDEX secrets_named ON secrets (environment_id, name) WHERE state = 'named';
+  CREATE INDEX secrets_listed ON secrets (environment_id, created_at) WHERE state = 'named';
+  CREATE INDEX secrets_by_app ON secrets (app_id) WHERE app_id IS NOT NULL;
+  CREATE INDEX secrets_unnamed ON secrets (created_at) WHERE state <> 'named';
+
+  CREATE TABLE secret_uses (
+    function_id TEXT NOT NULL, secret_id TEXT NOT NULL, PRIMARY KEY (function_id, secret_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX secret_uses_by_secret ON secret_uses (secret_id);
+  `,
 ];

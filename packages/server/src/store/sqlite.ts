@@ -17,6 +17,7 @@ import { containersIn } from "./containers.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
 import { migrations } from "./migrations.ts";
+import { secretsIn } from "./secrets.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
 import { blobsIn, identityIn, imagesIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
@@ -103,6 +104,7 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     mounts: mountsIn(database),
     outputs: outputsIn(database),
     replies: repliesIn(database),
+    secrets: secretsIn(database),
     sweeps: sweepsIn(database),
   };
 }

@@ -4,12 +4,14 @@ import type { worker } from "@lydian/contract";
 import { type Bells, type Clock, Leases, type Logger, type NewId } from "@lydian/kit";
 
 import type { Times } from "../config.ts";
-import { endContainer } from "../containers/end.ts";
+import { cannotBegin, endContainer } from "../containers/end.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { Container, Exit } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store } from "../domain/store.ts";
 import type { Runtime, WorkerView } from "../domain/worker.ts";
+import { ServerError } from "../errors.ts";
+import type { Vault } from "../secrets/vault.ts";
 import { Outbox } from "./outbox.ts";
 import { containerSpec, doorSecret } from "./spec.ts";
 
@@ -24,6 +26,7 @@ export interface SessionDeps {
   times: Times;
   /** What door secrets are derived from. */
   serverKey: Uint8Array;
+  vault: Vault;
   /** Cuts the connections of a container that is gone. */
   cutDoors(containerId: string): void;
 }
@@ -117,19 +120,25 @@ export class WorkerSessions {
   }
 
   async #assign(container: Container): Promise<void> {
-    const { store, log, serverKey } = this.#deps;
+    const { store, log, serverKey, vault } = this.#deps;
     try {
-      const { state, spec } = await store.read(async (tx) => {
+      const { state, told } = await store.read(async (tx) => {
         const now = await tx.containers.get(container.id);
-        const spec = now?.state === "assigned" ? await containerSpec(tx, container) : undefined;
-        return { state: now?.state, spec };
+        const told = now?.state === "assigned" ? await containerSpec(tx, container, vault) : undefined;
+        return { state: now?.state, told };
       });
       if (state === "draining") return await this.#end(container, { reason: "stopped" });
-      if (spec === undefined) return; // its worker has it already, or it is gone
+      if (told === undefined) return; // its worker has it already, or it is gone
+      const { spec, secretIds } = told;
       const secret = doorSecret(serverKey, container);
       const value = { containerId: container.id, fence: container.fence, doorSecret: secret, spec };
       this.#sessions.get(container.workerId)?.outbox.push({ message: { case: "assign", value } });
+      if (secretIds.length > 0) await store.note((tx) => tx.secrets.setUsed(secretIds, this.context().now));
     } catch (error) {
+      if (error instanceof ServerError) {
+        const { text } = error;
+        return await store.write((tx) => cannotBegin(tx, container.id, text, this.context()));
+      }
       log.error({ err: error, container: container.id }, "a container could not be specified");
       const message = "its definition could not be read; the server's log says more";
       await this.#end(container, { reason: "failedToStart", message });

@@ -8,11 +8,16 @@ import type { Container } from "../domain/container.ts";
 import type { Tx } from "../domain/store.ts";
 import { appLayout, decodeDefinition } from "../functions/handle.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
+import type { Vault } from "../secrets/vault.ts";
 
 export type ContainerSpec = MessageInitShape<typeof worker.ContainerSpecSchema>;
 
-/** Always the same for the same container, so that an assignment can be repeated. */
-export async function containerSpec(tx: Tx, container: Container): Promise<ContainerSpec> {
+/** A container's specification, and the secrets in it. Always the same for the same container, but for secrets' values. */
+export async function containerSpec(
+  tx: Tx,
+  container: Container,
+  vault: Vault,
+): Promise<{ spec: ContainerSpec; secretIds: readonly string[] }> {
   const record = await tx.functions.get(container.functionId);
   const app = await tx.apps.get(container.appId);
   const image = record && (await tx.images.get(record.imageId));
@@ -36,7 +41,9 @@ export async function containerSpec(tx: Tx, container: Container): Promise<Conta
     if (mount === undefined) throw new Error(`mount ${mountId} of ${record.name} is missing`);
     if (mount.manifestSha256 !== emptyManifestSha256) mounts.push({ manifestSha256: mount.manifestSha256 });
   }
-  return {
+  const { secretIds } = definition;
+  const secrets = await vault.environmentOf(tx, secretIds);
+  const spec = {
     description: `${app.name} ${record.name}`,
     runner: {
       kind: {
@@ -49,7 +56,7 @@ export async function containerSpec(tx: Tx, container: Container): Promise<Conta
       },
     },
     mounts,
-    env: threadVariables(definition, container),
+    env: { ...threadVariables(definition, container), ...secrets },
     resources: {
       milliCpu: BigInt(container.milliCpu),
       memoryMib: BigInt(container.memoryMib),
@@ -60,7 +67,8 @@ export async function containerSpec(tx: Tx, container: Container): Promise<Conta
     },
     network: { restricted: record.policy.network.restricted, allowedCidrs: [...record.policy.network.allowedCidrs] },
     imageId: image.id,
-  };
+  } satisfies ContainerSpec;
+  return { spec, secretIds };
 }
 
 /** Libraries that compute in threads take as many as the host has cores, unless they are told how many are theirs. */

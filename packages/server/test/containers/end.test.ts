@@ -7,14 +7,14 @@ import { GenericResultSchema } from "@lydian/contract";
 
 import { claimInputs } from "../../src/calls/claim.ts";
 import { failureResult } from "../../src/calls/result.ts";
-import { endContainer, failedToInitialize } from "../../src/containers/end.ts";
+import { cannotBegin, endContainer, failedToInitialize } from "../../src/containers/end.ts";
 import type { App } from "../../src/domain/app.ts";
 import { demandBell, inputsBell } from "../../src/domain/bells.ts";
 import type { Container, Exit } from "../../src/domain/container.ts";
 import type { FunctionRecord } from "../../src/domain/function.ts";
 import { defaultCrashPolicy } from "../../src/domain/input.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
-import { claimRequest, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
+import { claimRequest, plantCall, plantContainer, plantFunction, policy } from "../support/rows.ts";
 
 const crash: Exit = { reason: "exited", code: 1 };
 const lost: Exit = { reason: "lost", message: "its worker was not heard of any more" };
@@ -270,5 +270,47 @@ describe("a container that says that it cannot take inputs", () => {
     const made = await call(test, of);
     await say(test, container);
     assert.equal(await failureOf(test, made), undefined);
+  });
+});
+
+describe("a container that cannot begin", () => {
+  for (const state of ["ephemeral", "deployed"] as const) {
+    it(`fails what waits with the reason, and the next one is not held up, in an app that is ${state}`, async () => {
+      await using test = await testStore();
+      const of = await plant(test, state);
+      const { callId } = await call(test, of);
+      const container = await start(test, of, { state: "assigned" });
+      const why = 'Secret "db" was deleted.';
+      await test.does((tx, context) => cannotBegin(tx, container.id, why, context));
+      await test.does((tx, context) => cannotBegin(tx, container.id, why, context));
+      const { outputs, demand, gone } = await test.store.read(async (tx) => ({
+        outputs: await tx.outputs.after(callId, 0, 9),
+        demand: await tx.functions.demand(of.id),
+        gone: await tx.containers.get(container.id),
+      }));
+      assert.equal(outputs.length, 1);
+      const { exception } = fromBinary(GenericResultSchema, outputs[0]?.result ?? new Uint8Array());
+      assert.equal(exception, `Its container could not be started. ${why}`);
+      assert.deepEqual([demand?.queued, demand?.crashStreak, demand?.notBefore], [0, 0, 0]);
+      assert.equal(gone?.state, "gone");
+    });
+  }
+
+  it("of a function that always has some is tried again slower and slower", async () => {
+    await using test = await testStore();
+    const of = await test.does((tx, context) =>
+      plantFunction(tx, context, { state: "deployed", policy: policy({ minContainers: 1 }) }),
+    );
+    const delays: number[] = [];
+    for (let times = 0; times < 3; times++) {
+      const container = await start(test, of, { state: "assigned" });
+      await test.does((tx, context) => cannotBegin(tx, container.id, "", context));
+      const demand = await test.store.read((tx) => tx.functions.demand(of.id));
+      delays.push((demand?.notBefore ?? 0) - test.clock.now());
+    }
+    assert.ok(
+      delays.every((delay, index) => delay > (delays[index - 1] ?? 0)),
+      delays.join(" "),
+    );
   });
 });

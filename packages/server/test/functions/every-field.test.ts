@@ -77,7 +77,7 @@ const fates: Record<string, Fate> = {
   mountIds: { refused: "does not exist" },
   objectDependencies: { carried: "container" },
   mountClientDependencies: { means: "containers always have the client with its dependencies" },
-  secretIds: { refused: "secrets" },
+  secretIds: { refused: "does not exist" }, // such a secret; others: define.ts
   volumeMounts: { refused: "volumes" },
   sharedVolumeMounts: { refused: "a network file system" },
   cloudBucketMounts: { refused: "a cloud bucket" },

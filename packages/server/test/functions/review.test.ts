@@ -12,7 +12,6 @@ const review = (definition: MessageInitShape<typeof FunctionSchema$>): string[] 
   reviewDefinition(create(FunctionSchema$, { functionName: "f", ...definition }));
 
 const refused: MessageInitShape<typeof FunctionSchema$>[] = [
-  { secretIds: ["st-1"] },
   { volumeMounts: [{ volumeId: "vo-1", mountPath: "/x" }] },
   { webhookConfig: { type: WebhookType.ASGI_APP } },
   { schedule: { scheduleOneof: { case: "cron", value: { cronString: "* * * * *" } } } },

@@ -6,6 +6,8 @@ import { ManualClock, predictableIds, temporaryFolder } from "@lydian/testkit";
 
 import type { Context } from "../../src/domain/context.ts";
 import type { Store, Tx } from "../../src/domain/store.ts";
+import { KeyRing } from "../../src/secrets/key-ring.ts";
+import { Vault } from "../../src/secrets/vault.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import type { Sync } from "../../src/store/write-ahead-log.ts";
 import { assertInvariants } from "./invariants.ts";
@@ -20,6 +22,7 @@ export interface TestStore extends AsyncDisposable {
   readonly clock: ManualClock;
   readonly newId: NewId;
   readonly store: Store;
+  readonly vault: Vault;
   /** One unit of work at the clock's present time; the database must be sound afterwards. */
   does<T>(unit: (tx: Tx, context: Context) => Promise<T>): Promise<T>;
 }
@@ -31,6 +34,7 @@ export async function testStore(): Promise<TestStore> {
   const clock = new ManualClock();
   const newId = predictableIds();
   const store = openStore(file, bells, syncInATurn);
+  const vault = new Vault(await KeyRing.load(join(folder.path, "secrets-key"), undefined), store);
   return {
     folder: folder.path,
     file,
@@ -38,6 +42,7 @@ export async function testStore(): Promise<TestStore> {
     clock,
     newId,
     store,
+    vault,
     does: async (unit) => {
       const value = await store.write((tx) => unit(tx, { now: clock.now(), newId }));
       assertInvariants(file);

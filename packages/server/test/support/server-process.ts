@@ -40,7 +40,10 @@ import { imageRpcs } from "../../src/rpc/images.ts";
 import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
 import { scalingRpcs } from "../../src/rpc/scaling.ts";
+import { secretRpcs } from "../../src/rpc/secrets.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
+import { KeyRing } from "../../src/secrets/key-ring.ts";
+import { Vault } from "../../src/secrets/vault.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
@@ -85,7 +88,7 @@ export class ServerProcess {
   };
   readonly #platform: Platform;
 
-  private constructor(config: ServerConfig, content: ContentStore, clock: ManualClock, newId: NewId) {
+  private constructor(config: ServerConfig, content: ContentStore, ring: KeyRing, clock: ManualClock, newId: NewId) {
     this.#disk = openStore(join(config.data, "store.sqlite"), this.bells, syncInATurn);
     this.store = this.#mortal(this.#disk);
     const mortalClock: Clock = {
@@ -97,7 +100,8 @@ export class ServerProcess {
     const logBook = new LogBook({ folder: join(config.data, "logs"), ...shared });
     const deliveries = new Deliveries();
     const cutDoors = (id: string): void => deliveries.forget(id);
-    const timed = { ...shared, times: config.times, serverKey, cutDoors };
+    const vault = new Vault(ring, this.store);
+    const timed = { ...shared, vault, times: config.times, serverKey, cutDoors };
     const presence = new Presence(timed);
     const sessions = new WorkerSessions(timed);
     const timeouts = new Timeouts(timed);
@@ -109,7 +113,17 @@ export class ServerProcess {
       scheduler: new Scheduler({ ...timed, limits: config.limits, hands: sessions, tell: () => {} }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
     };
-    const families = [appRpcs, appLookupRpcs, lookupRpcs, imageRpcs, functionRpcs, scalingRpcs, callRpcs, logRpcs];
+    const families = [
+      appRpcs,
+      appLookupRpcs,
+      lookupRpcs,
+      imageRpcs,
+      functionRpcs,
+      scalingRpcs,
+      callRpcs,
+      logRpcs,
+      secretRpcs,
+    ];
     const rpcs = families.map((family) => family(this.#platform));
     const bound = bind(ModalClient, ...rpcs, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
@@ -127,7 +141,9 @@ export class ServerProcess {
       ownerToken: { id: "ak-owner", secretSha256: "0".repeat(64) },
       workerSecret: "w".repeat(40),
     });
-    const server = new ServerProcess(config, await ContentStore.open(join(folder, "content")), clock, newId);
+    const content = await ContentStore.open(join(folder, "content"));
+    const ring = await KeyRing.load(join(folder, "secrets-key"), undefined);
+    const server = new ServerProcess(config, content, ring, clock, newId);
     await server.#disk.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
     await server.#platform.logBook.start();
     await server.#parts.presence.start();

@@ -25,7 +25,7 @@ async function specOf(
   changes: Partial<Container> = {},
 ): Promise<{ spec: ContainerSpec; arguments: ContainerArguments }> {
   await using test = await testStore();
-  const spec = await test.does(async (tx, context) => {
+  const { spec } = await test.does(async (tx, context) => {
     const { appId, imageId } = await plantFunction(tx, context);
     const definition = create(FunctionSchema$, { functionName: "Model.*", imageId, ...written });
     const request = { appId, definition, policy: functionPolicy(definition), existingId: "", clientVersion: "1.5.4" };
@@ -33,7 +33,7 @@ async function specOf(
     const parameters = new TextEncoder().encode(variant?.parameters);
     const options = variant && create(FunctionOptionsSchema, variant.options);
     const of = variant ? await bindFunction(tx, { functionId: base.id, parameters, options }, context) : base;
-    return await containerSpec(tx, await plantContainer(tx, of, context, changes));
+    return await containerSpec(tx, await plantContainer(tx, of, context, changes), test.vault);
   });
   const kind = spec.runner?.kind;
   const bytes = kind?.case === "python" ? kind.value.arguments : undefined;

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/operator.proto.
  */
 export const file_lydian_operator: GenFile = /*@__PURE__*/
-  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0qTAoJQ2FsbFN0YXRlEhoKFkNBTExfU1RBVEVfVU5TUEVDSUZJRUQQABIICgRPUEVOEAESDQoJU1VDQ0VFREVEEAISCgoGRkFJTEVEEAMy5AIKCU9wZXJhdG9ycxJSCglMaXN0Q2FsbHMSIS5seWRpYW4ub3BlcmF0b3IuTGlzdENhbGxzUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5MaXN0Q2FsbHNSZXNwb25zZRJYCgtJbnNwZWN0Q2FsbBIjLmx5ZGlhbi5vcGVyYXRvci5JbnNwZWN0Q2FsbFJlcXVlc3QaJC5seWRpYW4ub3BlcmF0b3IuSW5zcGVjdENhbGxSZXNwb25zZRJVCgpDYW5jZWxDYWxsEiIubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXF1ZXN0GiMubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXNwb25zZRJSCglSZXRyeUNhbGwSIS5seWRpYW4ub3BlcmF0b3IuUmV0cnlDYWxsUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5SZXRyeUNhbGxSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0iGQoXUm90YXRlU2VjcmV0c0tleVJlcXVlc3QiTwoYUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIPCgdzZWNyZXRzGAIgASgNEhIKCnVucmVhZGFibGUYAyADKAkqTAoJQ2FsbFN0YXRlEhoKFkNBTExfU1RBVEVfVU5TUEVDSUZJRUQQABIICgRPUEVOEAESDQoJU1VDQ0VFREVEEAISCgoGRkFJTEVEEAMyzQMKCU9wZXJhdG9ycxJSCglMaXN0Q2FsbHMSIS5seWRpYW4ub3BlcmF0b3IuTGlzdENhbGxzUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5MaXN0Q2FsbHNSZXNwb25zZRJYCgtJbnNwZWN0Q2FsbBIjLmx5ZGlhbi5vcGVyYXRvci5JbnNwZWN0Q2FsbFJlcXVlc3QaJC5seWRpYW4ub3BlcmF0b3IuSW5zcGVjdENhbGxSZXNwb25zZRJVCgpDYW5jZWxDYWxsEiIubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXF1ZXN0GiMubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXNwb25zZRJSCglSZXRyeUNhbGwSIS5seWRpYW4ub3BlcmF0b3IuUmV0cnlDYWxsUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5SZXRyeUNhbGxSZXNwb25zZRJnChBSb3RhdGVTZWNyZXRzS2V5EigubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXF1ZXN0GikubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Empty fields do not narrow the list.
@@ -344,6 +344,52 @@ export const RetryCallResponseSchema: GenMessage<RetryCallResponse> = /*@__PURE_
   messageDesc(file_lydian_operator, 9);
 
 /**
+ * @generated from message lydian.operator.RotateSecretsKeyRequest
+ */
+export type RotateSecretsKeyRequest = Message<"lydian.operator.RotateSecretsKeyRequest"> & {
+};
+
+/**
+ * Describes the message lydian.operator.RotateSecretsKeyRequest.
+ * Use `create(RotateSecretsKeyRequestSchema)` to create a new message.
+ */
+export const RotateSecretsKeyRequestSchema: GenMessage<RotateSecretsKeyRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 10);
+
+/**
+ * @generated from message lydian.operator.RotateSecretsKeyResponse
+ */
+export type RotateSecretsKeyResponse = Message<"lydian.operator.RotateSecretsKeyResponse"> & {
+  /**
+   * What the key is called by; it says nothing about the key itself.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * How many secrets are under it now that were not.
+   *
+   * @generated from field: uint32 secrets = 2;
+   */
+  secrets: number;
+
+  /**
+   * Ids of secrets that stay as they are: none of the keys opens them.
+   *
+   * @generated from field: repeated string unreadable = 3;
+   */
+  unreadable: string[];
+};
+
+/**
+ * Describes the message lydian.operator.RotateSecretsKeyResponse.
+ * Use `create(RotateSecretsKeyResponseSchema)` to create a new message.
+ */
+export const RotateSecretsKeyResponseSchema: GenMessage<RotateSecretsKeyResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 11);
+
+/**
  * @generated from enum lydian.operator.CallState
  */
 export const CallState = {
@@ -426,6 +472,16 @@ export const Operators: GenService<{
     methodKind: "unary";
     input: typeof RetryCallRequestSchema;
     output: typeof RetryCallResponseSchema;
+  },
+  /**
+   * Encrypts all secrets anew, under a new key, or under the first of those that the platform was given.
+   *
+   * @generated from rpc lydian.operator.Operators.RotateSecretsKey
+   */
+  rotateSecretsKey: {
+    methodKind: "unary";
+    input: typeof RotateSecretsKeyRequestSchema;
+    output: typeof RotateSecretsKeyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lydian_operator, 0);

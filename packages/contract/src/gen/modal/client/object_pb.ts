@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/object.proto.
  */
 export const file_modal_client_object: GenFile = /*@__PURE__*/
-  fileDesc("Chltb2RhbC9jbGllbnQvb2JqZWN0LnByb3RvEgxtb2RhbC5jbGllbnQiJQoQT2JqZWN0RGVwZW5kZW5jeRIRCglvYmplY3RfaWQYASABKAkiNgoMQ3JlYXRpb25JbmZvEhIKCmNyZWF0ZWRfYXQYASABKAESEgoKY3JlYXRlZF9ieRgCIAEoCSqgAgoST2JqZWN0Q3JlYXRpb25UeXBlEiQKIE9CSkVDVF9DUkVBVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASKgomT0JKRUNUX0NSRUFUSU9OX1RZUEVfQ1JFQVRFX0lGX01JU1NJTkcQARIuCipPQkpFQ1RfQ1JFQVRJT05fVFlQRV9DUkVBVEVfRkFJTF9JRl9FWElTVFMQAhIzCi9PQkpFQ1RfQ1JFQVRJT05fVFlQRV9DUkVBVEVfT1ZFUldSSVRFX0lGX0VYSVNUUxADEi8KK09CSkVDVF9DUkVBVElPTl9UWVBFX0FOT05ZTU9VU19PV05FRF9CWV9BUFAQBBIiCh5PQkpFQ1RfQ1JFQVRJT05fVFlQRV9FUEhFTUVSQUwQBSqAAQoTRGVwbG95bWVudE5hbWVzcGFjZRIkCiBERVBMT1lNRU5UX05BTUVTUEFDRV9VTlNQRUNJRklFRBAAEiIKHkRFUExPWU1FTlRfTkFNRVNQQUNFX1dPUktTUEFDRRABEh8KG0RFUExPWU1FTlRfTkFNRVNQQUNFX0dMT0JBTBADYgZwcm90bzM");
+  fileDesc("Chltb2RhbC9jbGllbnQvb2JqZWN0LnByb3RvEgxtb2RhbC5jbGllbnQiJQoQT2JqZWN0RGVwZW5kZW5jeRIRCglvYmplY3RfaWQYASABKAkiNgoMQ3JlYXRpb25JbmZvEhIKCmNyZWF0ZWRfYXQYASABKAESEgoKY3JlYXRlZF9ieRgCIAEoCSI9Cg5MaXN0UGFnaW5hdGlvbhITCgttYXhfb2JqZWN0cxgBIAEoBRIWCg5jcmVhdGVkX2JlZm9yZRgCIAEoASqgAgoST2JqZWN0Q3JlYXRpb25UeXBlEiQKIE9CSkVDVF9DUkVBVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASKgomT0JKRUNUX0NSRUFUSU9OX1RZUEVfQ1JFQVRFX0lGX01JU1NJTkcQARIuCipPQkpFQ1RfQ1JFQVRJT05fVFlQRV9DUkVBVEVfRkFJTF9JRl9FWElTVFMQAhIzCi9PQkpFQ1RfQ1JFQVRJT05fVFlQRV9DUkVBVEVfT1ZFUldSSVRFX0lGX0VYSVNUUxADEi8KK09CSkVDVF9DUkVBVElPTl9UWVBFX0FOT05ZTU9VU19PV05FRF9CWV9BUFAQBBIiCh5PQkpFQ1RfQ1JFQVRJT05fVFlQRV9FUEhFTUVSQUwQBSqAAQoTRGVwbG95bWVudE5hbWVzcGFjZRIkCiBERVBMT1lNRU5UX05BTUVTUEFDRV9VTlNQRUNJRklFRBAAEiIKHkRFUExPWU1FTlRfTkFNRVNQQUNFX1dPUktTUEFDRRABEh8KG0RFUExPWU1FTlRfTkFNRVNQQUNFX0dMT0JBTBADYgZwcm90bzM");
 
 /**
  * An object that a function's code uses, by id, in the order the code needs them.
@@ -58,6 +58,32 @@ export type CreationInfo = Message<"modal.client.CreationInfo"> & {
  */
 export const CreationInfoSchema: GenMessage<CreationInfo> = /*@__PURE__*/
   messageDesc(file_modal_client_object, 1);
+
+/**
+ * A page of a list of named objects, newest first. A page that is shorter than asked for is the last one.
+ *
+ * @generated from message modal.client.ListPagination
+ */
+export type ListPagination = Message<"modal.client.ListPagination"> & {
+  /**
+   * @generated from field: int32 max_objects = 1;
+   */
+  maxObjects: number;
+
+  /**
+   * Unix seconds, exclusive; 0 = from the newest on
+   *
+   * @generated from field: double created_before = 2;
+   */
+  createdBefore: number;
+};
+
+/**
+ * Describes the message modal.client.ListPagination.
+ * Use `create(ListPaginationSchema)` to create a new message.
+ */
+export const ListPaginationSchema: GenMessage<ListPagination> = /*@__PURE__*/
+  messageDesc(file_modal_client_object, 2);
 
 /**
  * What a *GetOrCreate RPC may do about an object that exists or is missing.
