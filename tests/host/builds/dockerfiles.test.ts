@@ -1,7 +1,7 @@
 /** Images made of Dockerfiles, step by step in real containers: what each instruction does, and how a failure reads. */
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
-import { before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 
 import * as wire from "@lydian/contract/worker";
 import { systemClock } from "@lydian/kit";
@@ -13,13 +13,12 @@ import { BuildRig } from "./rig.ts";
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 const shared = sharedRig();
-let builds: BuildRig;
-before(async () => {
-  if (needsContainers.skip === undefined) builds = await BuildRig.open(shared.rig);
-});
+let opened: Promise<BuildRig> | undefined;
+const rig = (): Promise<BuildRig> => (opened ??= BuildRig.open(shared.rig));
 
 describe("a Dockerfile", needsContainers, () => {
   it("becomes an image: commands, environment, folders, users, arguments", async () => {
+    const builds = await rig();
     const { exit, imageId, said } = await builds.make({
       lines: [
         "ARG BASE=debian",
@@ -46,6 +45,7 @@ describe("a Dockerfile", needsContainers, () => {
   });
 
   it("is made once: equal steps are taken from before, also by another image, unless they are forced", async () => {
+    const builds = await rig();
     const lines = ["FROM debian", `RUN echo ${Date.now()} > /made`, "RUN cat /made"];
     const first = await builds.make({ lines });
     const again = await builds.make({ lines });
@@ -60,6 +60,7 @@ describe("a Dockerfile", needsContainers, () => {
   });
 
   it("copies from its context and from its other stages, and makes no stage that it does not need", async () => {
+    const builds = await rig();
     const { exit, imageId } = await builds.make({
       lines: [
         "FROM debian AS unneeded",
@@ -111,6 +112,7 @@ describe("a build", needsContainers, () => {
   });
 
   it("that fails says which step, with what and how, and leaves nothing", async () => {
+    const builds = await rig();
     const before = (await shared.rig.layers.list()).length;
     const { exit, told } = await builds.make({
       lines: ["FROM debian", "RUN echo fine; echo broken >&2; exit 7"],
@@ -126,6 +128,7 @@ describe("a build", needsContainers, () => {
   });
 
   it("with a fault is refused in words", async () => {
+    const builds = await rig();
     const failures: [lines: string[], RegExp][] = [
       [["RUN true"], /does not begin with FROM/],
       [["FROM debian", "FOO bar"], /line 2: FOO is no instruction/],
@@ -144,6 +147,7 @@ describe("a build", needsContainers, () => {
   });
 
   it("that is stopped ends at once and leaves nothing", async () => {
+    const builds = await rig();
     const build = await builds.begin({ lines: ["FROM debian", "RUN echo on; sleep 600"] });
     const follow = { clock: systemClock, ended: build.gone, signal: AbortSignal.timeout(30_000) };
     for await (const { lines } of followLog(build.logFile, 0, follow)) {

@@ -53,7 +53,8 @@ export class RuncLayout implements Layout {
       this.#show(dirname(place.doorFile), `${own}/door`);
       this.#show(host.files, `${own}/files`);
     }
-    for (const { source, path } of parts.build?.binds ?? inherited?.binds ?? []) this.binds.push({ source, path, executable: true });
+    for (const { source, path } of parts.build?.binds ?? inherited?.binds ?? [])
+      this.binds.push({ source, path, executable: true });
     this.#show(parts.resolvConf, "/etc/resolv.conf");
   }
 
