@@ -2,15 +2,26 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { describe, it } from "node:test";
+import { buffer } from "node:stream/consumers";
+import { gzipSync } from "node:zlib";
 
 import * as wire from "@lydian/contract/worker";
 import { systemClock } from "@lydian/kit";
 import { followLog } from "@lydian/worker/src/container/log-tail";
 
+import { pack } from "tar-stream";
+
 import { needsContainers, sharedRig } from "../runc/rig.ts";
 import { BuildRig } from "./rig.ts";
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+
+async function tarOf(files: Record<string, string>): Promise<Buffer> {
+  const archive = pack();
+  for (const [name, content] of Object.entries(files)) archive.entry({ name }, content);
+  archive.finalize();
+  return await buffer(archive);
+}
 
 const shared = sharedRig();
 let opened: Promise<BuildRig> | undefined;
@@ -92,6 +103,20 @@ describe("a Dockerfile", needsContainers, () => {
 });
 
 describe("a build", needsContainers, () => {
+  it("unpacks archives that it adds, and copies what is none", async () => {
+    const builds = await rig();
+    const archive = gzipSync(await tarOf({ "in/a": "a", "in/b": "b" }));
+    const { exit, imageId } = await builds.make({
+      lines: ["FROM debian", "ADD files.tar.gz /unpacked/", "ADD plain.gz /", "COPY files.tar.gz /"],
+      contextFiles: [
+        { path: "/files.tar.gz", data: archive },
+        { path: "/plain.gz", data: gzipSync("plain") },
+      ],
+    });
+    assert.equal(exit.code, 0, exit.message);
+    assert.equal(await builds.run(imageId, "cat /unpacked/in/*; zcat /plain.gz; test -s /files.tar.gz"), "abplain");
+  });
+
   it("leaves nothing of the platform or of the host's settings in its layers", async () => {
     const settings = {
       binds: [{ source: "/etc/hostname", path: "/etc/secret.conf" }],

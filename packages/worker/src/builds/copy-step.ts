@@ -6,9 +6,10 @@ import { hasCode, PlatformError } from "@lydian/kit";
 
 import type { Account } from "../runtime/runtime.ts";
 import { RootPaths } from "../runtime/runc/root-path.ts";
+import { headOf, isArchive, unpack } from "./archives.ts";
 import { accountFiles, findAccount } from "./accounts.ts";
 import type { CopyStep } from "./fold.ts";
-import type { SourceEntry, SourceTree } from "./source-tree.ts";
+import { RootTree, type SourceEntry, type SourceTree } from "./source-tree.ts";
 import type { Stack, StepHost } from "./step-host.ts";
 
 type Mounts = Pick<StepHost, "mounter">;
@@ -48,13 +49,32 @@ export async function fillByCopying(
         ? undefined
         : findAccount(step.chown, await accountFiles((path) => paths.realPath(path)));
     const writer = new RootWriter(paths, owner, step.chmod);
+    let unpackings = 0;
     for (const pattern of step.sources) {
       const found = await source.match(pattern);
       if (found.length === 0) throw new PlatformError(`there is no ${pattern} to copy`);
-      for (const path of found) await copyOne(step.target, source, path, writer, signal);
+      for (const path of found) {
+        const unpacked = step.isAdd ? await unpackedOf(source, path, `${work}-${unpackings++}`, signal) : undefined;
+        if (unpacked === undefined) await copyOne(step.target, source, path, writer, signal);
+        else await copyOne(step.target, unpacked, "/", writer, signal);
+      }
     }
   });
   await rename(join(work, "u"), diff);
+}
+
+/** What is in an archive; undefined for whatever is none. */
+async function unpackedOf(
+  source: SourceTree,
+  path: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<SourceTree | undefined> {
+  if (await source.isFolder(path)) return undefined;
+  const content = await source.open(path);
+  if (!isArchive(path, await headOf(content))) return undefined;
+  await unpack(content, folder, signal);
+  return new RootTree(new RootPaths(folder));
 }
 
 async function copyOne(

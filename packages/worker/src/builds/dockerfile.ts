@@ -116,6 +116,9 @@ function readCopy(parsed: Copy, keyword: string, rest: string): Instruction {
   if (hasHeredoc(parsed)) throw new PlatformError(`${keyword} of a here-document is not supported`);
   const words = jsonWords(rest) ?? splitWords(joined(rest));
   const target = words.at(-1);
+  if (words.slice(0, -1).some((source) => /^(https?:|git@|ssh:)/.test(source))) {
+    throw new PlatformError(`${keyword} of an address is not supported`, { hint: "fetch it with RUN, by curl, wget or git" });
+  }
   if (target === undefined || words.length < 2) throw new PlatformError(`${keyword} needs a source and a target`);
   return {
     kind: "copy",

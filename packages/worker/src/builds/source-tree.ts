@@ -20,6 +20,8 @@ export interface SourceTree {
   /** What a source of COPY means, as absolute paths of the tree. Empty when there is nothing of that name. */
   match(pattern: string): Promise<readonly string[]>;
   isFolder(path: string): Promise<boolean>;
+  /** A file's content, or a path of the host that has it. */
+  open(path: string): Promise<string | Uint8Array>;
   /** A file itself, or all below a folder, folders first. */
   walk(path: string): AsyncIterable<SourceEntry>;
 }
@@ -73,6 +75,12 @@ export class ContextTree implements SourceTree {
 
   async isFolder(path: string): Promise<boolean> {
     return this.#folders.has(path);
+  }
+
+  async open(path: string): Promise<string | Uint8Array> {
+    const file = this.#files.get(path);
+    if (file === undefined) throw new PlatformError(`${path} is no file of the context`);
+    return await file.content();
   }
 
   async *walk(path: string): AsyncGenerator<SourceEntry> {
@@ -136,6 +144,10 @@ export class RootTree implements SourceTree {
 
   async isFolder(path: string): Promise<boolean> {
     return (await this.#stats(path))?.isDirectory() ?? false;
+  }
+
+  async open(path: string): Promise<string> {
+    return this.#paths.realPath(path);
   }
 
   async *walk(path: string): AsyncGenerator<SourceEntry> {
