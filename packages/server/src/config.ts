@@ -13,6 +13,8 @@ export const timesSchema = z.object({
   appExpiry: milliseconds.default(60_000),
   /** How long a worker may take to make a container's image and packages ready; the function's own time to start begins then. */
   preparation: milliseconds.default(1_800_000),
+  /** How long one build of an image may take. */
+  build: milliseconds.default(3_600_000),
   /** The longest that a claim, an output wait or a log stream is held. */
   claimHold: milliseconds.default(50_000),
   /** How long a container may take to stop an input that was cancelled or ran too long; then it is killed. */

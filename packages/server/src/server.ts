@@ -23,6 +23,9 @@ import { ensureIdentity } from "./identity/first-start.ts";
 import { createWeb } from "./ingress/http.ts";
 import { identityOf } from "./ingress/identity.ts";
 import { type ListenAt, Port } from "./ingress/port.ts";
+import { awsPassword } from "./images/aws-password.ts";
+import { Builds } from "./images/builds.ts";
+import { Interest } from "./images/interest.ts";
 import { LogBook } from "./logs/log-book.ts";
 import { type BoundRpc, type Rpcs, bind, createRpcServer } from "./rpc/adapter.ts";
 import { appLookupRpcs } from "./rpc/app-lookups.ts";
@@ -31,6 +34,7 @@ import { callRpcs } from "./rpc/calls.ts";
 import { containerRpcs } from "./rpc/containers.ts";
 import { functionRpcs } from "./rpc/functions.ts";
 import { identityRpcs } from "./rpc/identity.ts";
+import { imageNameRpcs } from "./rpc/image-names.ts";
 import { imageRpcs } from "./rpc/images.ts";
 import { lookupRpcs } from "./rpc/lookups.ts";
 import { logRpcs } from "./rpc/logs.ts";
@@ -87,13 +91,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const sessions = new WorkerSessions({ ...shared, cutDoors });
   const timeouts = new Timeouts(shared);
   const alarms = new Alarms(shared);
-  const platform: Platform = { ...shared, config, content, logBook, presence, sessions, timeouts };
+  const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
+  const platform: Platform = { ...shared, config, content, interest, logBook, presence, sessions, timeouts };
   const tell: SchedulerDeps["tell"] = (to, text) => {
     logBook
       .say(to, clock.now(), text)
       .catch((error: unknown) => log.warn({ err: error, ...to }, "a notice is not in the log"));
   };
   const scheduler = new Scheduler({ ...shared, limits: config.limits, hands: sessions, tell });
+  const builds = new Builds({
+    ...shared,
+    content,
+    hands: sessions,
+    askAws: awsPassword,
+    tell: (imageId, text) => tell({ appId: imageId, functionId: "" }, text),
+  });
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
   const links = new BlobLinks(serverKey, () => clock.now());
   const rpcs = [
@@ -106,6 +118,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await sessions.start();
   await timeouts.start();
   alarms.start();
+  await interest.start();
+  builds.start();
   scheduler.start();
   reaper.start();
   await port.listen(options.listenAt);
@@ -118,6 +132,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await alarms.close();
       await reaper.close();
       await scheduler.close();
+      await builds.close();
+      interest.close();
       sessions.close();
       await port.close(closeGraceMs);
       await store.close();
@@ -146,6 +162,7 @@ function families(platform: Platform, deliveries: Deliveries, links: BlobLinks):
     mountRpcs(platform),
     blobRpcs(platform, links),
     imageRpcs(platform),
+    imageNameRpcs(platform),
     functionRpcs(platform),
     lookupRpcs(platform),
     scalingRpcs(platform),

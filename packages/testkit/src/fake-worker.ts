@@ -14,6 +14,8 @@ export interface HeldContainer {
   readonly fence: string;
   readonly doorSecret: string;
   readonly spec: wire.ContainerSpec | undefined;
+  /** Of an image that is to be made, which is held like a container. */
+  readonly build: wire.Build | undefined;
   phase: "preparing" | "running" | "gone";
   exit: MessageInitShape<typeof wire.ExitSchema> | undefined;
 }
@@ -24,6 +26,8 @@ export interface FakeWorkerOptions {
   memoryMib?: number;
   gpus?: { kind: string; count: number }[];
   labels?: Record<string, string>;
+  /** It makes images, and has these; they grow by those that it makes. */
+  images?: Set<string>;
   /** A container was assigned for the first time. */
   onAssign?: (container: HeldContainer) => void;
   /** The server asks for a container's end. Without it the container ends at once. */
@@ -108,18 +112,25 @@ export class FakeWorker {
     this.#tell(container);
   }
 
+  /** The image is made. */
+  make(id: string, built: MessageInitShape<typeof wire.BuiltImageSchema> = { python: "3.11.9" }): void {
+    for (const { imageId } of this.#held(id).build?.recipes ?? []) this.#options.images?.add(imageId);
+    this.exit(id, { reason: wire.Exit_Reason.EXITED, built });
+  }
+
   /** Says anything; lost when no session is open. */
   send(message: FromWorker): void {
     this.#session?.out.push(message);
   }
 
   #join(): MessageInitShape<typeof wire.JoinSchema> {
-    const { milliCpu = 4_000, memoryMib = 8_192, gpus = [], labels = {} } = this.#options;
+    const { milliCpu = 4_000, memoryMib = 8_192, gpus = [], labels = {}, images } = this.#options;
     return {
       workerId: this.id,
       capacity: { milliCpu: BigInt(milliCpu), memoryMib: BigInt(memoryMib), gpus },
       labels,
-      runtimes: [{ name: "fake" }],
+      runtimes: [{ name: "fake", builds: images !== undefined }],
+      imageIds: [...(images ?? [])],
       // One that is gone is told as what it was before: its end is told after its log.
       adopted: [...this.containers.values()].map(({ id, fence, phase }) => ({
         containerId: id,
@@ -153,10 +164,10 @@ export class FakeWorker {
     }
   }
 
-  #assign({ containerId: id, fence, doorSecret, spec }: wire.Assign): void {
+  #assign({ containerId: id, fence, doorSecret, spec, build }: wire.Assign): void {
     const present = this.containers.get(id);
     if (present?.fence === fence) return this.#tell(present);
-    const container: HeldContainer = { id, fence, doorSecret, spec, phase: "preparing", exit: undefined };
+    const container: HeldContainer = { id, fence, doorSecret, spec, build, phase: "preparing", exit: undefined };
     this.containers.set(id, container);
     this.#tell(container);
     this.#options.onAssign?.(container);

@@ -11,6 +11,8 @@ const statuses: Record<Failure["status"], GenericResult_GenericStatus> = {
   initFailure: GenericResult_GenericStatus.INIT_FAILURE,
 };
 
+export const statusOf = (status: Failure["status"]): GenericResult_GenericStatus => statuses[status];
+
 /** What becomes an input's output: a serialized GenericResult and the format of its data. */
 export interface Result {
   bytes: Uint8Array;

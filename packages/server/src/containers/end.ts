@@ -75,12 +75,17 @@ export async function cannotBegin(tx: Tx, containerId: string, why: string, cont
   const container = await tx.containers.get(containerId);
   if (container === undefined || container.state === "gone") return;
   await endContainer(tx, container.id, { reason: "stopped" }, context);
+  await failWaiting(tx, container.functionId, why, context);
+}
+
+/** Containers of the function cannot begin: all that waits for one is told why; what is always kept is tried again later. */
+export async function failWaiting(tx: Tx, functionId: string, why: string, context: Context): Promise<void> {
   const failure = { status: "failure", message: `Its container could not be started. ${why}` } as const;
-  await failUnfinished(tx, { waitingFor: container.functionId }, failure, context);
-  const demand = await tx.functions.demand(container.functionId);
+  await failUnfinished(tx, { waitingFor: functionId }, failure, context);
+  const demand = await tx.functions.demand(functionId);
   if (demand === undefined || demand.policy.minContainers === 0) return;
   const streak = demand.crashStreak + 1;
-  await tx.functions.setCrashes(container.functionId, streak, context.now + backoffMs(crashBackoff, streak));
+  await tx.functions.setCrashes(functionId, streak, context.now + backoffMs(crashBackoff, streak));
 }
 
 /**

@@ -14,5 +14,7 @@ export const alarmsBell = "alarms";
 export const dataBell = (callId: string): string => `data:${callId}`;
 /** This container is told something: to drain, or to cancel an input. */
 export const containerBell = (containerId: string): string => `container:${containerId}`;
-/** This app's log has grown, or its state changed. */
+/** An image is wanted, or no longer; builds begin and end. */
+export const imagesBell = "images";
+/** The log of this app or image has grown, or its state changed. */
 export const logsBell = (appId: string): string => `logs:${appId}`;

@@ -1,6 +1,7 @@
 /** A function: what the clients define and call; a class counts as one whose inputs name a method. */
 import type { Id } from "@lydian/kit";
 
+import type { ImageState } from "./image.ts";
 import type { Needs } from "./worker.ts";
 import { noRetries, type RetryPolicy } from "./retry.ts";
 
@@ -107,6 +108,9 @@ export interface Demand {
   definitionId: string;
   appId: Id<"ap">;
   environmentId: Id<"en">;
+  imageId: string;
+  /** Undefined while the function is not defined. */
+  imageState: ImageState | undefined;
   policy: FunctionPolicy;
   queued: number;
   claimed: number;

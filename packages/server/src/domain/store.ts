@@ -12,7 +12,8 @@ import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
-import type { Blob, Environment, Image, Mount, Token, Workspace } from "./stored.ts";
+import type { Image } from "./image.ts";
+import type { Blob, Environment, ImageName, ImageRevision, Mount, Token, Workspace } from "./stored.ts";
 
 export interface Store {
   write<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
@@ -186,7 +187,7 @@ export interface Containers {
 }
 
 export interface Mounts {
-  /** The same manifest is the same mount. */
+  /** The same manifest and name are the same mount. */
   put(mount: Mount): Promise<Mount>;
   get(id: string): Promise<Mount | undefined>;
 }
@@ -197,12 +198,38 @@ export interface Blobs {
 }
 
 export interface Images {
+  /** Inserts or replaces. Another fence than before: its log is told from its beginning again. */
   put(image: Image): Promise<void>;
   get(id: string): Promise<Image | undefined>;
+  /** The one with this key that was built last; the newest when none was ever built. */
   byKey(key: string): Promise<Image | undefined>;
+  /** Those that are wanted or being built, in order of their turn. */
+  underWay(): Promise<Image[]>;
+  /** Answers the revision's number. */
+  publish(publication: Publication): Promise<number>;
+  /** What a name stands for. */
+  named(environmentId: string, name: string): Promise<ImageName | undefined>;
+  /** By name. */
+  names(environmentId: string, filter: NameFilter, limit: number): Promise<ImageName[]>;
+  /** Those before this number, the newest first. */
+  revisions(environmentId: string, name: string, before: number, limit: number): Promise<ImageRevision[]>;
+  /** Forgets a name with all of its revisions; answers how many there were. */
+  unpublish(environmentId: string, name: string): Promise<number>;
 }
 
-/** Where an app's log ends on disk: what lies beyond was written and never committed. */
+export interface Publication extends Omit<ImageRevision, "number"> {
+  environmentId: string;
+  name: string;
+}
+
+/** Those after this name that begin with the prefix; those that stand for this image, unless it is empty. */
+export interface NameFilter {
+  prefix: string;
+  after: string;
+  imageId: string;
+}
+
+/** Where the log of an app or an image ends on disk: what lies beyond was written and never committed. */
 export interface LogEnd {
   appId: string;
   segment: number;
@@ -210,6 +237,9 @@ export interface LogEnd {
 }
 
 export interface Logs {
+  /** Up to where the log of this assignment of a container or a build is on disk, in its worker's measure. */
+  offset(id: string, fence: string): Promise<number | undefined>;
+  setOffset(id: string, fence: string, offset: number): Promise<void>;
   end(appId: string): Promise<LogEnd | undefined>;
   setEnd(end: LogEnd): Promise<void>;
   ends(): Promise<LogEnd[]>;

@@ -22,6 +22,29 @@ export interface Token {
 export interface Mount {
   id: Id<"mo">;
   manifestSha256: string;
+  /** Of one that workers bring themselves, and of which nothing is stored here; else empty. */
+  name: string;
+}
+
+/** An image that was published under a name; the newest of an environment and a name is what that stands for. */
+export interface ImageRevision {
+  /** Grows with every publication. */
+  number: number;
+  imageId: string;
+  createdAt: number;
+  createdBy: string;
+}
+
+export interface ImageName {
+  /** With its tag, such as "tools:latest". */
+  name: string;
+  /** What it stands for now, and by which revision. */
+  imageId: string;
+  number: number;
+  /** When it was published first, and last, and by whom. */
+  createdAt: number;
+  updatedAt: number;
+  updatedBy: string;
 }
 
 /** Bytes that travel beside a message because they are too large for it. */
@@ -32,13 +55,4 @@ export interface Blob {
   /** Whether all bytes have arrived. */
   complete: boolean;
   createdAt: number;
-}
-
-export interface Image {
-  id: Id<"im">;
-  /** What makes two requests the same image. */
-  key: string;
-  /** The interpreter's minor version, such as "3.11". */
-  python: string;
-  builderVersion: string;
 }

@@ -16,6 +16,7 @@ export interface Runtime {
   isolates: boolean;
   ownNetwork: boolean;
   limits: boolean;
+  builds: boolean;
 }
 
 /** A worker as the scheduler sees it: only those with a live session are placed on. */
@@ -25,16 +26,30 @@ export interface WorkerView {
   gpus: readonly Gpus[];
   /** Given by its operator: `region`, `cloud` and others. */
   labels: Readonly<Record<string, string>>;
+  /** The images that it has, when it makes some; undefined when its containers use what the host has. */
+  images: ReadonlySet<string> | undefined;
 }
 
 /** What a container needs of its worker. */
 export interface Needs extends Capacity {
+  /** Its root file system; absent where any will do. */
+  image?: NeededImage;
   /** Any one of these; empty when it needs none. */
   gpus: readonly Gpus[];
   /** Any one of these; empty for everywhere. */
   regions: readonly string[];
   /** Empty for any. */
   cloud: string;
+}
+
+export interface NeededImage {
+  id: string;
+  isBuilt: boolean;
+}
+
+/** Whether a container could begin there with what it has. */
+export function hasImage({ image }: Pick<Needs, "image">, { images }: Pick<WorkerView, "images">): boolean {
+  return image === undefined || (image.isBuilt && (images === undefined || images.has(image.id)));
 }
 
 /** What a worker has left for more containers. */

@@ -1,5 +1,6 @@
 /**
- * The logs of apps: per app a series of segment files of JSON lines, whose committed end stands in the store.
+ * The logs of apps, and of images' builds: for each a series of segment files of JSON lines, whose committed end stands in
+ * the store.
  *
  * A piece is written and synced first and committed second; what lies beyond the committed end was never acknowledged
  * and is cut off on start. Pieces of one app that arrive while a write is under way go together in the next one.
@@ -27,8 +28,9 @@ export interface LogLine {
 
 /** A piece of one container's log, between two offsets in the worker's measure; or what the platform itself says. */
 export interface LogPiece {
-  /** Empty for the platform's own, which has no offsets. */
+  /** Of a container or, for a build, an image; empty for the platform's own, which has no offsets. */
   containerId: string;
+  fence: string;
   offset: number;
   endOffset: number;
   lines: LogLine[];
@@ -97,7 +99,7 @@ export class LogBook {
   /** What the platform itself says about a function, to whoever reads its app's log. */
   async say({ appId, functionId }: { appId: string; functionId: string }, time: number, text: string): Promise<void> {
     const line: LogLine = { time, containerId: "", functionId, stream: "system", text };
-    await this.append(appId, { containerId: "", offset: 0, endOffset: 0, lines: [line], lineEnds: [0] });
+    await this.append(appId, { containerId: "", fence: "", offset: 0, endOffset: 0, lines: [line], lineEnds: [0] });
   }
 
   /** Lines from a place on, about `maxBytes` of them at most. */
@@ -136,8 +138,8 @@ export class LogBook {
     const { end, offsets } = await this.#store.read(async (tx) => {
       const known = new Map<string, number>();
       for (const { piece } of batch) {
-        const container = await tx.containers.get(piece.containerId);
-        if (container !== undefined) known.set(container.id, container.logOffset);
+        const offset = await tx.logs.offset(piece.containerId, piece.fence);
+        if (offset !== undefined) known.set(piece.containerId, offset);
       }
       return { end: await tx.logs.end(appId), offsets: known };
     });
@@ -146,9 +148,9 @@ export class LogBook {
     const written = await this.#write(appId, end, lines);
     await this.#store.write(async (tx) => {
       await tx.logs.setEnd(written);
-      for (const [containerId, logOffset] of offsets) {
-        const container = await tx.containers.get(containerId);
-        if (container !== undefined) await tx.containers.update({ ...container, logOffset });
+      for (const { piece } of batch) {
+        const offset = offsets.get(piece.containerId);
+        if (offset !== undefined) await tx.logs.setOffset(piece.containerId, piece.fence, offset);
       }
     });
     this.#bells.ring(logsBell(appId));

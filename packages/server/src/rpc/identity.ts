@@ -5,7 +5,7 @@ import type { ModalClient } from "@lydian/contract";
 import { authToken } from "../identity/auth-token.ts";
 import { findEnvironment } from "../identity/environments.ts";
 import { defaultEnvironment } from "../identity/first-start.ts";
-import { builderVersion } from "../images/default-image.ts";
+import { builderVersion } from "../images/recipe.ts";
 import { type Rpcs, user, userOrAnyContainer, userOrContainer } from "./adapter-access.ts";
 import type { Platform } from "./platform.ts";
 

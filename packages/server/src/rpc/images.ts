@@ -1,58 +1,118 @@
-/** Images: the clients' default one is there at once, per Python minor; all others are refused for now. */
+/** Images: found or made, their builds followed. Names are in image-names.ts. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { GenericResult_GenericStatus, type ImageMetadataSchema, type ModalClient } from "@lydian/contract";
+import {
+  type GenericResult,
+  GenericResult_GenericStatus as Status,
+  type GenericResultSchema,
+  ImageGetOrCreateResponseSchema,
+  type ImageJoinStreamingRequest,
+  type ImageJoinStreamingResponseSchema,
+  type ImageMetadataSchema,
+  type ModalClient,
+} from "@lydian/contract";
 
-import type { Image } from "../domain/stored.ts";
+import { statusOf } from "../calls/result.ts";
+import type { Image } from "../domain/image.ts";
+import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
-import { builderVersion, defaultImagePython, withoutExtras } from "../images/default-image.ts";
-import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
-import { type Platform, contextOf } from "./platform.ts";
-
-const success = { status: GenericResult_GenericStatus.SUCCESS };
+import { getOrCreateImage, isThere, keepContextFiles, readWish } from "../images/get-or-create.ts";
+import { builderVersion } from "../images/recipe.ts";
+import { wantImage } from "../images/transition.ts";
+import { formatCursor, parseCursor } from "../logs/cursor.ts";
+import { type Rpcs, userOrContainer } from "./adapter-access.ts";
+import { followLog, itemOf } from "./logs.ts";
+import { type Platform, contextOf, once } from "./platform.ts";
 
 export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
-  const { store } = platform;
-  const find = async (id: string): Promise<Image> => {
-    const image = await store.read((tx) => tx.images.get(id));
-    if (image === undefined) throw fail("notFound", `Image ${id} does not exist.`);
-    return image;
-  };
+  const { store, content, sessions, interest } = platform;
   return {
-    imageGetOrCreate: user(async ({ image: wanted }) => {
-      if (wanted === undefined) throw fail("invalidArgument", "The request describes no image.");
-      const python = defaultImagePython(wanted);
-      if (python === undefined) {
-        throw fail("failedPrecondition", "This version of Lydian has only the default image.", {
-          hint: "Use modal.Image.debian_slim() without further steps; add_local_python_source works, too",
+    imageGetOrCreate: userOrContainer(async (request, call) => {
+      const { image: asked, forceBuild, ignoreCache } = request;
+      if (asked === undefined) throw fail("invalidArgument", "The request describes no image.");
+      const files = await keepContextFiles(content, asked);
+      const builder = request.builderVersion || builderVersion;
+      const reuse = ignoreCache ? "apart" : forceBuild ? "anew" : "all";
+      const workers = sessions.workers();
+      if (reuse === "all") {
+        const there = await store.read(async (tx) => {
+          const found = await tx.images.byKey((await readWish(tx, asked, files, builder)).key);
+          return found !== undefined && isThere(found, workers) ? found : undefined;
         });
+        if (there !== undefined) return { imageId: there.id, ...endOf(there) };
       }
-      const key = `default ${builderVersion} ${python}`;
-      const image = await store.write(async (tx) => {
-        const known = await tx.images.byKey(key);
-        if (known !== undefined) return known;
-        const made: Image = { id: contextOf(platform).newId("im"), key, python, builderVersion };
-        await tx.images.put(made);
-        return made;
+      const reply = await once(platform, call, ImageGetOrCreateResponseSchema, async (tx, context) => {
+        const wish = await readWish(tx, asked, files, builder);
+        const image = await getOrCreateImage(tx, wish, reuse, workers, context);
+        return { imageId: image.id, ...endOf(image) };
       });
-      return { imageId: image.id, result: success, metadata: metadataOf(image) };
+      interest.expect(reply.imageId ?? "");
+      return reply;
     }),
-    imageJoinStreaming: user(async function* ({ imageId }) {
-      const image = await find(imageId);
-      yield {
-        taskLogs: [{ data: withoutExtras }],
-        entryId: "1",
-        result: success,
-        metadata: metadataOf(image),
-        eof: true,
-      };
-    }),
+    imageJoinStreaming: userOrContainer((request, call) => followBuild(platform, request, call.signal)),
     imageFromId: userOrContainer(async ({ imageId }) => {
-      const image = await find(imageId);
+      const image = await store.read((tx) => findImage(tx, imageId));
       return { imageId: image.id, metadata: metadataOf(image) };
     }),
   };
 }
 
-function metadataOf(image: Image): MessageInitShape<typeof ImageMetadataSchema> {
-  return { pythonVersionInfo: `Python ${image.python}`, imageBuilderVersion: image.builderVersion };
+export async function findImage(tx: Tx, id: string): Promise<Image> {
+  const image = await tx.images.get(id);
+  if (image === undefined) throw fail("notFound", `Image ${id} does not exist.`);
+  return image;
+}
+
+/** Its log from the present try's beginning on, then how that ended. Whoever follows a build keeps it going. */
+async function* followBuild(
+  platform: Platform,
+  request: ImageJoinStreamingRequest,
+  signal: AbortSignal,
+): AsyncIterable<MessageInitShape<typeof ImageJoinStreamingResponseSchema>> {
+  const { store, interest } = platform;
+  const { imageId, lastEntryId, timeout, includeLogsForFinished: onlyLooks } = request;
+  let image = await store.read((tx) => findImage(tx, imageId));
+  using _held = onlyLooks ? undefined : interest.hold(image.id);
+  if (image.state === "idle" && !onlyLooks) {
+    const again = await store.write((tx) => wantImage(tx, imageId, { isMissing: false }, contextOf(platform)));
+    image = again ?? image;
+  }
+  const isOver = async (): Promise<boolean> => {
+    image = await store.read((tx) => findImage(tx, imageId));
+    return endOf(image).result !== undefined || image.state === "idle";
+  };
+  const from = parseCursor(lastEntryId || image.logFrom);
+  const following = { logId: imageId, from, holdMs: timeout * 1000, isOver, signal };
+  for await (const page of followLog(platform, following)) {
+    if ("overAt" in page) {
+      yield { result: givenUp, ...endOf(image), entryId: formatCursor(page.overAt), eof: true };
+    } else {
+      yield { taskLogs: page.lines.map(itemOf), entryId: formatCursor(page.next) };
+    }
+  }
+}
+
+/** Of one that nobody waited for. */
+const givenUp: MessageInitShape<typeof GenericResultSchema> = {
+  status: Status.TERMINATED,
+  exception: "Nobody waited for the image any more.",
+};
+
+/** What came of it; nothing while it is under way. */
+function endOf(image: Image): {
+  result?: Partial<Pick<GenericResult, "status" | "exception">>;
+  metadata?: MessageInitShape<typeof ImageMetadataSchema>;
+} {
+  if (image.state === "built") return { result: { status: Status.SUCCESS }, metadata: metadataOf(image) };
+  if (image.state !== "failed" || image.failure === undefined) return {};
+  const { status, message } = image.failure;
+  return { result: { status: statusOf(status), exception: message } };
+}
+
+function metadataOf({ built, builderVersion: version }: Image): MessageInitShape<typeof ImageMetadataSchema> {
+  return {
+    imageBuilderVersion: version,
+    ...(built?.python && { pythonVersionInfo: `Python ${built.python}` }),
+    ...(built?.libc && { libcVersionInfo: built.libc }),
+    ...(built?.workdir && { workdir: built.workdir }),
+  };
 }

@@ -17,15 +17,18 @@ const linkLifeMs = 24 * 3_600_000;
 /** The name under which every client asks for its own package; the worker provides it. */
 const clientMountName = /^modal-client-mount-/;
 
+/** A Python of its own for images that have none, which the worker provides, too. */
+const pythonMountName = /^python-build-standalone\.[\w.+-]+$/;
+
 export function mountRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   const { store, content, clock } = platform;
   return {
     mountGetOrCreate: userOrContainer(async (request) => {
-      if (
-        request.objectCreationType === ObjectCreationType.UNSPECIFIED &&
-        !clientMountName.test(request.deploymentName)
-      ) {
-        throw fail("notFound", `There is no mount named "${request.deploymentName}".`);
+      const { deploymentName } = request;
+      const isLookUp = request.objectCreationType === ObjectCreationType.UNSPECIFIED;
+      const name = isLookUp && pythonMountName.test(deploymentName) ? deploymentName : "";
+      if (isLookUp && name === "" && !clientMountName.test(deploymentName)) {
+        throw fail("notFound", `There is no mount named "${deploymentName}".`);
       }
       const manifest = buildManifest(request.files.map(mountedFile));
       const missing = await content.missing(request.files.map(({ sha256Hex }) => sha256Hex));
@@ -35,7 +38,7 @@ export function mountRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       }
       await content.put(manifest.bytes, { expectedSha256: manifest.sha256 });
       const mount = await store.write((tx) =>
-        tx.mounts.put({ id: contextOf(platform).newId("mo"), manifestSha256: manifest.sha256 }),
+        tx.mounts.put({ id: contextOf(platform).newId("mo"), manifestSha256: manifest.sha256, name }),
       );
       return { mountId: mount.id, handleMetadata: { contentChecksumSha256Hex: manifest.sha256 } };
     }),

@@ -8,6 +8,7 @@ import type { ServerConfig } from "../config.ts";
 import type { ContentStore } from "../content/content-store.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
+import type { Interest } from "../images/interest.ts";
 import type { LogBook } from "../logs/log-book.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
@@ -21,6 +22,7 @@ export interface Platform {
   newId: NewId;
   log: Logger;
   content: ContentStore;
+  interest: Interest;
   logBook: LogBook;
   presence: Presence;
   sessions: WorkerSessions;

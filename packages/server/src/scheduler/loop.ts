@@ -9,7 +9,9 @@ import type { Container } from "../domain/container.ts";
 import type { Limits, Times } from "../config.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import type { WorkerView } from "../domain/worker.ts";
+import { isUnderWay } from "../domain/image.ts";
+import { hasImage, type WorkerView } from "../domain/worker.ts";
+import { wantImage } from "../images/transition.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
 import { ceilingsBy } from "./ceilings.ts";
 import { cutDown, inTurn, type Placement, roomOf, startCountsMs } from "./place.ts";
@@ -114,7 +116,9 @@ export class Scheduler {
     });
     for (const container of await this.#start(placements)) hands.assign(container);
     await this.#end(tooLate, [...idle, ...ending], view.demands);
-    const waiting = [...unplaced, ...held.map(({ request, full }) => ({ ...request, full }))];
+    const lacking = unplaced.map((request) => ({ ...request, lacksImage: lacksImage(request, workers) }));
+    await this.#wantImages(lacking);
+    const waiting = [...lacking, ...held.map(({ request, full }) => ({ ...request, full }))];
     const shortage = this.#shortage.look(waiting, view.containers, now);
     for (const wanting of shortage.tell) this.#deps.tell(wanting, shortageLine(wanting));
     const looks = [shortage.lookAgainAt, ...scalings.map(({ scaling }) => scaling.lookAgainAt)];
@@ -138,6 +142,19 @@ export class Scheduler {
         if (container?.state !== "ready" || (held === 0 && container.held > 0)) continue;
         const finishMs = container.held > 0 ? (timeoutMs.get(functionId) ?? 0) : 0;
         await drain(tx, id, context.now + finishMs + exitGraceMs);
+      }
+    });
+  }
+
+  /** Images that are to be made again, for the containers that wait for them. */
+  async #wantImages(lacking: readonly (Request & { lacksImage: boolean })[]): Promise<void> {
+    const { store, clock, newId } = this.#deps;
+    const wanted = lacking.filter((each) => each.lacksImage && !(each.imageState && isUnderWay(each.imageState)));
+    const isMissing = new Map(wanted.map(({ imageId, imageState }) => [imageId, imageState === "built"]));
+    if (isMissing.size === 0) return;
+    await store.write(async (tx) => {
+      for (const [id, missing] of isMissing) {
+        await wantImage(tx, id, { isMissing: missing }, { now: clock.now(), newId });
       }
     });
   }
@@ -176,6 +193,11 @@ function decide(view: View, now: number): { demand: Demand; scaling: Scaling }[]
 
 type Request = Demand & Wanted;
 
+/** With no worker at all, nothing is known. */
+function lacksImage(request: Request, workers: readonly WorkerView[]): boolean {
+  return workers.length > 0 && !workers.some((worker) => hasImage(request, worker));
+}
+
 function requests(
   view: View,
   scalings: readonly { demand: Demand; scaling: Scaling }[],
@@ -186,7 +208,8 @@ function requests(
   const wanted = inTurn(
     scalings.map(({ demand, scaling: { start: wants } }) => {
       const has = counts.get(demand.functionId)?.length ?? 0;
-      const of = { ...demand, ...cutDown(demand.policy.needs, workers) };
+      const image = { id: demand.imageId, isBuilt: demand.imageState === "built" };
+      const of = { ...demand, ...cutDown(demand.policy.needs, workers), image };
       return { of, appId: demand.appId, has, wants };
     }),
   );

@@ -5,6 +5,7 @@ import {
   type Capacity,
   coversGpu,
   type Gpus,
+  hasImage,
   largest,
   matchesPlace,
   type Needs,
@@ -74,7 +75,8 @@ export function cutDown(needs: Needs, workers: readonly WorkerView[]): Needs {
 export function fits(needs: Needs, room: Room): boolean {
   const { milliCpu, memoryMib } = room.capacity;
   const hasGpus = needs.gpus.length === 0 || chooseGpus(needs, room) !== undefined;
-  return milliCpu >= needs.milliCpu && memoryMib >= needs.memoryMib && hasGpus && matchesPlace(needs, room.labels);
+  const hasRoom = milliCpu >= needs.milliCpu && memoryMib >= needs.memoryMib;
+  return hasRoom && hasGpus && matchesPlace(needs, room.labels) && hasImage(needs, room);
 }
 
 /** The first of the accelerators that would do and that are free there. */

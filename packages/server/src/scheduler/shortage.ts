@@ -11,6 +11,8 @@ export interface Wanting extends Needs {
   appId: string;
   /** Whose ceiling holds it back; absent when no worker has room. */
   full?: Scope;
+  /** No worker has its image. */
+  lacksImage?: boolean;
 }
 
 export class Shortage {
@@ -48,11 +50,13 @@ export class Shortage {
 }
 
 /** For the app's log. */
-export function shortageLine({ milliCpu, memoryMib, gpus, full }: Needs & Pick<Wanting, "full">): string {
+export function shortageLine(wanting: Needs & Pick<Wanting, "full" | "lacksImage">): string {
+  const { milliCpu, memoryMib, gpus, full, image, lacksImage } = wanting;
   if (full !== undefined) {
     const count = full.most === 1 ? "1 container" : `${full.most} containers`;
     return `Inputs wait: the ${full.kind} has ${count}, the most that it may have here at a time.\n`;
   }
+  if (lacksImage === true) return `Inputs wait for image ${image?.id}, which is made again: no worker has it now.\n`;
   const accelerators = gpus.map(({ kind, count }) => `${count} ${kind}`).join(" or ");
   const needs = [`${milliCpu / 1000} cores`, `${memoryMib} MiB of memory`, ...(accelerators ? [accelerators] : [])];
   return `Inputs wait for a container that needs ${needs.join(", ")}: no worker has that free now.\n`;

@@ -11,7 +11,8 @@ import {
   type FunctionRecord,
 } from "../domain/function.ts";
 import type { Classes, Functions } from "../domain/store.ts";
-import { type Nullable, parseOnce, prepare } from "./sql.ts";
+import type { ImageState } from "../domain/image.ts";
+import { type Nullable, orUndefined, parseOnce, prepare } from "./sql.ts";
 
 type Row = Omit<FunctionRecord, "policy" | "binding"> & {
   policy: string;
@@ -24,13 +25,17 @@ type Row = Omit<FunctionRecord, "policy" | "binding"> & {
 const columns = `id, app_id AS appId, name, definition_id AS definitionId, definition, client_version AS clientVersion,
   image_id AS imageId, policy, created_at AS createdAt, base_id AS baseId, binding_key AS bindingKey, parameters, options`;
 
-type DemandRow = Omit<Demand, "policy"> & { policy: string };
+type DemandRow = Omit<Demand, "policy" | "imageState"> & { policy: string; imageState: Nullable<ImageState> };
 
 const toPolicy = parseOnce((text): FunctionPolicy => ({
   ...emptyPolicy,
   ...(JSON.parse(text) as Partial<FunctionPolicy>),
 }));
-const toDemand = (row: DemandRow): Demand => ({ ...row, policy: toPolicy(row.policy) });
+const toDemand = (row: DemandRow): Demand => ({
+  ...row,
+  imageState: orUndefined(row.imageState),
+  policy: toPolicy(row.policy),
+});
 const toFunction = ({ baseId, bindingKey: key, parameters, options, ...row }: Row): FunctionRecord => ({
   ...row,
   policy: toPolicy(row.policy),
@@ -63,7 +68,8 @@ export function functionsIn(database: DatabaseSync): Functions {
   );
   const ofApp = prepare<Row>(database, `SELECT ${columns} FROM functions WHERE app_id = :appId ORDER BY id`);
   const counts = `id AS functionId, definition_id AS definitionId, app_id AS appId,
-    (SELECT environment_id FROM apps WHERE apps.id = app_id) AS environmentId, policy, queued, claimed, delayed,
+    (SELECT environment_id FROM apps WHERE apps.id = app_id) AS environmentId, image_id AS imageId,
+    (SELECT state FROM images WHERE images.id = image_id) AS imageState, policy, queued, claimed, delayed,
     crash_streak AS crashStreak, not_before AS notBefore`;
   const demands = prepare<DemandRow>(
     database,

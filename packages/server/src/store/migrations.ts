@@ -139,4 +139,35 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX secret_uses_by_secret ON secret_uses (secret_id);
   `,
+  // Images are made by workers, and have names. Those of before are to be made again, of the base that they were.
+  `
+  CREATE TABLE made_images (
+    id TEXT PRIMARY KEY, key TEXT NOT NULL, builder_version TEXT NOT NULL, recipe TEXT NOT NULL, force INTEGER NOT NULL,
+    state TEXT NOT NULL, since INTEGER NOT NULL, losses INTEGER NOT NULL, worker_id TEXT NOT NULL, fence TEXT NOT NULL,
+    built TEXT, built_at INTEGER, failure TEXT, log_from TEXT NOT NULL, log_offset INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  INSERT INTO made_images
+    SELECT id, key, builder_version, json_object(
+      'lines', json_array('FROM python:' || python || '-slim-bookworm'), 'bases', json_object(),
+      'contextManifestSha256', '', 'contextName', '', 'contextFiles', json_array(), 'buildArgs', json_object(),
+      'secretIds', json_array(), 'secretsIdentity', ''), 0, 'idle', 0, 0, '', '', NULL, NULL, NULL, '', 0
+    FROM images;
+  DROP TABLE images;
+  ALTER TABLE made_images RENAME TO images;
+  CREATE INDEX images_by_key ON images (key) WHERE key <> '';
+  CREATE INDEX images_under_way ON images (since) WHERE state IN ('wanted', 'building');
+
+  CREATE TABLE image_revisions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, environment_id TEXT NOT NULL REFERENCES environments, name TEXT NOT NULL,
+    image_id TEXT NOT NULL, created_at INTEGER NOT NULL, created_by TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX image_revisions_by_name ON image_revisions (environment_id, name, number);
+
+  CREATE TABLE named_mounts (
+    id TEXT PRIMARY KEY, manifest_sha256 TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (manifest_sha256, name)
+  ) STRICT;
+  INSERT INTO named_mounts SELECT id, manifest_sha256, '' FROM mounts;
+  DROP TABLE mounts;
+  ALTER TABLE named_mounts RENAME TO mounts;
+  `,
 ];

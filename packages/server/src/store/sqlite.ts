@@ -17,9 +17,10 @@ import { containersIn } from "./containers.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
 import { migrations } from "./migrations.ts";
+import { imagesIn } from "./images.ts";
 import { secretsIn } from "./secrets.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
-import { blobsIn, identityIn, imagesIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
+import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
 const largestGroup = 256;

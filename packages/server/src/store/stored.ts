@@ -1,8 +1,10 @@
-/** SQL of what is only stored and looked up: identity, images, mounts, blobs, the ends of logs, kept replies, sweeps. */
+/** SQL of what is only stored and looked up: identity, mounts, blobs, the ends of logs, kept replies, sweeps. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { Blobs, Identity, Images, LogEnd, Logs, Mounts, Replies, Sweeps } from "../domain/store.ts";
-import type { Blob, Environment, Image, Mount, Token, Workspace } from "../domain/stored.ts";
+import { isId } from "@lydian/kit";
+
+import type { Blobs, Identity, LogEnd, Logs, Mounts, Replies, Sweeps } from "../domain/store.ts";
+import type { Blob, Environment, Mount, Token, Workspace } from "../domain/stored.ts";
 import type { Sweep } from "../domain/sweep.ts";
 import { prepare } from "./sql.ts";
 
@@ -36,27 +38,12 @@ export function identityIn(database: DatabaseSync): Identity {
   };
 }
 
-export function imagesIn(database: DatabaseSync): Images {
-  const columns = `id, key, python, builder_version AS builderVersion`;
-  const put = prepare(
-    database,
-    `INSERT INTO images (id, key, python, builder_version) VALUES (:id, :key, :python, :builderVersion)`,
-  );
-  const get = prepare<Image>(database, `SELECT ${columns} FROM images WHERE id = :id`);
-  const byKey = prepare<Image>(database, `SELECT ${columns} FROM images WHERE key = :key`);
-  return {
-    put: async (image) => void put.run({ ...image }),
-    get: async (id) => get.one({ id }),
-    byKey: async (key) => byKey.one({ key }),
-  };
-}
-
 export function mountsIn(database: DatabaseSync): Mounts {
-  const columns = `id, manifest_sha256 AS manifestSha256`;
+  const columns = `id, manifest_sha256 AS manifestSha256, name`;
   const put = prepare<Mount>(
     database,
-    `INSERT INTO mounts (id, manifest_sha256) VALUES (:id, :manifestSha256)
-     ON CONFLICT (manifest_sha256) DO UPDATE SET id = id RETURNING ${columns}`,
+    `INSERT INTO mounts (id, manifest_sha256, name) VALUES (:id, :manifestSha256, :name)
+     ON CONFLICT (manifest_sha256, name) DO UPDATE SET id = id RETURNING ${columns}`,
   );
   const get = prepare<Mount>(database, `SELECT ${columns} FROM mounts WHERE id = :id`);
   return {
@@ -95,7 +82,19 @@ export function logsIn(database: DatabaseSync): Logs {
     `INSERT INTO logs (app_id, segment, bytes) VALUES (:appId, :segment, :bytes)
      ON CONFLICT (app_id) DO UPDATE SET segment = :segment, bytes = :bytes`,
   );
+  const offsetIn = (table: "containers" | "images") =>
+    prepare<{ offset: number }>(
+      database,
+      `SELECT log_offset AS offset FROM ${table} WHERE id = :id AND fence = :fence`,
+    );
+  const setOffsetIn = (table: "containers" | "images") =>
+    prepare(database, `UPDATE ${table} SET log_offset = :offset WHERE id = :id AND fence = :fence`);
+  const offsets = { containers: offsetIn("containers"), images: offsetIn("images") };
+  const setOffsets = { containers: setOffsetIn("containers"), images: setOffsetIn("images") };
+  const tableOf = (id: string): keyof typeof offsets => (isId("im", id) ? "images" : "containers");
   return {
+    offset: async (id, fence) => offsets[tableOf(id)].one({ id, fence })?.offset,
+    setOffset: async (id, fence, offset) => void setOffsets[tableOf(id)].run({ id, fence, offset }),
     end: async (appId) => end.one({ appId }),
     ends: async () => ends.all(),
     setEnd: async (value) => void setEnd.run({ ...value }),

@@ -1,15 +1,13 @@
 /** One worker's session from Join to its end: what each message of the worker changes. */
 import type { worker } from "@lydian/contract";
 
-import { advance } from "../containers/begin.ts";
-import { endContainer } from "../containers/end.ts";
-import type { Container, Exit } from "../domain/container.ts";
 import { fail } from "../errors.ts";
 import type { LogBook } from "../logs/log-book.ts";
 import { LogDecoders } from "../logs/decode.ts";
+import { type Charge, chargesOf, findCharge } from "./charges.ts";
 import { Outbox } from "./outbox.ts";
 import type { Session, SessionDeps, ToWorker, WorkerSessions } from "./sessions.ts";
-import { exitOf, isGone, isRunning } from "./wire.ts";
+import { isGone, isRunning } from "./wire.ts";
 
 export interface StreamDeps extends SessionDeps {
   sessions: WorkerSessions;
@@ -35,6 +33,7 @@ export async function* runSession(
     gpus: (join.value.capacity?.gpus ?? []).map(({ kind, count }) => ({ kind, count })),
     labels: join.value.labels,
     runtimes: join.value.runtimes,
+    images: join.value.runtimes.some(({ builds }) => builds) ? new Set(join.value.imageIds) : undefined,
     outbox: new Outbox(),
   };
   const stream = new SessionStream(deps, session);
@@ -70,20 +69,16 @@ class SessionStream {
     // First of all, so that whatever is assigned from here on reaches this session. The look is a unit of the writing
     // side, which waits for a loss of this worker that is just being recorded.
     sessions.join(this.#session);
-    const wanted = await store.write((tx) => tx.containers.ofWorker(workerId));
+    const wanted = await store.write((tx) => chargesOf(tx, this.#deps, workerId));
     const adopted = new Map(join.adopted.map((state) => [state.containerId, state]));
-    for (const container of wanted) {
-      const held = adopted.get(container.id);
-      if (held?.fence === container.fence) {
-        if (container.state === "ready" && !isGone(held)) sessions.ready(container); // it may not have heard it
-        continue;
-      }
-      if (container.state === "assigned") sessions.assign(container);
-      else await this.#end(container, { reason: "lost", message: "its worker came back without it" });
+    for (const charge of wanted) {
+      const held = adopted.get(charge.id);
+      if (held?.fence !== charge.fence) await charge.missed();
+      else if (!isGone(held)) charge.kept();
     }
     for (const state of join.adopted) {
       const { containerId, fence } = state;
-      const isWanted = wanted.some((container) => container.id === containerId && container.fence === fence);
+      const isWanted = wanted.some((charge) => charge.id === containerId && charge.fence === fence);
       if (isWanted || isGone(state)) await this.#state(state);
       else {
         outbox.push({ message: { case: "stop", value: { containerId, fence, graceMs: 0n } } });
@@ -119,39 +114,34 @@ class SessionStream {
   }
 
   /** Undefined when the message is about an older assignment, or another worker's. */
-  async #current(containerId: string, fence: string): Promise<Container | undefined> {
-    const container = await this.#deps.store.read((tx) => tx.containers.get(containerId));
-    return container?.fence === fence && container.workerId === this.#session.workerId ? container : undefined;
+  async #current(id: string, fence: string): Promise<Charge | undefined> {
+    const charge = await this.#deps.store.read((tx) => findCharge(tx, this.#deps, id));
+    return charge?.fence === fence && charge.workerId === this.#session.workerId ? charge : undefined;
   }
 
   async #state(state: worker.ContainerState): Promise<void> {
-    const { store, sessions } = this.#deps;
     const { containerId, fence } = state;
-    const container = await this.#current(containerId, fence);
+    const charge = await this.#current(containerId, fence);
     if (isGone(state)) {
-      if (container !== undefined) await this.#end(container, exitOf(state.exit));
+      await charge?.ended(state.exit);
       this.#decoders.forget(containerId);
       this.#session.outbox.push({ message: { case: "release", value: { containerId, fence } } });
-    } else if (container !== undefined && isRunning(state)) {
-      await store.note((tx) => advance(tx, container.id, "starting", sessions.context()));
+    } else if (isRunning(state)) {
+      await charge?.runs();
     }
-  }
-
-  async #end(container: Container, exit: Exit): Promise<void> {
-    const { store, sessions } = this.#deps;
-    await store.write((tx) => endContainer(tx, container.id, exit, sessions.context()));
-    this.#deps.cutDoors(container.id);
   }
 
   async #logs(logs: worker.Logs): Promise<void> {
     const { containerId, fence } = logs;
-    const container = await this.#current(containerId, fence);
-    if (container === undefined) return;
-    const committed = await this.#deps.logBook.append(container.appId, {
+    const charge = await this.#current(containerId, fence);
+    if (charge === undefined) return;
+    const { id, functionId } = charge.log;
+    const committed = await this.#deps.logBook.append(id, {
       containerId,
+      fence,
       offset: Number(logs.offset),
       endOffset: Number(logs.endOffset),
-      lines: this.#decoders.decode(container, logs.lines),
+      lines: this.#decoders.decode({ id: containerId, functionId }, logs.lines),
       lineEnds: lineEnds(logs),
     });
     const value = { containerId, fence, endOffset: BigInt(committed) };

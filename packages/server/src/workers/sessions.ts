@@ -5,12 +5,15 @@ import { type Bells, type Clock, Leases, type Logger, type NewId } from "@lydian
 
 import type { Times } from "../config.ts";
 import { cannotBegin, endContainer } from "../containers/end.ts";
-import { demandBell } from "../domain/bells.ts";
+import { demandBell, imagesBell } from "../domain/bells.ts";
 import type { Container, Exit } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
+import type { Image } from "../domain/image.ts";
 import type { Store } from "../domain/store.ts";
 import type { Runtime, WorkerView } from "../domain/worker.ts";
 import { ServerError } from "../errors.ts";
+import type { Build } from "../images/build-message.ts";
+import { loseBuilds } from "../images/transition.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { Outbox } from "./outbox.ts";
 import { containerSpec, doorSecret } from "./spec.ts";
@@ -33,6 +36,7 @@ export interface SessionDeps {
 
 export interface Session extends Omit<WorkerView, "id"> {
   readonly workerId: string;
+  readonly images: Set<string> | undefined;
   readonly runtimes: readonly Runtime[];
   readonly outbox: Outbox<ToWorker>;
 }
@@ -50,10 +54,13 @@ export class WorkerSessions {
     this.#leases = new Leases(deps.clock, (workerId) => void this.#lost(workerId));
   }
 
-  /** Workers that hold containers have a whole term to come back after a restart of the server. */
+  /** Workers that hold something have a whole term to come back after a restart of the server. */
   async start(): Promise<void> {
-    const alive = await this.#deps.store.read((tx) => tx.containers.alive());
-    for (const { workerId } of alive) this.#leases.renew(workerId, this.#deps.times.workerLease);
+    const holders = await this.#deps.store.read(async (tx) => [
+      ...(await tx.containers.alive()),
+      ...(await tx.images.underWay()).filter(({ state }) => state === "building"),
+    ]);
+    for (const { workerId } of holders) this.#leases.renew(workerId, this.#deps.times.workerLease);
   }
 
   close(): void {
@@ -67,6 +74,7 @@ export class WorkerSessions {
     this.#sessions.set(session.workerId, session);
     this.renew(session.workerId);
     this.#deps.bells.ring(demandBell);
+    this.#deps.bells.ring(imagesBell);
   }
 
   /** The stream ended; the lease runs on, as the worker may be back in a moment. */
@@ -80,12 +88,18 @@ export class WorkerSessions {
   }
 
   workers(): WorkerView[] {
-    return [...this.#sessions.values()].map(({ workerId, capacity, gpus, labels }) => ({
+    return [...this.#sessions.values()].map(({ workerId, capacity, gpus, labels, images }) => ({
       id: workerId,
       capacity,
       gpus,
       labels,
+      images,
     }));
+  }
+
+  /** The worker has these images from here on. */
+  hasMade(workerId: string, imageIds: readonly string[]): void {
+    for (const id of imageIds) this.#sessions.get(workerId)?.images?.add(id);
   }
 
   /** Whether the worker's containers have a loopback interface of their own; unknown workers' do not. */
@@ -108,11 +122,19 @@ export class WorkerSessions {
     this.#sessions.get(workerId)?.outbox.push({ message: { case: "ready", value: { containerId, fence } } });
   }
 
-  stop(container: Container, reason: string): void {
-    this.#deps.log.debug({ container: container.id, reason }, "stop a container");
-    const { id: containerId, fence } = container;
+  /** Hands a build to its worker; when that is not connected, it comes back without it, and the build is lost. */
+  build({ id: containerId, fence, workerId }: Image, build: Build): void {
+    this.#sessions.get(workerId)?.outbox.push({ message: { case: "assign", value: { containerId, fence, build } } });
+  }
+
+  /** Ends a container, or a build under its image's id. */
+  stop(
+    { id: containerId, fence, workerId }: Pick<Container | Image, "id" | "fence" | "workerId">,
+    reason: string,
+  ): void {
+    this.#deps.log.debug({ container: containerId, reason }, "stop");
     const value = { containerId, fence, graceMs: BigInt(killGraceMs) };
-    this.#sessions.get(container.workerId)?.outbox.push({ message: { case: "stop", value } });
+    this.#sessions.get(workerId)?.outbox.push({ message: { case: "stop", value } });
   }
 
   context(): Context {
@@ -162,11 +184,12 @@ export class WorkerSessions {
         const containers = await tx.containers.ofWorker(workerId);
         const exit = { reason: "lost", message: "its worker was not heard of any more" } as const;
         for (const { id } of containers) await endContainer(tx, id, exit, this.context());
+        await loseBuilds(tx, workerId, exit.message, this.context());
         return containers;
       });
       for (const { id } of lost) this.#deps.cutDoors(id);
     } catch (error) {
-      log.error({ err: error, worker: workerId }, "a lost worker's containers could not be released");
+      log.error({ err: error, worker: workerId }, "what a lost worker held could not be released");
       this.renew(workerId); // tried again when this term is over
     }
   }

@@ -5,7 +5,9 @@ import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { ContainerArgumentsSchema, type Function, type worker } from "@lydian/contract";
 
 import type { Container } from "../domain/container.ts";
+import { pythonMinor } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
+import { fail } from "../errors.ts";
 import { appLayout, decodeDefinition } from "../functions/handle.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
 import type { Vault } from "../secrets/vault.ts";
@@ -23,6 +25,12 @@ export async function containerSpec(
   const image = record && (await tx.images.get(record.imageId));
   if (record === undefined || app === undefined || image === undefined) {
     throw new Error(`the function, app or image of ${container.id} is missing`);
+  }
+  const python = pythonMinor(image);
+  if (python === "") {
+    throw fail("failedPrecondition", `Image ${image.id} has no Python, without which no function runs.`, {
+      hint: 'Give it one: `modal.Image.from_registry(…, add_python="3.12")`',
+    });
   }
   const definition = decodeDefinition(record);
   const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
@@ -49,7 +57,7 @@ export async function containerSpec(
       kind: {
         case: "python",
         value: {
-          python: image.python,
+          python,
           clientVersion: record.clientVersion,
           arguments: toBinary(ContainerArgumentsSchema, containerArguments),
         },

@@ -1,7 +1,8 @@
 /** The worker's protocol in the domain's words. */
 import { worker } from "@lydian/contract";
 
-import type { Exit, ExitReason } from "../domain/container.ts";
+import { describeExit, type Exit, type ExitReason } from "../domain/container.ts";
+import type { Outcome } from "../domain/image.ts";
 
 const reasons: Record<number, ExitReason> = {
   [worker.Exit_Reason.EXITED]: "exited",
@@ -31,4 +32,30 @@ export function exitOf(exit: worker.Exit | undefined): Exit {
     ...(exit.signal !== "" && { signal: exit.signal }),
     ...(exit.message !== "" && { message: exit.message }),
   };
+}
+
+/** What a build's end is for its image. */
+export function outcomeOf(exit: worker.Exit | undefined): Outcome {
+  const told = exitOf(exit);
+  switch (told.reason) {
+    case "lost":
+    case "stopped": // not by us, or nobody would look at it
+      return { kind: "lost", reason: told.message ?? describeExit(told) };
+    case "exited": {
+      if (told.code !== 0)
+        return failed(told.message ?? `A step ended with code ${told.code ?? 0}; the log says more.`);
+      if (exit?.built === undefined) return failed("The worker did not say what it has made.");
+      const { python, libc, workdir } = exit.built;
+      return { kind: "built", built: { python, libc, workdir } };
+    }
+    case "signaled":
+    case "outOfMemory":
+    case "outOfDisk":
+    case "failedToStart":
+      return failed(`The build ${describeExit(told)}.`);
+  }
+}
+
+function failed(message: string): Outcome {
+  return { kind: "failed", failure: { status: "failure", message } };
 }

@@ -34,6 +34,7 @@ async function scene(wrap: (store: Store) => Store = (store) => store) {
   const append = (offset: number, endOffset: number, ...texts: string[]): Promise<number> =>
     book.append("ap-1", {
       containerId: "ta-1",
+      fence: "fence",
       offset,
       endOffset,
       lines: texts.map((text) => line(text)),
@@ -94,6 +95,7 @@ describe("appending", () => {
     it.store.write = (unit) => (commits.push(unit), write(unit));
     const other = it.book.append("ap-1", {
       containerId: "ta-2",
+      fence: "fence",
       offset: 0,
       endOffset: 3,
       lines: [line("x\n", { containerId: "ta-2" })],
@@ -110,14 +112,21 @@ describe("appending", () => {
   it("keeps the logs of apps apart", async () => {
     await using it = await scene();
     await it.append(0, 1, "mine\n");
-    const other = { containerId: "ta-2", offset: 0, endOffset: 1, lines: [line("other\n")], lineEnds: [1] };
+    const other = {
+      containerId: "ta-2",
+      fence: "fence",
+      offset: 0,
+      endOffset: 1,
+      lines: [line("other\n")],
+      lineEnds: [1],
+    };
     await it.book.append("ap-2", other);
     assert.deepEqual(await it.readAll(), ["mine\n"]);
   });
 
   it("knows nothing of a container that does not exist", async () => {
     await using it = await scene();
-    const piece = { containerId: "ta-9", offset: 0, endOffset: 5, lines: [line("x\n")], lineEnds: [5] };
+    const piece = { containerId: "ta-9", fence: "fence", offset: 0, endOffset: 5, lines: [line("x\n")], lineEnds: [5] };
     assert.equal(await it.book.append("ap-1", piece), 0);
     assert.deepEqual(await it.readAll(), []);
   });
@@ -184,7 +193,14 @@ describe("reading", () => {
   it("gives back all that was known of a line", async () => {
     await using it = await scene();
     const lines = [line("\u2028 “quoted” \\n\n", { stream: "stderr", time: 1_234_567_890_123 }), line("no newline")];
-    await it.book.append("ap-1", { containerId: "ta-1", offset: 0, endOffset: 9, lines, lineEnds: [5, 9] });
+    await it.book.append("ap-1", {
+      containerId: "ta-1",
+      fence: "fence",
+      offset: 0,
+      endOffset: 9,
+      lines,
+      lineEnds: [5, 9],
+    });
     assert.deepEqual((await it.book.read("ap-1", logStart, 10_000)).lines, lines);
   });
 
@@ -218,7 +234,14 @@ describe("a restart", () => {
     const again = await it.open();
     assert.equal(await readFile(it.file(0), "utf8"), committed);
     assert.deepEqual(await readdir(join(it.folder, "ap-1")), ["00000000.jsonl"]);
-    await again.append("ap-1", { containerId: "ta-1", offset: 1, endOffset: 2, lines: [line("b\n")], lineEnds: [2] });
+    await again.append("ap-1", {
+      containerId: "ta-1",
+      fence: "fence",
+      offset: 1,
+      endOffset: 2,
+      lines: [line("b\n")],
+      lineEnds: [2],
+    });
     assert.deepEqual(await it.readAll(logStart, 1_000, again), ["a\n", "b\n"]);
   });
 
@@ -227,7 +250,14 @@ describe("a restart", () => {
     await mkdir(join(it.folder, "ap-1"));
     await writeFile(it.file(0), "a long piece that was never committed\n");
     const again = await it.open();
-    await again.append("ap-1", { containerId: "ta-1", offset: 0, endOffset: 1, lines: [line("a\n")], lineEnds: [1] });
+    await again.append("ap-1", {
+      containerId: "ta-1",
+      fence: "fence",
+      offset: 0,
+      endOffset: 1,
+      lines: [line("a\n")],
+      lineEnds: [1],
+    });
     assert.deepEqual(await it.readAll(logStart, 1_000, again), ["a\n"]);
   });
 });

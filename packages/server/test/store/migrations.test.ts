@@ -79,6 +79,7 @@ const taken = [
   "eccb6ee538f7e7e54e58ae1e6b6f7e0146106acc288d92cc84511b87d6f095ff",
   "486924b04f0b57901599462e93191e8fe9493edeacd5d7941aa4f15e20d6959a",
   "c75aca5ea9d5d087bf208fc051b7027a51787c0414abff281db01f4a639bf080",
+  "01dccf67d685c9dd6d04f85ebb115915642676b60bf63b77f2ba27aca2217ddc",
 ];
 
 describe("migrations", () => {
@@ -139,6 +140,11 @@ describe("a database of the first version", () => {
       assert.deepEqual([policy?.batchSize, policy?.singleUse, policy?.retry.retries], [0, false, 0]);
       assert.deepEqual((await tx.functions.demand("fu-1"))?.delayed, 0);
       assert.deepEqual((await tx.containers.get("ta-1"))?.gpus, undefined);
+      const { state, recipe } = (await tx.images.get("im-1")) ?? {};
+      assert.deepEqual(
+        [state, recipe?.lines, recipe?.registry],
+        ["idle", ["FROM python:3.11-slim-bookworm"], undefined],
+      );
     });
   });
 

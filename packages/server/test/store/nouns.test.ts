@@ -203,14 +203,15 @@ describe("functions", () => {
 });
 
 describe("mounts, images, tokens and blobs", () => {
-  it("the same manifest is the same mount", async () => {
+  it("the same manifest and name are the same mount", async () => {
     await using test = await testStore();
     const ids = await test.store.write(async (tx) => [
-      (await tx.mounts.put({ id: "mo-1", manifestSha256: "a" })).id,
-      (await tx.mounts.put({ id: "mo-2", manifestSha256: "a" })).id,
-      (await tx.mounts.put({ id: "mo-3", manifestSha256: "b" })).id,
+      (await tx.mounts.put({ id: "mo-1", manifestSha256: "a", name: "" })).id,
+      (await tx.mounts.put({ id: "mo-2", manifestSha256: "a", name: "" })).id,
+      (await tx.mounts.put({ id: "mo-3", manifestSha256: "b", name: "" })).id,
+      (await tx.mounts.put({ id: "mo-4", manifestSha256: "a", name: "python" })).id,
     ]);
-    assert.deepEqual(ids, ["mo-1", "mo-1", "mo-3"]);
+    assert.deepEqual(ids, ["mo-1", "mo-1", "mo-3", "mo-4"]);
   });
 
   it("a token's secret can change, a blob becomes complete", async () => {

@@ -22,6 +22,7 @@ const walks: Readonly<Record<string, string>> = {
   "containers USING INDEX containers_alive": "what lives now",
   "functions USING INDEX functions_wanted": "what is called now",
   "functions USING INDEX functions_kept": "what always has containers",
+  "images USING INDEX images_under_way": "what is built now, or is to be",
   apps: "when an operator names one",
   functions: "when an operator names one",
   "calls USING INDEX calls_open": "maps whose clients are not done",

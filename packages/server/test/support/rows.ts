@@ -19,6 +19,7 @@ import type { App } from "../../src/domain/app.ts";
 import type { Container } from "../../src/domain/container.ts";
 import type { Context } from "../../src/domain/context.ts";
 import { type Demand, emptyPolicy, type FunctionPolicy, type FunctionRecord } from "../../src/domain/function.ts";
+import type { Image, Recipe } from "../../src/domain/image.ts";
 import type { Tx } from "../../src/domain/store.ts";
 import type { Needs, WorkerView } from "../../src/domain/worker.ts";
 import { encodeDefinition } from "../../src/functions/handle.ts";
@@ -50,6 +51,42 @@ export const worker = (changes: Partial<WorkerView> = {}): WorkerView => ({
   capacity: { milliCpu: 1_000, memoryMib: 1_024 },
   gpus: [],
   labels: {},
+  images: undefined,
+  ...changes,
+});
+
+/** One that makes images, and has these. */
+export const builder = (has: readonly string[] = [], changes: Partial<WorkerView> = {}): WorkerView =>
+  worker({ images: new Set(has), ...changes });
+
+/** Of a base alone. */
+export const recipe = (changes: Partial<Recipe> = {}): Recipe => ({
+  lines: ["FROM python:3.11-slim-bookworm"],
+  bases: {},
+  contextManifestSha256: "",
+  contextName: "",
+  contextFiles: [],
+  buildArgs: {},
+  secretIds: [],
+  secretsIdentity: "",
+  registry: undefined,
+  ...changes,
+});
+
+export const image = (changes: Partial<Image> = {}): Image => ({
+  id: "im-1",
+  key: "key",
+  builderVersion: "2025.06",
+  recipe: recipe(),
+  force: false,
+  state: "built",
+  since: 0,
+  losses: 0,
+  workerId: "",
+  fence: "",
+  built: { python: "3.11.9", libc: "glibc 2.36", workdir: "/root" },
+  failure: undefined,
+  logFrom: "",
   ...changes,
 });
 
@@ -61,6 +98,8 @@ export const demand = (changes: Partial<Demand> = {}): Demand => ({
   definitionId: "de-1",
   appId: "ap-1",
   environmentId: "en-1",
+  imageId: "im-1",
+  imageState: "built",
   policy: policy(),
   queued: 0,
   claimed: 0,
@@ -102,10 +141,8 @@ export async function plantFunction(
   const [known] = await tx.identity.environments();
   const environmentId = known?.id ?? context.newId("en");
   if (known === undefined) await tx.identity.putEnvironment({ id: environmentId, name: "main" });
-  const image =
-    (await tx.images.byKey("default")) ??
-    ({ id: context.newId("im"), key: "default", python: "3.11", builderVersion: "2025.06" } as const);
-  if ((await tx.images.byKey("default")) === undefined) await tx.images.put(image);
+  const imageId = (await tx.images.byKey("default"))?.id ?? context.newId("im");
+  await tx.images.put(image({ id: imageId, key: "default" }));
   const appId = context.newId("ap");
   await tx.apps.insert({
     id: appId,
@@ -123,7 +160,7 @@ export async function plantFunction(
     definitionId: context.newId("de"),
     definition: encodeDefinition(create(FunctionSchema$, { functionName: "hello" })),
     clientVersion: "1.6.4",
-    imageId: image.id,
+    imageId,
     policy: policy(changes.policy),
     createdAt: context.now,
     binding: undefined,

@@ -25,6 +25,8 @@ import { Timeouts } from "../../src/calls/timeouts.ts";
 import { type ServerConfig, serverConfigSchema } from "../../src/config.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
 import type { Store } from "../../src/domain/store.ts";
+import { Builds } from "../../src/images/builds.ts";
+import { Interest } from "../../src/images/interest.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
 import { type BoundRpc, bind } from "../../src/rpc/adapter-access.ts";
@@ -36,6 +38,7 @@ import { lookupRpcs } from "../../src/rpc/lookups.ts";
 import { callRpcs } from "../../src/rpc/calls.ts";
 import { containerRpcs } from "../../src/rpc/containers.ts";
 import { functionRpcs } from "../../src/rpc/functions.ts";
+import { imageNameRpcs } from "../../src/rpc/image-names.ts";
 import { imageRpcs } from "../../src/rpc/images.ts";
 import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
@@ -85,6 +88,7 @@ export class ServerProcess {
     alarms: Alarms;
     scheduler: Scheduler;
     reaper: Reaper;
+    builds: Builds;
   };
   readonly #platform: Platform;
 
@@ -105,19 +109,30 @@ export class ServerProcess {
     const presence = new Presence(timed);
     const sessions = new WorkerSessions(timed);
     const timeouts = new Timeouts(timed);
-    this.#platform = { ...timed, config, content, logBook, presence, sessions, timeouts };
+    const interest = new Interest({ ...timed, stop: (build, reason) => sessions.stop(build, reason) });
+    this.#platform = { ...timed, config, content, interest, logBook, presence, sessions, timeouts };
     this.#parts = {
       presence,
       sessions,
       alarms: new Alarms(timed),
       scheduler: new Scheduler({ ...timed, limits: config.limits, hands: sessions, tell: () => {} }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
+      builds: new Builds({
+        ...timed,
+        content,
+        hands: sessions,
+        askAws: async () => "password",
+        tell: (appId, text) => {
+          logBook.say({ appId, functionId: "" }, mortalClock.now(), text).catch(() => {}); // it is closing
+        },
+      }),
     };
     const families = [
       appRpcs,
       appLookupRpcs,
       lookupRpcs,
       imageRpcs,
+      imageNameRpcs,
       functionRpcs,
       scalingRpcs,
       callRpcs,
@@ -152,6 +167,8 @@ export class ServerProcess {
     server.#parts.alarms.start();
     server.#parts.scheduler.start();
     server.#parts.reaper.start();
+    await server.#platform.interest.start();
+    server.#parts.builds.start();
     return server;
   }
 
@@ -176,8 +193,10 @@ export class ServerProcess {
 
   /** The orderly end. */
   async close(): Promise<void> {
-    const { presence, sessions, alarms, scheduler, reaper } = this.#parts;
+    const { presence, sessions, alarms, scheduler, reaper, builds } = this.#parts;
     presence.close();
+    this.#platform.interest.close();
+    await builds.close();
     this.#platform.timeouts.close();
     await alarms.close();
     await reaper.close();

@@ -67,5 +67,13 @@ export const said = (worker: FakeWorker, what: string): wire.ToWorker[] =>
 
 /** Puts a container into the fake worker's hands as if it had been assigned earlier. */
 export function hold(worker: FakeWorker, { id, fence }: Pick<Container, "id" | "fence">): void {
-  worker.containers.set(id, { id, fence, doorSecret: "", spec: undefined, phase: "running", exit: undefined });
+  worker.containers.set(id, {
+    id,
+    fence,
+    doorSecret: "",
+    spec: undefined,
+    build: undefined,
+    phase: "running",
+    exit: undefined,
+  });
 }

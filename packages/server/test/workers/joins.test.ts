@@ -23,7 +23,9 @@ describe("a join", () => {
     await it.settle();
     await it.join(worker);
     assert.deepEqual(worker.received[0]?.message.value, create(wire.WelcomeSchema, { leaseSeconds: 10n }));
-    assert.deepEqual(it.sessions.workers(), [{ id: "local", capacity: { milliCpu: 2_000, memoryMib: 512 }, ...place }]);
+    assert.deepEqual(it.sessions.workers(), [
+      { id: "local", capacity: { milliCpu: 2_000, memoryMib: 512 }, images: undefined, ...place },
+    ]);
     assert.equal(demand.count, 1);
     await demand.stop();
     worker.drop();

@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/image.proto.
  */
 export const file_modal_client_image: GenFile = /*@__PURE__*/
-  fileDesc("Chhtb2RhbC9jbGllbnQvaW1hZ2UucHJvdG8SDG1vZGFsLmNsaWVudCIxCglCYXNlSW1hZ2USEAoIaW1hZ2VfaWQYASABKAkSEgoKZG9ja2VyX3RhZxgCIAEoCSIyChBJbWFnZUNvbnRleHRGaWxlEhAKCGZpbGVuYW1lGAEgASgJEgwKBGRhdGEYAiABKAwiZAoTSW1hZ2VSZWdpc3RyeUNvbmZpZxI6ChJyZWdpc3RyeV9hdXRoX3R5cGUYASABKA4yHi5tb2RhbC5jbGllbnQuUmVnaXN0cnlBdXRoVHlwZRIRCglzZWNyZXRfaWQYAiABKAkiYAoNQnVpbGRGdW5jdGlvbhISCgpkZWZpbml0aW9uGAEgASgJEg8KB2dsb2JhbHMYAiABKAwSKgoFaW5wdXQYAyABKAsyGy5tb2RhbC5jbGllbnQuRnVuY3Rpb25JbnB1dCK7BAoFSW1hZ2USLAoLYmFzZV9pbWFnZXMYBSADKAsyFy5tb2RhbC5jbGllbnQuQmFzZUltYWdlEhsKE2RvY2tlcmZpbGVfY29tbWFuZHMYBiADKAkSNQoNY29udGV4dF9maWxlcxgHIAMoCzIeLm1vZGFsLmNsaWVudC5JbWFnZUNvbnRleHRGaWxlEg8KB3ZlcnNpb24YCyABKAkSEgoKc2VjcmV0X2lkcxgMIAMoCRIYChBjb250ZXh0X21vdW50X2lkGA8gASgJEisKCmdwdV9jb25maWcYECABKAsyFy5tb2RhbC5jbGllbnQuR1BVQ29uZmlnEkAKFWltYWdlX3JlZ2lzdHJ5X2NvbmZpZxgRIAEoCzIhLm1vZGFsLmNsaWVudC5JbWFnZVJlZ2lzdHJ5Q29uZmlnEg8KB3J1bnRpbWUYEyABKAkSMwoOYnVpbGRfZnVuY3Rpb24YFSABKAsyGy5tb2RhbC5jbGllbnQuQnVpbGRGdW5jdGlvbhI2CgpidWlsZF9hcmdzGBYgAygLMiIubW9kYWwuY2xpZW50LkltYWdlLkJ1aWxkQXJnc0VudHJ5EjAKDXZvbHVtZV9tb3VudHMYFyADKAsyGS5tb2RhbC5jbGllbnQuVm9sdW1lTW91bnQSIAoEYXJjaBgYIAEoDjISLm1vZGFsLmNsaWVudC5BcmNoGjAKDkJ1aWxkQXJnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi4AIKDUltYWdlTWV0YWRhdGESIAoTcHl0aG9uX3ZlcnNpb25faW5mbxgBIAEoCUgAiAEBEkgKD3B5dGhvbl9wYWNrYWdlcxgCIAMoCzIvLm1vZGFsLmNsaWVudC5JbWFnZU1ldGFkYXRhLlB5dGhvblBhY2thZ2VzRW50cnkSFAoHd29ya2RpchgDIAEoCUgBiAEBEh4KEWxpYmNfdmVyc2lvbl9pbmZvGAQgASgJSAKIAQESIgoVaW1hZ2VfYnVpbGRlcl92ZXJzaW9uGAUgASgJSAOIAQEaNQoTUHl0aG9uUGFja2FnZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhYKFF9weXRob25fdmVyc2lvbl9pbmZvQgoKCF93b3JrZGlyQhQKEl9saWJjX3ZlcnNpb25faW5mb0IYChZfaW1hZ2VfYnVpbGRlcl92ZXJzaW9uIp4CChdJbWFnZUdldE9yQ3JlYXRlUmVxdWVzdBIiCgVpbWFnZRgCIAEoCzITLm1vZGFsLmNsaWVudC5JbWFnZRIOCgZhcHBfaWQYBCABKAkSGQoRZXhpc3RpbmdfaW1hZ2VfaWQYBSABKAkSGQoRYnVpbGRfZnVuY3Rpb25faWQYBiABKAkSEwoLZm9yY2VfYnVpbGQYByABKAgSNAoJbmFtZXNwYWNlGAggASgOMiEubW9kYWwuY2xpZW50LkRlcGxveW1lbnROYW1lc3BhY2USFwoPYnVpbGRlcl92ZXJzaW9uGAkgASgJEh8KF2FsbG93X2dsb2JhbF9kZXBsb3ltZW50GAogASgIEhQKDGlnbm9yZV9jYWNoZRgLIAEoCCKIAQoYSW1hZ2VHZXRPckNyZWF0ZVJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEisKBnJlc3VsdBgCIAEoCzIbLm1vZGFsLmNsaWVudC5HZW5lcmljUmVzdWx0Ei0KCG1ldGFkYXRhGAMgASgLMhsubW9kYWwuY2xpZW50LkltYWdlTWV0YWRhdGEieAoZSW1hZ2VKb2luU3RyZWFtaW5nUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCRIPCgd0aW1lb3V0GAIgASgCEhUKDWxhc3RfZW50cnlfaWQYAyABKAkSIQoZaW5jbHVkZV9sb2dzX2Zvcl9maW5pc2hlZBgEIAEoCCLCAQoaSW1hZ2VKb2luU3RyZWFtaW5nUmVzcG9uc2USKwoGcmVzdWx0GAEgASgLMhsubW9kYWwuY2xpZW50LkdlbmVyaWNSZXN1bHQSKQoJdGFza19sb2dzGAIgAygLMhYubW9kYWwuY2xpZW50LlRhc2tMb2dzEhAKCGVudHJ5X2lkGAMgASgJEgsKA2VvZhgEIAEoCBItCghtZXRhZGF0YRgFIAEoCzIbLm1vZGFsLmNsaWVudC5JbWFnZU1ldGFkYXRhIiYKEkltYWdlRnJvbUlkUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCSJWChNJbWFnZUZyb21JZFJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEi0KCG1ldGFkYXRhGAIgASgLMhsubW9kYWwuY2xpZW50LkltYWdlTWV0YWRhdGEqsgEKEFJlZ2lzdHJ5QXV0aFR5cGUSIgoeUkVHSVNUUllfQVVUSF9UWVBFX1VOU1BFQ0lGSUVEEAASGgoWUkVHSVNUUllfQVVUSF9UWVBFX0FXUxABEhoKFlJFR0lTVFJZX0FVVEhfVFlQRV9HQ1AQAhIdChlSRUdJU1RSWV9BVVRIX1RZUEVfUFVCTElDEAMSIwofUkVHSVNUUllfQVVUSF9UWVBFX1NUQVRJQ19DUkVEUxAEKj8KBEFyY2gSFAoQQVJDSF9VTlNQRUNJRklFRBAAEg8KC0FSQ0hfWDg2XzY0EAESEAoMQVJDSF9BQVJDSDY0EAJiBnByb3RvMw", [file_modal_client_call, file_modal_client_log, file_modal_client_object, file_modal_client_resources, file_modal_client_result, file_modal_client_volume]);
+  fileDesc("Chhtb2RhbC9jbGllbnQvaW1hZ2UucHJvdG8SDG1vZGFsLmNsaWVudCIxCglCYXNlSW1hZ2USEAoIaW1hZ2VfaWQYASABKAkSEgoKZG9ja2VyX3RhZxgCIAEoCSIyChBJbWFnZUNvbnRleHRGaWxlEhAKCGZpbGVuYW1lGAEgASgJEgwKBGRhdGEYAiABKAwiZAoTSW1hZ2VSZWdpc3RyeUNvbmZpZxI6ChJyZWdpc3RyeV9hdXRoX3R5cGUYASABKA4yHi5tb2RhbC5jbGllbnQuUmVnaXN0cnlBdXRoVHlwZRIRCglzZWNyZXRfaWQYAiABKAkiYAoNQnVpbGRGdW5jdGlvbhISCgpkZWZpbml0aW9uGAEgASgJEg8KB2dsb2JhbHMYAiABKAwSKgoFaW5wdXQYAyABKAsyGy5tb2RhbC5jbGllbnQuRnVuY3Rpb25JbnB1dCK7BAoFSW1hZ2USLAoLYmFzZV9pbWFnZXMYBSADKAsyFy5tb2RhbC5jbGllbnQuQmFzZUltYWdlEhsKE2RvY2tlcmZpbGVfY29tbWFuZHMYBiADKAkSNQoNY29udGV4dF9maWxlcxgHIAMoCzIeLm1vZGFsLmNsaWVudC5JbWFnZUNvbnRleHRGaWxlEg8KB3ZlcnNpb24YCyABKAkSEgoKc2VjcmV0X2lkcxgMIAMoCRIYChBjb250ZXh0X21vdW50X2lkGA8gASgJEisKCmdwdV9jb25maWcYECABKAsyFy5tb2RhbC5jbGllbnQuR1BVQ29uZmlnEkAKFWltYWdlX3JlZ2lzdHJ5X2NvbmZpZxgRIAEoCzIhLm1vZGFsLmNsaWVudC5JbWFnZVJlZ2lzdHJ5Q29uZmlnEg8KB3J1bnRpbWUYEyABKAkSMwoOYnVpbGRfZnVuY3Rpb24YFSABKAsyGy5tb2RhbC5jbGllbnQuQnVpbGRGdW5jdGlvbhI2CgpidWlsZF9hcmdzGBYgAygLMiIubW9kYWwuY2xpZW50LkltYWdlLkJ1aWxkQXJnc0VudHJ5EjAKDXZvbHVtZV9tb3VudHMYFyADKAsyGS5tb2RhbC5jbGllbnQuVm9sdW1lTW91bnQSIAoEYXJjaBgYIAEoDjISLm1vZGFsLmNsaWVudC5BcmNoGjAKDkJ1aWxkQXJnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi4AIKDUltYWdlTWV0YWRhdGESIAoTcHl0aG9uX3ZlcnNpb25faW5mbxgBIAEoCUgAiAEBEkgKD3B5dGhvbl9wYWNrYWdlcxgCIAMoCzIvLm1vZGFsLmNsaWVudC5JbWFnZU1ldGFkYXRhLlB5dGhvblBhY2thZ2VzRW50cnkSFAoHd29ya2RpchgDIAEoCUgBiAEBEh4KEWxpYmNfdmVyc2lvbl9pbmZvGAQgASgJSAKIAQESIgoVaW1hZ2VfYnVpbGRlcl92ZXJzaW9uGAUgASgJSAOIAQEaNQoTUHl0aG9uUGFja2FnZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhYKFF9weXRob25fdmVyc2lvbl9pbmZvQgoKCF93b3JrZGlyQhQKEl9saWJjX3ZlcnNpb25faW5mb0IYChZfaW1hZ2VfYnVpbGRlcl92ZXJzaW9uIp4CChdJbWFnZUdldE9yQ3JlYXRlUmVxdWVzdBIiCgVpbWFnZRgCIAEoCzITLm1vZGFsLmNsaWVudC5JbWFnZRIOCgZhcHBfaWQYBCABKAkSGQoRZXhpc3RpbmdfaW1hZ2VfaWQYBSABKAkSGQoRYnVpbGRfZnVuY3Rpb25faWQYBiABKAkSEwoLZm9yY2VfYnVpbGQYByABKAgSNAoJbmFtZXNwYWNlGAggASgOMiEubW9kYWwuY2xpZW50LkRlcGxveW1lbnROYW1lc3BhY2USFwoPYnVpbGRlcl92ZXJzaW9uGAkgASgJEh8KF2FsbG93X2dsb2JhbF9kZXBsb3ltZW50GAogASgIEhQKDGlnbm9yZV9jYWNoZRgLIAEoCCKIAQoYSW1hZ2VHZXRPckNyZWF0ZVJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEisKBnJlc3VsdBgCIAEoCzIbLm1vZGFsLmNsaWVudC5HZW5lcmljUmVzdWx0Ei0KCG1ldGFkYXRhGAMgASgLMhsubW9kYWwuY2xpZW50LkltYWdlTWV0YWRhdGEieAoZSW1hZ2VKb2luU3RyZWFtaW5nUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCRIPCgd0aW1lb3V0GAIgASgCEhUKDWxhc3RfZW50cnlfaWQYAyABKAkSIQoZaW5jbHVkZV9sb2dzX2Zvcl9maW5pc2hlZBgEIAEoCCLCAQoaSW1hZ2VKb2luU3RyZWFtaW5nUmVzcG9uc2USKwoGcmVzdWx0GAEgASgLMhsubW9kYWwuY2xpZW50LkdlbmVyaWNSZXN1bHQSKQoJdGFza19sb2dzGAIgAygLMhYubW9kYWwuY2xpZW50LlRhc2tMb2dzEhAKCGVudHJ5X2lkGAMgASgJEgsKA2VvZhgEIAEoCBItCghtZXRhZGF0YRgFIAEoCzIbLm1vZGFsLmNsaWVudC5JbWFnZU1ldGFkYXRhIiYKEkltYWdlRnJvbUlkUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCSJWChNJbWFnZUZyb21JZFJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEi0KCG1ldGFkYXRhGAIgASgLMhsubW9kYWwuY2xpZW50LkltYWdlTWV0YWRhdGEiPQoUSW1hZ2VHZXRCeVRhZ1JlcXVlc3QSCwoDdGFnGAEgASgJEhgKEGVudmlyb25tZW50X25hbWUYAiABKAkiKQoVSW1hZ2VHZXRCeVRhZ1Jlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJImQKE0ltYWdlUHVibGlzaFJlcXVlc3QSEAoIaW1hZ2VfaWQYASABKAkSCwoDdGFnGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYAyABKAkSFAoMYWxsb3dfcHVibGljGAQgASgIIj0KFEltYWdlUHVibGlzaFJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEhMKC3JldmlzaW9uX2lkGAIgASgJIn8KFEltYWdlTGlzdFRhZ3NSZXF1ZXN0EhgKEGVudmlyb25tZW50X25hbWUYASABKAkSEgoKdGFnX3ByZWZpeBgCIAEoCRITCgttYXhfb2JqZWN0cxgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJEhAKCGltYWdlX2lkGAUgASgJIooBChFJbWFnZUxpc3RUYWdzSXRlbRILCgN0YWcYASABKAkSEAoIaW1hZ2VfaWQYAiABKAkSEwoLcmV2aXNpb25faWQYAyABKAkSEgoKY3JlYXRlZF9hdBgEIAEoARISCgp1cGRhdGVkX2F0GAUgASgBEhkKEWxhc3RfcHVibGlzaGVkX2J5GAYgASgJInoKFUltYWdlTGlzdFRhZ3NSZXNwb25zZRIuCgVpdGVtcxgBIAMoCzIfLm1vZGFsLmNsaWVudC5JbWFnZUxpc3RUYWdzSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgDIAEoCSJqChhJbWFnZVRhZ1JldmlzaW9uc1JlcXVlc3QSCwoDdGFnGAEgASgJEhgKEGVudmlyb25tZW50X25hbWUYAiABKAkSEwoLbWF4X29iamVjdHMYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJoChVJbWFnZVRhZ1JldmlzaW9uc0l0ZW0SEAoIaW1hZ2VfaWQYASABKAkSEwoLcmV2aXNpb25faWQYAiABKAkSEgoKY3JlYXRlZF9hdBgDIAEoARIUCgxwdWJsaXNoZWRfYnkYBCABKAkijwEKGUltYWdlVGFnUmV2aXNpb25zUmVzcG9uc2USMgoFaXRlbXMYASADKAsyIy5tb2RhbC5jbGllbnQuSW1hZ2VUYWdSZXZpc2lvbnNJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRILCgN0YWcYAyABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgEIAEoCSIlChZJbWFnZU5hbWVEZWxldGVSZXF1ZXN0EgsKA3RhZxgBIAEoCSqyAQoQUmVnaXN0cnlBdXRoVHlwZRIiCh5SRUdJU1RSWV9BVVRIX1RZUEVfVU5TUEVDSUZJRUQQABIaChZSRUdJU1RSWV9BVVRIX1RZUEVfQVdTEAESGgoWUkVHSVNUUllfQVVUSF9UWVBFX0dDUBACEh0KGVJFR0lTVFJZX0FVVEhfVFlQRV9QVUJMSUMQAxIjCh9SRUdJU1RSWV9BVVRIX1RZUEVfU1RBVElDX0NSRURTEAQqPwoEQXJjaBIUChBBUkNIX1VOU1BFQ0lGSUVEEAASDwoLQVJDSF9YODZfNjQQARIQCgxBUkNIX0FBUkNINjQQAmIGcHJvdG8z", [file_modal_client_call, file_modal_client_log, file_modal_client_object, file_modal_client_resources, file_modal_client_result, file_modal_client_volume]);
 
 /**
  * What a `FROM` or `COPY --from` name stands for.
@@ -474,6 +474,352 @@ export type ImageFromIdResponse = Message<"modal.client.ImageFromIdResponse"> & 
  */
 export const ImageFromIdResponseSchema: GenMessage<ImageFromIdResponse> = /*@__PURE__*/
   messageDesc(file_modal_client_image, 11);
+
+/**
+ * Finds a published image.
+ *
+ * @generated from message modal.client.ImageGetByTagRequest
+ */
+export type ImageGetByTagRequest = Message<"modal.client.ImageGetByTagRequest"> & {
+  /**
+   * "name:tag", or "environment/name:tag"
+   *
+   * @generated from field: string tag = 1;
+   */
+  tag: string;
+
+  /**
+   * of a tag that names none
+   *
+   * @generated from field: string environment_name = 2;
+   */
+  environmentName: string;
+};
+
+/**
+ * Describes the message modal.client.ImageGetByTagRequest.
+ * Use `create(ImageGetByTagRequestSchema)` to create a new message.
+ */
+export const ImageGetByTagRequestSchema: GenMessage<ImageGetByTagRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 12);
+
+/**
+ * @generated from message modal.client.ImageGetByTagResponse
+ */
+export type ImageGetByTagResponse = Message<"modal.client.ImageGetByTagResponse"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+};
+
+/**
+ * Describes the message modal.client.ImageGetByTagResponse.
+ * Use `create(ImageGetByTagResponseSchema)` to create a new message.
+ */
+export const ImageGetByTagResponseSchema: GenMessage<ImageGetByTagResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 13);
+
+/**
+ * Lets a name stand for an image from now on.
+ *
+ * @generated from message modal.client.ImagePublishRequest
+ */
+export type ImagePublishRequest = Message<"modal.client.ImagePublishRequest"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+
+  /**
+   * as above
+   *
+   * @generated from field: string tag = 2;
+   */
+  tag: string;
+
+  /**
+   * @generated from field: string environment_name = 3;
+   */
+  environmentName: string;
+
+  /**
+   * for everybody, in whatever workspace
+   *
+   * @generated from field: bool allow_public = 4;
+   */
+  allowPublic: boolean;
+};
+
+/**
+ * Describes the message modal.client.ImagePublishRequest.
+ * Use `create(ImagePublishRequestSchema)` to create a new message.
+ */
+export const ImagePublishRequestSchema: GenMessage<ImagePublishRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 14);
+
+/**
+ * @generated from message modal.client.ImagePublishResponse
+ */
+export type ImagePublishResponse = Message<"modal.client.ImagePublishResponse"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+
+  /**
+   * @generated from field: string revision_id = 2;
+   */
+  revisionId: string;
+};
+
+/**
+ * Describes the message modal.client.ImagePublishResponse.
+ * Use `create(ImagePublishResponseSchema)` to create a new message.
+ */
+export const ImagePublishResponseSchema: GenMessage<ImagePublishResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 15);
+
+/**
+ * @generated from message modal.client.ImageListTagsRequest
+ */
+export type ImageListTagsRequest = Message<"modal.client.ImageListTagsRequest"> & {
+  /**
+   * @generated from field: string environment_name = 1;
+   */
+  environmentName: string;
+
+  /**
+   * @generated from field: string tag_prefix = 2;
+   */
+  tagPrefix: string;
+
+  /**
+   * @generated from field: uint32 max_objects = 3;
+   */
+  maxObjects: number;
+
+  /**
+   * from the page before
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+
+  /**
+   * only names of this image
+   *
+   * @generated from field: string image_id = 5;
+   */
+  imageId: string;
+};
+
+/**
+ * Describes the message modal.client.ImageListTagsRequest.
+ * Use `create(ImageListTagsRequestSchema)` to create a new message.
+ */
+export const ImageListTagsRequestSchema: GenMessage<ImageListTagsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 16);
+
+/**
+ * A name and what it stands for; times in Unix seconds.
+ *
+ * @generated from message modal.client.ImageListTagsItem
+ */
+export type ImageListTagsItem = Message<"modal.client.ImageListTagsItem"> & {
+  /**
+   * without its environment
+   *
+   * @generated from field: string tag = 1;
+   */
+  tag: string;
+
+  /**
+   * @generated from field: string image_id = 2;
+   */
+  imageId: string;
+
+  /**
+   * @generated from field: string revision_id = 3;
+   */
+  revisionId: string;
+
+  /**
+   * of its first publication
+   *
+   * @generated from field: double created_at = 4;
+   */
+  createdAt: number;
+
+  /**
+   * of its last
+   *
+   * @generated from field: double updated_at = 5;
+   */
+  updatedAt: number;
+
+  /**
+   * @generated from field: string last_published_by = 6;
+   */
+  lastPublishedBy: string;
+};
+
+/**
+ * Describes the message modal.client.ImageListTagsItem.
+ * Use `create(ImageListTagsItemSchema)` to create a new message.
+ */
+export const ImageListTagsItemSchema: GenMessage<ImageListTagsItem> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 17);
+
+/**
+ * @generated from message modal.client.ImageListTagsResponse
+ */
+export type ImageListTagsResponse = Message<"modal.client.ImageListTagsResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.ImageListTagsItem items = 1;
+   */
+  items: ImageListTagsItem[];
+
+  /**
+   * empty on the last page
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * @generated from field: string environment_name = 3;
+   */
+  environmentName: string;
+};
+
+/**
+ * Describes the message modal.client.ImageListTagsResponse.
+ * Use `create(ImageListTagsResponseSchema)` to create a new message.
+ */
+export const ImageListTagsResponseSchema: GenMessage<ImageListTagsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 18);
+
+/**
+ * What a name stood for over time.
+ *
+ * @generated from message modal.client.ImageTagRevisionsRequest
+ */
+export type ImageTagRevisionsRequest = Message<"modal.client.ImageTagRevisionsRequest"> & {
+  /**
+   * @generated from field: string tag = 1;
+   */
+  tag: string;
+
+  /**
+   * @generated from field: string environment_name = 2;
+   */
+  environmentName: string;
+
+  /**
+   * @generated from field: uint32 max_objects = 3;
+   */
+  maxObjects: number;
+
+  /**
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message modal.client.ImageTagRevisionsRequest.
+ * Use `create(ImageTagRevisionsRequestSchema)` to create a new message.
+ */
+export const ImageTagRevisionsRequestSchema: GenMessage<ImageTagRevisionsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 19);
+
+/**
+ * @generated from message modal.client.ImageTagRevisionsItem
+ */
+export type ImageTagRevisionsItem = Message<"modal.client.ImageTagRevisionsItem"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+
+  /**
+   * @generated from field: string revision_id = 2;
+   */
+  revisionId: string;
+
+  /**
+   * Unix seconds
+   *
+   * @generated from field: double created_at = 3;
+   */
+  createdAt: number;
+
+  /**
+   * @generated from field: string published_by = 4;
+   */
+  publishedBy: string;
+};
+
+/**
+ * Describes the message modal.client.ImageTagRevisionsItem.
+ * Use `create(ImageTagRevisionsItemSchema)` to create a new message.
+ */
+export const ImageTagRevisionsItemSchema: GenMessage<ImageTagRevisionsItem> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 20);
+
+/**
+ * @generated from message modal.client.ImageTagRevisionsResponse
+ */
+export type ImageTagRevisionsResponse = Message<"modal.client.ImageTagRevisionsResponse"> & {
+  /**
+   * newest first
+   *
+   * @generated from field: repeated modal.client.ImageTagRevisionsItem items = 1;
+   */
+  items: ImageTagRevisionsItem[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * @generated from field: string tag = 3;
+   */
+  tag: string;
+
+  /**
+   * @generated from field: string environment_name = 4;
+   */
+  environmentName: string;
+};
+
+/**
+ * Describes the message modal.client.ImageTagRevisionsResponse.
+ * Use `create(ImageTagRevisionsResponseSchema)` to create a new message.
+ */
+export const ImageTagRevisionsResponseSchema: GenMessage<ImageTagRevisionsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 21);
+
+/**
+ * Forgets a name; the image stays.
+ *
+ * @generated from message modal.client.ImageNameDeleteRequest
+ */
+export type ImageNameDeleteRequest = Message<"modal.client.ImageNameDeleteRequest"> & {
+  /**
+   * @generated from field: string tag = 1;
+   */
+  tag: string;
+};
+
+/**
+ * Describes the message modal.client.ImageNameDeleteRequest.
+ * Use `create(ImageNameDeleteRequestSchema)` to create a new message.
+ */
+export const ImageNameDeleteRequestSchema: GenMessage<ImageNameDeleteRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 22);
 
 /**
  * @generated from enum modal.client.RegistryAuthType

@@ -1,0 +1,196 @@
+/** The loop that has images made: gives those that are wanted to workers, and ends builds whose time is over. */
+import { type Bells, type Clock, type Logger, type NewId, randomText, sleep, type Timer } from "@lydian/kit";
+
+import type { Times } from "../config.ts";
+import type { ContentStore } from "../content/content-store.ts";
+import { imagesBell } from "../domain/bells.ts";
+import type { Context } from "../domain/context.ts";
+import type { Image } from "../domain/image.ts";
+import type { Store } from "../domain/store.ts";
+import type { WorkerView } from "../domain/worker.ts";
+import { ServerError } from "../errors.ts";
+import type { Vault } from "../secrets/vault.ts";
+import { type Build, buildMessage } from "./build-message.ts";
+import { withoutBuilds } from "./host-image.ts";
+import type { AskAws } from "./registry-credentials.ts";
+import { endBuild, moveImage } from "./transition.ts";
+
+/** What the loop asks of the workers' sessions. */
+export interface BuildHands {
+  /** Those that are connected now. */
+  workers(): WorkerView[];
+  build(image: Image, build: Build): void;
+  stop(build: Image, reason: string): void;
+}
+
+export interface BuildsDeps {
+  store: Store;
+  bells: Bells;
+  clock: Clock;
+  newId: NewId;
+  content: ContentStore;
+  vault: Vault;
+  hands: BuildHands;
+  times: Pick<Times, "build">;
+  askAws: AskAws;
+  /** Writes into an image's log. */
+  tell(imageId: string, text: string): void;
+  log: Logger;
+}
+
+/** No pass is ever later than this after the one before: a guard against a deadline that was miscounted. */
+const longestPauseMs = 60_000;
+
+/** Between a pass that failed and the next try. */
+const errorPauseMs = 1_000;
+
+export class Builds {
+  readonly #deps: BuildsDeps;
+  readonly #closing = new AbortController();
+  /** Images that wait for a worker, and whose log says so. */
+  #told = new Set<string>();
+  #alarm: Timer | undefined;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(deps: BuildsDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#loop;
+    this.#alarm?.[Symbol.dispose]();
+  }
+
+  async #run(): Promise<void> {
+    const { bells, clock, log } = this.#deps;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        await bells.until([imagesBell], () => this.#pass(), { clock, waitMs: longestPauseMs, signal });
+      } catch (error) {
+        if (signal.aborted) return;
+        log.error({ err: error }, "a look at the images that are wanted failed");
+        await sleep(clock, errorPauseMs, signal).catch(() => {}); // closing: the loop ends
+      }
+    }
+  }
+
+  async #pass(): Promise<undefined> {
+    const { store, hands, times } = this.#deps;
+    const images = await store.read((tx) => tx.images.underWay());
+    const { now } = this.#context();
+    const workers = hands.workers();
+    const building = images.filter(({ state }) => state === "building");
+    const overdue = building.filter(({ since }) => since + times.build <= now);
+    await this.#expire(overdue);
+    for (const image of overdue) hands.stop(image, "its build took too long");
+    await this.#settle(images, workers);
+    for (const image of await this.#assign(turns(images, workers))) void this.#hand(image);
+    this.#tellWaiting(images, workers);
+    const left = building.filter((image) => !overdue.includes(image));
+    this.#setAlarm(Math.min(...left.map(({ since }) => since + times.build)));
+    return undefined;
+  }
+
+  async #expire(overdue: readonly Image[]): Promise<void> {
+    if (overdue.length === 0) return;
+    const minutes = Math.round(this.#deps.times.build / 60_000);
+    const message = `The build took longer than ${minutes} minutes, the most that one may.`;
+    await this.#deps.store.write(async (tx) => {
+      for (const { id } of overdue) {
+        await moveImage(tx, id, { kind: "expire", failure: { status: "timeout", message } }, this.#context());
+      }
+    });
+  }
+
+  /** What needs no build, or can have none here. */
+  async #settle(images: readonly Image[], workers: readonly WorkerView[]): Promise<void> {
+    const settled = images.flatMap(({ id, recipe }) => {
+      const outcome = withoutBuilds(recipe, workers);
+      return outcome === undefined ? [] : [{ id, outcome }];
+    });
+    if (settled.length === 0) return;
+    await this.#deps.store.write(async (tx) => {
+      for (const { id, outcome } of settled) await moveImage(tx, id, { kind: "settle", outcome }, this.#context());
+    });
+  }
+
+  async #assign(chosen: readonly { image: Image; workerId: string }[]): Promise<Image[]> {
+    if (chosen.length === 0) return [];
+    return await this.#deps.store.write(async (tx) => {
+      const assigned: Image[] = [];
+      for (const { image, workerId } of chosen) {
+        const event = { kind: "assign", workerId, fence: randomText(16) } as const;
+        const moved = await moveImage(tx, image.id, event, this.#context());
+        if (moved !== undefined) assigned.push(moved);
+      }
+      return assigned;
+    });
+  }
+
+  /** Says to the worker what it is to build; what cannot be said fails the build. */
+  async #hand(image: Image): Promise<void> {
+    const { store, hands, tell, log } = this.#deps;
+    if (image.losses > 0) tell(image.id, `The build was lost ${image.losses} times; it begins again.\n`);
+    try {
+      const has = hands.workers().find(({ id }) => id === image.workerId)?.images;
+      hands.build(image, await buildMessage(this.#deps, image, (id) => has?.has(id) === true));
+      const { secretIds } = image.recipe;
+      if (secretIds.length > 0) await store.note((tx) => tx.secrets.setUsed(secretIds, this.#context().now));
+    } catch (error) {
+      if (!(error instanceof ServerError))
+        log.error({ err: error, image: image.id }, "a build could not be handed over");
+      const message =
+        error instanceof ServerError ? error.text : "Its build could not be begun; the server's log says more.";
+      const outcome = { kind: "failed", failure: { status: "failure", message } } as const;
+      await store
+        .write((tx) => endBuild(tx, image, outcome, this.#context()))
+        .catch((cause: unknown) => log.error({ err: cause, image: image.id }, "a build ends only by its deadline"));
+    }
+  }
+
+  #tellWaiting(images: readonly Image[], workers: readonly WorkerView[]): void {
+    const waiting = workers.length > 0 ? [] : images.filter(({ state }) => state === "wanted");
+    for (const { id } of waiting) {
+      if (!this.#told.has(id)) this.#deps.tell(id, "Waits for a worker that makes images: none is connected now.\n");
+    }
+    this.#told = new Set(waiting.map(({ id }) => id));
+  }
+
+  #setAlarm(at: number): void {
+    this.#alarm?.[Symbol.dispose]();
+    const delay = at - this.#deps.clock.now();
+    if (delay < longestPauseMs) this.#alarm = this.#deps.clock.timer(delay, () => this.#deps.bells.ring(imagesBell));
+  }
+
+  #context(): Context {
+    return { now: this.#deps.clock.now(), newId: this.#deps.newId };
+  }
+}
+
+/** Who builds what now: in the order of arrival, by the worker with most left of its one build per core. */
+export function turns(
+  underWay: readonly Image[],
+  workers: readonly WorkerView[],
+): { image: Image; workerId: string }[] {
+  const left = new Map(
+    workers
+      .filter(({ images }) => images !== undefined)
+      .map(({ id, capacity }) => [id, Math.max(1, Math.floor(capacity.milliCpu / 1000))]),
+  );
+  const take = (id: string): void => void left.set(id, (left.get(id) ?? 0) - 1);
+  for (const { state, workerId } of underWay) if (state === "building" && left.has(workerId)) take(workerId);
+  const chosen: { image: Image; workerId: string }[] = [];
+  for (const image of underWay.filter(({ state }) => state === "wanted")) {
+    const [best] = [...left].filter(([, free]) => free > 0).toSorted(([, a], [, b]) => b - a);
+    if (best === undefined) break;
+    take(best[0]);
+    chosen.push({ image, workerId: best[0] });
+  }
+  return chosen;
+}

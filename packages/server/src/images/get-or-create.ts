@@ -1,0 +1,116 @@
+/** Finds the image that a client asks for, or has it made. */
+import type { Image as Asked } from "@lydian/contract";
+
+import type { ContentStore } from "../content/content-store.ts";
+import type { Context } from "../domain/context.ts";
+import type { Image, Recipe } from "../domain/image.ts";
+import type { Tx } from "../domain/store.ts";
+import type { WorkerView } from "../domain/worker.ts";
+import { fail } from "../errors.ts";
+import { emptyManifestSha256 } from "../mounts/manifest.ts";
+import { identityOf } from "../secrets/known.ts";
+import { withoutBuilds } from "./host-image.ts";
+import { keyOf, recipeOf } from "./recipe.ts";
+import { moveImage, wantImage } from "./transition.ts";
+
+export interface Wish {
+  recipe: Recipe;
+  key: string;
+  builderVersion: string;
+}
+
+/** How much of what is there is to be used. `anew`: all is made again, and replaces it; `apart`: again, beside it. */
+export type Reuse = "all" | "anew" | "apart";
+
+/** Files that came within the message become content; until now nothing else is written. */
+export async function keepContextFiles(content: ContentStore, asked: Asked): Promise<Recipe["contextFiles"]> {
+  const files: { path: string; sha256: string }[] = [];
+  for (const { filename, data } of asked.contextFiles) {
+    const path = filename.startsWith("/") ? filename : `/${filename}`;
+    if (path.split("/").includes("..")) {
+      throw fail("invalidArgument", `The path "${filename}" of a context file leads out of the context.`);
+    }
+    files.push({ path, sha256: (await content.put(data)).sha256 });
+  }
+  return files;
+}
+
+/** Throws when something that the image is made of does not exist. */
+export async function readWish(
+  tx: Tx,
+  asked: Asked,
+  contextFiles: Recipe["contextFiles"],
+  builderVersion: string,
+): Promise<Wish> {
+  for (const { imageId, dockerTag } of asked.baseImages) {
+    if ((await tx.images.get(imageId)) === undefined) {
+      throw fail("notFound", `Image ${imageId}, the base "${dockerTag}" of this one, does not exist.`);
+    }
+  }
+  const mount = asked.contextMountId === "" ? undefined : await tx.mounts.get(asked.contextMountId);
+  if (mount === undefined && asked.contextMountId !== "") {
+    throw fail("notFound", `Mount ${asked.contextMountId}, the image's context, does not exist.`);
+  }
+  const manifest = mount?.name === "" && mount.manifestSha256 !== emptyManifestSha256 ? mount.manifestSha256 : "";
+  const recipe = recipeOf(asked, {
+    contextManifestSha256: manifest,
+    contextName: mount?.name ?? "",
+    contextFiles,
+    secretsIdentity: asked.secretIds.length === 0 ? "" : await identityOf(tx, asked.secretIds),
+  });
+  const registryIdentity = recipe.registry === undefined ? "" : await identityOf(tx, [recipe.registry.secretId]);
+  return { recipe, builderVersion, key: keyOf(recipe, builderVersion, registryIdentity) };
+}
+
+/** Whether containers could begin with it, as far as is known. */
+export function isThere({ id, state }: Pick<Image, "id" | "state">, workers: readonly WorkerView[]): boolean {
+  if (state !== "built") return false;
+  return workers.length === 0 || workers.some(({ images }) => images === undefined || images.has(id));
+}
+
+export async function getOrCreateImage(
+  tx: Tx,
+  wish: Wish,
+  reuse: Reuse,
+  workers: readonly WorkerView[],
+  context: Context,
+): Promise<Image> {
+  const image = (reuse === "all" ? await known(tx, wish) : undefined) ?? (await create(tx, wish, reuse, context));
+  const isMissing = image.state === "built" && !isThere(image, workers);
+  const wanted = (await wantImage(tx, image.id, { isMissing }, context)) ?? image;
+  const outcome = withoutBuilds(wanted.recipe, workers);
+  if (outcome === undefined) return wanted;
+  return (await moveImage(tx, wanted.id, { kind: "settle", outcome }, context)) ?? wanted;
+}
+
+/** With the secrets of this request: their values are the same, and those of earlier ones may be gone. */
+async function known(tx: Tx, { key, recipe }: Wish): Promise<Image | undefined> {
+  const found = await tx.images.byKey(key);
+  if (found === undefined) return undefined;
+  const { secretIds, registry } = recipe;
+  if (JSON.stringify([secretIds, registry]) === JSON.stringify([found.recipe.secretIds, found.recipe.registry])) {
+    return found;
+  }
+  const renewed = { ...found, recipe: { ...found.recipe, secretIds, registry } };
+  await tx.images.put(renewed);
+  return renewed;
+}
+
+async function create(tx: Tx, wish: Wish, reuse: Reuse, context: Context): Promise<Image> {
+  const image: Image = {
+    ...wish,
+    id: context.newId("im"),
+    key: reuse === "apart" ? "" : wish.key,
+    force: reuse !== "all",
+    state: "idle",
+    since: context.now,
+    losses: 0,
+    workerId: "",
+    fence: "",
+    built: undefined,
+    failure: undefined,
+    logFrom: "",
+  };
+  await tx.images.put(image);
+  return image;
+}

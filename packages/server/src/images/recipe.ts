@@ -1,0 +1,95 @@
+/** What a client asks for, as a recipe, and the key that makes two requests the same image: pure functions. */
+import { createHash } from "node:crypto";
+
+import { Arch, type Image as Asked, RegistryAuthType } from "@lydian/contract";
+
+import type { Recipe, RegistryLogin } from "../domain/image.ts";
+import { fail } from "../errors.ts";
+
+/** The Dockerfiles' dialect that clients are told to use; they know others, too. */
+export const builderVersion = "2025.06";
+
+/** What a recipe takes from elsewhere. */
+export interface Given {
+  contextManifestSha256: string;
+  contextName: string;
+  contextFiles: Recipe["contextFiles"];
+  secretsIdentity: string;
+}
+
+const logins: Readonly<Partial<Record<RegistryAuthType, RegistryLogin["kind"]>>> = {
+  [RegistryAuthType.STATIC_CREDS]: "static",
+  [RegistryAuthType.AWS]: "aws",
+  [RegistryAuthType.GCP]: "gcp",
+};
+
+/** Throws for what cannot be made, with a sentence that names it. */
+export function recipeOf(asked: Asked, given: Given): Recipe {
+  refuse(asked);
+  return {
+    lines: asked.dockerfileCommands,
+    bases: Object.fromEntries(asked.baseImages.map(({ dockerTag, imageId }) => [dockerTag, imageId])),
+    ...given,
+    buildArgs: asked.buildArgs,
+    secretIds: asked.secretIds,
+    registry: registryOf(asked),
+  };
+}
+
+/**
+ * The same for equal requests of whatever app. Bases count by their ids, so what stands on one that was made anew is made
+ * anew, too; secrets count by what stands for their values.
+ */
+export function keyOf(recipe: Recipe, builder: string, registryIdentity: string): string {
+  const { lines, contextManifestSha256, contextName, contextFiles, secretsIdentity } = recipe;
+  const content = [
+    builder,
+    lines,
+    sorted(recipe.bases),
+    [contextManifestSha256, contextName],
+    contextFiles.map(({ path, sha256 }) => [path, sha256]).toSorted(),
+    sorted(recipe.buildArgs),
+    secretsIdentity,
+    [recipe.registry?.kind ?? "", registryIdentity],
+  ];
+  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
+}
+
+const sorted = (map: Readonly<Record<string, string>>): [string, string][] => Object.entries(map).toSorted();
+
+function registryOf({ imageRegistryConfig: config }: Asked): RegistryLogin | undefined {
+  const kind = config && logins[config.registryAuthType];
+  if (config === undefined || kind === undefined) return undefined;
+  if (config.secretId === "") {
+    throw fail("invalidArgument", "The image's registry asks for credentials, and no secret is named that has them.");
+  }
+  return { kind, secretId: config.secretId };
+}
+
+function refuse({ dockerfileCommands: lines, buildFunction, volumeMounts, gpuConfig, arch }: Asked): void {
+  if (buildFunction !== undefined) {
+    throw fail("unimplemented", "The image asks for run_function, which this version of Lydian cannot run.", {
+      hint: "Use run_commands instead, such as `python -c …` after add_local_python_source(…, copy=True)",
+    });
+  }
+  if (lines.length === 0) throw fail("invalidArgument", "The image has no steps: a FROM is the least.");
+  if (!lines.some((line) => /^\s*FROM\s+\S/i.test(line))) {
+    throw fail("invalidArgument", `The image's Dockerfile has no FROM; it begins with "${shortened(lines[0] ?? "")}".`);
+  }
+  if (volumeMounts.length > 0) {
+    throw fail("unimplemented", "The image asks for volumes during its steps, which this version of Lydian has not.");
+  }
+  if ((gpuConfig?.count ?? 0) > 0) {
+    throw fail("unimplemented", `The image asks for a GPU (${gpuConfig?.gpuType ?? ""}) during its steps.`, {
+      hint: "Steps run without accelerators here; leave `gpu` away where a step only installs",
+    });
+  }
+  const other = { [Arch.X86_64]: "x64", [Arch.AARCH64]: "arm64" }[arch as number];
+  if (other !== undefined && other !== process.arch) {
+    throw fail("invalidArgument", `The image is to be one for ${other}, and this platform runs on ${process.arch}.`);
+  }
+}
+
+export function shortened(line: string): string {
+  return line.length > 100 ? `${line.slice(0, 100)}…` : line;
+}
