@@ -54,10 +54,10 @@ export async function factsOf(
   }
 }
 
-/** The first `python3` or `python` of the PATH, and what tells it from another one. */
+/** The first `python` or `python3` of the PATH, and what tells it from another one. */
 async function findPython(paths: RootPaths, { env }: ImageConfig): Promise<{ path: string; mark: string } | undefined> {
   for (const folder of (env["PATH"] ?? "").split(":").filter((each) => each.startsWith("/"))) {
-    for (const name of ["python3", "python"]) {
+    for (const name of ["python", "python3"]) {
       const path = join(folder, name);
       try {
         const { size, mtimeMs } = await stat(paths.realPath(path));

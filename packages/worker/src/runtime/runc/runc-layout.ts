@@ -91,7 +91,7 @@ export class RuncLayout implements Layout {
 
   /** The first of its names on the image's PATH. */
   async python(minor: string): Promise<string> {
-    for (const name of [`python${minor}`, "python3", "python"]) {
+    for (const name of ["python", "python3", `python${minor}`]) {
       const found = await this.program(name);
       if (found !== undefined) return found;
     }
