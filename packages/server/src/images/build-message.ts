@@ -32,10 +32,12 @@ export async function buildMessage(
   hasAlready: (imageId: string) => boolean,
 ): Promise<Build> {
   const chain = await store.read(async (tx) => {
-    const images = [...(await ancestorsOf(tx, image)), image];
-    return await Promise.all(
-      images.map((each) => (each !== image && hasAlready(each.id) ? bare(each) : ingredients(tx, vault, each))),
-    );
+    const parts: Ingredients[] = [];
+    for (const each of await ancestorsOf(tx, image)) {
+      const isThere = hasAlready(each.id);
+      parts.push(isThere ? { image: each, secrets: {}, login: undefined } : await ingredients(tx, vault, each));
+    }
+    return [...parts, await ingredients(tx, vault, image)];
   });
   const recipes = [];
   for (const { image: each, secrets, login } of chain) {
@@ -57,8 +59,6 @@ export async function buildMessage(
   }
   return { recipes, force: image.force };
 }
-
-const bare = (image: Image): Ingredients => ({ image, secrets: {}, login: undefined });
 
 async function ingredients(tx: Tx, vault: Vault, image: Image): Promise<Ingredients> {
   const { secretIds, registry } = image.recipe;

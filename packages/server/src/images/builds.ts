@@ -34,7 +34,7 @@ export interface BuildsDeps {
   times: Pick<Times, "build">;
   askAws: AskAws;
   /** Writes into an image's log. */
-  tell(imageId: string, text: string): void;
+  tell: (imageId: string, text: string) => void;
   log: Logger;
 }
 

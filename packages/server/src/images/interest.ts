@@ -11,7 +11,7 @@ export interface InterestDeps {
   newId: NewId;
   log: Logger;
   /** Ends a build that is under way. */
-  stop(build: Pick<Image, "id" | "fence" | "workerId">, reason: string): void;
+  stop: (build: Pick<Image, "id" | "fence" | "workerId">, reason: string) => void;
 }
 
 /** Between two streams of a client, in milliseconds: it opens the next one when the last one's time was up. */

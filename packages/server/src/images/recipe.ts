@@ -47,7 +47,7 @@ export function keyOf(recipe: Recipe, builder: string, registryIdentity: string)
     lines,
     sorted(recipe.bases),
     [contextManifestSha256, contextName],
-    contextFiles.map(({ path, sha256 }) => [path, sha256]).toSorted(),
+    sorted(Object.fromEntries(contextFiles.map(({ path, sha256 }) => [path, sha256]))),
     sorted(recipe.buildArgs),
     secretsIdentity,
     [recipe.registry?.kind ?? "", registryIdentity],
@@ -55,7 +55,8 @@ export function keyOf(recipe: Recipe, builder: string, registryIdentity: string)
   return createHash("sha256").update(JSON.stringify(content)).digest("hex");
 }
 
-const sorted = (map: Readonly<Record<string, string>>): [string, string][] => Object.entries(map).toSorted();
+const sorted = (map: Readonly<Record<string, string>>): [string, string][] =>
+  Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1));
 
 function registryOf({ imageRegistryConfig: config }: Asked): RegistryLogin | undefined {
   const kind = config && logins[config.registryAuthType];

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 
 import { logsBell } from "../../src/domain/bells.ts";
 import type { Store } from "../../src/domain/store.ts";
-import { LogBook, type LogCursor, type LogLine, logStart } from "../../src/logs/log-book.ts";
+import { LogBook, type LogCursor, type LogLine, type LogPiece, logStart } from "../../src/logs/log-book.ts";
 import { countRings, testStore } from "../support/open-store.ts";
 import { container } from "../support/rows.ts";
 
@@ -17,6 +17,16 @@ const line = (text: string, changes: Partial<LogLine> = {}): LogLine => ({
   stream: "stdout",
   text,
   ...changes,
+});
+
+/** A container's whole log of one line. */
+const whole = (containerId: string, endOffset: number, only: LogLine): LogPiece => ({
+  containerId,
+  fence: "fence",
+  offset: 0,
+  endOffset,
+  lines: [only],
+  lineEnds: [endOffset],
 });
 
 /** A log book with two containers of one app. */
@@ -93,14 +103,7 @@ describe("appending", () => {
     const commits: unknown[] = [];
     const { write } = it.store;
     it.store.write = (unit) => (commits.push(unit), write(unit));
-    const other = it.book.append("ap-1", {
-      containerId: "ta-2",
-      fence: "fence",
-      offset: 0,
-      endOffset: 3,
-      lines: [line("x\n", { containerId: "ta-2" })],
-      lineEnds: [3],
-    });
+    const other = it.book.append("ap-1", whole("ta-2", 3, line("x\n", { containerId: "ta-2" })));
     const own = Array.from({ length: 20 }, (_, i) => it.append(i, i + 1, `${i}\n`));
     assert.deepEqual(await Promise.all(own), Array<number>(20).fill(20));
     assert.equal(await other, 3);
@@ -112,22 +115,14 @@ describe("appending", () => {
   it("keeps the logs of apps apart", async () => {
     await using it = await scene();
     await it.append(0, 1, "mine\n");
-    const other = {
-      containerId: "ta-2",
-      fence: "fence",
-      offset: 0,
-      endOffset: 1,
-      lines: [line("other\n")],
-      lineEnds: [1],
-    };
-    await it.book.append("ap-2", other);
+    await it.book.append("ap-2", whole("ta-2", 1, line("other\n")));
     assert.deepEqual(await it.readAll(), ["mine\n"]);
   });
 
-  it("knows nothing of a container that does not exist", async () => {
+  it("knows nothing of a container that does not exist, or of an earlier assignment", async () => {
     await using it = await scene();
-    const piece = { containerId: "ta-9", fence: "fence", offset: 0, endOffset: 5, lines: [line("x\n")], lineEnds: [5] };
-    assert.equal(await it.book.append("ap-1", piece), 0);
+    assert.equal(await it.book.append("ap-1", whole("ta-9", 5, line("x\n"))), 0);
+    assert.equal(await it.book.append("ap-1", { ...whole("ta-1", 5, line("x\n")), fence: "earlier" }), 0);
     assert.deepEqual(await it.readAll(), []);
   });
 

@@ -40,6 +40,7 @@ import { containerRpcs } from "../../src/rpc/containers.ts";
 import { functionRpcs } from "../../src/rpc/functions.ts";
 import { imageNameRpcs } from "../../src/rpc/image-names.ts";
 import { imageRpcs } from "../../src/rpc/images.ts";
+import { mountRpcs } from "../../src/rpc/mounts.ts";
 import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
 import { scalingRpcs } from "../../src/rpc/scaling.ts";
@@ -133,6 +134,7 @@ export class ServerProcess {
       lookupRpcs,
       imageRpcs,
       imageNameRpcs,
+      mountRpcs,
       functionRpcs,
       scalingRpcs,
       callRpcs,
