@@ -5,7 +5,7 @@ import {
   DockerfileParser,
   type Env,
   type Instruction as Parsed,
-  type ModifiableInstruction,
+  ModifiableInstruction,
   type Run,
 } from "dockerfile-ast";
 
@@ -48,7 +48,7 @@ export function parseDockerfile(lines: readonly string[]): Located[] {
   const instructions = parsed.getInstructions().map((instruction): Located => {
     const line = instruction.getRange().start.line + 1;
     try {
-      return { ...read(instruction), line, text: instruction.toString().trim() };
+      return { ...read(instruction), line, text: textOf(instruction) };
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       throw new PlatformError(`Dockerfile line ${line}: ${error.message}`, { cause: error });
@@ -57,6 +57,12 @@ export function parseDockerfile(lines: readonly string[]): Located[] {
   const first = instructions.find(({ kind }) => kind !== "arg");
   if (first?.kind !== "from") throw new PlatformError("the Dockerfile does not begin with FROM");
   return instructions;
+}
+
+/** As it stands, in one line. */
+function textOf(parsed: Parsed): string {
+  const flags = parsed instanceof ModifiableInstruction ? parsed.getFlags().map((flag) => `${flag.toString()} `) : [];
+  return `${parsed.getKeyword()} ${flags.join("")}${joined(parsed.getRawArgumentsContent() ?? "").replaceAll(/\s*\n\s*/g, " ")}`;
 }
 
 function read(parsed: Parsed): Instruction {
@@ -117,7 +123,9 @@ function readCopy(parsed: Copy, keyword: string, rest: string): Instruction {
   const words = jsonWords(rest) ?? splitWords(joined(rest));
   const target = words.at(-1);
   if (words.slice(0, -1).some((source) => /^(https?:|git@|ssh:)/.test(source))) {
-    throw new PlatformError(`${keyword} of an address is not supported`, { hint: "fetch it with RUN, by curl, wget or git" });
+    throw new PlatformError(`${keyword} of an address is not supported`, {
+      hint: "fetch it with RUN, by curl, wget or git",
+    });
   }
   if (target === undefined || words.length < 2) throw new PlatformError(`${keyword} needs a source and a target`);
   return {

@@ -1,0 +1,171 @@
+"""Images: every way to make one, looked at by a function that runs in it."""
+
+import os
+import pathlib
+import re
+
+import modal
+from story import equal, raises, story, tell
+
+app = modal.App("images")
+here = pathlib.Path(__file__).parent
+built = here / "built"
+mine = re.sub(r"\W", "-", modal.__version__)
+
+slim = modal.Image.debian_slim(python_version="3.11")
+
+
+def looks(name, image):
+    """A function in the image, that evaluates what a story asks."""
+
+    def look(expression):
+        import os
+        import pathlib
+        import shutil
+        import sys
+        from importlib.metadata import version
+
+        def read(path):
+            return pathlib.Path(path).read_text()
+
+        return eval(expression, dict(os=os, read=read, sys=sys, version=version, which=shutil.which))
+
+    return app.function(image=image.add_local_python_source("story"), serialized=True, name=name)(look)
+
+
+packages = looks(
+    "packages",
+    slim.pip_install("six==1.16.0", "iniconfig")
+    .pip_install_from_requirements(str(built / "requirements.txt"))
+    .pip_install_from_pyproject(str(built / "project/pyproject.toml"), optional_dependencies=["more"])
+)
+
+
+@story()
+def packages_by_pip():
+    """pip_install, from a list, a file of requirements and a project"""
+    equal(packages.remote("version('six'), version('iniconfig')"), ("1.17.0", "2.0.0"))
+
+
+by_uv = looks("by_uv", slim.uv_pip_install("six==1.16.0"))
+
+
+@story()
+def packages_by_uv():
+    """uv_pip_install brings uv and installs with it"""
+    equal(by_uv.remote("version('six')"), "1.16.0")
+
+
+by_apt = looks("by_apt", slim.apt_install("file"))
+
+
+@story()
+def packages_by_apt():
+    """apt_install"""
+    equal(by_apt.remote("which('file')"), "/usr/bin/file")
+
+
+commanded = looks(
+    "commanded",
+    slim.env({"FIRST": "one", "QUOTED": "it's \"two\" words $HOME"})
+    .run_commands("echo $FIRST > /one", "echo two > /two && cat /one >> /two")
+    .shell(["/bin/bash", "-c"])
+    .run_commands("[[ $FIRST == o* ]] && echo bash > /bash")
+    .dockerfile_commands("RUN echo three > /three", "ENV THIRD=3")
+    .workdir("/srv/it's here")
+    .cmd(["sleep", "1"])
+)
+
+
+@story()
+def commands():
+    """run_commands, env, shell, dockerfile_commands, workdir and cmd"""
+    equal(commanded.remote("read('/two'), read('/bash'), read('/three')"), ("two\none\n", "bash\n", "three\n"))
+    equal(commanded.remote("os.environ['QUOTED'], os.environ['THIRD']"), ("it's \"two\" words $HOME", "3"))
+    equal(commanded.remote("os.getcwd()"), "/srv/it's here")
+
+
+entered = looks("entered", slim.run_commands("printf '#!/bin/sh\\nENTERED=yes exec \"$@\"\\n' > /enter; chmod +x /enter").entrypoint(["/enter"]))
+
+
+@story()
+def entry_point():
+    """entrypoint is what begins the container"""
+    equal(entered.remote("os.environ['ENTERED']"), "yes")
+
+
+from_file = looks("from_file", modal.Image.from_dockerfile(built / "Dockerfile", context_dir=built, build_args={"GREETING": "hello"}))
+
+
+@story()
+def dockerfile():
+    """from_dockerfile, of several stages, with arguments and a context"""
+    equal(from_file.remote("os.environ['GREETING'], os.getcwd()"), ("hello, world", "/made"))
+    equal(from_file.remote("read('/made/copied'), read('/texts/a.txt')"), ("made by a stage\n", "text of a\n"))
+
+
+added = looks(
+    "added",
+    modal.Image.from_registry("debian:bookworm-slim", add_python="3.11", setup_dockerfile_commands=["RUN echo set up > /set"])
+)
+
+
+@story()
+def without_python():
+    """from_registry with add_python and lines of its own, on an image without Python"""
+    equal(added.remote("sys.version_info[:2]"), (3, 11))
+    equal(added.remote("read('/set')"), "set up\n")
+
+
+copied = (
+    slim.add_local_dir(built / "folder", "/copied", copy=True, ignore=["*.log"])
+    .add_local_file(built / "requirements.txt", "/copied/one.txt", copy=True)
+    .run_commands("ls /copied > /listing")
+)
+files = looks("files", copied.add_local_dir(built / "folder", "/shown", ignore=lambda path: path.suffix == ".log"))
+
+
+@story()
+def local_files():
+    """add_local_dir and add_local_file, copied into the image or laid into the container"""
+    equal(files.remote("read('/listing')"), "a.txt\ndeep\none.txt\n")
+    equal(files.remote("sorted(os.listdir('/shown')), read('/shown/deep/b.txt')"), (["a.txt", "deep"], "text of b\n"))
+
+
+secret = modal.Secret.from_dict({"TOKEN": "never in a layer"})
+secretive = looks("secretive", slim.run_commands("echo -n $TOKEN | wc -c > /length", secrets=[secret]))
+
+
+@story()
+def secrets():
+    """A step has the variables of its secrets, and the container has not"""
+    equal(secretive.remote("read('/length'), os.environ.get('TOKEN')"), ("16\n", None))
+
+
+@story()
+def builds():
+    """Image.build makes an image without a function, and it is there by its id"""
+    image = slim.run_commands(f"echo {mine} > /mine").build(app)
+    assert re.match(r"im-\w+", image.object_id)
+    again = modal.Image.from_id(image.object_id).run_commands(f"grep -q {mine} /mine").build(app)
+    assert again.object_id != image.object_id
+
+
+@story()
+def fails():
+    """A step that fails is an error with the command, its code and its last lines"""
+    image = slim.run_commands("echo almost; echo it broke >&2; exit 3")
+    with raises(modal.exception.RemoteError if mine.startswith("1-3") else modal.exception.ImageBuildError, r"exit 3: the command exited with code 3\s+almost\s+it broke"):
+        image.build(app)
+
+
+@story()
+def nowhere():
+    """A base that is nowhere is an error with what was tried"""
+    with raises(Exception, r"nowhere/image"):
+        modal.Image.from_registry("registry.invalid/nowhere/image:1").build(app)
+
+
+@app.local_entrypoint()
+def main():
+    tell()
