@@ -8,11 +8,7 @@ app = modal.App("refused")
 
 wish = os.environ.get("WISH")
 options = {}
-if wish == "packages":
-    options["image"] = modal.Image.debian_slim().pip_install("numpy")
-elif wish == "registry":
-    options["image"] = modal.Image.from_registry("python:3.11-slim")
-elif wish == "volume":
+if wish == "volume":
     options["volumes"] = {"/data": modal.Volume.from_name("data", create_if_missing=True)}
 elif wish == "gpu":
     options["gpu"] = "H100"

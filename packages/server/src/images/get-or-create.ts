@@ -1,4 +1,6 @@
 /** Finds the image that a client asks for, or has it made. */
+import { createHash } from "node:crypto";
+
 import type { Image as Asked } from "@lydian/contract";
 
 import type { ContentStore } from "../content/content-store.ts";
@@ -30,7 +32,9 @@ export async function keepContextFiles(content: ContentStore, asked: Asked): Pro
     if (path.split("/").includes("..")) {
       throw fail("invalidArgument", `The path "${filename}" of a context file leads out of the context.`);
     }
-    files.push({ path, sha256: (await content.put(data)).sha256 });
+    const sha256 = createHash("sha256").update(data).digest("hex");
+    await content.put(data, { expectedSha256: sha256 }); // what is there already is not written again
+    files.push({ path, sha256 });
   }
   return files;
 }
@@ -83,14 +87,17 @@ export async function getOrCreateImage(
   return (await moveImage(tx, wanted.id, { kind: "settle", outcome }, context)) ?? wanted;
 }
 
+/** Equal values may be another secret's. */
+export function hasItsSecrets({ recipe: own }: Pick<Image, "recipe">, { recipe }: Pick<Wish, "recipe">): boolean {
+  return JSON.stringify([own.secretIds, own.registry]) === JSON.stringify([recipe.secretIds, recipe.registry]);
+}
+
 /** With the secrets of this request: their values are the same, and those of earlier ones may be gone. */
 async function known(tx: Tx, { key, recipe }: Wish): Promise<Image | undefined> {
   const found = await tx.images.byKey(key);
   if (found === undefined) return undefined;
+  if (hasItsSecrets(found, { recipe })) return found;
   const { secretIds, registry } = recipe;
-  if (JSON.stringify([secretIds, registry]) === JSON.stringify([found.recipe.secretIds, found.recipe.registry])) {
-    return found;
-  }
   const renewed = { ...found, recipe: { ...found.recipe, secretIds, registry } };
   await tx.images.put(renewed);
   return renewed;

@@ -15,7 +15,7 @@ import { statusOf } from "../calls/result.ts";
 import type { Image } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
-import { getOrCreateImage, isThere, keepContextFiles, readWish } from "../images/get-or-create.ts";
+import { getOrCreateImage, hasItsSecrets, isThere, keepContextFiles, readWish } from "../images/get-or-create.ts";
 import { builderVersion } from "../images/recipe.ts";
 import { wantImage } from "../images/transition.ts";
 import { formatCursor, parseCursor } from "../logs/cursor.ts";
@@ -35,8 +35,9 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       const workers = sessions.workers();
       if (reuse === "all") {
         const there = await store.read(async (tx) => {
-          const found = await tx.images.byKey((await readWish(tx, asked, files, builder)).key);
-          return found !== undefined && isThere(found, workers) ? found : undefined;
+          const wish = await readWish(tx, asked, files, builder);
+          const found = await tx.images.byKey(wish.key);
+          return found !== undefined && isThere(found, workers) && hasItsSecrets(found, wish) ? found : undefined;
         });
         if (there !== undefined) return { imageId: there.id, ...endOf(there) };
       }
@@ -70,15 +71,15 @@ async function* followBuild(
 ): AsyncIterable<MessageInitShape<typeof ImageJoinStreamingResponseSchema>> {
   const { store, interest } = platform;
   const { imageId, lastEntryId, timeout, includeLogsForFinished: onlyLooks } = request;
+  using _held = onlyLooks ? undefined : interest.hold(imageId);
   let image = await store.read((tx) => findImage(tx, imageId));
-  using _held = onlyLooks ? undefined : interest.hold(image.id);
-  if (image.state === "idle" && !onlyLooks) {
-    const again = await store.write((tx) => wantImage(tx, imageId, { isMissing: false }, contextOf(platform)));
-    image = again ?? image;
-  }
   const isOver = async (): Promise<boolean> => {
     image = await store.read((tx) => findImage(tx, imageId));
-    return endOf(image).result !== undefined || image.state === "idle";
+    if (image.state !== "idle") return endOf(image).result !== undefined;
+    if (onlyLooks) return true;
+    // It was given up before this client came, or came back.
+    await store.write((tx) => wantImage(tx, imageId, { isMissing: false }, contextOf(platform)));
+    return false;
   };
   const from = parseCursor(lastEntryId || image.logFrom);
   const following = { logId: imageId, from, holdMs: timeout * 1000, isOver, signal };

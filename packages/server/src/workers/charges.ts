@@ -91,9 +91,11 @@ function build({ store, sessions }: ChargeDeps, image: Image): Charge {
     runs: async () => {},
     ended: async (exit) => {
       const outcome = outcomeOf(exit);
-      const made = await store.read((tx) => ancestorsOf(tx, image));
-      // Before it is known to be built, so that no container finds its worker without it.
-      if (outcome.kind === "built") sessions.hasMade(workerId, [...made.map((each) => each.id), id]);
+      if (outcome.kind === "built") {
+        const made = await store.read((tx) => ancestorsOf(tx, image));
+        // Before it is known to be built, so that no container finds its worker without it.
+        sessions.hasMade(workerId, [...made.map((each) => each.id), id]);
+      }
       await store.write((tx) => endBuild(tx, image, outcome, sessions.context()));
     },
   };

@@ -94,6 +94,22 @@ describe("place", () => {
   });
 });
 
+describe("an image", () => {
+  const placed = (requests: Needs[], workers: Room[]): string[] =>
+    place(requests, workers).placements.map(({ workerId }) => workerId);
+
+  it("draws containers to where it is, or where none is needed", () => {
+    const image = (isBuilt: boolean) => ({ image: { id: "im-1", isBuilt } });
+    const has = room("has", 500, 9, { images: new Set(["im-1"]) });
+    const lacks = room("lacks", 900, 9, { images: new Set(["im-2"]) });
+    assert.deepEqual(placed([request(1, 1, image(true))], [lacks, has]), ["has"]);
+    assert.deepEqual(placed([request(1, 1, image(true))], [lacks]), []);
+    assert.deepEqual(placed([request(1, 1, image(false))], [lacks, has, room("host", 1, 9)]), []);
+    assert.deepEqual(placed([request(1, 1, image(true))], [lacks, room("host", 800, 9)]), ["host"]);
+    assert.deepEqual(placed([request(1, 1)], [lacks, has]), ["lacks"]);
+  });
+});
+
 describe("place, whatever comes,", () => {
   it("never goes beyond what is free, and leaves nothing out that fits", () => {
     const random = seededRandom(7);

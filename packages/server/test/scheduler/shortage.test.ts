@@ -48,6 +48,11 @@ test("a ceiling is told of even where there is a container", () => {
   ]);
 });
 
+test("an image that is made again is told of", () => {
+  const lacking = { ...wanting("fu-1"), image: { id: "im-1", isBuilt: false }, lacksImage: true };
+  assert.equal(shortageLine(lacking), "Inputs wait for image im-1, which is made again: no worker has it now.\n");
+});
+
 test("the line says what is needed", () => {
   const gpus = [
     { kind: "H100", count: 1 },

@@ -247,6 +247,63 @@ describe("a build", () => {
   });
 });
 
+describe("a death of the server", () => {
+  for (const when of ["before", "after"] as const) {
+    it(`${when} any of its writes loses neither the request nor the build`, async () => {
+      let isBeyond = false;
+      let write = 0;
+      while (!isBeyond) {
+        write++;
+        await using story = await ImageStory.begin();
+        const { world } = story;
+        const server = await world.server();
+        server.fault = { write: server.writes + write, when };
+        const wish = story.want(lines, { forceBuild: true }, "key").then(({ imageId }) => story.follow(imageId));
+        const state = { isOver: false };
+        const over = wish.finally(() => (state.isOver = true));
+        const begun: string[] = [];
+        while (!state.isOver) {
+          await world.rest();
+          if (!world.worker.isConnected) await world.join().catch(() => {}); // it dies again: the next round joins
+          for (const build of story.builds.splice(0)) {
+            begun.push(build.id);
+            story.tell(build, 0, "told\n");
+            if (world.worker.containers.has(build.id)) world.worker.make(build.id);
+          }
+        }
+        const { last } = await over;
+        assert.equal(last?.result?.status, Status.SUCCESS);
+        await world.rest();
+        world.check(`after a death ${when} write ${write}`);
+        // One that was written down as begun, and of which its worker never heard, is begun anew.
+        assert.ok(new Set(begun).size === 1 && begun.length <= 2, begun.join());
+        isBeyond = !server.isDead;
+      }
+      assert.ok(write > 4, `it wrote ${write - 1} times`);
+    });
+  }
+});
+
+describe("an image that its worker has no more", () => {
+  it("is made again for the next client, under the same id", async () => {
+    await using story = await ImageStory.begin();
+    const { imageId } = await story.want(lines);
+    story.world.worker.make(story.next().id);
+    await story.world.rest();
+    story.images.delete(imageId);
+    story.world.worker.drop();
+    await story.join();
+    const again = await story.want(lines);
+    assert.deepEqual([again.imageId, again.result], [imageId, undefined]);
+    const following = story.follow(imageId);
+    story.world.worker.make(story.next().id);
+    assert.equal((await following).last?.result?.status, Status.SUCCESS);
+    story.world.worker.drop();
+    await story.world.rest();
+    assert.equal((await story.want(lines)).result?.status, Status.SUCCESS, "while no worker is there to say otherwise");
+  });
+});
+
 describe("a build that nobody waits for", () => {
   it("ends when its last client has gone for a while, and not when it only opens its next stream", async () => {
     await using story = await ImageStory.begin();

@@ -56,6 +56,12 @@ const rules: Readonly<Record<string, string>> = {
     WHERE (state = 'gone') <> (gone_at IS NOT NULL) OR (state = 'gone') <> (gone_reason IS NOT NULL)`,
   "a draining container has a time to be killed at, unless it ends by itself after what it holds": `
     SELECT id FROM containers WHERE state = 'draining' AND kill_at IS NULL AND held = 0`,
+  "an image that is being built has a worker and a fence, and no other has": `
+    SELECT id, state FROM images
+    WHERE (state = 'building') <> (worker_id <> '') OR (state = 'building') <> (fence <> '')`,
+  "an image that failed says why, and no other does; one that was built says what it is like": `
+    SELECT id, state FROM images
+    WHERE (state = 'failed') <> (failure IS NOT NULL) OR (state = 'built' AND built IS NULL) OR (built IS NULL) <> (built_at IS NULL)`,
   "an app that has stopped has nothing that lives or waits": `
     SELECT a.id FROM apps a WHERE a.state = 'stopped' AND (a.stopped_at IS NULL
       OR EXISTS (SELECT 1 FROM containers c WHERE c.app_id = a.id AND c.state <> 'gone')
