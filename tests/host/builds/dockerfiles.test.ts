@@ -136,7 +136,10 @@ describe("a build", needsContainers, () => {
     assert.deepEqual(await readdir(layer?.diff ?? "", { recursive: true }), ["done"]);
   });
 
-  it("that fails says which step, with what and how, and leaves nothing", async () => {
+});
+
+describe("a build that", needsContainers, () => {
+  it("fails says which step, with what and how, and leaves nothing", async () => {
     const builds = await rig();
     const before = (await shared.rig.layers.list()).length;
     const { exit, told } = await builds.make({
@@ -152,7 +155,7 @@ describe("a build", needsContainers, () => {
     assert.equal((await shared.rig.layers.list()).length, before);
   });
 
-  it("with a fault is refused in words", async () => {
+  it("has a fault is refused in words", async () => {
     const builds = await rig();
     const failures: [lines: string[], RegExp][] = [
       [["RUN true"], /does not begin with FROM/],
@@ -171,7 +174,7 @@ describe("a build", needsContainers, () => {
     }
   });
 
-  it("that is stopped ends at once and leaves nothing", async () => {
+  it("is stopped ends at once and leaves nothing", async () => {
     const builds = await rig();
     const build = await builds.begin({ lines: ["FROM debian", "RUN echo on; sleep 600"] });
     const follow = { clock: systemClock, ended: build.gone, signal: AbortSignal.timeout(30_000) };
