@@ -135,7 +135,6 @@ describe("a build", needsContainers, () => {
     const [layer] = (await own.images.find(imageId))?.layers ?? [];
     assert.deepEqual(await readdir(layer?.diff ?? "", { recursive: true }), ["done"]);
   });
-
 });
 
 describe("a build that", needsContainers, () => {
