@@ -25,6 +25,21 @@ const examples: Record<string, Example> = {
   "guide/app_structure.py": { prints: ["Hello World"] },
   "guide/decorators.py": { prints: ["Hello Ada! That is 10 characters."], args: ["--name", "Ada"] },
   "guide/local_files/app.py": { prints: ["Hello from a folder", "color: blue"], needs: "runc" }, // it has files beside /root
+  "guide/images/app.py": {
+    prints: [
+      "packages: 1.16.0",
+      "programs: True",
+      "variables: 6443 /models",
+      "commands: installed",
+      "files: /app/config.yaml /app/src/tool.txt",
+      "all together: 1.16.0 True ['small.bin']",
+    ],
+    needs: "runc",
+  },
+  "guide/missing_package.py": {
+    prints: ["Without the package: No module named 'iniconfig'", "With it: 2.0.0"],
+    needs: "runc",
+  },
   "guide/lifecycle_hooks.py": {
     prints: ["prediction for a cat", "prediction for a dog", "The model is cleaned up."],
   },

@@ -2,20 +2,39 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { PlatformError } from "@lydian/kit";
 import { missingClient, modal, newestClient, platformOfFile } from "@lydian/testkit";
+
+import { describePython, isDistributions } from "@lydian/worker/src/images/host-python-files";
+import { Interpreters } from "@lydian/worker/src/runners/interpreters";
 
 import { app } from "./stories.ts";
 import { tellStories } from "./told-stories.ts";
 
+/** The clients' own minor, which functions that travel as bytes need. */
+const python = "3.11";
+
+/** Whether this host has one that can be added to images: the distribution's own cannot. */
+async function isCopyable(): Promise<boolean> {
+  try {
+    return !isDistributions(await describePython(await new Interpreters().find(python)));
+  } catch (error) {
+    if (error instanceof PlatformError) return false; // there is none
+    throw error;
+  }
+}
+
 const platform = await platformOfFile();
 
-tellStories(platform, "images.py");
+const env = (await isCopyable()) ? { COPYABLE_PYTHON: python } : {};
+
+tellStories(platform, "images.py", { env });
 
 const skip = missingClient(newestClient);
 
 test("an image that is there is taken at once, without a word", { skip }, async () => {
   const program = ["run", `${app("images.py")}::main`];
-  await using first = modal(platform, newestClient, program, { env: { STORIES: "packages_by_apt" } });
+  await using first = modal(platform, newestClient, program, { env: { ...env, STORIES: "packages_by_apt" } });
   await first.finishWith(0);
   assert.doesNotMatch(first.output, /=> Step/, "nothing is made a second time");
 });

@@ -56,6 +56,15 @@ def packages_by_uv():
     equal(by_uv.remote("version('six')"), "1.16.0")
 
 
+synced = looks("synced", slim.uv_sync(str(built / "project"), extras=["more"], frozen=False))
+
+
+@story()
+def project_by_uv():
+    """uv_sync installs a project's packages, and its Python is the container's"""
+    equal(synced.remote("version('iniconfig'), version('six')"), ("2.0.0", "1.17.0"))
+
+
 by_apt = looks("by_apt", slim.apt_install("file"))
 
 
@@ -104,17 +113,21 @@ def dockerfile():
     equal(from_file.remote("read('/made/copied'), read('/texts/a.txt')"), ("made by a stage\n", "text of a\n"))
 
 
-added = looks(
+# Only a Python that is not the distribution's can be added to other images.
+copyable = os.environ.get("COPYABLE_PYTHON")
+lines = ["RUN echo set up > /set"]
+added = copyable and looks(
     "added",
-    modal.Image.from_registry("debian:bookworm-slim", add_python="3.11", setup_dockerfile_commands=["RUN echo set up > /set"])
+    modal.Image.from_registry("debian:bookworm-slim", add_python=copyable, setup_dockerfile_commands=lines),
 )
 
 
 @story()
 def without_python():
     """from_registry with add_python and lines of its own, on an image without Python"""
-    equal(added.remote("sys.version_info[:2]"), (3, 11))
-    equal(added.remote("read('/set')"), "set up\n")
+    if added:
+        equal(added.remote("'%d.%d' % sys.version_info[:2]"), copyable)
+        equal(added.remote("read('/set')"), "set up\n")
 
 
 copied = (
@@ -149,6 +162,33 @@ def builds():
     assert re.match(r"im-\w+", image.object_id)
     again = modal.Image.from_id(image.object_id).run_commands(f"grep -q {mine} /mine").build(app)
     assert again.object_id != image.object_id
+
+
+@story(only=r"1\.6")
+def published():
+    """Image.publish gives a name, by which it is there"""
+    slim.run_commands(f"echo {mine} > /mine").build(app).publish(f"published-{mine}")
+    modal.Image.from_name(f"published-{mine}").run_commands(f"grep -q {mine} /mine").build(app)
+    with raises(modal.exception.NotFoundError, r"never-published"):
+        modal.Image.from_name("never-published").build(app)
+
+
+@story(only=r"1\.6")
+def piped():
+    """pipe, imports and from_scratch"""
+    image = slim.pipe(lambda image, value: image.env({"PIPED": value}), "yes").run_commands("test $PIPED = yes")
+    with image.imports():
+        import six_that_is_not_there  # noqa: F401
+    image.build(app)
+    modal.Image.from_scratch().add_local_file(built / "requirements.txt", "/only", copy=True).build(app)
+
+
+@story()
+def forced():
+    """force_build makes it again"""
+    command = "date +%s%N > /at; cat /at"
+    ids = {slim.run_commands(command, force_build=force).build(app).object_id for force in (False, True)}
+    equal(len(ids), 2)
 
 
 @story()

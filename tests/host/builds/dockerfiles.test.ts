@@ -34,6 +34,7 @@ describe("a Dockerfile", needsContainers, () => {
       lines: [
         "ARG BASE=debian",
         "FROM $BASE",
+        "ARG RUN", // of another run of the tests, steps would be taken from before
         "ARG GREETING=hello",
         "ENV WHO=world",
         "ENV WHO=others PLACE=\"the  $WHO\" OPEN='$WHO'",
@@ -45,7 +46,7 @@ describe("a Dockerfile", needsContainers, () => {
         "RUN id -un && echo $HOME",
         'CMD ["sleep", "1"]',
       ],
-      buildArgs: { GREETING: "good morning" },
+      buildArgs: { GREETING: "good morning", RUN: String(Date.now()) },
     });
     assert.equal(exit.reason, wire.Exit_Reason.EXITED, exit.message);
     assert.equal(exit.code, 0, exit.message);

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 
 import type { BaseImagesOptions } from "@lydian/worker/src/images/base-images";
 import { hostRelease } from "@lydian/worker/src/images/debian";
+import { describePython, isDistributions } from "@lydian/worker/src/images/host-python-files";
 import { packageSettings } from "@lydian/worker/src/images/package-settings";
 import { PrivateRoot } from "@lydian/worker/src/images/private-root";
 import { type Layer, parseMountInfo } from "@lydian/worker/src/layers/index";
@@ -100,6 +101,8 @@ for (const minor of minors) {
       (error: Error) => error.message,
     );
     if (missing !== undefined) return t.skip(missing);
+    if (isDistributions(await describePython(await new Interpreters().find(minor))))
+      return t.skip("it is the distribution's");
     const stack = await stackOf(t, minor, {
       release: async () => ({ ...(await hostRelease()), python: undefined }), // the host's own, however it was built
       folder: await scratchFolder(t),

@@ -19,14 +19,14 @@ import { getOrCreateImage, hasItsSecrets, isThere, keepContextFiles, readWish } 
 import { builderVersion } from "../images/recipe.ts";
 import { wantImage } from "../images/transition.ts";
 import { formatCursor, parseCursor } from "../logs/cursor.ts";
-import { type Rpcs, userOrContainer } from "./adapter-access.ts";
+import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import { followLog, itemOf } from "./logs.ts";
 import { type Platform, contextOf, once } from "./platform.ts";
 
 export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   const { store, content, sessions, interest } = platform;
   return {
-    imageGetOrCreate: userOrContainer(async (request, call) => {
+    imageGetOrCreate: user(async (request, call) => {
       const { image: asked, forceBuild, ignoreCache } = request;
       if (asked === undefined) throw fail("invalidArgument", "The request describes no image.");
       const files = await keepContextFiles(content, asked);
@@ -49,7 +49,7 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       interest.expect(reply.imageId ?? "");
       return reply;
     }),
-    imageJoinStreaming: userOrContainer((request, call) => followBuild(platform, request, call.signal)),
+    imageJoinStreaming: user((request, call) => followBuild(platform, request, call.signal)),
     imageFromId: userOrContainer(async ({ imageId }) => {
       const image = await store.read((tx) => findImage(tx, imageId));
       return { imageId: image.id, metadata: metadataOf(image) };

@@ -62,16 +62,9 @@ export function openStore(file: string, bells: Bells, sync?: Sync): Store {
   };
 }
 
-/**
- * How long the log grows, in pages of 4 KiB, until SQLite moves it into the database, for whose syncs everything waits. The
- * pages of counts change with every input, so a longer log is also less to move.
- */
-const checkpointPages = 8192;
-
 function connect(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5000 });
-  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;
-    PRAGMA wal_autocheckpoint = ${checkpointPages}`);
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536");
   return database;
 }
 
