@@ -116,7 +116,7 @@ def crashing():
     equal(dies.remote(f"twice {os.getpid()}", 2), 2)
     assert time.monotonic() - begun > 3, "after the first it waits a second, after the second two"
     equal(dies.remote(f"never {os.getpid()}", 0), 0)
-    always = dies.spawn(f"always {os.getpid()}", 100)
+    always = modal.Function.from_name("deployed", "always_dies").spawn()
     with raises(TimeoutError):
         always.get(timeout=9)  # it has died at once, and after one, three and seven seconds
     always.cancel()

@@ -56,6 +56,11 @@ def dies(name: str, times: int) -> int:
     return before
 
 
+@app.function(max_containers=1)
+def always_dies():
+    os._exit(3)
+
+
 @app.function(min_containers=1)
 def kept():
     return EDITION, os.environ["MODAL_TASK_ID"]
