@@ -9,3 +9,4 @@ export * from "./ids.ts";
 export * from "./leases.ts";
 export * from "./lock.ts";
 export * from "./logger.ts";
+export * from "./lookout.ts";

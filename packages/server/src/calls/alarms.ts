@@ -2,7 +2,7 @@
  * What happens to inputs at a moment in time: a delayed one is queued again, one that its container was asked to stop and
  * has not is given up, with the container, and what was too much to be ended at once is ended by and by.
  */
-import { type Bells, type Clock, type Logger, type NewId, sleep, type Timer } from "@lydian/kit";
+import { type Bells, type Clock, type Logger, Lookout, type NewId } from "@lydian/kit";
 
 import { finishStop } from "../apps/stop.ts";
 import type { Times } from "../config.ts";
@@ -13,12 +13,6 @@ import { noRetries } from "../domain/retry.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { goOn, portion } from "./sweep.ts";
 import { transition } from "./transition.ts";
-
-/** No look is ever later than this after the one before: a guard against a moment that was miscounted. */
-const longestPauseMs = 60_000;
-
-/** Between a look that failed and the next try. */
-const errorPauseMs = 1_000;
 
 export interface AlarmsDeps {
   store: Store;
@@ -31,36 +25,21 @@ export interface AlarmsDeps {
 
 export class Alarms {
   readonly #deps: AlarmsDeps;
-  readonly #closing = new AbortController();
-  #timer: Timer | undefined;
-  #loop: Promise<void> = Promise.resolve();
+  readonly #lookout: Lookout;
 
   constructor(deps: AlarmsDeps) {
     this.#deps = deps;
+    const onFailure = (error: unknown): void =>
+      deps.log.error({ err: error }, "inputs whose moment has come could not be looked at");
+    this.#lookout = new Lookout({ ...deps, bell: alarmsBell, look: () => this.#look(), onFailure });
   }
 
   start(): void {
-    this.#loop = this.#run();
+    this.#lookout.start();
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#loop;
-    this.#timer?.[Symbol.dispose]();
-  }
-
-  async #run(): Promise<void> {
-    const { bells, clock, log } = this.#deps;
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        await bells.until([alarmsBell], () => this.#look(), { clock, waitMs: longestPauseMs, signal });
-      } catch (error) {
-        if (signal.aborted) return;
-        log.error({ err: error }, "inputs whose moment has come could not be looked at");
-        await sleep(clock, errorPauseMs, signal).catch(() => {}); // closing: the loop ends
-      }
-    }
+    await this.#lookout.close();
   }
 
   /** Never answers anything, so that `until` goes on looking. */
@@ -89,14 +68,8 @@ export class Alarms {
       ...(nextDue === undefined ? [] : [nextDue]),
       ...(sweep === undefined ? [] : [context.now]),
     ];
-    this.#setTimer(Math.min(...moments));
-  }
-
-  #setTimer(at: number): void {
-    this.#timer?.[Symbol.dispose]();
-    const { clock, bells } = this.#deps;
-    const delayMs = Math.max(0, at - clock.now());
-    if (delayMs < longestPauseMs) this.#timer = clock.timer(delayMs, () => bells.ring(alarmsBell));
+    this.#lookout.setAlarm(Math.min(...moments));
+    return undefined;
   }
 }
 

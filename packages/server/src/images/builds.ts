@@ -1,5 +1,5 @@
 /** The loop that has images made: gives those that are wanted to workers, and ends builds whose time is over. */
-import { type Bells, type Clock, type Logger, type NewId, randomText, sleep, type Timer } from "@lydian/kit";
+import { type Bells, type Clock, type Logger, Lookout, type NewId, randomText } from "@lydian/kit";
 
 import type { Times } from "../config.ts";
 import type { ContentStore } from "../content/content-store.ts";
@@ -38,46 +38,25 @@ export interface BuildsDeps {
   log: Logger;
 }
 
-/** No pass is ever later than this after the one before: a guard against a deadline that was miscounted. */
-const longestPauseMs = 60_000;
-
-/** Between a pass that failed and the next try. */
-const errorPauseMs = 1_000;
-
 export class Builds {
   readonly #deps: BuildsDeps;
-  readonly #closing = new AbortController();
+  readonly #lookout: Lookout;
   /** Images that wait for a worker, and whose log says so. */
   #told = new Set<string>();
-  #alarm: Timer | undefined;
-  #loop: Promise<void> = Promise.resolve();
 
   constructor(deps: BuildsDeps) {
     this.#deps = deps;
+    const onFailure = (error: unknown): void =>
+      deps.log.error({ err: error }, "a look at the images that are wanted failed");
+    this.#lookout = new Lookout({ ...deps, bell: imagesBell, look: () => this.#pass(), onFailure });
   }
 
   start(): void {
-    this.#loop = this.#run();
+    this.#lookout.start();
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#loop;
-    this.#alarm?.[Symbol.dispose]();
-  }
-
-  async #run(): Promise<void> {
-    const { bells, clock, log } = this.#deps;
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        await bells.until([imagesBell], () => this.#pass(), { clock, waitMs: longestPauseMs, signal });
-      } catch (error) {
-        if (signal.aborted) return;
-        log.error({ err: error }, "a look at the images that are wanted failed");
-        await sleep(clock, errorPauseMs, signal).catch(() => {}); // closing: the loop ends
-      }
-    }
+    await this.#lookout.close();
   }
 
   async #pass(): Promise<undefined> {
@@ -93,7 +72,7 @@ export class Builds {
     for (const image of await this.#assign(turns(images, workers))) void this.#hand(image);
     this.#tellWaiting(images, workers);
     const left = building.filter((image) => !overdue.includes(image));
-    this.#setAlarm(Math.min(...left.map(({ since }) => since + times.build)));
+    this.#lookout.setAlarm(Math.min(...left.map(({ since }) => since + times.build)));
     return undefined;
   }
 
@@ -160,12 +139,6 @@ export class Builds {
       if (!this.#told.has(id)) this.#deps.tell(id, "Waits for a worker that makes images: none is connected now.\n");
     }
     this.#told = new Set(waiting.map(({ id }) => id));
-  }
-
-  #setAlarm(at: number): void {
-    this.#alarm?.[Symbol.dispose]();
-    const delay = at - this.#deps.clock.now();
-    if (delay < longestPauseMs) this.#alarm = this.#deps.clock.timer(delay, () => this.#deps.bells.ring(imagesBell));
   }
 
   #context(): Context {

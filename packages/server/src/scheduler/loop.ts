@@ -1,5 +1,5 @@
 /** The one loop that acts: reads what is wanted and what there is, lets pure functions decide, and carries it out. */
-import { type Bells, type Clock, type Logger, type NewId, type Timer, randomText, sleep } from "@lydian/kit";
+import { type Bells, type Clock, type Logger, Lookout, type NewId, randomText } from "@lydian/kit";
 
 import { drain, exitGraceMs } from "../containers/begin.ts";
 import { startedTooLate } from "../containers/end.ts";
@@ -40,12 +40,6 @@ export interface SchedulerDeps {
   log: Logger;
 }
 
-/** No pass is ever later than this after the one before: a guard against a deadline that was miscounted. */
-const longestPauseMs = 60_000;
-
-/** Between a pass that failed and the next try. */
-const errorPauseMs = 1_000;
-
 interface View {
   demands: Demand[];
   containers: Container[];
@@ -53,41 +47,29 @@ interface View {
 
 export class Scheduler {
   readonly #deps: SchedulerDeps;
-  readonly #closing = new AbortController();
+  readonly #lookout: Lookout;
   readonly #shortage = new Shortage();
-  #alarm: Timer | undefined;
   /** A function without a container waits for room. */
   #isWaitedFor = false;
-  #loop: Promise<void> = Promise.resolve();
 
   constructor(deps: SchedulerDeps) {
     this.#deps = deps;
+    this.#lookout = new Lookout({
+      ...deps,
+      bell: demandBell,
+      // What has no container at all also waits for others to have nothing to do.
+      others: () => (this.#isWaitedFor ? [idleBell] : []),
+      look: () => this.#pass(),
+      onFailure: (error) => deps.log.error({ err: error }, "a scheduling pass failed"),
+    });
   }
 
   start(): void {
-    this.#loop = this.#run();
+    this.#lookout.start();
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#loop;
-    this.#alarm?.[Symbol.dispose]();
-  }
-
-  async #run(): Promise<void> {
-    const { bells, clock, log } = this.#deps;
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        // What has no container at all also waits for others to have nothing to do.
-        const keys = this.#isWaitedFor ? [demandBell, idleBell] : [demandBell];
-        await bells.until(keys, () => this.#pass(), { clock, waitMs: longestPauseMs, signal });
-      } catch (error) {
-        if (signal.aborted) return;
-        log.error({ err: error }, "a scheduling pass failed");
-        await sleep(clock, errorPauseMs, signal).catch(() => {}); // closing: the loop ends
-      }
-    }
+    await this.#lookout.close();
   }
 
   /** Answers when it wants to be woken by other bells from now on. */
@@ -122,7 +104,7 @@ export class Scheduler {
     const shortage = this.#shortage.look(waiting, view.containers, now);
     for (const wanting of shortage.tell) this.#deps.tell(wanting, shortageLine(wanting));
     const looks = [shortage.lookAgainAt, ...scalings.map(({ scaling }) => scaling.lookAgainAt)];
-    this.#setAlarm(Math.min(nextDue, ...looks.filter((at) => at !== undefined)));
+    this.#lookout.setAlarm(Math.min(nextDue, ...looks.filter((at) => at !== undefined)));
     const wasWaitedFor = this.#isWaitedFor;
     this.#isWaitedFor = waiting.some(({ isFirst }) => isFirst);
     return wasWaitedFor === this.#isWaitedFor ? undefined : true;
@@ -174,12 +156,6 @@ export class Scheduler {
       if (started.length > 0) tx.ring(demandBell); // looked at once more: they have deadlines
       return started;
     });
-  }
-
-  #setAlarm(at: number): void {
-    this.#alarm?.[Symbol.dispose]();
-    const delay = at - this.#deps.clock.now();
-    if (delay < longestPauseMs) this.#alarm = this.#deps.clock.timer(delay, () => this.#deps.bells.ring(demandBell));
   }
 }
 
