@@ -23,3 +23,8 @@ export function messageOf(thrown: unknown): string {
 export function hasCode(thrown: unknown, ...codes: string[]): boolean {
   return thrown instanceof Error && "code" in thrown && codes.includes(String(thrown.code));
 }
+
+/** Whether something failed because a disk is full, also when only a program's own words say so. */
+export function isDiskFull(thrown: unknown): boolean {
+  return hasCode(thrown, "ENOSPC", "EDQUOT") || /no space left on device|disk quota exceeded/i.test(messageOf(thrown));
+}

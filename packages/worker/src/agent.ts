@@ -1,7 +1,16 @@
 /** The worker itself: keeps a session with the server, does what the server asks, reports what happens. */
 import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
-import { backoffMs, type Clock, type Logger, messageOf, PlatformError, sleep, type Timer } from "@lydian/kit";
+import {
+  backoffMs,
+  type Clock,
+  isDiskFull,
+  type Logger,
+  messageOf,
+  PlatformError,
+  sleep,
+  type Timer,
+} from "@lydian/kit";
 
 import { whenAborted } from "./abort.ts";
 import type { Assignment } from "./assignment.ts";
@@ -216,13 +225,14 @@ export class Agent {
     if (present !== undefined) await this.#forget(present);
     this.#logger.info({ container: containerId, description: assign.spec?.description ?? "a build" }, "assigned");
     try {
-      const container = await this.#begin(assign);
+      const container = await this.#beginWithRoom(assign);
       this.#containers.set(containerId, container);
       this.#tellState(container);
       if (this.#joined !== undefined) this.#report(container, this.#joined);
     } catch (error) {
+      const { FAILED_TO_START, OUT_OF_DISK } = wire.Exit_Reason;
       const exit = {
-        reason: wire.Exit_Reason.FAILED_TO_START,
+        reason: isDiskFull(error) ? OUT_OF_DISK : FAILED_TO_START,
         message: `the worker cannot hold it: ${messageOf(error)}`,
       };
       await this.#joined?.send({
@@ -230,6 +240,17 @@ export class Agent {
         value: { containerId, fence, phase: wire.ContainerState_Phase.GONE, exit },
       });
       throw error;
+    }
+  }
+
+  /** On a full disk, after whoever has filled it has gone. */
+  async #beginWithRoom(assign: wire.Assign): Promise<Assignment> {
+    try {
+      return await this.#begin(assign);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      await this.host.runtime.room?.(this.#closing.signal);
+      return await this.#begin(assign);
     }
   }
 

@@ -5,7 +5,7 @@ import type net from "node:net";
 import { dirname } from "node:path";
 
 import type * as wire from "@lydian/contract/worker";
-import { type Clock, type Logger, messageOf, PlatformError, removeBelow, type Timer } from "@lydian/kit";
+import { type Clock, isDiskFull, type Logger, messageOf, PlatformError, removeBelow, type Timer } from "@lydian/kit";
 
 import type { ContainerProcess, ProcessSpec } from "../runtime/runtime.ts";
 import { AcknowledgedOffset } from "./acknowledged.ts";
@@ -243,13 +243,17 @@ export class Container implements Assignment {
 
   async #start(spec: wire.ContainerSpec, tries: number): Promise<ContainerProcess> {
     const { runtime } = this.#host;
-    const process = await this.#prepare(spec);
+    let isPrepared = false;
     try {
+      const process = await this.#prepare(spec);
+      isPrepared = true;
       return await runtime.start(this.place, process);
     } catch (error) {
-      if (tries === 1) throw error;
+      const isFull = isDiskFull(error);
+      if (tries === 1 || !(isPrepared || isFull)) throw error;
       this.#logger.warn({ err: error }, "a container could not be started and is tried once more");
       await runtime.clear(this.place);
+      if (isFull) await runtime.room?.(this.#preparation.signal);
       return await this.#start(spec, tries - 1);
     }
   }
@@ -312,6 +316,12 @@ export class Container implements Assignment {
   }
 
   #failure(error: unknown): ContainerExit {
+    if (isDiskFull(error)) {
+      return {
+        reason: "outOfDisk",
+        message: `the machine's disk was nearly full when it was to start: ${messageOf(error)}`,
+      };
+    }
     if (!(error instanceof PlatformError)) this.#logger.error({ err: error }, "a container could not be started");
     const hint = error instanceof PlatformError && error.hint !== undefined ? `\n${error.hint}` : "";
     return { reason: "failedToStart", message: `${messageOf(error)}${hint}` };

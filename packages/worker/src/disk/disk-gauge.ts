@@ -5,7 +5,7 @@
  */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { statfs } from "node:fs/promises";
+import { readdir, statfs } from "node:fs/promises";
 import { promisify } from "node:util";
 
 import { hasCode } from "@lydian/kit";
@@ -28,6 +28,8 @@ export interface Count {
 export interface DiskGauge {
   /** Without inodes where the file system makes them as they are needed. */
   rooms(): Promise<{ bytes: Room; inodes?: Room }>;
+  /** Whether a folder is there and not empty. */
+  hasEntries(folder: string): Promise<boolean>;
   /** One count for each subject. */
   count(subjects: readonly Subject[], unit: Unit, patienceMs: number): Promise<readonly Count[]>;
 }
@@ -47,6 +49,15 @@ export function diskGauge(folder: string): DiskGauge {
       const { bsize, bavail, blocks, files, ffree } = await statfs(folder);
       const bytes = { free: bavail * bsize, total: blocks * bsize };
       return files === 0 ? { bytes } : { bytes, inodes: { free: ffree, total: files } };
+    },
+
+    async hasEntries(path) {
+      try {
+        return (await readdir(path)).length > 0;
+      } catch (error) {
+        if (hasCode(error, "ENOENT")) return false;
+        throw error;
+      }
     },
 
     async count(subjects, unit, patienceMs) {

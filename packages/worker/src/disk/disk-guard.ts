@@ -5,7 +5,7 @@
  * A disk tells nobody that it fills, so this looks, about once a second and only while containers run; what containers
  * hold is counted only when that can matter.
  */
-import type { Clock, Logger, Timer } from "@lydian/kit";
+import { type Clock, type Logger, sleep, type Timer } from "@lydian/kit";
 
 import type { DiskGauge } from "./disk-gauge.ts";
 import { PacedWork } from "./paced-work.ts";
@@ -40,6 +40,7 @@ interface Watched extends GuardedContainer {
   held: number;
   /** How far the disk had fallen when that was counted. */
   fallenThen: number;
+  countedAt: number;
   /** What it holds comes back. */
   isEnding: boolean;
 }
@@ -58,6 +59,12 @@ const restFactor = 3;
 /** How long that nobody must end is taken to stay so. */
 const nothingToDoMs = 1000;
 
+/** What anybody deletes hides that as much was written, so nobody with a limit stays uncounted for longer. */
+const staleMs = 30_000;
+
+/** How long a full disk is waited for: time to delete what a container leaves that had filled it. */
+const roomMs = 20_000;
+
 export class DiskGuard {
   readonly #options: DiskGuardOptions;
   readonly #watched = new Set<Watched>();
@@ -65,6 +72,10 @@ export class DiskGuard {
   readonly #urgentCounts: PacedWork;
   #timer: Timer | undefined;
   #isLooking = false;
+  /** Who waits until there is room. */
+  readonly #waiting = new Set<() => void>();
+  /** The trash has something, or had since the last look. */
+  #isFreeing = false;
   #last: { at: number; free: number } | undefined;
   /** The sum of all that the free room has fallen by between two looks. */
   #fallen = 0;
@@ -83,22 +94,43 @@ export class DiskGuard {
   /** Watches a container until that is disposed of: when what it held is deleted, or lies in the trash. */
   watch(container: GuardedContainer): Disposable {
     const fallenThen = container.isFresh ? this.#fallen : Number.NEGATIVE_INFINITY;
-    const watched: Watched = { ...container, held: 0, fallenThen, isEnding: false };
+    const countedAt = this.#options.clock.now();
+    const watched: Watched = { ...container, held: 0, fallenThen, countedAt, isEnding: false };
     this.#watched.add(watched);
     this.#lookAfter(0);
     return {
       [Symbol.dispose]: () => {
         this.#watched.delete(watched);
-        if (this.#watched.size > 0) return;
-        this.#timer?.[Symbol.dispose]();
-        this.#timer = undefined;
-        this.#last = undefined;
+        this.#isFreeing = true;
+        this.#restIfIdle();
       },
     };
   }
 
+  /** Resolves when what must stay free is free, after a time in which that should have come about, or when aborted. */
+  async room(signal: AbortSignal): Promise<void> {
+    const there = new AbortController();
+    const resolve = (): void => there.abort();
+    this.#waiting.add(resolve);
+    this.#lookAfter(0);
+    await sleep(this.#options.clock, roomMs, AbortSignal.any([signal, there.signal])).catch(() => {}); // all three will do
+    this.#waiting.delete(resolve);
+    this.#restIfIdle();
+  }
+
+  get #isIdle(): boolean {
+    return this.#watched.size === 0 && this.#waiting.size === 0;
+  }
+
+  #restIfIdle(): void {
+    if (!this.#isIdle) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    this.#last = undefined;
+  }
+
   #lookAfter(ms: number): void {
-    if (this.#timer !== undefined || this.#isLooking || this.#watched.size === 0) return;
+    if (this.#timer !== undefined || this.#isLooking || this.#isIdle) return;
     const look = (): void => {
       this.#timer = undefined;
       void this.#round();
@@ -122,15 +154,20 @@ export class DiskGuard {
 
   /** Answers when to look again. */
   async #look(): Promise<number> {
-    const { gauge, reserve, logger } = this.#options;
+    const { gauge, trash, reserve, logger } = this.#options;
     const { bytes, inodes } = await gauge.rooms();
     this.#follow(bytes);
     const spare = bytes.free - (reserve ?? byteReserve(bytes.total));
     const spareInodes = inodes === undefined ? 0 : inodes.free - inodeReserve(inodes.total);
     if (spare < 0) await this.#relieve("bytes", bytes, -spare);
     else if (inodes !== undefined && spareInodes < 0) await this.#relieve("inodes", inodes, -spareInodes);
-    else this.#hasWarned = false;
-    const due = this.#perhapsOverLimit();
+    else {
+      this.#hasWarned = false;
+      for (const resolve of this.#waiting) resolve();
+    }
+    const wasFreeing = this.#isFreeing;
+    this.#isFreeing = await gauge.hasEntries(trash);
+    const due = this.#perhapsOverLimit(wasFreeing || this.#isFreeing);
     if (due.length > 0) {
       // Beside the looks, since it may take long.
       void this.#enforceLimits(due).catch((error: unknown) => {
@@ -150,12 +187,17 @@ export class DiskGuard {
     this.#last = { at, free };
   }
 
-  /** Those of which half of what they had left has been written since they were counted, by whomever. */
-  #perhapsOverLimit(): Watched[] {
+  /** Those of which half of what they had left may have been written since they were counted, by whomever. */
+  #perhapsOverLimit(isHidden: boolean): Watched[] {
+    const now = this.#options.clock.now();
     return [...this.#watched].filter((container) => {
-      const { limitMib, isEnding, fallenThen } = container;
+      const { limitMib, isEnding, fallenThen, countedAt } = container;
       if (limitMib === undefined || isEnding) return false;
-      return this.#fallen - fallenThen >= Math.max(headroom(container) / 2, mebibyte);
+      return (
+        isHidden ||
+        now - countedAt >= staleMs ||
+        this.#fallen - fallenThen >= Math.max(headroom(container) / 2, mebibyte)
+      );
     });
   }
 
@@ -196,11 +238,14 @@ export class DiskGuard {
   /** Notes what they hold, too. Without those that have gone meanwhile. */
   async #holdings(containers: readonly Watched[], unit: Unit, patienceMs: number): Promise<WatchedHolding[]> {
     const fallen = this.#fallen;
+    const countedAt = this.#options.clock.now();
     const subjects = await Promise.all(containers.map(async ({ folder, pids }) => ({ folder, pids: await pids() })));
     const counts = await this.#options.gauge.count(subjects, unit, patienceMs);
     const holdings = containers.map((container, index) => {
       const { held, wrote } = counts[index] ?? { held: undefined, wrote: 0 };
-      if (unit === "bytes" && held !== undefined) Object.assign(container, { held, fallenThen: fallen });
+      if (unit === "bytes" && held !== undefined) {
+        Object.assign(container, { held, fallenThen: fallen, countedAt });
+      }
       return { id: container.id, container, held, wrote: unit === "bytes" ? wrote : undefined };
     });
     return holdings.filter(({ container }) => this.#watched.has(container));

@@ -32,6 +32,8 @@ export interface Runtime {
   clear(place: ContainerPlace): Promise<void>;
   /** Ends what is left of containers of this worker that are not among `known`. */
   clearOthers(known: readonly ContainerPlace[]): Promise<void>;
+  /** Waits until the disk has room again, but not for ever. Absent: nobody makes room. */
+  room?(signal: AbortSignal): Promise<void>;
   /**
    * What was laid out as spare and runs is this container from here on: its place has the same `hostId`, and a folder that
    * was the spare one's. Absent: this runtime has no use for spare ones.

@@ -38,6 +38,10 @@ class Scene implements DiskGauge {
     return { bytes: { free: this.free, total: 100 * gibibyte }, inodes: this.inodes };
   }
 
+  async hasEntries(folder: string): Promise<boolean> {
+    return this.held.get(folder) !== 0;
+  }
+
   async count(subjects: readonly Subject[], _unit: Unit): Promise<Count[]> {
     this.counts++;
     return subjects.map(({ folder, pids }) => ({
@@ -114,6 +118,57 @@ test("one beyond its own limit is ended, with what it holds, the limit and what 
   ]);
   await scene.clock.advance(60_000);
   assert.equal(scene.ended.length, 1);
+});
+
+test("one beyond its own limit is found where as much is deleted meanwhile as it writes", async () => {
+  const scene = new Scene();
+  scene.held.set("trash", 100 * mebibyte);
+  scene.watch("limited", { limitMib: 64 });
+  await scene.clock.advance(1000);
+  scene.held.set("trash", 0);
+  scene.held.set("limited", 100 * mebibyte); // the trash gave back as much
+  await scene.clock.advance(1000);
+  assert.match(scene.ended.join(), /^limited it has filled 100 MiB/);
+
+  const others = new Scene();
+  others.watch("limited", { limitMib: 64 });
+  await others.clock.advance(1000);
+  others.held.set("limited", 100 * mebibyte); // somebody who is not ours gave back as much
+  await others.clock.advance(31_000);
+  assert.match(others.ended.join(), /^limited it has filled 100 MiB/);
+});
+
+test("room is waited for until it is there, the patience ends or the one who waits gives up", async () => {
+  const scene = new Scene();
+  const said: string[] = [];
+  const wait = (name: string, signal: AbortSignal): void => {
+    void scene.guard.room(signal).then(() => said.push(name));
+  };
+  const { signal } = new AbortController();
+  wait("at once", signal);
+  await scene.clock.advance(100);
+  assert.deepEqual(said, ["at once"]);
+  assert.equal(scene.clock.pending, 0, "nobody looks any more");
+
+  scene.free = 0;
+  const giveUp = new AbortController();
+  wait("who gives up", giveUp.signal);
+  wait("who gets it", signal);
+  await scene.clock.advance(1000);
+  giveUp.abort();
+  await scene.clock.advance(100);
+  assert.deepEqual(said, ["at once", "who gives up"]);
+  scene.free = 50 * gibibyte;
+  await scene.clock.advance(1000);
+  assert.deepEqual(said, ["at once", "who gives up", "who gets it"]);
+
+  scene.free = 0;
+  wait("who waits in vain", signal);
+  await scene.clock.advance(19_000);
+  assert.equal(said.length, 3);
+  await scene.clock.advance(2000);
+  assert.equal(said.length, 4);
+  assert.equal(scene.clock.pending, 0);
 });
 
 test("writing next to one that has a limit costs a count now and then, and ends nobody", async () => {

@@ -217,6 +217,10 @@ export class RuncRuntime implements Runtime {
     return { state: "running", process: this.#watch(held, state) };
   }
 
+  room(signal: AbortSignal): Promise<void> {
+    return this.#options.disk.room(signal);
+  }
+
   async clear(place: ContainerPlace): Promise<void> {
     const { layers } = this.#options;
     const known = this.#held.get(place.hostId);
