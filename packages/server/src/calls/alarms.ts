@@ -90,7 +90,7 @@ async function giveUp(tx: Tx, inputId: string, context: Context): Promise<void> 
   const input = await tx.inputs.get(inputId);
   if (input?.ending === undefined) return;
   const { containerId, functionId } = input;
-  const retry = (await tx.functions.demand(functionId))?.policy.retry ?? noRetries;
+  const retry = (await tx.functions.terms(functionId))?.policy.retry ?? noRetries;
   await transition(tx, input, { kind: "giveUp", retry }, context);
   if (containerId !== undefined) await drain(tx, containerId, context.now);
 }

@@ -33,9 +33,9 @@ export interface ClaimRequest {
 export async function claimInputs(tx: Tx, request: ClaimRequest, context: Context): Promise<Claim> {
   const container = await tx.containers.get(request.containerId);
   if (container === undefined) return { kind: "end" };
-  const demand = await tx.functions.demand(container.functionId);
-  if (demand === undefined) throw new Error(`function ${container.functionId} is missing`);
-  const { policy } = demand;
+  const terms = await tx.functions.terms(container.functionId);
+  if (terms === undefined) throw new Error(`function ${container.functionId} is missing`);
+  const { policy } = terms;
   // It may have been woken for an input that now another one has to take.
   const passOn = (): void => tx.ring(inputsBell(container.functionId), 1);
   if (container.state === "gone") return { kind: "end" };

@@ -30,9 +30,9 @@ export async function completeInputs(
 ): Promise<string[]> {
   const container = await tx.containers.get(containerId);
   if (container === undefined || container.state === "gone") return [];
-  const demand = await tx.functions.demand(container.functionId);
-  const retry = demand?.policy.retry ?? noRetries;
-  const isStopped = completions.some(({ outcome }) => outcome === "terminated") && (demand?.policy.batchSize ?? 0) > 0;
+  const terms = await tx.functions.terms(container.functionId);
+  const retry = terms?.policy.retry ?? noRetries;
+  const isStopped = completions.some(({ outcome }) => outcome === "terminated") && (terms?.policy.batchSize ?? 0) > 0;
   const released = isStopped ? await interruptBatches(tx, containerId, context) : [];
   let finished = false;
   for (const { inputId, attempt, outcome, ...report } of completions) {
@@ -44,11 +44,12 @@ export async function completeInputs(
     released.push(inputId);
     finished ||= next.state === "done";
   }
-  if (finished && demand !== undefined && (demand.crashStreak > 0 || demand.notBefore > 0)) {
+  if (finished && terms !== undefined && (terms.crashStreak > 0 || terms.notBefore > 0)) {
     await tx.functions.setCrashes(container.functionId, 0, 0);
     tx.ring(demandBell);
   }
-  if (released.length === container.held && demand?.queued === 0) tx.ring(idleBell);
+  if (released.length === container.held && (await tx.functions.target(container.functionId))?.waiting === 0)
+    tx.ring(idleBell);
   if (container.state === "draining" && released.length > 0) await setDeadline(tx, containerId, context);
   return released;
 }

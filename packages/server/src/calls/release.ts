@@ -22,7 +22,7 @@ export async function releaseInputs(
   crash: CrashPolicy,
   context: Context,
 ): Promise<void> {
-  const retry = (await tx.functions.demand(container.functionId))?.policy.retry ?? noRetries;
+  const retry = (await tx.functions.terms(container.functionId))?.policy.retry ?? noRetries;
   // Only what ran alone is to blame: of several, any may have been the cause.
   const crashed = end.crashed && held.length === 1;
   for (const input of held) await transition(tx, input, { kind: "lose", ...end, crashed, crash, retry }, context);

@@ -62,8 +62,9 @@ export async function submitCall(
     finishedAt: undefined,
     acknowledgedAt: undefined,
   };
-  await tx.calls.insert(call);
-  return insertInputs(tx, call, submission.inputs, context);
+  const grown = withInputs(call, submission.inputs.length);
+  await tx.calls.insert(grown);
+  return { call: grown, inputIds: await insertInputs(tx, grown, submission.inputs, context) };
 }
 
 /** Adds inputs to a call that is still open, in the order given. */
@@ -75,7 +76,14 @@ export async function addInputs(
   context: Context,
 ): Promise<Submitted> {
   refuseOverload(await callable(tx, call.functionId), call, inputs.length, limits);
-  return insertInputs(tx, call, inputs, context);
+  const grown = withInputs(call, inputs.length);
+  if (inputs.length > 0) await tx.calls.update(grown);
+  return { call: grown, inputIds: await insertInputs(tx, grown, inputs, context) };
+}
+
+function withInputs(call: Call, more: number): Call {
+  const state = call.shape === "unary" && more > 0 ? "closed" : call.state;
+  return { ...call, state, inputs: call.inputs + more, unfinished: call.unfinished + more };
 }
 
 /** Queues have an end, so that a caller without one is slowed down before the disk is full. */
@@ -107,7 +115,7 @@ async function callable(tx: Tx, functionId: string): Promise<CallTarget> {
   return target;
 }
 
-async function insertInputs(tx: Tx, call: Call, inputs: readonly NewInput[], context: Context): Promise<Submitted> {
+async function insertInputs(tx: Tx, call: Call, inputs: readonly NewInput[], context: Context): Promise<Id<"in">[]> {
   const inputIds: Id<"in">[] = [];
   for (const { index, payload, method } of inputs) {
     const id = context.newId("in");
@@ -130,16 +138,9 @@ async function insertInputs(tx: Tx, call: Call, inputs: readonly NewInput[], con
       ending: undefined,
     });
   }
-  if (inputs.length === 0) return { call, inputIds };
-  const grown: Call = {
-    ...call,
-    state: call.shape === "unary" ? "closed" : call.state,
-    inputs: call.inputs + inputs.length,
-    unfinished: call.unfinished + inputs.length,
-  };
-  await tx.calls.update(grown);
+  if (inputs.length === 0) return inputIds;
   await tx.functions.addDemand(call.functionId, { queued: inputs.length });
   tx.ring(inputsBell(call.functionId), inputs.length);
   tx.ring(demandBell);
-  return { call: grown, inputIds };
+  return inputIds;
 }

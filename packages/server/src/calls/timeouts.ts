@@ -65,7 +65,7 @@ export class Timeouts {
 }
 
 async function timeoutOf(tx: Tx, functionId: string): Promise<number> {
-  const demand = await tx.functions.demand(functionId);
-  if (demand === undefined) throw new Error(`function ${functionId} is missing`);
-  return demand.policy.timeoutMs;
+  const terms = await tx.functions.terms(functionId);
+  if (terms === undefined) throw new Error(`function ${functionId} is missing`);
+  return terms.policy.timeoutMs;
 }

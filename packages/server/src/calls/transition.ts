@@ -25,14 +25,14 @@ export async function transition(
   const made = step(input, event, context.now);
   if (made === undefined) return undefined;
   const { next } = made;
-  const succeeded = event.kind === "report" && event.outcome === "success";
-  await tx.inputs.update(next, { succeeded });
-  await count(tx, input, next, context);
   if ("ends" in made) {
     const ends = made.ends === "asReported" ? report : { result: failureResult(made.ends), startedAt: undefined };
     if (ends === undefined) throw new Error(`input ${input.id} ends as reported, but nothing was`);
-    await finish(tx, next, ends, succeeded, context);
+    await finish(tx, next, ends, event.kind === "report" && event.outcome === "success", context);
+  } else {
+    await tx.inputs.update(next);
   }
+  await count(tx, input, next, context);
   wake(tx, input, next);
   return next;
 }
@@ -58,7 +58,7 @@ async function finish(
   succeeded: boolean,
   { now }: Context,
 ): Promise<void> {
-  await tx.outputs.insert({
+  const output = await tx.outputs.insert({
     callId: input.callId,
     inputId: input.id,
     index: input.index,
@@ -68,6 +68,7 @@ async function finish(
     startedAt: startedAt ?? input.claimedAt,
     createdAt: now,
   });
+  await tx.inputs.finish(input, { output, succeeded });
   const call = await tx.calls.get(input.callId);
   if (call === undefined) throw new Error(`input ${input.id} has no call`);
   const unfinished = call.unfinished - 1;

@@ -102,8 +102,17 @@ export const emptyPolicy: FunctionPolicy = {
   timeoutMs: 0,
 };
 
+/** What claims and outputs of a function go by. */
+export interface Terms {
+  policy: FunctionPolicy;
+  /** Containers that crashed since an input was last finished. */
+  crashStreak: number;
+  /** No container is started before this time. */
+  notBefore: number;
+}
+
 /** What the scheduler needs to know; the counts are kept beside the rows, so that no decision has to count a queue. */
-export interface Demand {
+export interface Demand extends Terms {
   functionId: Id<"fu">;
   definitionId: string;
   appId: Id<"ap">;
@@ -111,15 +120,10 @@ export interface Demand {
   imageId: string;
   /** Undefined while the function is not defined. */
   imageState: ImageState | undefined;
-  policy: FunctionPolicy;
   queued: number;
   claimed: number;
   /** Inputs that wait for their next attempt's time. */
   delayed: number;
-  /** Containers that crashed since an input was last finished. */
-  crashStreak: number;
-  /** No container is started before this time. */
-  notBefore: number;
 }
 
 /** A name for the function that holds its methods; which one that is, the app's published layout says by tags. */

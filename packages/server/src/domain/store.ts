@@ -7,7 +7,7 @@
 import type { App, AppState } from "./app.ts";
 import type { Call, CallOutcome } from "./call.ts";
 import type { Container, ContainerState } from "./container.ts";
-import type { CallTarget, ClassRecord, Demand, FunctionRecord } from "./function.ts";
+import type { CallTarget, ClassRecord, Demand, FunctionRecord, Terms } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Secret } from "./secret.ts";
@@ -77,6 +77,7 @@ export interface Functions {
   /** Ids of those with this id or name. */
   named(idOrName: string): Promise<string[]>;
   demand(id: string): Promise<Demand | undefined>;
+  terms(id: string): Promise<Terms | undefined>;
   /** The variant with this key. */
   bound(key: string): Promise<FunctionRecord | undefined>;
   /** All that were bound from this function. */
@@ -125,8 +126,10 @@ export interface Calls {
 export interface Inputs {
   insert(input: Input): Promise<void>;
   get(id: string): Promise<Input | undefined>;
-  /** Writes all but the payload, which goes when an input has succeeded: what failed may be tried again. */
-  update(input: Input, options?: { succeeded: boolean }): Promise<void>;
+  /** Writes all but the payload, of one that is not done. */
+  update(input: Input): Promise<void>;
+  /** Writes one that is done, which it becomes once. Its payload goes when it has succeeded: what failed may be tried again. */
+  finish(input: Input, end: { output: number; succeeded: boolean }): Promise<void>;
   /** The oldest that wait, in the order of their arrival; of one method, when one is given. */
   queued(functionId: string, limit: number, method?: string): Promise<Input[]>;
   /** Of all functions. */
@@ -154,8 +157,8 @@ export interface Inputs {
 }
 
 export interface Outputs {
-  /** Gives the output its entry. */
-  insert(output: Omit<Output, "entry">): Promise<void>;
+  /** Answers the output's entry; it is found once its input is finished with that. */
+  insert(output: Omit<Output, "entry">): Promise<number>;
   /** Those of a call with a larger entry, oldest first. */
   after(callId: string, entry: number, limit: number): Promise<Output[]>;
   of(inputId: string): Promise<Output | undefined>;

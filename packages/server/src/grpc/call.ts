@@ -61,7 +61,10 @@ export class GrpcCall<Peer> {
         }
         isSettled = true;
       });
-      const missing = (): void => reject(fail("invalidArgument", `The request of ${this.path} has no whole message.`));
+      const missing = (): void => {
+        if (!isSettled) reject(fail("invalidArgument", `The request of ${this.path} has no whole message.`));
+        isSettled = true;
+      };
       this.#stream.once("end", missing).once("close", missing);
       if (!this.#stream.readable) missing(); // it has no body at all, whose end nobody is told of
     });

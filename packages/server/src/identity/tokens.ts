@@ -1,5 +1,5 @@
 /** Who has a token: secrets are known by their SHA-256 only, and compared in constant time. */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 
 import type { Store } from "../domain/store.ts";
 
@@ -17,7 +17,7 @@ export class Tokens {
   /** Whether this token exists and the secret is its own. */
   async authenticate(id: string, secret: string): Promise<boolean> {
     const expected = this.#known.get(id) ?? (await this.#load(id));
-    const given = createHash("sha256").update(secret).digest();
+    const given = hash("sha256", secret, "buffer");
     return timingSafeEqual(given, expected ?? nobody) && expected !== undefined;
   }
 

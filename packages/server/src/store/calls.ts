@@ -110,8 +110,8 @@ type OutputRow = Omit<Output, "containerId" | "startedAt"> & {
   startedAt: Nullable<number>;
 };
 
-const outputColumns = `entry, call_id AS callId, input_id AS inputId, idx AS "index", result, data_format AS dataFormat,
-  container_id AS containerId, started_at AS startedAt, created_at AS createdAt`;
+const outputColumns = `entry, outputs.call_id AS callId, input_id AS inputId, outputs.idx AS "index", result,
+  data_format AS dataFormat, outputs.container_id AS containerId, started_at AS startedAt, created_at AS createdAt`;
 
 const toOutput = (row: OutputRow): Output => ({
   ...row,
@@ -120,28 +120,31 @@ const toOutput = (row: OutputRow): Output => ({
 });
 
 export function outputsIn(database: DatabaseSync): Outputs {
-  const insert = prepare(
+  const insert = prepare<{ entry: number }>(
     database,
     `INSERT INTO outputs (call_id, input_id, idx, result, data_format, container_id, started_at, created_at)
-     VALUES (:callId, :inputId, :index, :result, :dataFormat, :containerId, :startedAt, :createdAt)`,
+     VALUES (:callId, :inputId, :index, :result, :dataFormat, :containerId, :startedAt, :createdAt) RETURNING entry`,
   );
   const after = prepare<OutputRow>(
     database,
     `SELECT ${outputColumns} FROM outputs WHERE call_id = :callId AND entry > :entry ORDER BY entry LIMIT :limit`,
   );
-  const of = prepare<OutputRow>(database, `SELECT ${outputColumns} FROM outputs WHERE input_id = :inputId`);
+  const of = prepare<OutputRow>(
+    database,
+    `SELECT ${outputColumns} FROM inputs CROSS JOIN outputs ON entry = output WHERE inputs.id = :inputId`,
+  );
   const between = prepare<OutputRow>(
     database,
-    `SELECT ${outputColumns} FROM outputs WHERE call_id = :callId AND idx BETWEEN :first AND :last
-     ORDER BY entry LIMIT :limit`,
+    `SELECT ${outputColumns} FROM inputs CROSS JOIN outputs ON entry = output
+     WHERE inputs.call_id = :callId AND inputs.idx BETWEEN :first AND :last ORDER BY entry LIMIT :limit`,
   );
   return {
-    insert: async (output) =>
-      void insert.run({
-        ...output,
-        containerId: orNull(output.containerId),
-        startedAt: orNull(output.startedAt),
-      }),
+    insert: async (output) => {
+      const { containerId, startedAt } = output;
+      const made = insert.one({ ...output, containerId: orNull(containerId), startedAt: orNull(startedAt) });
+      if (made === undefined) throw new Error("an output was given no entry");
+      return made.entry;
+    },
     after: async (callId, entry, limit) => after.all({ callId, entry, limit }).map(toOutput),
     of: async (inputId) => {
       const row = of.one({ inputId });

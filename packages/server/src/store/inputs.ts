@@ -31,6 +31,12 @@ const toRow = (input: Input): Row => ({
   ending: input.ending === undefined ? null : JSON.stringify(input.ending),
 });
 
+/** What changes as an input moves. */
+function movedOf(input: Input): Omit<Row, "callId" | "functionId" | "index" | "payload" | "method"> {
+  const { id, state, attempt, failures, crashes, containerId, claimedAt, queuedAt, dueAt, ending } = toRow(input);
+  return { id, state, attempt, failures, crashes, containerId, claimedAt, queuedAt, dueAt, ending };
+}
+
 /** A query for inputs, without its SELECT. */
 function query(database: DatabaseSync, what: string, rest: string): (parameters?: Parameters) => Input[] {
   const statement = prepare<Row>(database, `SELECT ${what} FROM inputs WHERE ${rest}`);
@@ -43,7 +49,7 @@ export function inputsIn(database: DatabaseSync): Inputs {
   return { ...rowsIn(database), ...byFunction(database), ...byCall(database), ...byTime(database) };
 }
 
-function rowsIn(database: DatabaseSync): Pick<Inputs, "insert" | "get" | "update"> {
+function rowsIn(database: DatabaseSync): Pick<Inputs, "insert" | "get" | "update" | "finish"> {
   const insert = prepare(
     database,
     `INSERT INTO inputs (id, call_id, function_id, idx, state, payload, method, attempt, failures, crashes, container_id,
@@ -51,26 +57,21 @@ function rowsIn(database: DatabaseSync): Pick<Inputs, "insert" | "get" | "update
      VALUES (:id, :callId, :functionId, :index, :state, :payload, :method, :attempt, :failures, :crashes, :containerId,
        :claimedAt, :queuedAt, :dueAt, :ending)`,
   );
-  const update = prepare(
+  const moved = `state = :state, attempt = :attempt, failures = :failures, crashes = :crashes,
+    container_id = :containerId, claimed_at = :claimedAt, queued_at = :queuedAt, due_at = :dueAt, ending = :ending`;
+  const update = prepare(database, `UPDATE inputs SET ${moved} WHERE id = :id`);
+  const finish = prepare(
     database,
-    `UPDATE inputs SET state = :state, attempt = :attempt, failures = :failures, crashes = :crashes,
-       container_id = :containerId, claimed_at = :claimedAt, queued_at = :queuedAt, due_at = :dueAt, ending = :ending,
-       payload = iif(:succeeded, x'', payload) WHERE id = :id`,
+    `UPDATE inputs SET ${moved}, output = :output, payload = iif(:succeeded, x'', payload) WHERE id = :id AND output IS NULL`,
   );
   const get = query(database, columns, `id = :id`);
   return {
     insert: async (input) => void insert.run(toRow(input)),
     get: async (id) => get({ id })[0],
-    update: async (input, { succeeded } = { succeeded: false }) => {
-      const {
-        callId: _call,
-        functionId: _function,
-        index: _index,
-        payload: _payload,
-        method: _method,
-        ...row
-      } = toRow(input);
-      update.run({ ...row, succeeded: Number(succeeded) });
+    update: async (input) => void update.run(movedOf(input)),
+    finish: async (input, { output, succeeded }) => {
+      const changed = finish.run({ ...movedOf(input), output, succeeded: Number(succeeded) });
+      if (changed !== 1) throw new Error(`input ${input.id} has an output already`);
     },
   };
 }
@@ -106,7 +107,7 @@ function byFunction(database: DatabaseSync): Pick<Inputs, "queued" | "heldBy" | 
 function byCall(database: DatabaseSync): Pick<Inputs, "cancellable" | "holders" | "ofCall" | "failed"> {
   const cancellable = prepare<Row>(
     database,
-    `SELECT ${bare} FROM inputs INDEXED BY inputs_unfinished WHERE call_id = :callId AND state <> 'done'
+    `SELECT ${bare} FROM inputs INDEXED BY inputs_unfinished WHERE call_id = :callId AND output IS NULL
        AND (ending IS NULL OR ending ->> 'status' <> 'terminated') LIMIT :limit`,
   );
   const holders = prepare<{ id: string }>(

@@ -170,4 +170,38 @@ export const migrations: readonly string[] = [
   DROP TABLE mounts;
   ALTER TABLE named_mounts RENAME TO mounts;
   `,
+  // Fewer pages for each claim and output: counts in rows of their own, definitions in others, an output found by its input.
+  `
+  CREATE TABLE demands (
+    function_id TEXT PRIMARY KEY, queued INTEGER NOT NULL, claimed INTEGER NOT NULL, delayed INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO demands SELECT id, queued, claimed, delayed FROM functions WHERE queued + claimed + delayed > 0;
+  DROP INDEX functions_wanted;
+  ALTER TABLE functions DROP COLUMN queued;
+  ALTER TABLE functions DROP COLUMN claimed;
+  ALTER TABLE functions DROP COLUMN delayed;
+  CREATE TABLE definitions (function_id TEXT PRIMARY KEY, definition BLOB NOT NULL) STRICT;
+  INSERT INTO definitions SELECT id, definition FROM functions WHERE length(definition) > 0;
+  ALTER TABLE functions DROP COLUMN definition;
+
+  CREATE TABLE outputs_of_inputs (
+    entry INTEGER PRIMARY KEY, call_id TEXT NOT NULL, input_id TEXT NOT NULL, idx INTEGER NOT NULL, result BLOB NOT NULL,
+    data_format INTEGER NOT NULL, container_id TEXT, started_at INTEGER, created_at INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO outputs_of_inputs
+    SELECT entry, call_id, input_id, idx, result, data_format, container_id, started_at, created_at FROM outputs;
+  ALTER TABLE inputs ADD COLUMN output INTEGER;
+  UPDATE inputs SET output = (SELECT entry FROM outputs WHERE input_id = inputs.id) WHERE state = 'done';
+  DROP TABLE outputs;
+  ALTER TABLE outputs_of_inputs RENAME TO outputs;
+  CREATE INDEX outputs_by_call ON outputs (call_id);
+  -- Not by its state, which a claim changes as well.
+  DROP INDEX inputs_unfinished;
+  CREATE INDEX inputs_unfinished ON inputs (call_id) WHERE output IS NULL;
+
+  CREATE TABLE kept_replies (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, reply BLOB NOT NULL, kept_at INTEGER NOT NULL) STRICT;
+  INSERT INTO kept_replies (key, reply, kept_at) SELECT key, reply, kept_at FROM replies ORDER BY kept_at;
+  DROP TABLE replies;
+  ALTER TABLE kept_replies RENAME TO replies;
+  `,
 ];

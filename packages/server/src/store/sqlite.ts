@@ -5,7 +5,7 @@
  * throws takes nothing with it. SQLite itself does not wait for the disk (`synchronous = NORMAL`): write-ahead-log.ts
  * brings commits there, beside the event loop, and a write resolves when its commit is there. Bells ring before that.
  */
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 import { type Bells, PlatformError } from "@lydian/kit";
 
@@ -108,6 +108,8 @@ class GroupCommit {
   readonly #bells: Bells;
   readonly #nouns: Omit<Tx, "ring">;
   readonly #log: WriteAheadLog;
+  readonly #begin: StatementSync;
+  readonly #end: StatementSync;
   readonly #queue: Waiting[] = [];
   #running: Promise<void> | undefined;
 
@@ -116,6 +118,8 @@ class GroupCommit {
     this.#bells = bells;
     this.#nouns = nouns(database);
     this.#log = log;
+    this.#begin = database.prepare("BEGIN IMMEDIATE");
+    this.#end = database.prepare("COMMIT");
   }
 
   write<T>(unit: (tx: Tx) => Promise<T>, durable: boolean): Promise<T> {
@@ -141,9 +145,9 @@ class GroupCommit {
     const settle: (() => void)[] = [];
     const rings: Ring[] = [];
     try {
-      this.#database.exec("BEGIN IMMEDIATE");
+      this.#begin.run();
       for (const waiting of group) settle.push(await this.#run(waiting, rings, group.length > 1));
-      this.#database.exec("COMMIT");
+      this.#end.run();
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       for (const { reject } of group) reject(error);
@@ -180,12 +184,14 @@ class GroupCommit {
 }
 
 class Reads {
-  readonly #database: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #end: StatementSync;
   readonly #tx: Tx;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(database: DatabaseSync) {
-    this.#database = database;
+    this.#begin = database.prepare("BEGIN");
+    this.#end = database.prepare("COMMIT");
     const ring = (): never => {
       throw new Error("a unit that only reads rings no bell");
     };
@@ -203,11 +209,11 @@ class Reads {
   }
 
   async #run<T>(unit: (tx: Tx) => Promise<T>): Promise<T> {
-    this.#database.exec("BEGIN");
+    this.#begin.run();
     try {
       return await unit(this.#tx);
     } finally {
-      this.#database.exec("COMMIT");
+      this.#end.run();
     }
   }
 }

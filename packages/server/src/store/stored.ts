@@ -106,7 +106,8 @@ export function repliesIn(database: DatabaseSync): Replies {
   const keep = prepare(database, `INSERT INTO replies (key, reply, kept_at) VALUES (:key, :reply, :at)`);
   const forget = prepare(
     database,
-    `DELETE FROM replies WHERE key IN (SELECT key FROM replies WHERE kept_at < :before LIMIT :limit)`,
+    // Those that were kept first have the lowest numbers.
+    `DELETE FROM replies WHERE number IN (SELECT number FROM replies ORDER BY number LIMIT :limit) AND kept_at < :before`,
   );
   return {
     find: async (key) => find.one({ key })?.reply,

@@ -79,9 +79,9 @@ test("calls of what does not exist, is not defined yet or has stopped are refuse
   const stopped = await test.does((tx, context) => plantFunction(tx, context, { state: "stopping" }));
   await assert.rejects(submit(stopped.id), /has stopped/);
   const reserved = await test.does(async (tx, context) => {
-    const of = await plantFunction(tx, context);
-    await tx.functions.put({ ...of, definition: new Uint8Array() });
-    return of;
+    const record = { ...(await plantFunction(tx, context)), id: context.newId("fu"), definition: new Uint8Array() };
+    await tx.functions.put(record);
+    return record;
   });
   await assert.rejects(submit(reserved.id), (error) => isFail(error, "failedPrecondition"));
 });

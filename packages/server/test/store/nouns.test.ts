@@ -83,10 +83,11 @@ describe("inputs", () => {
         if (input === undefined) throw new Error("not there");
         await tx.inputs.update({ ...input, attempt: 1 });
         const before = (await tx.inputs.get(inputId))?.payload.length;
-        await tx.inputs.update({ ...input, state: "done" });
+        await tx.inputs.finish({ ...input, state: "done" }, { output: 1, succeeded: false });
         const failed = (await tx.inputs.get(inputId))?.payload.length;
-        await tx.inputs.update({ ...input, state: "done" }, { succeeded: true });
-        const succeeded = (await tx.inputs.get(inputId))?.payload.length;
+        const { inputId: otherId } = await plantCall(tx, of, context);
+        await tx.inputs.finish({ ...input, id: otherId, state: "done" }, { output: 2, succeeded: true });
+        const succeeded = (await tx.inputs.get(otherId))?.payload.length;
         throw Object.assign(new Error("undone"), { sizes: [before, failed, succeeded] }); // or the database is not sound
       })
       .catch((error: Error & { sizes?: number[] }) => error.sizes);
@@ -105,7 +106,9 @@ describe("inputs", () => {
         const { inputId } = await plantCall(tx, of, context);
         const input = await tx.inputs.get(inputId);
         if (input !== undefined) {
-          await tx.inputs.update({ ...input, state, ...(state !== "queued" && { containerId: holder.id }) });
+          const moved = { ...input, state, ...(state !== "queued" && { containerId: holder.id }) };
+          if (state === "done") await tx.inputs.finish(moved, { output: 1, succeeded: false });
+          else await tx.inputs.update(moved);
         }
         if (state !== "done") ids.push(inputId);
       }
@@ -123,9 +126,11 @@ describe("outputs", () => {
       const of = await plantFunction(tx, context);
       const { callId, inputIds } = await plantMap(tx, of, context, 3);
       for (const index of [2, 0, 1]) {
-        await tx.outputs.insert({
+        const input = await tx.inputs.get(inputIds[index] ?? "in-none");
+        if (input === undefined) throw new Error("not there");
+        const output = await tx.outputs.insert({
           callId,
-          inputId: inputIds[index] ?? "in-none",
+          inputId: input.id,
           index,
           result: new Uint8Array([index]),
           dataFormat: 1,
@@ -133,6 +138,7 @@ describe("outputs", () => {
           startedAt: undefined,
           createdAt: index,
         });
+        await tx.inputs.finish({ ...input, state: "done" }, { output, succeeded: true });
       }
       const all = await tx.outputs.after(callId, 0, 10);
       return {
@@ -147,21 +153,14 @@ describe("outputs", () => {
 
   it("exist once for an input", async () => {
     await using test = await testStore();
-    const output = {
-      callId: "fc-1",
-      inputId: "in-1",
-      index: 0,
-      result: new Uint8Array(),
-      dataFormat: 1,
-      containerId: undefined,
-      startedAt: undefined,
-      createdAt: 0,
-    } as const;
-    const twice = test.store.write(async (tx) => {
-      await tx.outputs.insert(output);
-      await tx.outputs.insert(output);
+    const twice = test.does(async (tx, context) => {
+      const { inputId } = await plantCall(tx, await plantFunction(tx, context), context);
+      const input = await tx.inputs.get(inputId);
+      if (input === undefined) throw new Error("not there");
+      await tx.inputs.finish({ ...input, state: "done" }, { output: 1, succeeded: true });
+      await tx.inputs.finish({ ...input, state: "done" }, { output: 2, succeeded: true });
     });
-    await assert.rejects(twice, /UNIQUE/);
+    await assert.rejects(twice, /has an output already/);
   });
 });
 

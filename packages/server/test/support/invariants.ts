@@ -7,15 +7,15 @@ const forgotten = `SELECT target FROM sweeps WHERE what = 'forget'`;
 
 /** Each query finds the rows that break its rule. */
 const rules: Readonly<Record<string, string>> = {
-  "functions.queued counts the inputs that wait": `
-    SELECT f.id, f.queued, count(i.id) AS counted FROM functions f
-    LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'queued' GROUP BY f.id HAVING f.queued <> counted`,
-  "functions.claimed counts the inputs that run": `
-    SELECT f.id, f.claimed, count(i.id) AS counted FROM functions f
-    LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'claimed' GROUP BY f.id HAVING f.claimed <> counted`,
-  "functions.delayed counts the inputs that wait for their next attempt": `
-    SELECT f.id, f.delayed, count(i.id) AS counted FROM functions f
-    LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'delayed' GROUP BY f.id HAVING f.delayed <> counted`,
+  "demands.queued counts the inputs that wait": `
+    SELECT f.id, d.queued, count(i.id) AS counted FROM functions f LEFT JOIN demands d ON d.function_id = f.id
+    LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'queued' GROUP BY f.id HAVING ifnull(d.queued, 0) <> counted`,
+  "demands.claimed counts the inputs that run": `
+    SELECT f.id, d.claimed, count(i.id) AS counted FROM functions f LEFT JOIN demands d ON d.function_id = f.id
+    LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'claimed' GROUP BY f.id HAVING ifnull(d.claimed, 0) <> counted`,
+  "demands.delayed counts the inputs that wait for their next attempt": `
+    SELECT f.id, d.delayed, count(i.id) AS counted FROM functions f LEFT JOIN demands d ON d.function_id = f.id
+    LEFT JOIN inputs i ON i.function_id = f.id AND i.state = 'delayed' GROUP BY f.id HAVING ifnull(d.delayed, 0) <> counted`,
   "containers.held counts the inputs that it has claimed": `
     SELECT c.id, c.state, c.held, count(i.id) AS counted FROM containers c
     LEFT JOIN inputs i ON i.container_id = c.id AND i.state = 'claimed' GROUP BY c.id HAVING c.held <> counted`,
@@ -35,6 +35,9 @@ const rules: Readonly<Record<string, string>> = {
   "a done input has exactly one output, any other has none": `
     SELECT i.id, i.state, count(o.entry) AS outputs FROM inputs i LEFT JOIN outputs o ON o.input_id = i.id
     WHERE i.call_id NOT IN (${forgotten}) GROUP BY i.id HAVING outputs <> iif(i.state = 'done', 1, 0)`,
+  "a done input names its output, and no other names one": `
+    SELECT i.id, i.state, i.output, o.entry FROM inputs i LEFT JOIN outputs o ON o.input_id = i.id
+    WHERE i.call_id NOT IN (${forgotten}) AND i.output IS NOT o.entry`,
   "an output belongs to an input of the same call": `
     SELECT o.entry, o.input_id FROM outputs o LEFT JOIN inputs i ON i.id = o.input_id AND i.call_id = o.call_id
     WHERE i.id IS NULL AND o.call_id NOT IN (${forgotten})`,
@@ -65,7 +68,9 @@ const rules: Readonly<Record<string, string>> = {
   "an app that has stopped has nothing that lives or waits": `
     SELECT a.id FROM apps a WHERE a.state = 'stopped' AND (a.stopped_at IS NULL
       OR EXISTS (SELECT 1 FROM containers c WHERE c.app_id = a.id AND c.state <> 'gone')
-      OR EXISTS (SELECT 1 FROM functions f WHERE f.app_id = a.id AND f.queued + f.claimed + f.delayed > 0))`,
+      OR EXISTS (SELECT 1 FROM functions f JOIN demands d ON d.function_id = f.id WHERE f.app_id = a.id))`,
+  "a function that nothing waits for has no counts": `
+    SELECT * FROM demands WHERE queued + claimed + delayed = 0 OR function_id NOT IN (SELECT id FROM functions)`,
 };
 
 /** Looks at a database again and again for rows that break a rule. */
