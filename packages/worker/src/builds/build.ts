@@ -124,6 +124,8 @@ export class Build {
     const { signal } = this.#stop;
     const say = (line: string): void => this.#say(line);
     const customer = { newId, folder: this.#folder, logFile: this.logFile, say, signal };
+    using pins = new DisposableStack();
+    for (const { imageId } of recipes) pins.use(this.#host.images.pin(imageId));
     let image: BuiltImage | undefined;
     for (const [index, recipe] of recipes.entries()) {
       const isLast = index === recipes.length - 1;
