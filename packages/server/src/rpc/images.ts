@@ -39,7 +39,10 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
           const found = await tx.images.byKey(wish.key);
           return found !== undefined && isThere(found, workers) && hasItsSecrets(found, wish) ? found : undefined;
         });
-        if (there !== undefined) return { imageId: there.id, ...endOf(there) };
+        if (there !== undefined) {
+          await noteUse(platform, there);
+          return { imageId: there.id, ...endOf(there) };
+        }
       }
       const reply = await once(platform, call, ImageGetOrCreateResponseSchema, async (tx, context) => {
         const wish = await readWish(tx, asked, files, builder);
@@ -52,9 +55,15 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     imageJoinStreaming: user((request, call) => followBuild(platform, request, call.signal)),
     imageFromId: userOrContainer(async ({ imageId }) => {
       const image = await store.read((tx) => findImage(tx, imageId));
+      await noteUse(platform, image);
       return { imageId: image.id, metadata: metadataOf(image) };
     }),
   };
+}
+
+/** It is not old, nor is what it stands on. */
+async function noteUse({ store, clock }: Platform, { id, recipe }: Image): Promise<void> {
+  await store.note((tx) => tx.images.setUsed([id, ...Object.values(recipe.bases)], clock.now()));
 }
 
 export async function findImage(tx: Tx, id: string): Promise<Image> {
