@@ -48,9 +48,8 @@ export class LayerFacts {
       if (facts === undefined) unread.push(layer);
       else sizes.set(layer.id, facts.bytes);
     }
-    for (const layer of unread) {
-      const bytes = await countBytes(layer.diff);
-      if (bytes !== undefined) sizes.set(layer.id, bytes);
+    for (let from = 0; from < unread.length; from += countedAtOnce) {
+      await countInto(sizes, unread.slice(from, from + countedAtOnce));
     }
     return sizes;
   }
@@ -93,12 +92,26 @@ function factsFile({ diff }: Layer): string {
   return join(diff, "..", "facts.json");
 }
 
-/** Undefined when it goes meanwhile. */
-async function countBytes(folder: string): Promise<number | undefined> {
+/** Their names must fit into a command line. */
+const countedAtOnce = 500;
+
+async function countInto(sizes: Map<string, number>, layers: readonly Layer[]): Promise<void> {
+  const byDiff = new Map(layers.map(({ id, diff }) => [diff, id]));
+  for (const line of (await linesOfDu([...byDiff.keys()])).slice(0, -1)) {
+    const [, bytes = "", diff = ""] = /^(\d+)\t(.*)$/s.exec(line) ?? [];
+    const id = byDiff.get(diff);
+    if (id !== undefined) sizes.set(id, Number(bytes));
+  }
+}
+
+async function linesOfDu(folders: readonly string[]): Promise<string[]> {
   try {
-    const { stdout } = await promisify(execFile)("du", ["-s", "--block-size=1", "--", folder]);
-    return Number.parseInt(stdout, 10);
-  } catch {
-    return undefined; // du ends with 1 when anything that it counts is removed
+    const { stdout } = await promisify(execFile)("du", ["-s", "--block-size=1", "--", ...folders]);
+    return stdout.split("\n");
+  } catch (error) {
+    // It ends with 1 when anything that it counts is removed meanwhile, and has counted the rest.
+    const { code, stdout } = error as { code?: unknown; stdout?: unknown };
+    if (code !== 1 || typeof stdout !== "string") throw error;
+    return stdout.split("\n");
   }
 }
