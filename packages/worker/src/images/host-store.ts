@@ -6,6 +6,7 @@ import type { Clock, Logger } from "@lydian/kit";
 import { LayerFacts, LayerStore } from "../layers/index.ts";
 import type { Interpreters } from "../runners/interpreters.ts";
 import { BaseImages } from "./base-images.ts";
+import { readRecord } from "./stack-records.ts";
 import { noPackageSettings, type PackageSettings, packageSettings } from "./package-settings.ts";
 import type { RegistrySettings } from "./registry-settings.ts";
 
@@ -27,6 +28,16 @@ export interface HostStore {
   readonly facts: LayerFacts;
   /** What is inherited, read anew each time: binds, files and environment for every step of a build, never for a layer. */
   readonly settings: () => Promise<PackageSettings>;
+}
+
+/** Its layers, to be looked at only; undefined when this host has none. Needs root. */
+export async function lookAtLayers(cache: string): Promise<LayerStore | undefined> {
+  return await LayerStore.look(join(cache, "images", "layers"));
+}
+
+/** The name of the base image that is written down there; undefined when it is something else. */
+export async function baseImageOf(file: string): Promise<string | undefined> {
+  return (await readRecord(file))?.name;
 }
 
 /** Needs root. Several processes may have it open. */

@@ -96,7 +96,7 @@ export class StackRecords {
 }
 
 /** One that cannot be read is as good as none: the image is looked for anew. */
-async function readRecord(file: string): Promise<KeptRecord | undefined> {
+export async function readRecord(file: string): Promise<KeptRecord | undefined> {
   try {
     const record = recordSchema.parse(JSON.parse(await readFile(file, "utf8")));
     return { ...record, file, usedAt: (await stat(file)).mtimeMs };

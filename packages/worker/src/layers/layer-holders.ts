@@ -69,6 +69,14 @@ export class LayerHolders {
     return await unlessGone(readdir(this.#folderOf(layerId)));
   }
 
+  /** The files that name it. */
+  async recordsOf(layerId: string): Promise<readonly string[]> {
+    const texts = ((await this.of(layerId)) ?? []).map((name) =>
+      unlessGone(readFile(join(this.#folderOf(layerId), name), "utf8")),
+    );
+    return (await Promise.all(texts)).map((text = "") => recordIn(text)).filter((record) => record !== undefined);
+  }
+
   /** When somebody last began or ceased to hold it, which the folder's own time says; undefined when it is gone. */
   async changedAt(layerId: string): Promise<number | undefined> {
     return (await unlessGone(stat(this.#folderOf(layerId))))?.mtimeMs;
@@ -112,8 +120,12 @@ function textOf(term: HoldTerm): string {
   }
 }
 
+function recordIn(text: string): string | undefined {
+  return /^record (.+)$/s.exec(text)?.[1];
+}
+
 async function isGood(text: string, layerId: string): Promise<boolean> {
-  const [, record] = /^record (.+)$/s.exec(text) ?? [];
+  const record = recordIn(text);
   if (record !== undefined) {
     return (await unlessGone(readFile(record, "utf8")))?.includes(JSON.stringify(layerId)) ?? false;
   }

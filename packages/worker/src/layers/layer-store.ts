@@ -80,6 +80,11 @@ export class LayerStore {
     return store;
   }
 
+  /** As it is: nothing is made or removed. Undefined when there is none in the folder. */
+  static async look(folder: string): Promise<LayerStore | undefined> {
+    return (await isFolder(folder)) ? new LayerStore(folder, systemClock) : undefined;
+  }
+
   async get(id: string): Promise<Layer | undefined> {
     const layer = this.#layer(id);
     return (await isFolder(this.#holders(layer.id))) ? layer : undefined;
@@ -151,6 +156,11 @@ export class LayerStore {
       if (names !== undefined) found.set(id, names);
     }
     return found;
+  }
+
+  /** The records that name a layer, by the holds that they have on it. */
+  async recordsOf(id: string): Promise<readonly string[]> {
+    return await this.#held.recordsOf(plainName(id));
   }
 
   /** When a layer was last taken, left, or made; undefined when it is gone. Milliseconds since the epoch. */

@@ -14,11 +14,12 @@ import { systemCall } from "./system-call.ts";
 export interface TreeFacts {
   /** Blocks, not lengths, and each inode once. */
   readonly bytes: number;
-  /** Such as "tree1:…"; the number rises with every change to how it is made. */
+  /** Such as "tree1:…". */
   readonly digest: string;
 }
 
-const way = "tree1";
+/** What digests begin with; the number rises with every change to how they are made. */
+export const factsWay = "tree1";
 
 const llistxattr = systemCall("llistxattr", ["void *", "void *", "long"]);
 const lgetxattr = systemCall("lgetxattr", ["void *", "void *", "void *", "long"]);
@@ -32,7 +33,7 @@ const nothing = Buffer.alloc(blockBytes);
 export function treeFacts(root: string): TreeFacts {
   const tree = new Tree(root);
   tree.add("", Buffer.from(root));
-  return { bytes: tree.bytes, digest: `${way}:${tree.hash.digest("hex")}` };
+  return { bytes: tree.bytes, digest: `${factsWay}:${tree.hash.digest("hex")}` };
 }
 
 class Tree {
