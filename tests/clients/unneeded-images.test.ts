@@ -1,7 +1,7 @@
 /** Images that nothing needs any more go when they are collected, and are made again when they are asked for after all. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
@@ -70,4 +70,15 @@ test("what a deployed app needs stays, what nothing needs goes and is made again
 
   assert.match(await run("run", `${unneeded}::asking.ask`), /^kept: kept$/m);
   assert.match(await run("run", `${unneeded}::passing.main`), /=> Step[^]*^passing: passing$/m);
+
+  // A layer of the image is lost while the worker is at work, and nobody has noticed.
+  const [lost = ""] = (await records()).filter(
+    (name) => !before.includes(name) || imageIds.includes(name.slice(0, -5)),
+  );
+  const { layers } = JSON.parse(await readFile(join(platform.data, "worker", "images", lost), "utf8")) as {
+    layers: string[];
+  };
+  const [top = ""] = layers;
+  await rm(join(process.env["LYDIAN_CACHE"] ?? "", "images", "layers", top), { recursive: true });
+  assert.match(await run("run", `${unneeded}::passing.main`), /^passing: passing$/m);
 });

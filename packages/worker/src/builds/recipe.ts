@@ -19,7 +19,7 @@ import { factsOf } from "./probe.ts";
 import { fillByRunning, StepError } from "./run-step.ts";
 import { type ContextEntry, ContextTree, RootTree, type SourceTree } from "./source-tree.ts";
 import { lastNeeded, type Stage, stageNamed, stagesOf } from "./stages.ts";
-import type { Stack, StepCustomer, StepHost } from "./step-host.ts";
+import { mostLayers, type Stack, type StepCustomer, type StepHost } from "./step-host.ts";
 import type { Variables } from "./words.ts";
 
 export interface RecipeHost extends StepHost {
@@ -112,6 +112,7 @@ class RecipeBuild {
     const { layers } = this.#host;
     const { lease, say, signal } = this.#customer;
     const name = `Step ${++this.#step}: ${text}`;
+    if (base.stack.length >= mostLayers) throw tooDeep(`${name}: the image has`, base.stack.length);
     const made = step.kind === "run" ? this.#run(base, step) : await this.#copy(base, step, stage);
     const id = layerId(step.kind, [base.digest, this.#nonce ?? null, ...made.key]);
     say(`=> ${name}${(await layers.get(id)) === undefined ? "" : " (cached)"}`);
@@ -165,6 +166,7 @@ class RecipeBuild {
   async #baseNamed(name: string): Promise<Base> {
     for (;;) {
       const { layers, config, digest } = await this.#find(name);
+      if (layers.length > mostLayers) throw tooDeep(`${name} has`, layers.length);
       if (await this.#customer.lease.hold(layers)) return { stack: layers, config, digest };
     }
   }
@@ -215,6 +217,12 @@ class RecipeBuild {
     const { lease, signal } = this.#customer;
     return await lease.make("empty", async () => {}, signal);
   }
+}
+
+function tooDeep(what: string, layers: number): PlatformError {
+  return new PlatformError(`${what} ${layers} layers, and ${mostLayers} are the most that one may have`, {
+    hint: "let fewer steps do the same: several commands in one RUN, several packages in one installation",
+  });
 }
 
 /** A failure says of which step it is. */

@@ -91,13 +91,22 @@ export class LayerHolders {
     }
   }
 
-  /** Takes away the holds whose term is over. */
-  async releaseLost(layerId: string): Promise<void> {
-    const folder = this.#folderOf(layerId);
-    for (const name of (await this.of(layerId)) ?? []) {
-      const file = join(folder, name);
-      const text = await unlessGone(readFile(file, "utf8"));
-      if (text !== undefined && !(await isGood(text, layerId))) await rm(file, { force: true });
+  /** Takes away the holds of these layers whose term is over. */
+  async releaseLost(layerIds: readonly string[]): Promise<void> {
+    const records = new Map<string, Promise<string | undefined>>(); // each names many layers
+    const read = (file: string): Promise<string | undefined> => {
+      const known = records.get(file) ?? readIfThere(file);
+      records.set(file, known);
+      return known;
+    };
+    for (const id of layerIds) {
+      for (const name of (await this.of(id)) ?? []) {
+        const file = join(this.#folderOf(id), name);
+        const text = await unlessGone(readFile(file, "utf8"));
+        if (text === undefined || (await isGood(text, id, read))) continue;
+        // A record may have been written anew since it was read, and the hold after that.
+        if (!(await isGood(text, id, readIfThere))) await rm(file, { force: true });
+      }
     }
   }
 }
@@ -124,14 +133,20 @@ function recordIn(text: string): string | undefined {
   return /^record (.+)$/s.exec(text)?.[1];
 }
 
-async function isGood(text: string, layerId: string): Promise<boolean> {
+async function isGood(
+  text: string,
+  layerId: string,
+  read: (record: string) => Promise<string | undefined>,
+): Promise<boolean> {
   const record = recordIn(text);
-  if (record !== undefined) {
-    return (await unlessGone(readFile(record, "utf8")))?.includes(JSON.stringify(layerId)) ?? false;
-  }
+  if (record !== undefined) return (await read(record))?.includes(JSON.stringify(layerId)) ?? false;
   const [, boot = "", pid, startTicks] = /^process (\S+) (\d+) (\d+)$/.exec(text) ?? [];
   if (boot !== "") return isRunning({ boot, pid: Number(pid), startTicks: Number(startTicks) });
   return text === currentBoot;
+}
+
+function readIfThere(file: string): Promise<string | undefined> {
+  return unlessGone(readFile(file, "utf8"));
 }
 
 async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {

@@ -183,7 +183,7 @@ export class LayerStore {
 
   /** Takes away the holds that outlived what they were for. */
   async releaseLost(): Promise<void> {
-    for (const name of await this.#names()) await this.#held.releaseLost(name);
+    await this.#held.releaseLost(await this.#names());
   }
 
   get #drafts(): string {
