@@ -1,6 +1,6 @@
 /** What a layer contains as a digest: everything that counts changes it, and damage is found, with whose it is. */
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import {
   chmod,
   chown,
@@ -18,10 +18,9 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 
 import { silentLogger } from "@lydian/kit";
-import { until } from "@lydian/testkit";
+import { runLydian, until } from "@lydian/testkit";
 
 import { readFacts, TreeReader, type TreeFacts } from "@lydian/worker/src/layers/index";
 import { type Layer, LayerFacts, LayerStore, makeWhiteout, needsRoot, scratchFolder } from "./support.ts";
@@ -192,26 +191,10 @@ interface Finding {
   remedy?: string;
 }
 
-const main = fileURLToPath(new URL("../../../packages/cli/src/main.ts", import.meta.url));
-
 /** Its other findings are about this host, and no matter. */
-function doctor(cache: string): Promise<{ code: unknown; out: string }> {
-  const args = [
-    "--conditions=lydian-source",
-    main,
-    "doctor",
-    "--deep",
-    "--json",
-    "--runtime",
-    "process",
-    "--port",
-    "0",
-  ];
-  const env = { ...process.env, LYDIAN_CACHE: cache };
-  return new Promise((resolve) => {
-    const data = join(cache, "data");
-    execFile(process.execPath, [...args, "--data", data], { env }, (error, out) => {
-      resolve({ code: error === null ? 0 : error.code, out });
-    });
-  });
+async function doctor(cache: string): Promise<{ code: unknown; out: string }> {
+  const args = ["doctor", "--deep", "--json", "--runtime", "process", "--port", "0", "--data", join(cache, "data")];
+  await using program = runLydian(args, { LYDIAN_CACHE: cache });
+  const { code } = await program.finish(60_000);
+  return { code, out: program.stdout };
 }

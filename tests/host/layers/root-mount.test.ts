@@ -86,7 +86,9 @@ for (const layersBy of ["descriptors", "names"] satisfies LayersBy[]) {
         assert.equal(await inside.ask(`rm ${target}/from-${count - 1}; echo text > ${target}/same`), "");
         assert.equal((await lstat(join(folder, `work/u/from-${count - 1}`))).isCharacterDevice(), true);
       });
+    });
 
+    describe(`an upper over layers by ${layersBy}${mapped ? ", with mapped ids" : ""}`, needsRoot, () => {
       it("can have its upper as a layer of the next root", async (t) => {
         const folder = await scratchFolder(t);
         const mounter = await startMounter(t, { layersBy });
