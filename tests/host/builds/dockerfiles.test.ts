@@ -178,6 +178,28 @@ describe("a build that", needsContainers, () => {
     }
   });
 
+  it("was not told the secrets of an image that is gone meanwhile is lost, and no layer is made without them", async () => {
+    const builds = await rig();
+    const gone: string[] = [];
+    builds.images.onGone((id) => gone.push(id));
+    const before = (await shared.rig.layers.list()).length;
+    const imageId = builds.nextId();
+    const base = {
+      imageId,
+      lines: ["FROM debian", `RUN echo $TOKEN ${Date.now()}`],
+      secretsIdentity: "one",
+      withheld: true,
+    };
+    const { exit } = await builds.make({ lines: ["FROM base"], bases: { base: imageId } }, false, [base]);
+    assert.equal(exit.reason, wire.Exit_Reason.LOST);
+    assert.match(
+      exit.message,
+      new RegExp(`image ${imageId}, which this one stands on, is not on this worker any more`),
+    );
+    assert.deepEqual(gone, [imageId]);
+    assert.equal((await shared.rig.layers.list()).length, before);
+  });
+
   it(`makes an image of more than ${mostLayers} layers is refused, and one of so many runs`, async () => {
     const { image, layers } = shared.rig;
     const below = mostLayers - 1 - image.layers.length;

@@ -72,6 +72,7 @@ export const gc: CliCommand<GcOptions> = {
 
 function report(reply: operator.CollectGarbageResponse, isDry: boolean, terminal: Terminal): void {
   const verb = isDry ? "would go" : "went";
+  if (reply.workers.length === 0) terminal.print("No worker that has images is connected.");
   for (const { workerId, imageIds, bases, layers, bytes, leftBytes, error } of reply.workers) {
     const where = reply.workers.length > 1 ? `${workerId}: ` : "";
     if (error !== "") {

@@ -13,6 +13,7 @@ import { type Logger, messageOf, PlatformError } from "@lydian/kit";
 
 import { AcknowledgedOffset } from "../container/acknowledged.ts";
 import { formatRecords } from "../container/log-format.ts";
+import { ImageGoneError } from "../image-gone.ts";
 import type { BuiltImage } from "./images.ts";
 import { lastLines } from "./last-lines.ts";
 import { makeImage, type RecipeHost } from "./recipe.ts";
@@ -130,6 +131,10 @@ export class Build {
     for (const [index, recipe] of recipes.entries()) {
       const isLast = index === recipes.length - 1;
       const present = isLast ? undefined : await this.#host.images.find(recipe.imageId);
+      if (present === undefined && recipe.withheld) {
+        await this.#host.images.forget(recipe.imageId); // the server is told
+        throw new ImageGoneError(`image ${recipe.imageId}, which this one stands on, is not on this worker any more`);
+      }
       const nonce = isLast && force ? this.fence : undefined;
       image = present ?? (await makeImage({ recipe, nonce }, this.#host, customer));
     }
@@ -140,6 +145,9 @@ export class Build {
   async #failure(error: unknown): Promise<wire.Exit> {
     const { reason } = this.#stop.signal;
     if (reason !== undefined) return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
+    if (error instanceof ImageGoneError) {
+      return create(wire.ExitSchema, { reason: wire.Exit_Reason.LOST, message: error.message });
+    }
     if (!(error instanceof PlatformError)) this.#logger.error({ err: error }, "an image could not be made");
     const hint = error instanceof PlatformError && error.hint !== undefined ? `\n${error.hint}` : "";
     const shown = error instanceof StepError ? await lastLines(this.logFile) : "";

@@ -7,6 +7,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
+import { ImageGoneError } from "../image-gone.ts";
 import { type BaseImage, type ImageConfig, layerId, standaloneName } from "../images/index.ts";
 import type { Layer, LayerLease } from "../layers/index.ts";
 import { RootPaths } from "../runtime/runc/root-path.ts";
@@ -23,7 +24,7 @@ import { mostLayers, type Stack, type StepCustomer, type StepHost } from "./step
 import type { Variables } from "./words.ts";
 
 export interface RecipeHost extends StepHost {
-  readonly images: Pick<Images, "find" | "keep" | "pin">;
+  readonly images: Pick<Images, "find" | "keep" | "pin" | "forget">;
 }
 
 export interface RecipeRequest {
@@ -176,7 +177,7 @@ class RecipeBuild {
     const id = recipe.bases[name];
     if (id !== undefined) {
       const image = await host.images.find(id);
-      if (image === undefined) throw new PlatformError(`image ${id}, which this one stands on, is not there`);
+      if (image === undefined) throw new ImageGoneError(`image ${id}, which this one stands on, is not there`);
       return image;
     }
     const { credentials } = recipe;

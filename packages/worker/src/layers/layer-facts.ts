@@ -92,6 +92,9 @@ function factsFile({ diff }: Layer): string {
   return join(diff, "..", "facts.json");
 }
 
+/** Millions of files on a slow disk; then it is given up. */
+const countMs = 300_000;
+
 /** Their names must fit into a command line. */
 const countedAtOnce = 500;
 
@@ -106,7 +109,9 @@ async function countInto(sizes: Map<string, number>, layers: readonly Layer[]): 
 
 async function linesOfDu(folders: readonly string[]): Promise<string[]> {
   try {
-    const { stdout } = await promisify(execFile)("du", ["-s", "--block-size=1", "--", ...folders]);
+    const { stdout } = await promisify(execFile)("du", ["-s", "--block-size=1", "--", ...folders], {
+      timeout: countMs,
+    });
     return stdout.split("\n");
   } catch (error) {
     // It ends with 1 when anything that it counts is removed meanwhile, and has counted the rest.

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { link, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { hasCode, PlatformError, temporaryBeside } from "@lydian/kit";
+import { type Clock, hasCode, PlatformError, temporaryBeside } from "@lydian/kit";
 
 import { currentBoot } from "../boot.ts";
 import { isRunning, ownIdentity } from "../runtime/process/process-identity.ts";
@@ -23,14 +23,19 @@ export type HoldTerm =
   /** As long as this file, whatever else it is, has the layer's id in quotes. It is written before the hold. */
   | { readonly record: string };
 
+/** Nobody takes so long between writing and linking. */
+const linkMs = 60_000;
+
 export class LayerHolders {
   readonly #folderOf: (layerId: string) => string;
   readonly #temporaries: string;
+  readonly #clock: Clock;
 
   /** `folderOf` a layer is where its holders are; `temporaries` is a folder on the same disk. */
-  constructor(folderOf: (layerId: string) => string, temporaries: string) {
+  constructor(folderOf: (layerId: string) => string, temporaries: string, clock: Clock) {
     this.#folderOf = folderOf;
     this.#temporaries = temporaries;
+    this.#clock = clock;
   }
 
   /** All or none; false when one of the layers is gone. Layers that the holder had before stay held in any case. */
@@ -82,12 +87,12 @@ export class LayerHolders {
     return (await unlessGone(stat(this.#folderOf(layerId))))?.mtimeMs;
   }
 
-  /** Removes what a killed process was about to link, which takes it no second. */
+  /** Removes what a killed process was about to link. */
   async tidy(): Promise<void> {
     for (const name of await readdir(this.#temporaries)) {
       const file = join(this.#temporaries, name);
-      const written = (await unlessGone(stat(file)))?.mtimeMs ?? Number.POSITIVE_INFINITY;
-      if (written < Date.now() - 60_000) await rm(file, { force: true });
+      const writtenAt = (await unlessGone(stat(file)))?.mtimeMs ?? Number.POSITIVE_INFINITY;
+      if (writtenAt < this.#clock.now() - linkMs) await rm(file, { force: true });
     }
   }
 

@@ -67,7 +67,7 @@ export class LayerStore {
   private constructor(folder: string, clock: Clock) {
     this.folder = folder;
     this.#clock = clock;
-    this.#held = new LayerHolders((id) => this.#holders(id), this.#holds);
+    this.#held = new LayerHolders((id) => this.#holders(id), this.#holds, clock);
   }
 
   /** The folder lies on the disk of the containers' uppers. Removes what a crash has left half made or half deleted. */
