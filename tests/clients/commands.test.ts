@@ -50,7 +50,7 @@ testEachClient("a token that is not the platform's is refused as the clients exp
 
 testEachClient("commands for what is not there yet name it", async (version) => {
   for (const [args, what] of [
-    [["volume", "list"], "VolumeList"],
+    [["dict", "list"], "DictList"],
     [["queue", "list"], "QueueList"],
   ] as const) {
     await using run = modal(platform, version, args);
@@ -61,7 +61,7 @@ testEachClient("commands for what is not there yet name it", async (version) => 
 
 /** What apps/refused.py is asked to wish for -> what the refusal says. */
 const refusals: Record<string, RegExp> = {
-  volume: /VolumeGetOrCreate/,
+  volume: /Function "work" asks for volumes/,
   gpu: /Function "work" asks for a GPU that no worker has: H100:1/,
   schedule: /Function "work" asks for a schedule/,
   dict: /UnimplementedError: .*DictGetOrCreate/,

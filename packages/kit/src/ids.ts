@@ -9,7 +9,22 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const base32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /** The kinds of things that have ids; the clients dispatch on these prefixes. */
-export type IdPrefix = "ap" | "ac" | "bl" | "cs" | "de" | "en" | "fc" | "fu" | "im" | "in" | "mo" | "st" | "ta" | "wo";
+export type IdPrefix =
+  | "ap"
+  | "ac"
+  | "bl"
+  | "cs"
+  | "de"
+  | "en"
+  | "fc"
+  | "fu"
+  | "im"
+  | "in"
+  | "mo"
+  | "st"
+  | "ta"
+  | "vo"
+  | "wo";
 
 export type Id<P extends IdPrefix = IdPrefix> = `${P}-${string}`;
 

@@ -23,6 +23,8 @@ export const timesSchema = z.object({
   drainGrace: milliseconds.default(30_000),
   /** How long the reply to a mutating request is kept for a repetition of it. */
   replyKept: milliseconds.default(600_000),
+  /** An ephemeral volume whose client sends no heartbeat for longer is deleted; the clients send one every 300 s. */
+  objectExpiry: milliseconds.default(900_000),
   /** How long the results of a call are kept that nobody has acknowledged. */
   resultKept: milliseconds.default(7 * 86_400_000),
   /** How long an image is kept that no function of a living app and no name needs, since it was asked for last. */
@@ -41,6 +43,14 @@ export const limitsSchema = z.object({
   mapOutstanding: count.default(1_000),
   /** Containers of one app; absent: as many as there is room for. */
   appContainers: count.optional(),
+  /** Files and folders of a volume of version 1. */
+  volumeEntries: count.default(500_000),
+  /** Entries of one folder of a volume of version 2. */
+  volumeFolder: count.default(32_768),
+  /** Bytes of one file of a volume. */
+  volumeFile: count.default(1024 ** 4 - 1),
+  /** Bytes of a volume's newest state; absent: as many as there is room for. */
+  volumeBytes: count.optional(),
   /** Containers of all apps of one environment; absent: as many as there is room for. */
   environmentContainers: count.optional(),
   /** MiB that images may take of a worker's disk before those go that nothing needs; absent: as much as there is room for. */

@@ -44,11 +44,17 @@ import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
 import { scalingRpcs } from "./rpc/scaling.ts";
 import { secretRpcs } from "./rpc/secrets.ts";
+import { volumeChangeRpcs } from "./rpc/volume-changes.ts";
+import { volumeFileRpcs } from "./rpc/volume-files.ts";
+import { volumeRpcs } from "./rpc/volumes.ts";
 import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler, type SchedulerDeps } from "./scheduler/loop.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
 import { Vault } from "./secrets/vault.ts";
 import { openStore } from "./store/sqlite.ts";
+import { VolumeLives } from "./volumes/lives.ts";
+import { PieceLinks } from "./volumes/piece-links.ts";
+import { volumeRoutes } from "./volumes/routes.ts";
 import { doorResolver } from "./workers/doors.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
@@ -91,9 +97,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   const sessions = new WorkerSessions({ ...shared, cutDoors });
   const timeouts = new Timeouts(shared);
+  const volumeLives = new VolumeLives(shared);
   const alarms = new Alarms(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
-  const platform: Platform = { ...shared, config, content, interest, logBook, presence, sessions, timeouts };
+  const platform: Platform = {
+    ...shared,
+    config,
+    content,
+    interest,
+    logBook,
+    presence,
+    sessions,
+    timeouts,
+    volumeLives,
+  };
   const tell: SchedulerDeps["tell"] = (to, text) => {
     logBook
       .say(to, clock.now(), text)
@@ -111,39 +128,65 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const makeRoom = (workerId: string, bytes: number): void => collector.makeRoom(workerId, bytes);
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
   const links = new BlobLinks(serverKey, () => clock.now());
+  const pieceLinks = new PieceLinks(serverKey, () => clock.now());
   const rpcs = [
-    ...bind(ModalClient, ...families(platform, deliveries, links)),
+    ...bind(ModalClient, ...families(platform, deliveries, links, pieceLinks)),
     ...bind(operator.Operators, operatorRpcs(platform, collector)),
     ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors, makeRoom })),
   ];
-  const port = await openPort(options, platform, links, uploads, rpcs);
-  await presence.start();
-  await sessions.start();
-  await timeouts.start();
-  alarms.start();
-  await interest.start();
-  builds.start();
-  scheduler.start();
-  reaper.start();
-  collector.start();
+  const port = await openPort(options, platform, { links, pieceLinks, uploads }, rpcs);
+  const parts = { presence, sessions, timeouts, volumeLives, alarms, interest, builds, scheduler, reaper, collector };
+  await startAll(parts);
   await port.listen(options.listenAt);
   return {
     port,
     platform,
     close: async () => {
-      presence.close();
-      timeouts.close();
-      await alarms.close();
-      await reaper.close();
-      await scheduler.close();
-      await builds.close();
-      interest.close();
-      sessions.close();
-      await collector.close();
+      await closeAll(parts);
       await port.close(closeGraceMs);
       await store.close();
     },
   };
+}
+
+/** What acts by itself. */
+interface Parts {
+  presence: Presence;
+  sessions: WorkerSessions;
+  timeouts: Timeouts;
+  volumeLives: VolumeLives;
+  alarms: Alarms;
+  interest: Interest;
+  builds: Builds;
+  scheduler: Scheduler;
+  reaper: Reaper;
+  collector: ImageCollector;
+}
+
+async function startAll(parts: Parts): Promise<void> {
+  await parts.presence.start();
+  await parts.sessions.start();
+  await parts.timeouts.start();
+  await parts.volumeLives.start();
+  parts.alarms.start();
+  await parts.interest.start();
+  parts.builds.start();
+  parts.scheduler.start();
+  parts.reaper.start();
+  parts.collector.start();
+}
+
+async function closeAll(parts: Parts): Promise<void> {
+  parts.presence.close();
+  parts.timeouts.close();
+  parts.volumeLives.close();
+  await parts.alarms.close();
+  await parts.reaper.close();
+  await parts.scheduler.close();
+  await parts.builds.close();
+  parts.interest.close();
+  parts.sessions.close();
+  await parts.collector.close();
 }
 
 function openUploads(data: string, content: ContentStore, store: Store, clock: Clock): BlobUploads {
@@ -158,7 +201,12 @@ function openUploads(data: string, content: ContentStore, store: Store, clock: C
 }
 
 /** What answers the clients, by family. */
-function families(platform: Platform, deliveries: Deliveries, links: BlobLinks): Rpcs<typeof ModalClient>[] {
+function families(
+  platform: Platform,
+  deliveries: Deliveries,
+  links: BlobLinks,
+  pieceLinks: PieceLinks,
+): Rpcs<typeof ModalClient>[] {
   return [
     identityRpcs(platform),
     appRpcs(platform),
@@ -174,18 +222,26 @@ function families(platform: Platform, deliveries: Deliveries, links: BlobLinks):
     secretRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
+    volumeRpcs(platform),
+    volumeFileRpcs(platform, pieceLinks),
+    volumeChangeRpcs(platform, pieceLinks),
   ];
 }
 
 async function openPort(
   { config, clock, log, tls }: ServerOptions,
   { store, content, serverKey }: Platform,
-  links: BlobLinks,
-  uploads: BlobUploads,
+  { links, pieceLinks, uploads }: { links: BlobLinks; pieceLinks: PieceLinks; uploads: BlobUploads },
   rpcs: BoundRpc[],
 ): Promise<Port> {
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
-  const web = await createWeb({ logger: log, routes: [contentRoutes({ store: content, links, uploads, isWorker })] });
+  const web = await createWeb({
+    logger: log,
+    routes: [
+      contentRoutes({ store: content, links, uploads, isWorker }),
+      volumeRoutes({ store: content, links: pieceLinks }),
+    ],
+  });
   const tokens = new Tokens(store);
   const rpc = createRpcServer({
     rpcs,

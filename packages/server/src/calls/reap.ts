@@ -1,6 +1,6 @@
 /**
  * Forgets what nobody will ask for again: acknowledged and old calls, kept replies, containers long gone, secrets that
- * nothing uses, uploads that were given up.
+ * nothing uses, files of deleted volumes, uploads that were given up.
  */
 import type { Clock, Logger, Timer } from "@lydian/kit";
 
@@ -61,6 +61,7 @@ export class Reaper {
       await this.#all((tx) => tx.replies.forget(repeats, portion));
       await this.#all((tx) => tx.containers.forget(now - containersKeptMs, portion));
       await this.#all((tx) => tx.secrets.forget(now - secretsKeptMs, portion));
+      await this.#all((tx) => tx.volumes.forget(portion));
       await this.#deps.sweepUploads(now - uploadsKeptMs);
     } catch (error) {
       log.error({ err: error }, "old rows could not be removed; the next round tries again");

@@ -1,10 +1,8 @@
 /** Signed links for blobs: whoever holds one may do what it says until it expires, and nothing else. */
-import { createHmac, timingSafeEqual } from "node:crypto";
-
 import { isId } from "@lydian/kit";
 
-import { fail } from "../errors.ts";
 import { type Sha256, sha256Of } from "./digest.ts";
+import { notValid, openQuery, signedQuery } from "./signed-query.ts";
 
 /** A blob as its uploader declares it. */
 export interface BlobUpload {
@@ -90,10 +88,9 @@ export class BlobLinks {
   }
 
   /** `base` has no slash at its end. It is not signed: one server has several addresses. */
-  link(base: string, link: BlobLink, lifeMs: number): string {
-    const query = new URLSearchParams(fieldsOf(link, this.#now() + lifeMs));
-    query.set("sig", this.#sign(link.blobId, query));
-    return `${base}/blobs/${link.blobId}?${query.toString()}`;
+  link(base: string, { blobId, ...fields }: BlobLink, lifeMs: number): string {
+    const query = signedQuery(this.#key, purposeOf(blobId), fields, this.#now() + lifeMs);
+    return `${base}/blobs/${blobId}?${query.toString()}`;
   }
 
   /**
@@ -105,36 +102,16 @@ export class BlobLinks {
     query: Readonly<Record<string, unknown>>,
     actions: readonly A[],
   ): Extract<BlobLink, { action: A }> {
-    const { sig, ...fields } = query;
-    const refused = fail("permissionDenied", "This link is not valid.", { hint: "Ask the server for a new one." });
-    const texts = Object.entries(fields).filter((field): field is [string, string] => typeof field[1] === "string");
-    if (typeof sig !== "string" || texts.length !== Object.keys(fields).length || !isId("bl", blobId)) throw refused;
-    const expected = Buffer.from(this.#sign(blobId, new URLSearchParams(texts)));
-    const given = Buffer.from(sig);
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw refused;
-    const link = linkOf(blobId, fields as Record<string, string>);
+    if (!isId("bl", blobId)) throw notValid();
+    const link = linkOf(blobId, openQuery(this.#key, purposeOf(blobId), query, this.#now()));
     const isAsked = (asked: BlobLink): asked is Extract<BlobLink, { action: A }> =>
       (actions as readonly BlobAction[]).includes(asked.action);
-    if (!isAsked(link)) throw refused;
-    if (Number(fields["until"]) <= this.#now()) {
-      throw fail("gone", "This link has expired.", { hint: "Ask the server for a new one." });
-    }
+    if (!isAsked(link)) throw notValid();
     return link;
   }
-
-  #sign(blobId: string, query: URLSearchParams): string {
-    const sorted = new URLSearchParams(query);
-    sorted.sort();
-    return createHmac("sha256", this.#key).update(`blob-link/1\n${blobId}\n${sorted.toString()}`).digest("base64url");
-  }
 }
 
-function fieldsOf(link: BlobLink, until: number): Record<string, string> {
-  const { blobId: _, ...fields } = link;
-  return Object.fromEntries(
-    Object.entries({ ...fields, until: Math.ceil(until) }).map(([name, value]) => [name, String(value)]),
-  );
-}
+const purposeOf = (blobId: string): string => `blob-link/1\n${blobId}`;
 
 /** The fields of a link whose signature is right. */
 function linkOf(blobId: string, fields: Readonly<Record<string, string>>): BlobLink {

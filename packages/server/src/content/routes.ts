@@ -1,5 +1,4 @@
 /** Blobs and content over HTTP. */
-import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
@@ -10,6 +9,7 @@ import type { BlobUploads } from "./blob-uploads.ts";
 import type { ContentStore } from "./content-store.ts";
 import { sha256Of } from "./digest.ts";
 import { completionReply, parsePartList } from "./part-list.ts";
+import { bodyOf } from "./request-body.ts";
 import { sendContent } from "./send-content.ts";
 
 export interface ContentRoutesOptions {
@@ -20,8 +20,6 @@ export interface ContentRoutesOptions {
   isWorker: (socket: Socket) => boolean;
 }
 
-/** An upload in which nothing moves for this long is given up, in milliseconds. */
-const bodySilenceMs = 60_000;
 /** 10,000 parts in the clients' notation need less. */
 const largestPartList = 4 * 1024 * 1024;
 
@@ -70,18 +68,6 @@ export function contentRoutes(options: ContentRoutesOptions): FastifyPluginAsync
 interface BlobRequest {
   Params: { blobId: string };
   Querystring: Record<string, unknown>;
-}
-
-/** The body as a stream that fails when it stops moving. */
-async function* bodyOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
-  const { socket } = request;
-  socket.setTimeout(bodySilenceMs); // the HTTP server destroys it then
-  try {
-    // Leaving early must not destroy the connection: the refusal has still to be sent.
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
-  } finally {
-    socket.setTimeout(0);
-  }
 }
 
 async function textOf(body: AsyncIterable<Uint8Array>, mostBytes: number): Promise<string> {

@@ -14,6 +14,7 @@ import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
 import type { ImageUse } from "./image-use.ts";
+import type { StoredEntry, Entry, Volume, VolumeCommit } from "./volume.ts";
 import type { Blob, Environment, ImageName, ImageRevision, Mount, Token, Workspace } from "./stored.ts";
 
 export interface Store {
@@ -45,6 +46,7 @@ export interface Tx {
   readonly replies: Replies;
   readonly secrets: Secrets;
   readonly sweeps: Sweeps;
+  readonly volumes: Volumes;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
   ring(bell: string, count?: number): void;
 }
@@ -290,4 +292,54 @@ export interface Sweeps {
   /** The one that was begun first. */
   first(): Promise<Sweep | undefined>;
   remove(sweep: Sweep): Promise<void>;
+}
+
+/** Where to go on in a list by path; what `after` names is not in it. */
+export interface EntryPage {
+  after: string;
+  limit: number;
+}
+
+export interface Volumes {
+  /** Inserts or replaces. */
+  put(volume: Volume): Promise<void>;
+  get(id: string): Promise<Volume | undefined>;
+  named(environmentId: string, name: string): Promise<Volume | undefined>;
+  /** The named ones of an environment that were made before this time, the newest first. */
+  newest(environmentId: string, before: number, limit: number): Promise<Volume[]>;
+  ephemeral(): Promise<Volume[]>;
+
+  /** What a path shows in the state of a commit; without one, in the newest. */
+  entry(volumeId: string, path: string, at?: number): Promise<StoredEntry | undefined>;
+  /** How many entries a folder has in the state of a commit. */
+  width(volumeId: string, folder: string, at: number): Promise<number>;
+  /** What a folder shows in the state of a commit, by path. */
+  children(volumeId: string, folder: string, at: number, page: EntryPage): Promise<StoredEntry[]>;
+  /** All below a folder in the state of a commit, by path. */
+  below(volumeId: string, folder: string, at: number, page: EntryPage): Promise<StoredEntry[]>;
+  /** From commit `since` on the path shows this. Nothing else may be there. */
+  begin(volumeId: string, entry: Entry, since: number): Promise<void>;
+  /** From commit `until` on the path shows nothing. Answers what it showed. */
+  end(volumeId: string, path: string, until: number): Promise<StoredEntry | undefined>;
+
+  addCommit(commit: VolumeCommit): Promise<void>;
+  /** The number of the commit with this key. */
+  commitOf(volumeId: string, key: string): Promise<number | undefined>;
+  /** What the state `to` shows and the state `from` did not, in order of commits and paths, after this place. */
+  begun(volumeId: string, range: CommitRange, after: EntryPlace, limit: number): Promise<StoredEntry[]>;
+  /** Paths that the state `from` showed and the state `to` does not, in the same order. */
+  ended(volumeId: string, range: CommitRange, after: EntryPlace, limit: number): Promise<EntryPlace[]>;
+
+  /** Forgets entries and commits of volumes that are deleted, and those themselves; answers how many rows. */
+  forget(limit: number): Promise<number>;
+}
+
+export interface CommitRange {
+  from: number;
+  to: number;
+}
+
+export interface EntryPlace {
+  number: number;
+  path: string;
 }

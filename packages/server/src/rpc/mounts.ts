@@ -8,7 +8,7 @@ import type { Blob } from "../domain/stored.ts";
 import { fail } from "../errors.ts";
 import { buildManifest } from "../mounts/manifest.ts";
 import { type Rpcs, userOrAnyContainer, userOrContainer } from "./adapter-access.ts";
-import type { Call } from "./adapter-call.ts";
+import { baseFor } from "./base-url.ts";
 import { type Platform, contextOf, once } from "./platform.ts";
 
 /** How long a link to a blob works. */
@@ -97,15 +97,6 @@ export function blobRpcs(platform: Platform, links: BlobLinks): Rpcs<typeof Moda
       };
     }),
   };
-}
-
-/** The loopback side of a container's door where it has one, else the address that everybody uses. */
-async function baseFor(platform: Platform, call: Call): Promise<string> {
-  const { caller } = call;
-  if (caller.kind !== "container") return platform.config.publicUrl;
-  const found = await platform.store.read((tx) => tx.containers.get(caller.id));
-  const ownNetwork = found !== undefined && platform.sessions.hasOwnNetwork(found.workerId);
-  return ownNetwork ? "http://127.0.0.1:8700" : platform.config.publicUrl;
 }
 
 async function findBlob({ store }: Platform, id: string): Promise<Blob> {

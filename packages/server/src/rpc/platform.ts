@@ -11,6 +11,7 @@ import type { Store, Tx } from "../domain/store.ts";
 import type { Interest } from "../images/interest.ts";
 import type { LogBook } from "../logs/log-book.ts";
 import type { Vault } from "../secrets/vault.ts";
+import type { VolumeLives } from "../volumes/lives.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
 import type { Call } from "./adapter-call.ts";
 
@@ -29,6 +30,7 @@ export interface Platform {
   timeouts: Timeouts;
   serverKey: Uint8Array;
   vault: Vault;
+  volumeLives: VolumeLives;
 }
 
 export function contextOf(platform: Platform): Context {

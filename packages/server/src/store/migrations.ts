@@ -211,4 +211,31 @@ export const migrations: readonly string[] = [
   CREATE INDEX functions_by_image ON functions (image_id);
   CREATE INDEX image_revisions_by_image ON image_revisions (image_id);
   `,
+  // Volumes: an entry is there from the commit `since` on, until the commit `until` or for ever.
+  `
+  CREATE TABLE volumes (
+    id TEXT PRIMARY KEY, environment_id TEXT NOT NULL REFERENCES environments, state TEXT NOT NULL, name TEXT NOT NULL,
+    version INTEGER NOT NULL, head INTEGER NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    created_at INTEGER NOT NULL, created_by TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX volumes_by_name ON volumes (environment_id, name) WHERE state = 'named';
+  CREATE INDEX volumes_by_age ON volumes (environment_id, created_at) WHERE state = 'named';
+  CREATE INDEX volumes_ephemeral ON volumes (id) WHERE state = 'ephemeral';
+  CREATE INDEX volumes_deleted ON volumes (id) WHERE state = 'deleted' AND head > 0;
+
+  CREATE TABLE volume_commits (
+    volume_id TEXT NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, made_at INTEGER NOT NULL, made_by TEXT NOT NULL,
+    written INTEGER NOT NULL, removed INTEGER NOT NULL, PRIMARY KEY (volume_id, number)
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX volume_commits_by_key ON volume_commits (volume_id, key);
+
+  CREATE TABLE volume_entries (
+    volume_id TEXT NOT NULL, path TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER, folder TEXT NOT NULL,
+    kind TEXT NOT NULL, mode INTEGER NOT NULL, mtime INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (volume_id, path, since)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX volume_entries_by_folder ON volume_entries (volume_id, folder, path);
+  CREATE INDEX volume_entries_by_begin ON volume_entries (volume_id, since, path);
+  CREATE INDEX volume_entries_by_end ON volume_entries (volume_id, until, path) WHERE until IS NOT NULL;
+  `,
 ];

@@ -19,6 +19,7 @@ import { inputsIn } from "./inputs.ts";
 import { migrations } from "./migrations.ts";
 import { imagesIn } from "./images.ts";
 import { secretsIn } from "./secrets.ts";
+import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
 import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
@@ -100,6 +101,7 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     replies: repliesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),
+    volumes: volumesIn(database),
   };
 }
 

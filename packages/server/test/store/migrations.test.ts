@@ -82,6 +82,7 @@ const taken = [
   "01dccf67d685c9dd6d04f85ebb115915642676b60bf63b77f2ba27aca2217ddc",
   "41232598c566070402e966d6bbd0caeb160ec4f47fe4a83603c13d0d67b04dc2",
   "0dfe75358260c0984d05f63c2c78eed1f3129fd3eed983789893552fc3a559b9",
+  "cbfb1bdccabfa3b8f2f3f0f44dd58c10f4dd6b4aedc8ed776ff900e6ec344e21",
 ];
 
 describe("migrations", () => {

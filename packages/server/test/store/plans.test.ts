@@ -24,6 +24,8 @@ const walks: Readonly<Record<string, string>> = {
   replies: "from the oldest on, as far as the limit",
   "functions USING INDEX functions_kept": "what always has containers",
   "images USING INDEX images_under_way": "what is built now, or is to be",
+  "volumes USING INDEX volumes_ephemeral": "at the server's start",
+  "volumes USING INDEX volumes_deleted": "those whose files are not all gone yet",
   apps: "when an operator names one",
   images: "when those are looked for that nothing needs",
   functions: "when an operator names one",

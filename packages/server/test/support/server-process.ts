@@ -46,10 +46,15 @@ import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
 import { scalingRpcs } from "../../src/rpc/scaling.ts";
 import { secretRpcs } from "../../src/rpc/secrets.ts";
+import { volumeChangeRpcs } from "../../src/rpc/volume-changes.ts";
+import { volumeFileRpcs } from "../../src/rpc/volume-files.ts";
+import { volumeRpcs } from "../../src/rpc/volumes.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
 import { KeyRing } from "../../src/secrets/key-ring.ts";
 import { Vault } from "../../src/secrets/vault.ts";
 import { openStore } from "../../src/store/sqlite.ts";
+import { VolumeLives } from "../../src/volumes/lives.ts";
+import { PieceLinks } from "../../src/volumes/piece-links.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
 import { WorkerSessions } from "../../src/workers/sessions.ts";
@@ -112,8 +117,9 @@ export class ServerProcess {
     const presence = new Presence(timed);
     const sessions = new WorkerSessions(timed);
     const timeouts = new Timeouts(timed);
+    const volumeLives = new VolumeLives(timed);
     const interest = new Interest({ ...timed, stop: (build, reason) => sessions.stop(build, reason) });
-    this.#platform = { ...timed, config, content, interest, logBook, presence, sessions, timeouts };
+    this.#platform = { ...timed, config, content, interest, logBook, presence, sessions, timeouts, volumeLives };
     this.#parts = {
       presence,
       sessions,
@@ -143,9 +149,12 @@ export class ServerProcess {
       callRpcs,
       logRpcs,
       secretRpcs,
+      volumeRpcs,
     ];
     const rpcs = families.map((family) => family(this.#platform));
-    const bound = bind(ModalClient, ...rpcs, containerRpcs(this.#platform, deliveries));
+    const links = new PieceLinks(serverKey, () => clock.now());
+    const volumes = [volumeFileRpcs(this.#platform, links), volumeChangeRpcs(this.#platform, links)];
+    const bound = bind(ModalClient, ...rpcs, ...volumes, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
     this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
     const makeRoom = (workerId: string, bytes: number): void => this.#parts.collector.makeRoom(workerId, bytes);
@@ -170,6 +179,7 @@ export class ServerProcess {
     await server.#parts.presence.start();
     await server.#parts.sessions.start();
     await server.#platform.timeouts.start();
+    await server.#platform.volumeLives.start();
     server.#parts.alarms.start();
     server.#parts.scheduler.start();
     server.#parts.reaper.start();
@@ -210,6 +220,7 @@ export class ServerProcess {
     this.#platform.interest.close();
     await builds.close();
     this.#platform.timeouts.close();
+    this.#platform.volumeLives.close();
     await alarms.close();
     await reaper.close();
     await scheduler.close();

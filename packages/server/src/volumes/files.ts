@@ -1,0 +1,114 @@
+/** What clients do with a volume's files from outside: list, put, copy, remove. Each change is a commit. */
+import type { Tx } from "../domain/store.ts";
+import { type Entry, joinPath, nameIn, type StoredEntry, type Volume } from "../domain/volume.ts";
+import { fail } from "../errors.ts";
+import { allBelow, newFolder, page } from "./commit.ts";
+import { nameOf } from "./known.ts";
+import { filePath, volumePath } from "./paths.ts";
+
+export interface Listing {
+  volume: Volume;
+  path: string;
+  recursive: boolean;
+}
+
+/**
+ * A page of what a folder shows in the volume's state as of `volume.head`, after this path, or of a file the file itself.
+ * An empty one is the last. Throws notFound where there is nothing.
+ */
+export async function listFiles(tx: Tx, { volume, path, recursive }: Listing, after: string): Promise<StoredEntry[]> {
+  if (path !== "") {
+    const entry = await tx.volumes.entry(volume.id, path, volume.head);
+    if (entry === undefined) throw missing(volume, path);
+    if (entry.kind !== "folder") return after === "" ? [entry] : [];
+  }
+  const find = recursive ? "below" : "children";
+  return await tx.volumes[find](volume.id, path, volume.head, { after, limit: page });
+}
+
+/** Throws alreadyExists for the first one that is there and must not be replaced. */
+export async function checkFree(tx: Tx, volume: Volume, written: readonly Pick<Entry, "path">[]): Promise<void> {
+  for (const { path } of written) {
+    const found = await tx.volumes.entry(volume.id, path);
+    if (found === undefined) continue;
+    const what = found.kind === "folder" ? "folder" : "file";
+    throw fail("alreadyExists", `${path}: there is a ${what} with this name in volume ${nameOf(volume)}.`, {
+      hint: "Upload with `force=True`, or `modal volume put --force`, to replace it",
+    });
+  }
+}
+
+/** What goes: the path, and all below it, the innermost first. Throws notFound, and invalidArgument for a folder without `recursive`. */
+export async function removal(tx: Tx, volume: Volume, text: string, recursive: boolean): Promise<string[]> {
+  const path = volumePath(text);
+  if (path !== "") {
+    const found = await tx.volumes.entry(volume.id, path);
+    if (found === undefined) throw missing(volume, path);
+    if (found.kind !== "folder") return [path];
+  }
+  if (!recursive) {
+    throw fail("invalidArgument", `${path === "" ? "/" : path} is a folder of volume ${nameOf(volume)}.`, {
+      hint: "Remove it with all that is in it by `recursive=True`, or `modal volume rm -r`",
+    });
+  }
+  const below = await allBelow(tx, volume.id, path, volume.head);
+  return [...below.map((entry) => entry.path).toReversed(), ...(path === "" ? [] : [path])];
+}
+
+export interface CopyRequest {
+  sources: readonly string[];
+  target: string;
+  recursive: boolean;
+}
+
+/** What is written by a copy, as `cp` has it: into a folder that is there, else under the target's name. */
+export async function copies(tx: Tx, volume: Volume, request: CopyRequest, now: number): Promise<Entry[]> {
+  const { sources, target, recursive } = request;
+  if (sources.length === 0) throw fail("invalidArgument", "There is nothing to copy.");
+  const to = volumePath(target);
+  const there = to === "" ? newFolder("", now) : await tx.volumes.entry(volume.id, to);
+  const isFolder = there?.kind === "folder";
+  if (!isFolder && (sources.length > 1 || target.endsWith("/"))) {
+    throw fail("invalidArgument", `${target} is no folder of volume ${nameOf(volume)}.`);
+  }
+  const written: Entry[] = [];
+  for (const source of sources) {
+    const from = filePath(source);
+    const found = await tx.volumes.entry(volume.id, from);
+    if (found === undefined) throw missing(volume, from);
+    const path = isFolder ? joinPath(to, nameIn(from)) : to;
+    if (path === from) throw fail("invalidArgument", `${from} and ${path} are the same file.`);
+    const copy = (entry: StoredEntry, path: string): Entry => ({ ...entry, path, mtime: now * 1000 });
+    if (found.kind !== "folder") {
+      written.push(copy(found, path));
+      continue;
+    }
+    if (!recursive) {
+      throw fail("invalidArgument", `${from} is a folder of volume ${nameOf(volume)}.`, {
+        hint: "Folders are copied by `recursive=True`, or `modal volume cp -r`, in volumes of version 2",
+      });
+    }
+    if (`${path}/`.startsWith(`${from}/`)) {
+      throw fail("invalidArgument", `${from} cannot be copied into itself.`);
+    }
+    const below = await allBelow(tx, volume.id, from, volume.head);
+    written.push(copy(found, path), ...below.map((entry) => copy(entry, path + entry.path.slice(from.length))));
+  }
+  return written;
+}
+
+/** Throws notFound where there is nothing, invalidArgument for what is no file. */
+export async function fileAt(tx: Tx, volume: Volume, text: string): Promise<StoredEntry> {
+  const path = volumePath(text);
+  const found = path === "" ? undefined : await tx.volumes.entry(volume.id, path);
+  if (found === undefined && path !== "") throw missing(volume, path);
+  if (found?.kind === "file") return found;
+  const what = found?.kind === "link" ? `a symbolic link to ${found.target}` : "a folder";
+  throw fail("invalidArgument", `${path === "" ? "/" : path} is ${what} in volume ${nameOf(volume)}, not a file.`);
+}
+
+function missing(volume: Volume, path: string): Error {
+  return fail("notFound", `${path}: there is no such file or folder in volume ${nameOf(volume)}.`, {
+    hint: "What containers have written is there once they have committed it",
+  });
+}

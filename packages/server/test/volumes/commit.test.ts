@@ -1,0 +1,166 @@
+/** Commits of volumes against a simple model: a map of paths, in which whoever comes last wins. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { seededRandom } from "@lydian/testkit";
+
+import type { Tx } from "../../src/domain/store.ts";
+import type { Entry, Volume } from "../../src/domain/volume.ts";
+import { type ErrorCode, isFail } from "../../src/errors.ts";
+import { limitsSchema } from "../../src/config.ts";
+import { allBelow, type Change, commit, newFolder } from "../../src/volumes/commit.ts";
+import { knownVolume } from "../../src/volumes/known.ts";
+import { getOrCreateVolume } from "../../src/volumes/manage.ts";
+import { testStore } from "../support/open-store.ts";
+
+const limits = limitsSchema.parse({});
+
+const fails = (code: ErrorCode, words: RegExp) => (error: unknown) =>
+  (isFail(error, code) && words.test(error.text)) || assert.fail(String(error));
+
+/** A file whose content is known by a number. */
+function file(path: string, content: number): Entry {
+  const sha256 = content.toString(16).padStart(64, "0");
+  const pieces = [{ sha256, offset: 0, length: 3 }];
+  return { path, kind: "file", mode: 0o644, mtime: content, size: 3, pieces, target: "" };
+}
+
+async function scene(own: Partial<typeof limits> = {}, version: 1 | 2 = 1) {
+  const test = await testStore();
+  const volume = await test.does(async (tx, context) => {
+    await tx.identity.putEnvironment({ id: "en-1", name: "main" });
+    const request = { creation: "ifMissing", name: "data", environment: "main", version, createdBy: "me" } as const;
+    return await getOrCreateVolume(tx, request, context);
+  });
+  const known = (tx: Tx): Promise<Volume> => knownVolume(tx, volume.id);
+  return {
+    test,
+    id: volume.id,
+    commits: (change: Partial<Change>): Promise<number> =>
+      test.does(async (tx, context) => {
+        const whole = { key: undefined, madeBy: "me", removed: [], written: [], ...change };
+        return await commit(tx, await known(tx), whole, { ...limits, ...own }, context);
+      }),
+    volume: () => test.does(known),
+    shows: (at?: number): Promise<string[]> =>
+      test.does(async (tx) => {
+        const { id, head } = await known(tx);
+        return (await allBelow(tx, id, "", at ?? head)).map(({ path, kind, mtime }) =>
+          kind === "folder" ? `${path}/` : `${path}=${mtime}`,
+        );
+      }),
+    [Symbol.asyncDispose]: () => test[Symbol.asyncDispose](),
+  };
+}
+
+describe("a commit", () => {
+  it("makes the folders above a file, and what was there before stays readable", async () => {
+    await using it = await scene();
+    assert.equal(await it.commits({ written: [file("a/b/c", 1), file("d", 2)] }), 1);
+    assert.equal(await it.commits({ written: [file("a/b/c", 3)], removed: ["d"] }), 2);
+    assert.deepEqual(await it.shows(), ["a/", "a/b/", "a/b/c=3"]);
+    assert.deepEqual(await it.shows(1), ["a/", "a/b/", "a/b/c=1", "d=2"]);
+    assert.deepEqual(await it.shows(0), []);
+    const { head, entries, bytes } = await it.volume();
+    assert.deepEqual([head, entries, bytes], [2, 3, 3]);
+  });
+
+  it("that comes again changes nothing, nor does one that says what is there", async () => {
+    await using it = await scene();
+    assert.equal(await it.commits({ key: "one", written: [file("a", 1)] }), 1);
+    assert.equal(await it.commits({ written: [file("a", 2)] }), 2);
+    assert.equal(await it.commits({ key: "one", written: [file("a", 1)] }), 1);
+    assert.equal(await it.commits({ key: "two", written: [file("a", 2)], removed: ["nothing"] }), 2);
+    assert.deepEqual(await it.shows(), ["a=2"]);
+  });
+
+  it("takes away no folder in which something of others is left", async () => {
+    await using it = await scene();
+    await it.commits({ written: [file("d/mine", 1), file("d/other", 2)] });
+    await it.commits({ removed: ["d/mine", "d"] });
+    assert.deepEqual(await it.shows(), ["d/", "d/other=2"]);
+  });
+
+  it("puts a file in the place of a folder, and a folder in that of a file, but no empty one", async () => {
+    await using it = await scene();
+    await it.commits({ written: [file("a/x/y", 1), file("b", 2)] });
+    await it.commits({ written: [file("a", 3), file("b/c", 4)] });
+    assert.deepEqual(await it.shows(), ["a=3", "b/", "b/c=4"]);
+    await it.commits({ written: [newFolder("a", 5), newFolder("a/in", 5), newFolder("e", 5)] });
+    assert.deepEqual(await it.shows(), ["a=3", "b/", "b/c=4", "e/"]);
+  });
+
+  it("over a limit is refused whole, and one that makes the volume smaller never is", async () => {
+    await using it = await scene({ volumeEntries: 3, volumeBytes: 6 });
+    await it.commits({ written: [file("a", 1), file("b", 2)] });
+    await assert.rejects(
+      it.commits({ written: [file("c", 3)] }),
+      fails("resourceExhausted", /"data".* 9 bytes; 6 are/),
+    );
+    await assert.rejects(
+      it.commits({ removed: ["a"], written: [newFolder("c", 1), newFolder("d", 1), newFolder("e", 1)] }),
+      fails("resourceExhausted", /"data" would have 4 files and folders; 3 are/),
+    );
+    assert.deepEqual(await it.shows(), ["a=1", "b=2"]);
+    await using wide = await scene({ volumeFolder: 2 }, 2);
+    const written = [file("d/1", 1), file("d/2", 2)];
+    await wide.commits({ written });
+    await assert.rejects(
+      wide.commits({ written: [file("d/3", 3)] }),
+      fails("resourceExhausted", /"\/d".* 3 entries; 2/),
+    );
+    await wide.commits({ removed: ["d/1"], written: [file("d/3", 3)] });
+  });
+});
+
+/** Of a map, in the order of its keys. */
+const sorted = (map: Map<string, number>): [string, number][] =>
+  [...map].toSorted(([one], [other]) => (one < other ? -1 : 1));
+
+describe("commits of whatever changes", () => {
+  for (const seed of [1, 2, 3]) {
+    it(`make what the model says, and so is every difference between two states (seed ${seed})`, async () => {
+      await using it = await scene();
+      const random = seededRandom(seed);
+      const pick = (from: readonly string[]): string => random.pick(from) ?? "";
+      const model: Map<string, number>[] = [new Map()];
+      const path = (): string => Array.from({ length: 1 + random.below(3) }, () => pick(["a", "b", "c"])).join("/");
+      for (let content = 1; content <= 60;) {
+        const now = new Map(model.at(-1));
+        const removed = random.once(3) ? [pick([...now.keys(), "none"])] : [];
+        for (const each of removed) now.delete(each);
+        const written: Entry[] = [];
+        for (let i = 0; i < random.below(4); i++) {
+          const entry = file(path(), content++);
+          for (const other of now.keys()) {
+            if (other.startsWith(`${entry.path}/`) || entry.path.startsWith(`${other}/`)) now.delete(other);
+          }
+          now.set(entry.path, entry.mtime);
+          written.push(entry);
+        }
+        const head = await it.commits({ removed, written });
+        if (head === model.length) model.push(now);
+        else assert.deepEqual(now, model.at(-1));
+      }
+      const filesOf = async (at: number): Promise<Map<string, number>> => {
+        const shown = (await it.shows(at)).filter((line) => line.includes("="));
+        return new Map(shown.map((line) => line.split("=")).map(([name = "", value]) => [name, Number(value)]));
+      };
+      for (const [at, files] of model.entries()) assert.deepEqual(sorted(await filesOf(at)), sorted(files));
+      for (let i = 0; i < 30; i++) {
+        const from = random.below(model.length);
+        const to = from + random.below(model.length - from);
+        const start = { number: 0, path: "" };
+        const changed = await it.test.does(async (tx) => {
+          const state = new Map((await allBelow(tx, it.id, "", from)).map((entry) => [entry.path, entry.mtime]));
+          for (const { path } of await tx.volumes.ended(it.id, { from, to }, start, 1e6)) state.delete(path);
+          for (const entry of await tx.volumes.begun(it.id, { from, to }, start, 1e6))
+            state.set(entry.path, entry.mtime);
+          return state;
+        });
+        const wanted = await it.test.does((tx) => allBelow(tx, it.id, "", to));
+        assert.deepEqual(sorted(changed), sorted(new Map(wanted.map(({ path, mtime }) => [path, mtime]))));
+      }
+    });
+  }
+});
