@@ -61,7 +61,6 @@ testEachClient("commands for what is not there yet name it", async (version) => 
 
 /** What apps/refused.py is asked to wish for -> what the refusal says. */
 const refusals: Record<string, RegExp> = {
-  volume: /Function "work" asks for volumes/,
   gpu: /Function "work" asks for a GPU that no worker has: H100:1/,
   schedule: /Function "work" asks for a schedule/,
   dict: /UnimplementedError: .*DictGetOrCreate/,

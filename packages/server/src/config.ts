@@ -25,6 +25,8 @@ export const timesSchema = z.object({
   replyKept: milliseconds.default(600_000),
   /** An ephemeral volume whose client sends no heartbeat for longer is deleted; the clients send one every 300 s. */
   objectExpiry: milliseconds.default(900_000),
+  /** How long a worker may take to commit or reload a volume. */
+  volumeAct: milliseconds.default(3_600_000),
   /** How long the results of a call are kept that nobody has acknowledged. */
   resultKept: milliseconds.default(7 * 86_400_000),
   /** How long an image is kept that no function of a living app and no name needs, since it was asked for last. */

@@ -55,6 +55,7 @@ import { openStore } from "./store/sqlite.ts";
 import { VolumeLives } from "./volumes/lives.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
+import { volumeWorkerRoutes } from "./volumes/worker-routes.ts";
 import { doorResolver } from "./workers/doors.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
@@ -230,7 +231,7 @@ function families(
 
 async function openPort(
   { config, clock, log, tls }: ServerOptions,
-  { store, content, serverKey }: Platform,
+  { store, content, newId, serverKey }: Platform,
   { links, pieceLinks, uploads }: { links: BlobLinks; pieceLinks: PieceLinks; uploads: BlobUploads },
   rpcs: BoundRpc[],
 ): Promise<Port> {
@@ -240,6 +241,7 @@ async function openPort(
     routes: [
       contentRoutes({ store: content, links, uploads, isWorker }),
       volumeRoutes({ store: content, links: pieceLinks }),
+      volumeWorkerRoutes({ store, content, clock, newId, limits: config.limits, isWorker }),
     ],
   });
   const tokens = new Tokens(store);

@@ -32,6 +32,8 @@ export interface FakeWorkerOptions {
   onAssign?: (container: HeldContainer) => void;
   /** The server asks for a container's end. Without it the container ends at once. */
   onStop?: (container: HeldContainer) => void;
+  /** A container's code asks for a commit or a reload; answers why it cannot be, or "". Without it, it is done. */
+  onVolume?: (asked: wire.VolumeDo) => string;
 }
 
 type FromWorker = NonNullable<MessageInitShape<typeof wire.FromWorkerSchema>["message"]>;
@@ -166,6 +168,9 @@ export class FakeWorker {
         case "collect":
           this.#collect(message.value);
           break;
+        case "volumeDo":
+          this.#act(message.value);
+          break;
         case "logsAck":
         case "ready":
         case undefined:
@@ -188,6 +193,11 @@ export class FakeWorker {
     if (this.#options.onStop !== undefined && container.phase !== "gone") return this.#options.onStop(container);
     if (container.phase === "gone") this.#tell(container);
     else this.exit(container.id, { reason: wire.Exit_Reason.STOPPED });
+  }
+
+  #act(asked: wire.VolumeDo): void {
+    const failure = this.#options.onVolume?.(asked) ?? "";
+    this.send({ case: "volumeDone", value: { requestId: asked.requestId, failure, passes: false } });
   }
 
   /** Each image is one layer of one byte; what has to go for want of room is all that may. */

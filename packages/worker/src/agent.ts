@@ -17,6 +17,7 @@ import type { Assignment } from "./assignment.ts";
 import { Build, type BuildHost } from "./builds/build.ts";
 import { answerCollect } from "./collect/answer.ts";
 import type { Collector } from "./collect/collector.ts";
+import { RefusedError } from "./volumes/volume-server.ts";
 import { Container, type ContainerHost } from "./container/container.ts";
 import { currentState, report } from "./report.ts";
 import { Session } from "./session.ts";
@@ -209,6 +210,8 @@ export class Agent {
       }
       case "collect":
         return void this.#collect(message.value);
+      case "volumeDo":
+        return void this.#act(message.value); // beside all else: it may take long
       case "welcome":
       case undefined:
         return; // of a protocol newer than ours
@@ -219,6 +222,22 @@ export class Agent {
   #ours(containerId: string, fence: string): Assignment | undefined {
     const container = this.#containers.get(containerId);
     return container?.fence === fence ? container : undefined;
+  }
+
+  async #act(asked: wire.VolumeDo): Promise<void> {
+    const { requestId, containerId, fence } = asked;
+    const session = this.#joined;
+    const done = { requestId, failure: "", passes: false };
+    try {
+      if (this.#ours(containerId, fence) === undefined) throw new RefusedError("the container is gone");
+      await this.host.volumes?.act(containerId, asked);
+    } catch (error) {
+      done.passes = !(error instanceof PlatformError);
+      if (done.passes) this.#logger.warn({ err: error, container: containerId }, "a volume could not be followed");
+      const hint = error instanceof PlatformError && error.hint !== undefined ? `; ${error.hint}` : "";
+      done.failure = `${messageOf(error)}${hint}`;
+    }
+    void session?.send({ case: "volumeDone", value: done });
   }
 
   /** One thing after the other per container; a failure is ours and does not end the worker. */

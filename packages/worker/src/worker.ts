@@ -39,8 +39,8 @@ export async function startWorker(
   const clients = new ClientPackages({ cache, interpreters, clock, logger });
   const id = await workerId(data, () => clock.now());
   const capacity = await hostCapacity();
-  const opened = await openRuntime({ config, workerId: id, interpreters, content, capacity, clock, logger });
-  const { runtime, images, builds, collector } = opened;
+  const opened = await openRuntime({ config, workerId: id, interpreters, content, capacity, doorFile, clock, logger });
+  const { runtime, images, builds, collector, volumes } = opened;
   const starters = openStarters(config, { runtime, images, capacity, data, clients, clock, logger });
   const agent = new Agent({
     workerId: id,
@@ -49,7 +49,7 @@ export async function startWorker(
     doorFile,
     builds,
     collector,
-    host: { data, capacity, server, clock, logger, runtime, images, content, clients, starters },
+    host: { data, capacity, server, clock, logger, runtime, images, content, clients, starters, volumes },
     onReady: options.onReady,
   });
   collector?.accompany({
@@ -60,6 +60,7 @@ export async function startWorker(
   agent.start(await recover(inheritance, agent.host));
   return {
     async close() {
+      volumes?.hurry();
       await Promise.all([agent.close(closingGraceMs), starters?.close()]);
       clients.close();
       await opened.close();

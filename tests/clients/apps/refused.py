@@ -8,9 +8,7 @@ app = modal.App("refused")
 
 wish = os.environ.get("WISH")
 options = {}
-if wish == "volume":
-    options["volumes"] = {"/data": modal.Volume.from_name("data", create_if_missing=True)}
-elif wish == "gpu":
+if wish == "gpu":
     options["gpu"] = "H100"
 elif wish == "schedule":
     options["schedule"] = modal.Period(hours=1)

@@ -4,12 +4,16 @@ import io
 import os
 import pathlib
 import re
+import shutil
+import signal
 import tempfile
+import time
 
 import modal
-from story import equal, raises, story, tell
+from story import equal, raises, sign, signs, story, tell, until
 
 app = modal.App("volumes", image=modal.Image.debian_slim().add_local_python_source("story"))
+app.include(signs)
 
 # Several clients tell these stories to one platform.
 mine = re.sub(r"\W", "-", modal.__version__)
@@ -133,6 +137,212 @@ def large():
         put(vol, {"big": bytes(big)}, force=True)
         assert content(vol, "big") == bytes(big)
 
+
+
+# --- In containers. What each is told to do is a list of steps; what they find comes back.
+
+# Each story has volumes of its own, of both versions, and all containers mount all of them.
+places = [f"{story_name}{version}" for story_name in ("states", "together", "kinds", "open", "unasked", "options") for version in (1, 2)]
+volume_names = {place: f"{place}-{mine}" for place in places}
+if modal.is_local():
+    for name in volume_names.values():
+        modal.Volume.objects.delete(name, allow_missing=True)
+volumes = {
+    place: modal.Volume.from_name(name, create_if_missing=True, version=int(place[-1]))
+    for place, name in volume_names.items()
+}
+mounts = {f"/{place}": vol for place, vol in volumes.items()}
+held = []
+
+
+def hold(path):
+    held.append(open(path))
+
+
+def drop():
+    held.pop().close()
+
+
+def spread(path, count):
+    os.makedirs(path)
+    for i in range(count):
+        pathlib.Path(path, str(i)).write_text(str(i))
+
+
+steps = {
+    "write": lambda path, text: bool(os.makedirs(os.path.dirname(path), exist_ok=True)) or pathlib.Path(path).write_text(text),
+    "append": lambda path, text: open(path, "a").write(text),
+    "read": lambda path: pathlib.Path(path).read_text(),
+    "tree": lambda path: sorted(os.path.relpath(os.path.join(at, name), path) for at, _, names in os.walk(path) for name in names),
+    "exists": os.path.exists,
+    "mode": lambda path: os.stat(path).st_mode & 0o7777,
+    "chmod": os.chmod,
+    "link": os.symlink,
+    "target": os.readlink,
+    "remove": os.remove,
+    "rmtree": shutil.rmtree,
+    "rename": os.rename,
+    "hold": hold,
+    "drop": drop,
+    "spread": spread,
+    "commit": lambda place: volumes[place].commit(),
+    "reload": lambda place: volumes[place].reload(),
+}
+
+
+def take(wanted):
+    return [steps[name](*arguments) for name, *arguments in wanted]
+
+
+@app.function(volumes=mounts, max_containers=1)
+def one(wanted):
+    return take(wanted)
+
+
+@app.function(volumes=mounts, max_containers=1)
+def two(wanted):
+    return take(wanted)
+
+
+has_options = hasattr(modal.Volume, "with_mount_options")
+
+
+@app.function(
+    volumes={
+        "/read": volumes["options1"].with_mount_options(read_only=True) if has_options else volumes["options1"].read_only(),
+        **({"/part": volumes["options2"].with_mount_options(sub_path="part/deep")} if has_options else {}),
+    }
+)
+def three(wanted):
+    return take(wanted)
+
+
+@app.function(volumes=mounts)
+def dies(path):
+    """Its container is killed as soon as it has written."""
+    if os.path.exists(path):
+        return "it was there"
+    take([("write", path, "x")])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.function(volumes=mounts)
+def waits(path, sign_name):
+    take([("write", path, "x")])
+    sign.remote(sign_name, give=True)
+    time.sleep(600)
+
+
+def first(wanted):
+    return one.remote([wanted])[0]
+
+
+def second(wanted):
+    return two.remote([wanted])[0]
+
+
+def both_of(name):
+    for place in (f"{name}1", f"{name}2"):
+        yield place, f"/{place}", volumes[place]
+
+
+@story()
+def states():
+    """A container sees the state of its start or last reload and its own writes; others see them after commit and reload."""
+    for place, at, vol in both_of("states"):
+        put(vol, {"given": b"outside"})
+        first(("reload", place))
+        equal(first(("read", f"{at}/given")), "outside")
+        second(("reload", place))
+        one.remote([("write", f"{at}/deep/er/new", "mine"), ("write", f"{at}/given", "changed"), ("commit", place)])
+        equal(first(("tree", at)), ["deep/er/new", "given"])
+        equal(second(("tree", at)), ["given"])
+        equal(second(("read", f"{at}/given")), "outside")
+        equal(content(vol, "given") + content(vol, "deep/er/new"), b"changedmine")
+        second(("reload", place))
+        equal(two.remote([("tree", at), ("read", f"{at}/given")]), [["deep/er/new", "given"], "changed"])
+        # What was removed and renamed is so for others, too; a folder of an earlier state can be renamed.
+        two.remote([("remove", f"{at}/given"), ("rename", f"{at}/deep", f"{at}/other"), ("commit", place)])
+        equal(tree(vol), ["other/", "other/er/", "other/er/new"])
+        first(("reload", place))
+        equal(first(("tree", at)), ["other/er/new"])
+
+
+@story()
+def together():
+    """Of two that change a volume at a time, the last to commit wins, file by file."""
+    for place, at, vol in both_of("together"):
+        one.remote([("write", f"{at}/in/both", "base"), ("write", f"{at}/in/gone", "base"), ("commit", place)])
+        second(("reload", place))
+        two.remote([("write", f"{at}/in/both", "two"), ("write", f"{at}/in/two", "2"), ("remove", f"{at}/in/gone"), ("commit", place)])
+        one.remote([("write", f"{at}/in/both", "one"), ("write", f"{at}/in/one", "1"), ("commit", place)])
+        equal(tree(vol), ["in/", "in/both", "in/one", "in/two"])
+        equal(content(vol, "in/both"), b"one")
+        # A folder that is removed takes nothing with it that its remover has not seen.
+        one.remote([("rmtree", f"{at}/in"), ("commit", place)])
+        equal(tree(vol), ["in/", "in/two"])
+        second(("reload", place))
+        equal(second(("tree", at)), ["in/two"])
+
+
+@story()
+def kinds():
+    """Modes and links are kept, and hundreds of files are committed together."""
+    at = "/kinds2"
+    one.remote([("write", f"{at}/run", "#!"), ("chmod", f"{at}/run", 0o750), ("link", "run", f"{at}/link")])
+    one.remote([("spread", f"{at}/many", 300), ("commit", "kinds2")])
+    second(("reload", "kinds2"))
+    equal(two.remote([("mode", f"{at}/run"), ("target", f"{at}/link"), ("read", f"{at}/link")]), [0o750, "run", "#!"])
+    equal(second(("read", f"{at}/many/299")), "299")
+    equal([entry.type for entry in volumes["kinds2"].listdir("link")], [3])
+
+
+@story()
+def open_files():
+    """A reload with open files fails and names one; a commit does not mind them."""
+    at, vol = "/open1", volumes["open1"]
+    one.remote([("write", f"{at}/log", "1"), ("commit", "open1"), ("hold", f"{at}/log"), ("append", f"{at}/log", "2")])
+    first(("commit", "open1"))
+    equal(content(vol, "log"), b"12")
+    put(vol, {"other": b"x"})
+    with raises(RuntimeError, "there are open files preventing the operation: .*open1/log"):
+        first(("reload", "open1"))
+    equal(first(("read", f"{at}/log")), "12")
+    one.remote([("drop",), ("reload", "open1")])
+    equal(first(("read", f"{at}/other")), "x")
+
+
+@story()
+def options():
+    """A volume can be mounted read-only, and a folder of it alone."""
+    put(volumes["options1"], {"whole": b"outer"})
+    put(volumes["options2"], {"part/deep/in": b"inner", "part/out": b""})
+    equal(three.remote([("read", "/read/whole")]), ["outer"])
+    with raises(OSError, "Read-only"):
+        three.remote([("write", "/read/x", "x")])
+    if has_options:
+        equal(three.remote([("tree", "/part"), ("write", "/part/new", "x"), ("commit", "options2")])[0], ["in"])
+        equal(content(volumes["options2"], "part/deep/new"), b"x")
+
+
+@story()
+def unasked():
+    """What a container has written is committed without being asked for: now and then, and at its end however that comes."""
+    at, vol = "/unasked2", volumes["unasked2"]
+    first(("write", f"{at}/soon", "x"))
+    until(lambda: content_or_none(vol, "soon") == b"x", 30)
+    equal(dies.remote(f"{at}/dead"), "it was there")
+    call = waits.spawn(f"{at}/cancelled", sign_name := f"cancelled-{mine}")
+    sign.remote(sign_name)
+    call.cancel(terminate_containers=True)
+    until(lambda: content_or_none(vol, "cancelled") == b"x", 30)
+
+
+def content_or_none(vol, path):
+    try:
+        return content(vol, path)
+    except FileNotFoundError:
+        return None
 
 
 @app.local_entrypoint()

@@ -10,6 +10,7 @@ import type { Binding, FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { secretsOf } from "../secrets/known.ts";
+import { volumesOf } from "../volumes/mounts.ts";
 import { decodeDefinition, encodeDefinition } from "./handle.ts";
 import { withOptions } from "./options.ts";
 import { functionPolicy, gpusOf } from "./policy.ts";
@@ -36,6 +37,7 @@ export async function bindFunction(tx: Tx, request: BindRequest, context: Contex
   }
   await livingApp(tx, base.appId);
   await secretsOf(tx, request.options?.secretIds ?? []);
+  await volumesOf(tx, { volumeMounts: request.options?.volumeMounts ?? [] });
   if (request.options?.pinnedAppVersion) {
     throw fail("unimplemented", `Function "${base.name}" is asked for as it was in an earlier version of its app.`, {
       hint: "Only the current version runs: leave the version out",

@@ -7,6 +7,7 @@ import { type ClassRecord, emptyPolicy, type FunctionPolicy, type FunctionRecord
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { secretsOf } from "../secrets/known.ts";
+import { volumesOf } from "../volumes/mounts.ts";
 import { rebindVariants } from "./bind.ts";
 import { encodeDefinition } from "./handle.ts";
 
@@ -54,6 +55,7 @@ export async function defineFunction(tx: Tx, request: Definition, context: Conte
     if ((await tx.mounts.get(mountId)) === undefined) throw fail("notFound", `Mount ${mountId} does not exist.`);
   }
   await secretsOf(tx, definition.secretIds);
+  await volumesOf(tx, definition);
   const existing = await ownFunction(tx, appId, request.existingId);
   const record: FunctionRecord = {
     id: existing?.id ?? context.newId("fu"),

@@ -35,7 +35,6 @@ const given =
   };
 
 export const refusals: readonly Refusal[] = [
-  { field: "volumeMounts", asks: given("volumeMounts"), what: "volumes" },
   { field: "cloudBucketMounts", asks: given("cloudBucketMounts"), what: "a cloud bucket" },
   { field: "s3Mounts", asks: given("s3Mounts"), what: "a bucket of S3" },
   {

@@ -12,9 +12,10 @@ import {
 import type { Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { findEnvironment } from "../identity/environments.ts";
+import { Act, actOnVolume } from "../volumes/act.ts";
 import { knownVolume } from "../volumes/known.ts";
 import { type Creation, deleteVolume, getOrCreateVolume, renameVolume } from "../volumes/manage.ts";
-import { type Rpcs, userOrContainer } from "./adapter-access.ts";
+import { container, type Rpcs, userOrContainer } from "./adapter-access.ts";
 import { contextOf, once, type Platform, toSeconds } from "./platform.ts";
 
 const creations: Partial<Record<ObjectCreationType, Creation>> = {
@@ -52,6 +53,15 @@ export function volumeRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     volumeHeartbeat: userOrContainer(async ({ volumeId }) => {
       const { state, id } = await store.read((tx) => knownVolume(tx, volumeId));
       if (state === "ephemeral") volumeLives.heard(id);
+      return {};
+    }),
+    /** What the container has written is published; others' changes are for `reload` to show. */
+    volumeCommit: container(async ({ volumeId }, { caller }) => {
+      await actOnVolume(platform, caller.id, volumeId, Act.COMMIT);
+      return { skipReload: true };
+    }),
+    volumeReload: container(async ({ volumeId }, { caller }) => {
+      await actOnVolume(platform, caller.id, volumeId, Act.RELOAD);
       return {};
     }),
     volumeList: userOrContainer(({ environmentName, pagination }) =>

@@ -1,47 +1,31 @@
-/** What workers are asked to remove, and their answers: each asked once, and waited for as long as its session lasts. */
+/** What workers are asked to remove, and their answers. */
 import type { worker } from "@lydian/contract";
-import { type Clock, randomText } from "@lydian/kit";
+import type { Clock } from "@lydian/kit";
 
 import { fail } from "../errors.ts";
+import { Questions } from "./questions.ts";
 
 /** Gigabytes in small files take minutes to delete. */
 const answerMs = 600_000;
 
-interface Asked {
-  readonly workerId: string;
-  readonly answer: PromiseWithResolvers<worker.Collected>;
-}
-
 export class Collections {
-  readonly #clock: Clock;
-  readonly #asked = new Map<string, Asked>();
+  readonly #questions: Questions<worker.Collected>;
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.#questions = new Questions(clock, { answerMs, silent });
   }
 
   /** `send` gets the id that the answer will have. */
-  async ask(workerId: string, send: (collectionId: string) => void): Promise<worker.Collected> {
-    const id = randomText(16);
-    const answer = Promise.withResolvers<worker.Collected>();
-    this.#asked.set(id, { workerId, answer });
-    using _patience = this.#clock.timer(answerMs, () => answer.reject(silent(workerId)));
-    try {
-      send(id);
-      return await answer.promise;
-    } finally {
-      this.#asked.delete(id);
-    }
+  ask(workerId: string, send: (collectionId: string) => void): Promise<worker.Collected> {
+    return this.#questions.ask(workerId, send);
   }
 
-  /** One that nobody waits for any more changes nothing. */
   answered(collected: worker.Collected): void {
-    this.#asked.get(collected.collectionId)?.answer.resolve(collected);
+    this.#questions.answered(collected.collectionId, collected);
   }
 
-  /** The worker's session is over. */
   left(workerId: string): void {
-    for (const asked of this.#asked.values()) if (asked.workerId === workerId) asked.answer.reject(silent(workerId));
+    this.#questions.left(workerId);
   }
 }
 

@@ -115,6 +115,8 @@ class SessionStream {
         return this.#deps.makeRoom(this.#session.workerId, Number(message.value.bytes));
       case "collected":
         return this.#deps.sessions.collected(message.value);
+      case "volumeDone":
+        return this.#deps.sessions.acted(message.value);
       case "renew":
       case "join":
       case undefined:

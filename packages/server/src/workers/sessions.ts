@@ -11,11 +11,12 @@ import type { Context } from "../domain/context.ts";
 import type { Image } from "../domain/image.ts";
 import type { Store } from "../domain/store.ts";
 import type { Runtime, WorkerView } from "../domain/worker.ts";
-import { ServerError } from "../errors.ts";
+import { fail, ServerError } from "../errors.ts";
 import type { Build } from "../images/build-message.ts";
 import { loseBuilds } from "../images/transition.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { Collections } from "./collections.ts";
+import { Questions } from "./questions.ts";
 import { Outbox } from "./outbox.ts";
 import { containerSpec, doorSecret } from "./spec.ts";
 
@@ -53,11 +54,16 @@ export class WorkerSessions {
   readonly #sessions = new Map<string, Session>();
   readonly #leases: Leases;
   readonly #collections: Collections;
+  readonly #volumeActs: Questions<worker.VolumeDone>;
 
   constructor(deps: SessionDeps) {
     this.#deps = deps;
     this.#leases = new Leases(deps.clock, (workerId) => void this.#lost(workerId));
     this.#collections = new Collections(deps.clock);
+    this.#volumeActs = new Questions(deps.clock, {
+      answerMs: deps.times.volumeAct,
+      silent: () => fail("unavailable", "The container's worker went away. Ask again: a commit is made once."),
+    });
   }
 
   /** Workers that hold something have a whole term to come back after a restart of the server. */
@@ -73,14 +79,14 @@ export class WorkerSessions {
     this.#leases[Symbol.dispose]();
     for (const { outbox, workerId } of this.#sessions.values()) {
       outbox.close();
-      this.#collections.left(workerId);
+      this.#nobodyAnswers(workerId);
     }
   }
 
   /** A newer session of the same worker takes the older one's place. */
   join(session: Session): void {
     this.#sessions.get(session.workerId)?.outbox.close();
-    this.#collections.left(session.workerId);
+    this.#nobodyAnswers(session.workerId);
     this.#sessions.set(session.workerId, session);
     this.renew(session.workerId);
     this.#deps.bells.ring(demandBell);
@@ -92,7 +98,7 @@ export class WorkerSessions {
     session.outbox.close();
     if (this.#sessions.get(session.workerId) !== session) return;
     this.#sessions.delete(session.workerId);
-    this.#collections.left(session.workerId);
+    this.#nobodyAnswers(session.workerId);
   }
 
   renew(workerId: string): void {
@@ -134,6 +140,23 @@ export class WorkerSessions {
     this.#collections.answered(collected);
   }
 
+  /** Has a container's worker do something with a volume that the container mounts; rejects when it goes meanwhile. */
+  async act(
+    { id: containerId, fence, workerId }: Container,
+    volumeId: string,
+    act: worker.VolumeDo_Act,
+  ): Promise<worker.VolumeDone> {
+    return await this.#volumeActs.ask(workerId, (requestId) => {
+      const outbox = this.#sessions.get(workerId)?.outbox;
+      if (outbox === undefined) return this.#volumeActs.left(workerId);
+      outbox.push({ message: { case: "volumeDo", value: { requestId, containerId, fence, volumeId, act } } });
+    });
+  }
+
+  acted(done: worker.VolumeDone): void {
+    this.#volumeActs.answered(done.requestId, done);
+  }
+
   /** Whether the worker's containers have a loopback interface of their own; unknown workers' do not. */
   hasOwnNetwork(workerId: string): boolean {
     return this.#sessions.get(workerId)?.runtimes.some(({ ownNetwork }) => ownNetwork) ?? false;
@@ -167,6 +190,11 @@ export class WorkerSessions {
     this.#deps.log.debug({ container: containerId, reason }, "stop");
     const value = { containerId, fence, graceMs: BigInt(killGraceMs) };
     this.#sessions.get(workerId)?.outbox.push({ message: { case: "stop", value } });
+  }
+
+  #nobodyAnswers(workerId: string): void {
+    this.#collections.left(workerId);
+    this.#volumeActs.left(workerId);
   }
 
   context(): Context {

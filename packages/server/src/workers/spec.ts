@@ -10,6 +10,7 @@ import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { appLayout, decodeDefinition } from "../functions/handle.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
+import { volumesOf } from "../volumes/mounts.ts";
 import type { Vault } from "../secrets/vault.ts";
 
 export type ContainerSpec = MessageInitShape<typeof worker.ContainerSpecSchema>;
@@ -75,6 +76,7 @@ export async function containerSpec(
     },
     network: { restricted: record.policy.network.restricted, allowedCidrs: [...record.policy.network.allowedCidrs] },
     imageId: image.id,
+    volumes: await volumesOf(tx, definition),
   } satisfies ContainerSpec;
   return { spec, secretIds };
 }

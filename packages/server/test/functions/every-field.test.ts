@@ -78,7 +78,7 @@ const fates: Record<string, Fate> = {
   objectDependencies: { carried: "container" },
   mountClientDependencies: { means: "containers always have the client with its dependencies" },
   secretIds: { refused: "does not exist" }, // such a secret; others: define.ts
-  volumeMounts: { refused: "volumes" },
+  volumeMounts: { refused: "does not exist" }, // such a volume; others: volumes/mounts.ts
   sharedVolumeMounts: { refused: "a network file system" },
   cloudBucketMounts: { refused: "a cloud bucket" },
   s3Mounts: { refused: "a bucket of S3" },

@@ -12,7 +12,7 @@ const review = (definition: MessageInitShape<typeof FunctionSchema$>): string[] 
   reviewDefinition(create(FunctionSchema$, { functionName: "f", ...definition }));
 
 const refused: MessageInitShape<typeof FunctionSchema$>[] = [
-  { volumeMounts: [{ volumeId: "vo-1", mountPath: "/x" }] },
+  { cloudBucketMounts: [{ bucketName: "b", mountPath: "/x" }] },
   { webhookConfig: { type: WebhookType.ASGI_APP } },
   { schedule: { scheduleOneof: { case: "cron", value: { cronString: "* * * * *" } } } },
   { networkAccess: { allowedDomains: ["example.org"] } },

@@ -108,9 +108,11 @@ export class Container implements Assignment {
     const adoption = await host.runtime.adopt(place, { door: container.#admit });
     switch (adoption.state) {
       case "running":
+        await host.volumes?.adopt(place, host.runtime.rootOf?.(place));
         container.#attach(adoption.process);
         return container;
       case "ended":
+        await host.volumes?.adopt(place, undefined);
         container.#enter("running");
         await container.#end(container.#exitOf(adoption.end));
         return container;
@@ -204,6 +206,7 @@ export class Container implements Assignment {
   async release(): Promise<void> {
     this.#released.abort();
     this.#killTimer?.[Symbol.dispose]();
+    this.#host.volumes?.discard(this.id);
     await this.#door?.close();
     if (!this.#isCleared) await this.#host.runtime.clear(this.place);
     await removeBelow(doorsFolder(this.#host.data), dirname(this.place.doorFile));
@@ -293,6 +296,7 @@ export class Container implements Assignment {
       await this.#door?.close();
       await this.#host.runtime.clear(this.place);
       this.#isCleared = true;
+      await this.#host.volumes?.finish(this.place, (line) => this.#say(line));
       await this.#save();
     } catch (error) {
       this.#logger.error({ err: error }, "the end of a container could not be cleaned up or recorded");

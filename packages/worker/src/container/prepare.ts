@@ -7,9 +7,18 @@ import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
 import { ImageGoneError } from "../image-gone.ts";
 import type { Images } from "../builds/images.ts";
-import type { DoorHandler, Layout, ProcessSpec, Resources, RootImage, Runtime } from "../runtime/runtime.ts";
+import type {
+  DoorHandler,
+  Layout,
+  LayRequest,
+  ProcessSpec,
+  Resources,
+  RootImage,
+  Runtime,
+} from "../runtime/runtime.ts";
 import type { Starters, WaitingStarter } from "../starters/starters.ts";
 import type { ContainerPlace } from "./folder.ts";
+import type { Volumes } from "../volumes/volumes.ts";
 import { layMounts } from "./mounts.ts";
 
 /** What preparing takes from the worker. */
@@ -21,6 +30,8 @@ export interface Workshop {
   images?: Images | undefined;
   /** Absent: each container is started from nothing. */
   starters?: Starters | undefined;
+  /** Absent: the runtime can mount none. */
+  volumes?: Volumes | undefined;
   /** What the containers of this worker have in all, and so the most that one of them can have. */
   capacity: Pick<wire.Capacity, "milliCpu" | "memoryMib">;
 }
@@ -69,9 +80,10 @@ async function prepareWith(
     });
   }
   const resources = resourcesOf(spec, workshop);
+  const mount = await volumesOf(place, spec, workshop);
   const layout =
     asked.starter === undefined
-      ? await workshop.runtime.lay(place, { ...asked, image, network, resources })
+      ? await workshop.runtime.lay(place, { ...asked, image, network, resources, mount })
       : await asked.starter.become(place, { ...asked, resources });
   const other = new AbortController(); // when one half fails, the other need not go on
   const customer = { ...asked, signal: AbortSignal.any([asked.signal, other.signal]) };
@@ -89,6 +101,19 @@ async function prepareWith(
     await Promise.allSettled([files, runner]);
     throw error;
   }
+}
+
+/** What mounts the container's volumes; undefined when it has none. */
+async function volumesOf(
+  place: ContainerPlace,
+  { volumes: mounts }: wire.ContainerSpec,
+  { volumes, runtime }: Workshop,
+): Promise<LayRequest["mount"]> {
+  if (mounts.length === 0) return undefined;
+  if (volumes !== undefined) return await volumes.prepare(place, mounts);
+  throw new PlatformError(`the runtime "${runtime.name}" cannot mount volumes`, {
+    hint: "run the platform with --runtime runc; from outside, such as by `modal volume`, volumes work all the same",
+  });
 }
 
 async function imageOf({ imageId }: wire.ContainerSpec, { images }: Workshop): Promise<RootImage | undefined> {

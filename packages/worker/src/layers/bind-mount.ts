@@ -25,7 +25,7 @@ export function bindMount(mount: BindMount): void {
   const path = plainPath(mount.path);
   using root = openFolder(mount.root);
   using userns = mount.idMap === undefined ? undefined : openFile(mount.idMap.userns);
-  using source = cloneTree(mount.source);
+  using source = sourceOf(mount);
   const set = attribute.noSuid | attribute.noDevices | (mount.readOnly ? attribute.readOnly : 0);
   setAttributes(source, { set, userns, propagation: "private" });
   using place = placeInside(root, path, isFolder(source) ? "folder" : "file");
@@ -34,6 +34,16 @@ export function bindMount(mount: BindMount): void {
     throw new PlatformError(`${mount.path} is ${is} in the image and cannot become ${becomes}`);
   }
   attach(source, place);
+}
+
+/** A clone of what is to be shown. */
+function sourceOf({ source, within, readOnly }: BindMount): Descriptor {
+  if (within === undefined) return cloneTree(source);
+  using whole = openFolder(source);
+  const path = plainPath(`/${within}`);
+  using folder = readOnly ? openInRoot(whole, path, "folder") : placeInside(whole, path, "folder");
+  if (folder === undefined || !isFolder(folder)) throw new PlatformError(`there is no folder ${path} to mount`);
+  return cloneTree(folder);
 }
 
 /** As the wire may say anything: absolute, no `.`, `..` or empty names. */

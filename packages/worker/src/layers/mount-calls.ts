@@ -22,6 +22,7 @@ const clone = 1; // OPEN_TREE_CLONE
 const moveFrom = { empty: 0x4 }; // MOVE_MOUNT_F_EMPTY_PATH
 const moveTo = { empty: 0x40 }; // MOVE_MOUNT_T_EMPTY_PATH
 const detach = 2 | 8; // MNT_DETACH | UMOUNT_NOFOLLOW
+const noFollow = 8; // UMOUNT_NOFOLLOW
 const configure = { flag: 0, text: 1, descriptor: 5, create: 6 } as const;
 const propagationFlag = { private: 1 << 18, shared: 1 << 20 } as const; // MS_PRIVATE, MS_SHARED
 
@@ -129,6 +130,11 @@ export function mountByName(kind: string, target: string, flags: number, options
 /** Takes the topmost mount at `target` and all below it out of sight at once; busy ones end with their last user. */
 export function detachMount(target: string): void {
   umount2(target, target, detach);
+}
+
+/** Takes away the mount at `target`, unless anything uses it (EBUSY), in any copy of it that follows this one. */
+export function unmountUnused(target: string): void {
+  umount2(target, target, noFollow);
 }
 
 /**

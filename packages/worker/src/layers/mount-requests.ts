@@ -8,6 +8,7 @@ import { SystemCallError } from "./system-call.ts";
 export type MountRequest =
   | { kind: "mountRoot"; mount: RootMount }
   | { kind: "bind"; mount: BindMount }
+  | { kind: "release"; mount: string; below: string }
   | { kind: "detach"; folder: string; itself: boolean };
 
 export interface ThreadOptions {
@@ -17,7 +18,7 @@ export interface ThreadOptions {
 
 export type FromThread =
   | { kind: "ready"; layersBy: LayersBy }
-  | { kind: "done"; id: number }
+  | { kind: "done"; id: number; value: boolean | undefined }
   | { kind: "failed"; id: number | undefined; failure: Failure };
 
 export interface ToThread {

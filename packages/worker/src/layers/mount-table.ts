@@ -4,12 +4,14 @@ import { sep } from "node:path";
 
 import { hasCode } from "@lydian/kit/errors";
 
-import { detachMount } from "./mount-calls.ts";
+import { detachMount, unmountUnused } from "./mount-calls.ts";
 import { SystemCallError } from "./system-call.ts";
 
 export interface MountEntry {
   readonly id: number;
   readonly parent: number;
+  /** Of its file system: the same for all clones of one mount. */
+  readonly device: string;
   readonly point: string;
 }
 
@@ -18,10 +20,10 @@ export function parseMountInfo(text: string): MountEntry[] {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => {
-      const [id, parent, , , point = ""] = line.split(" ");
+      const [id, parent, device = "", , point = ""] = line.split(" ");
       // Space, tab, newline and backslash are written as three octal digits.
       const plain = point.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
-      return { id: Number(id), parent: Number(parent), point: plain };
+      return { id: Number(id), parent: Number(parent), device, point: plain };
     });
 }
 
@@ -69,6 +71,27 @@ function realPath(folder: string): string | undefined {
     return realpathSync.native(folder);
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
+/** Where clones of a mount are below a folder; none when it is not mounted itself. */
+export function clonesOf(mount: string, below: string): string[] {
+  const entries = parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8"));
+  const device = entries.findLast(({ point }) => point === mount)?.device;
+  if (device === undefined) return [];
+  const isClone = (entry: MountEntry): boolean => entry.device === device && entry.point.startsWith(`${below}${sep}`);
+  return entries.filter((entry) => isClone(entry) && entry.point !== mount).map(({ point }) => point);
+}
+
+/** See Mounter.release. The kernel says what is used: no list of processes' files would see all of it. */
+export function releaseMount(mount: string, below: string): boolean {
+  try {
+    for (const point of clonesOf(mount, below)) unmountUnused(point);
+    unmountUnused(mount);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "EBUSY")) return false;
     throw error;
   }
 }

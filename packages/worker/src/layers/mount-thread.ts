@@ -16,7 +16,7 @@ import {
   type ThreadOptions,
   type ToThread,
 } from "./mount-requests.ts";
-import { detachAll } from "./mount-table.ts";
+import { detachAll, releaseMount } from "./mount-table.ts";
 import { type LayersBy, mountRoot } from "./root-mount.ts";
 import { SystemCallError } from "./system-call.ts";
 
@@ -46,12 +46,14 @@ function howLayersAreTold(): LayersBy {
   }
 }
 
-function perform(request: MountRequest, layersBy: LayersBy): void {
+function perform(request: MountRequest, layersBy: LayersBy): boolean | void {
   switch (request.kind) {
     case "mountRoot":
       return mountRoot(request.mount, layersBy);
     case "bind":
       return bindMount(request.mount);
+    case "release":
+      return releaseMount(request.mount, request.below);
     case "detach":
       return detachAll(request.folder, request.itself);
   }
@@ -62,8 +64,8 @@ try {
   const layersBy = (workerData as ThreadOptions).layersBy ?? howLayersAreTold();
   port.on("message", ({ id, request }: ToThread) => {
     try {
-      perform(request, layersBy);
-      tell({ kind: "done", id });
+      const value = perform(request, layersBy) ?? undefined;
+      tell({ kind: "done", id, value });
     } catch (error) {
       tell({ kind: "failed", id, failure: describeFailure(error) });
     }

@@ -30,6 +30,8 @@ export interface RootMount {
   /** An existing directory. */
   readonly target: string;
   readonly idMap?: IdMap;
+  /** Folders of the layers can be renamed, by marks in the upper that make it a diff of these layers alone. */
+  readonly redirects?: boolean;
   /** Nothing is synced to disk, so the upper must be thrown away after a crash of the host. */
   readonly volatile: boolean;
 }
@@ -37,6 +39,8 @@ export interface RootMount {
 /** Shows a file or folder of the host inside a root. */
 export interface BindMount {
   readonly source: string;
+  /** A folder in the source instead of all of it, with the same care as `path`; made when missing unless it is `readOnly`. */
+  readonly within?: string;
   /** The target of a root's mount. */
   readonly root: string;
   /** Absolute, in the container. Resolved inside the root, whatever symbolic links the root has; made when missing. */
@@ -51,7 +55,7 @@ export interface MounterOptions {
   readonly clock?: Clock;
 }
 
-type Waiting = PromiseWithResolvers<void>;
+type Waiting = PromiseWithResolvers<boolean | undefined>;
 
 /** The thread is there in 50 ms on an idle host. */
 const startMs = 30_000;
@@ -108,25 +112,34 @@ export class Mounter {
   }
 
   /** Later mounts below the target appear in a container whose root is a slave of it. */
-  mountRoot(mount: RootMount): Promise<void> {
-    return this.#ask({ kind: "mountRoot", mount });
+  async mountRoot(mount: RootMount): Promise<void> {
+    await this.#ask({ kind: "mountRoot", mount });
   }
 
-  bind(mount: BindMount): Promise<void> {
-    return this.#ask({ kind: "bind", mount });
+  async bind(mount: BindMount): Promise<void> {
+    await this.#ask({ kind: "bind", mount });
   }
 
   /**
    * Takes away what is mounted on `target` and below it; nothing happens when nothing is. It is out of sight at once, and
    * ends with the last process that uses it.
    */
-  unmount(target: string): Promise<void> {
-    return this.#ask({ kind: "detach", folder: target, itself: true });
+  async unmount(target: string): Promise<void> {
+    await this.#ask({ kind: "detach", folder: target, itself: true });
+  }
+
+  /**
+   * Takes away a mount and all its clones below a folder, unless a process still uses one of them: an open file, a working
+   * folder, a map. Answers whether they are gone; if not, those that could be taken away are, and the mount itself is there.
+   * The processes that could use them must stand still meanwhile.
+   */
+  async release(mount: string, below: string): Promise<boolean> {
+    return (await this.#ask({ kind: "release", mount, below })) === true;
   }
 
   /** Takes away all mounts below a folder, but not one on the folder itself. */
-  unmountBelow(folder: string): Promise<void> {
-    return this.#ask({ kind: "detach", folder, itself: false });
+  async unmountBelow(folder: string): Promise<void> {
+    await this.#ask({ kind: "detach", folder, itself: false });
   }
 
   /** Finishes what was asked for and ends the thread; what is mounted stays. */
@@ -141,19 +154,13 @@ export class Mounter {
     await this.#thread.terminate();
   }
 
-  #ask(request: MountRequest): Promise<void> {
+  #ask(request: MountRequest): Promise<boolean | undefined> {
     if (this.#closing !== undefined) return Promise.reject(new Error("the mounter is closed"));
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
-    const answer = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<boolean | undefined>();
     const timer = this.#clock.timer(answerMs, () => {
-      const what =
-        request.kind === "detach"
-          ? request.folder
-          : request.kind === "bind"
-            ? request.mount.path
-            : request.mount.target;
-      answer.reject(new Error(`${request.kind} of ${what} has no answer after ${answerMs / 1000} s`));
+      answer.reject(new Error(`${request.kind} of ${objectOf(request)} has no answer after ${answerMs / 1000} s`));
     });
     this.#waiting.set(id, answer);
     this.#thread.ref();
@@ -169,12 +176,25 @@ export class Mounter {
   #hear(message: FromThread): void {
     if (message.kind === "ready" || message.id === undefined) return;
     const waiting = this.#waiting.get(message.id); // gone when its time was up
-    if (message.kind === "done") waiting?.resolve();
+    if (message.kind === "done") waiting?.resolve(message.value);
     else waiting?.reject(errorOf(message.failure));
   }
 
   #end(error: Error): void {
     this.#ended ??= error;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
+  }
+}
+
+function objectOf(request: MountRequest): string {
+  switch (request.kind) {
+    case "detach":
+      return request.folder;
+    case "bind":
+      return request.mount.path;
+    case "mountRoot":
+      return request.mount.target;
+    case "release":
+      return request.mount;
   }
 }

@@ -26,6 +26,9 @@ export type LayersBy = "descriptors" | "names";
 /** What makes an upper a diff that can be a layer anywhere, whatever this kernel's defaults are. */
 const portable = { redirect_dir: "off", metacopy: "off", index: "off" } as const;
 
+const optionsOf = ({ redirects = false }: RootMount): Readonly<Record<string, string>> =>
+  redirects ? { ...portable, redirect_dir: "on" } : portable;
+
 /** Device nodes of an image open nothing; a container's /dev is a mount of its own. */
 const rootFlags = attribute.noDevices;
 
@@ -140,7 +143,7 @@ function byDescriptors(mount: OwnedMount): void {
     for (const lower of lowers) context.setDescriptor("lowerdir+", lower);
     context.setDescriptor("upperdir", upper);
     context.setDescriptor("workdir", work);
-    for (const [key, value] of Object.entries(portable)) context.setText(key, value);
+    for (const [key, value] of Object.entries(optionsOf(mount))) context.setText(key, value);
     if (mount.volatile) context.setFlag("volatile");
     return context.create(mount.target, rootFlags);
   });
@@ -187,7 +190,7 @@ function overlayOptions({ lowers, upper, work }: OpenLayers, mount: RootMount): 
     `lowerdir=${lowers.map((lower) => lower.procPath).join(":")}`,
     `upperdir=${upper.procPath}`,
     `workdir=${work.procPath}`,
-    ...Object.entries(portable).map(([key, value]) => `${key}=${value}`),
+    ...Object.entries(optionsOf(mount)).map(([key, value]) => `${key}=${value}`),
     ...(mount.volatile ? ["volatile"] : []),
   ].join(",");
   if (options.length <= optionBytes) return options;

@@ -8,6 +8,7 @@ import type { Collector } from "../collect/collector.ts";
 import type { WorkerConfig } from "../config.ts";
 import type { ContentCache } from "../content.ts";
 import type { Interpreters } from "../runners/interpreters.ts";
+import type { Volumes } from "../volumes/volumes.ts";
 import { ProcessRuntime } from "./process/process-runtime.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -17,6 +18,8 @@ export interface OpenRuntime {
   readonly images?: Images;
   readonly builds?: BuildHost;
   readonly collector?: Collector;
+  /** Absent: it can mount none. */
+  readonly volumes?: Volumes;
   /** Once no container is left: takes away what the runtime itself has on this host. */
   close(): Promise<void>;
 }
@@ -28,6 +31,8 @@ export interface RuntimeParts {
   readonly content: ContentCache;
   /** What all containers together may have. */
   readonly capacity: Pick<Capacity, "milliCpu" | "memoryMib">;
+  /** The worker's own door to the server. */
+  readonly doorFile: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -10,6 +10,7 @@ import type { ProcessEnd } from "../container/exit.ts";
 import type { ContainerPlace } from "../container/folder.ts";
 import type { ImageConfig } from "../images/index.ts";
 import type { Layer } from "../layers/index.ts";
+import type { ContainerRoot } from "../volumes/mounted-volume.ts";
 
 export interface Runtime {
   readonly name: string;
@@ -32,6 +33,8 @@ export interface Runtime {
   clear(place: ContainerPlace): Promise<void>;
   /** Ends what is left of containers of this worker that are not among `known`. */
   clearOthers(known: readonly ContainerPlace[]): Promise<void>;
+  /** The root of a container that it has, whose processes can be stopped for a while. Absent: nothing can be mounted into one. */
+  rootOf?(place: ContainerPlace): ContainerRoot;
   /** Waits until the disk has room again, but not for ever. Absent: nobody makes room. */
   room?(signal: AbortSignal): Promise<void>;
   /**
@@ -59,6 +62,8 @@ export interface LayRequest {
   readonly network?: { readonly allowedCidrs: readonly string[] } | undefined;
   /** It is nobody's yet: it gives way to all others, and is the first to go when memory is short. */
   readonly isSpare?: boolean;
+  /** Mounts what belongs into the root, once that is mounted for good and before anything runs in it. */
+  readonly mount?: ((root: ContainerRoot) => Promise<void>) | undefined;
   /** Joins a connection from inside to the server; for the runtime's own loopback listener. */
   readonly door: DoorHandler;
   /** Writes a line into the container's log. */

@@ -17,6 +17,11 @@ import { DiskGuard } from "../../disk/disk-guard.ts";
 import { containerSettings, openHostStore } from "../../images/index.ts";
 import { Mounter } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
+import { UpperReader } from "../../volumes/upper-reader.ts";
+import { VolumeServer } from "../../volumes/volume-server.ts";
+import { VolumeTrees } from "../../volumes/volume-trees.ts";
+import { Volumes } from "../../volumes/volumes.ts";
+import { Trash } from "./trash.ts";
 import type { OpenRuntime, RuntimeParts } from "../open-runtime.ts";
 import { HostPlaces } from "./host-place.ts";
 import { RuncRuntime, trashFolder } from "./runc-runtime.ts";
@@ -74,12 +79,15 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
     resources: { memoryMib: Number(capacity.memoryMib) },
     ...{ runtime, layers, mounter, bases, content, images, settings, clock, logger },
   };
+  const volumes = await openVolumes(parts, { mounter, trash: new Trash(trash, clock, logger) });
   return {
     runtime,
     images,
     builds,
     collector,
+    volumes,
     async close() {
+      await volumes.close();
       await bases.close();
       await facts.close();
       await network.close({ remove: true });
@@ -87,6 +95,16 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
       await mounter.close();
     },
   };
+}
+
+async function openVolumes(
+  { config, doorFile, clock, logger }: RuntimeParts,
+  { mounter, trash }: { mounter: Mounter; trash: Trash },
+): Promise<Volumes> {
+  const server = new VolumeServer({ doorFile, clock });
+  const trees = await VolumeTrees.open(join(config.data, "volumes"), server, logger);
+  const throwAway = (folder: string): Promise<void> => trash.throwAway(folder);
+  return new Volumes({ server, trees, mounter, reader: new UpperReader(), logger, throwAway }, clock);
 }
 
 /** What all containers together may have of the host's processes and threads: the rest is left when all are fork bombs. */

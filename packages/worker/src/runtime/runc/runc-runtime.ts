@@ -21,6 +21,7 @@ import type { ContainerSettings } from "../../images/index.ts";
 import { ImageGoneError } from "../../image-gone.ts";
 import type { Layer, LayerStore, Mounter } from "../../layers/index.ts";
 import type { NetworkPool, NetworkSlot } from "../../network/network-pool.ts";
+import type { ContainerRoot } from "../../volumes/mounted-volume.ts";
 import { signalProcess } from "../process/process-identity.ts";
 import type {
   Adoption,
@@ -86,6 +87,8 @@ interface Held {
   /** Joins connections of its loopback listener to the server. */
   door: DoorHandler;
   isSpare: boolean;
+  /** Mounts what else belongs into the root. */
+  mount?: LayRequest["mount"];
   /** The image's, topmost first. */
   readonly layers: readonly Layer[];
   /** What its root is mounted of. */
@@ -129,7 +132,7 @@ export class RuncRuntime implements Runtime {
       throw new Error(`the door of ${place.id} has no folder of its own that could be shown`);
     }
     const { network, mounter } = this.#options;
-    const { resources, door, signal, isSpare = false, image, build } = request;
+    const { resources, door, signal, isSpare = false, image, build, mount } = request;
     if (image === undefined) throw new Error(`${place.id} has no image`);
     const { layers } = image;
     if (!(await this.#options.layers.hold(this.#holder(place.hostId), layers))) {
@@ -137,7 +140,7 @@ export class RuncRuntime implements Runtime {
     }
     const work = build?.work ?? workFolder(place);
     const lowers = build === undefined ? layers : [build.points, ...layers];
-    const held: Held = { place, resources, door, isSpare, layers, lowers, work };
+    const held: Held = { place, resources, door, isSpare, mount, layers, lowers, work };
     this.#held.set(place.hostId, held);
     this.#step(place, "layers");
     const taken = network
@@ -180,7 +183,7 @@ export class RuncRuntime implements Runtime {
     });
     await allSettledWell([
       writeFile(join(host.bundle, "config.json"), JSON.stringify(amend(config)), { mode: 0o600 }),
-      this.#mapIds(place, held, held.slot),
+      this.#mapIds(place, held, held.slot).then(() => held.mount?.(this.rootOf(place))),
     ]);
     const isMade = await createContainer(programs, host, place.logFile, clock);
     this.#step(place, "created");
@@ -214,6 +217,20 @@ export class RuncRuntime implements Runtime {
     await this.#openDoor(held, held.slot);
     // If it has ended meanwhile the watch says so at once.
     return { state: "running", process: this.#watch(held, state) };
+  }
+
+  rootOf(place: ContainerPlace): ContainerRoot {
+    const { cgroups } = this.#options;
+    const { root, folder, cgroup } = this.#places.of(place.hostId);
+    const { userns, base = 0 } = this.#held.get(place.hostId)?.slot ?? {};
+    return {
+      root,
+      beside: join(folder, "volumes"),
+      idMap: userns === undefined ? undefined : { userns, base },
+      freeze: () => cgroups.freeze(cgroup),
+      thaw: () => cgroups.thaw(cgroup),
+      pids: () => cgroups.pids(cgroup),
+    };
   }
 
   room(signal: AbortSignal): Promise<void> {

@@ -1,0 +1,127 @@
+/** Volumes over HTTP for workers: what leads from one state to another, and commits of containers. */
+import { Readable } from "node:stream";
+import type { Socket } from "node:net";
+
+import { create } from "@bufbuild/protobuf";
+import { sizeDelimitedDecodeStream, sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
+import { worker } from "@lydian/contract";
+import type { Clock, NewId } from "@lydian/kit";
+import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+
+import type { Limits } from "../config.ts";
+import type { ContentStore } from "../content/content-store.ts";
+import { sha256Of } from "../content/digest.ts";
+import { bodyOf } from "../content/request-body.ts";
+import type { CommitRange, EntryPlace, Store } from "../domain/store.ts";
+import type { Entry } from "../domain/volume.ts";
+import { fail } from "../errors.ts";
+import { commit, page } from "./commit.ts";
+import { knownVolume } from "./known.ts";
+import { filePath } from "./paths.ts";
+import { entryOfWire, entryToWire } from "./wire.ts";
+
+export interface WorkerRoutesOptions {
+  store: Store;
+  content: ContentStore;
+  limits: Limits;
+  clock: Clock;
+  newId: NewId;
+  /** Whether a connection is a worker's. */
+  isWorker: (socket: Socket) => boolean;
+}
+
+type VolumeRequest = Pick<FastifyRequest, "raw"> & { Params: { id: string }; Querystring: Record<string, unknown> };
+type ContentRequest = Pick<FastifyRequest, "raw"> & { Params: { sha256: string } };
+
+/** 403: not a worker; 404: there is no such volume, commit or content. */
+export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginAsync {
+  const { store, content, limits, clock, newId } = options;
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser("*", (_request, _body, done) => done(null));
+    app.addHook("onRequest", async (request) => {
+      if (!options.isWorker(request.raw.socket)) throw fail("permissionDenied", "Only workers may do this.");
+    });
+
+    app.put<ContentRequest>("/content/:sha256", async (request) => {
+      await content.put(bodyOf(request.raw), { expectedSha256: request.params.sha256 });
+      return "";
+    });
+
+    app.head<ContentRequest>("/content/:sha256", async (request, reply) => {
+      const size = await content.size(sha256Of(request.params.sha256));
+      return await reply.code(size === undefined ? 404 : 200).send();
+    });
+
+    app.get<VolumeRequest>("/volumes/:id/changes", { exposeHeadRoute: false }, async (request, reply) => {
+      const { id } = request.params;
+      const { head } = await store.read((tx) => knownVolume(tx, id));
+      const to = request.query["to"] === undefined ? head : numberIn(request.query, "to");
+      const range = { from: numberIn(request.query, "from"), to };
+      return await reply.type("application/octet-stream").send(Readable.from(encoded(changes(store, id, range))));
+    });
+
+    app.get<VolumeRequest>("/volumes/:id/commits", { exposeHeadRoute: false }, async (request) => {
+      const number = await store.read((tx) => tx.volumes.commitOf(request.params.id, textIn(request.query, "key")));
+      if (number === undefined) throw fail("notFound", "There is no commit with this key.");
+      return String(number);
+    });
+
+    app.post<VolumeRequest>("/volumes/:id/commits", async (request) => {
+      const [key, madeBy] = [textIn(request.query, "key"), textIn(request.query, "by")];
+      const { written, removed } = await changeIn(bodyOf(request.raw));
+      const number = await store.write(async (tx) => {
+        const volume = await knownVolume(tx, request.params.id);
+        return await commit(tx, volume, { key, madeBy, written, removed }, limits, { now: clock.now(), newId });
+      });
+      return String(number);
+    });
+  };
+}
+
+/** What leads from one state to the other, the removed paths first. A state never changes, so nor does this. */
+async function* changes(store: Store, id: string, range: CommitRange): AsyncGenerator<worker.VolumeChange> {
+  yield create(worker.VolumeChangeSchema, { change: { case: "head", value: BigInt(range.to) } });
+  const start: EntryPlace = { number: 0, path: "" };
+  for (let after = start; ;) {
+    const from = after;
+    const found = await store.read((tx) => tx.volumes.ended(id, range, from, page));
+    for (const { path } of found) yield create(worker.VolumeChangeSchema, { change: { case: "removed", value: path } });
+    if (found.length < page) break;
+    after = found.at(-1) ?? start;
+  }
+  for (let after = start; ;) {
+    const from = after;
+    const found = await store.read((tx) => tx.volumes.begun(id, range, from, page));
+    yield* found.map(entryToWire);
+    if (found.length < page) break;
+    const { since: number, path } = found.at(-1) ?? { since: 0, path: "" };
+    after = { number, path };
+  }
+}
+
+async function* encoded(messages: AsyncIterable<worker.VolumeChange>): AsyncGenerator<Uint8Array> {
+  for await (const message of messages) yield sizeDelimitedEncode(worker.VolumeChangeSchema, message);
+}
+
+async function changeIn(body: AsyncIterable<Uint8Array>): Promise<{ written: Entry[]; removed: string[] }> {
+  const written: Entry[] = [];
+  const removed: string[] = [];
+  for await (const { change } of sizeDelimitedDecodeStream(worker.VolumeChangeSchema, body)) {
+    if (change.case === "written") written.push(entryOfWire(change.value));
+    else if (change.case === "removed") removed.push(filePath(change.value));
+  }
+  return { written, removed };
+}
+
+function numberIn(query: Record<string, unknown>, name: string): number {
+  const number = Number(query[name]);
+  if (Number.isSafeInteger(number) && number >= 0) return number;
+  throw fail("invalidArgument", `"${name}" is no number of a commit.`);
+}
+
+function textIn(query: Record<string, unknown>, name: string): string {
+  const text = query[name];
+  if (typeof text === "string" && text !== "") return text;
+  throw fail("invalidArgument", `"${name}" is missing.`);
+}

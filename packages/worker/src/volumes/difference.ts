@@ -1,0 +1,178 @@
+/**
+ * What an upper changes of the stack that it lies on: paths that are written, each with the file that has its content, and
+ * paths that are gone. Read from the upper's own folder, while its processes may write to it: who needs a moment's state
+ * lets them stand still.
+ */
+import { type BigIntStats, readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+
+import { hasCode } from "@lydian/kit/errors";
+
+import { textAttribute } from "../layers/attributes.ts";
+import { isWhiteout, namesIn, type Shown, shownAt, statsOf } from "./stack.ts";
+
+export interface WrittenPath {
+  readonly kind: "file" | "folder" | "link";
+  /** On the host. */
+  readonly file: string;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Microseconds since the epoch. */
+  readonly mtime: number;
+  readonly size: number;
+  /** Of a link. */
+  readonly target: string;
+  /** The same as long as nothing about it has changed. */
+  readonly signature: string;
+}
+
+export interface Difference {
+  /** By path, folders before what is in them. */
+  readonly written: Map<string, WrittenPath>;
+  /** Paths that the stack shows and the upper hides, the innermost first. */
+  readonly removed: string[];
+}
+
+/** `layers`: the stack's folders, topmost first. */
+export function differenceOf(upper: string, layers: readonly string[]): Difference {
+  const reader = new Reader(upper, layers);
+  reader.read();
+  return { written: reader.written, removed: reader.gone() };
+}
+
+class Reader {
+  readonly written = new Map<string, WrittenPath>();
+  readonly #upper: string;
+  readonly #layers: readonly string[];
+  readonly #removed = new Set<string>();
+  /** Files that were copied up and not changed: they are neither written nor gone. */
+  readonly #kept = new Set<string>();
+
+  constructor(upper: string, layers: readonly string[]) {
+    this.#upper = upper;
+    this.#layers = layers;
+  }
+
+  read(): void {
+    this.#readFolder("", "");
+  }
+
+  /** Outer paths come before inner ones in the order of paths. */
+  gone(): string[] {
+    const gone = [...this.#removed].filter((path) => !this.written.has(path) && !this.#kept.has(path));
+    return gone.toSorted((one, other) => (one < other ? 1 : -1));
+  }
+
+  /** `base`: the folder of the stack that shows through this one; undefined when none does. */
+  #readFolder(path: string, base: string | undefined): void {
+    const here = new Set<string>();
+    for (const name of namesOf(join(this.#upper, path))) {
+      here.add(name);
+      this.#readName(joined(path, name), base === undefined ? undefined : joined(base, name), base);
+    }
+    if (base === undefined || base === path) return;
+    const shown = shownAt(this.#layers, base);
+    if (shown?.kind !== "folder") return;
+    for (const [name, each] of namesIn(shown.parts)) if (!here.has(name)) this.#putTree(joined(path, name), each);
+  }
+
+  #readName(path: string, under: string | undefined, base: string | undefined): void {
+    const file = join(this.#upper, path);
+    const stats = statsOf(file);
+    if (stats === undefined) return;
+    if (isWhiteout(stats)) {
+      if (under === path) this.#remove(path);
+    } else if (stats.isDirectory()) {
+      const through = this.#throughOf(file, under, base);
+      if (through !== path) this.#remove(path);
+      const shown = through === undefined ? undefined : shownAt(this.#layers, through);
+      this.#putFolder(path, file, stats);
+      this.#readFolder(path, shown?.kind === "folder" ? through : undefined);
+    } else this.#putFile(path, file, stats);
+  }
+
+  /** Which folder of the stack shows through: the one of its name, none, or the one that it was before it was renamed. */
+  #throughOf(file: string, under: string | undefined, base: string | undefined): string | undefined {
+    if (textAttribute(file, "trusted.overlay.opaque") === "y") return undefined;
+    const redirect = textAttribute(file, "trusted.overlay.redirect");
+    if (redirect === undefined) return under;
+    if (redirect.startsWith("/")) return redirect.slice(1);
+    return base === undefined ? undefined : joined(base, redirect);
+  }
+
+  #putFolder(path: string, file: string, stats: BigIntStats): void {
+    const shown = shownAt(this.#layers, path);
+    if (shown?.kind === "other") this.#removed.add(path);
+    const before = shown?.kind === "folder" ? statsOf(shown.parts[0] ?? "") : undefined;
+    if (before !== undefined && modeOf(before) === modeOf(stats)) this.#kept.add(path);
+    else this.written.set(path, pathOf("folder", file, stats));
+  }
+
+  #putFile(path: string, file: string, stats: BigIntStats): void {
+    const kind = stats.isFile() ? "file" : stats.isSymbolicLink() ? "link" : undefined;
+    if (kind === undefined) return; // pipes and sockets last no longer than who made them
+    const shown = shownAt(this.#layers, path);
+    if (shown?.kind === "folder") this.#remove(path);
+    if (shown?.kind === "other" && isSame(shown.stats, stats)) this.#kept.add(path);
+    else this.written.set(path, pathOf(kind, file, stats));
+  }
+
+  /** What the stack shows elsewhere has come here with a folder that was renamed. */
+  #putTree(path: string, shown: Shown): void {
+    if (shown.kind === "other") return this.#putFile(path, shown.file, shown.stats);
+    const [top = ""] = shown.parts;
+    const stats = statsOf(top);
+    if (stats === undefined) return;
+    this.#putFolder(path, top, stats);
+    for (const [name, each] of namesIn(shown.parts)) this.#putTree(joined(path, name), each);
+  }
+
+  #remove(path: string): void {
+    const shown = shownAt(this.#layers, path);
+    if (shown !== undefined) this.#removeShown(path, shown);
+  }
+
+  #removeShown(path: string, shown: Shown): void {
+    this.#removed.add(path);
+    if (shown.kind === "other") return;
+    for (const [name, each] of namesIn(shown.parts)) this.#removeShown(joined(path, name), each);
+  }
+}
+
+const joined = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`);
+const modeOf = ({ mode }: BigIntStats): number => Number(mode) & 0o7777;
+
+function namesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return []; // gone meanwhile
+    throw error;
+  }
+}
+
+/** Copied up by the kernel, which keeps all of this, and not written to since. (A rewrite of the same size that also sets the time back is not seen.) */
+function isSame(one: BigIntStats, other: BigIntStats): boolean {
+  return one.ino === other.ino || (one.mode === other.mode && one.size === other.size && one.mtimeNs === other.mtimeNs);
+}
+
+function pathOf(kind: WrittenPath["kind"], file: string, stats: BigIntStats): WrittenPath {
+  const mode = modeOf(stats);
+  const common = { kind, file, mode, mtime: Number(stats.mtimeNs / 1000n) };
+  if (kind === "folder") return { ...common, size: 0, target: "", signature: `folder ${mode}` };
+  if (kind === "file") return { ...common, size: Number(stats.size), target: "", signature: signatureOf(stats) };
+  const target = readlinkSync(file);
+  return { ...common, size: Buffer.byteLength(target), target, signature: `link ${target}` };
+}
+
+/** What a stack shows, as something to write. */
+export function shownPath(shown: Shown): WrittenPath | undefined {
+  if (shown.kind === "other") return pathOf(shown.stats.isSymbolicLink() ? "link" : "file", shown.file, shown.stats);
+  const [top = ""] = shown.parts;
+  const stats = statsOf(top);
+  return stats && pathOf("folder", top, stats);
+}
+
+export function signatureOf({ ino, size, mtimeNs, ctimeNs, mode }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs} ${ctimeNs} ${mode}`;
+}

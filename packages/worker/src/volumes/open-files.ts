@@ -1,0 +1,37 @@
+/** Says which files of a mount a container's processes use, for people: the kernel has decided already that some are. */
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** `device`: of the mount's file system. A phrase such as `models/a.bin is open in "python train.py"`; empty when none is found. */
+export function usedFile(pids: readonly number[], device: number): string {
+  for (const pid of pids) {
+    const proc = `/proc/${pid}`;
+    if (isOn(join(proc, "cwd"), device))
+      return `the working folder of ${commandOf(proc)} is ${linkOf(join(proc, "cwd"))}`;
+    for (const name of namesOf(join(proc, "fd"))) {
+      const descriptor = join(proc, "fd", name);
+      if (isOn(descriptor, device)) return `${linkOf(descriptor)} is open in ${commandOf(proc)}`;
+    }
+    const mapped = namesOf(join(proc, "map_files")).find((name) => isOn(join(proc, "map_files", name), device));
+    if (mapped !== undefined) return `${linkOf(join(proc, "map_files", mapped))} is mapped by ${commandOf(proc)}`;
+  }
+  return "";
+}
+
+/** Processes end while they are looked at. */
+function orNothing<T>(look: () => T, nothing: T): T {
+  try {
+    return look();
+  } catch {
+    return nothing;
+  }
+}
+
+const isOn = (path: string, device: number): boolean => orNothing(() => statSync(path).dev === device, false);
+const linkOf = (path: string): string => orNothing(() => readlinkSync(path), "a file");
+const namesOf = (folder: string): string[] => orNothing(() => readdirSync(folder), []);
+
+function commandOf(proc: string): string {
+  const words = orNothing(() => readFileSync(join(proc, "cmdline"), "utf8"), "").split("\0");
+  return JSON.stringify(words.join(" ").trim().slice(0, 80));
+}

@@ -1,0 +1,196 @@
+/** The volumes of this worker's containers: mounted at their start, committed now and then and at their end. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import * as wire from "@lydian/contract/worker";
+import { backoffMs, type Clock, type Logger, messageOf, PlatformError, sleep, type Timer } from "@lydian/kit";
+
+import type { ContainerPlace } from "../container/folder.ts";
+import { type ContainerRoot, MountedVolume, type MountedVolumeDeps, type VolumePlace } from "./mounted-volume.ts";
+import { readVolumes, type VolumePoint, type VolumeRecord, writeVolumes } from "./volume-record.ts";
+import { RefusedError } from "./volume-server.ts";
+
+/** Between two commits that nobody asks for. */
+const backgroundMs = 5_000;
+
+/** Of the last commit, while the server is away. */
+const retry = { initialMs: 500, factor: 2, maxMs: 30_000 };
+const lastTries = 30;
+const hurriedTries = 1;
+
+/** Writes a line into a container's log. */
+type Say = (line: string) => void;
+
+/** Volumes that a container mounts. */
+class Held {
+  readonly place: ContainerPlace;
+  readonly volumes = new Map<string, MountedVolume>();
+  timer: Timer | undefined;
+  #saved: Promise<void> = Promise.resolve();
+
+  constructor(place: ContainerPlace) {
+    this.place = place;
+  }
+
+  get folder(): string {
+    return join(this.place.folder, "volumes");
+  }
+
+  /** One write after the other, each of all that is known then. */
+  save(): Promise<void> {
+    const write = (): Promise<void> =>
+      writeVolumes(
+        this.place.folder,
+        [...this.volumes.values()].map(({ record }) => record),
+      );
+    const saved = this.#saved.then(write);
+    this.#saved = saved.catch(() => {}); // told to the caller
+    return saved;
+  }
+}
+
+export class Volumes {
+  readonly #deps: MountedVolumeDeps;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #held = new Map<string, Held>();
+  #tries = lastTries;
+  readonly #closed = new AbortController();
+
+  constructor(deps: MountedVolumeDeps, clock: Clock) {
+    this.#deps = deps;
+    this.#clock = clock;
+    this.#logger = deps.logger;
+  }
+
+  /** Brings what the container is to see; what is answered mounts it, before anything runs in the root. */
+  async prepare(
+    place: ContainerPlace,
+    mounts: readonly wire.VolumeMount[],
+  ): Promise<(root: ContainerRoot) => Promise<void>> {
+    this.discard(place.id);
+    const held = new Held(place);
+    this.#held.set(place.id, held);
+    await mkdir(held.folder, { recursive: true, mode: 0o700 });
+    for (const [volumeId, points] of pointsByVolume(mounts)) {
+      const folder = join(held.folder, volumeId);
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      held.volumes.set(
+        volumeId,
+        await MountedVolume.prepare(this.#deps, this.#placeOf(held, volumeId), volumeId, points),
+      );
+    }
+    return async (root) => {
+      await held.save();
+      for (const volume of held.volumes.values()) await volume.mount(root);
+      this.#commitLater(held);
+    };
+  }
+
+  /** Goes on with a container of a worker before. Without a root nothing of it runs any more. */
+  async adopt(place: ContainerPlace, root: ContainerRoot | undefined): Promise<void> {
+    const records = (await readVolumes(place.folder)) ?? [];
+    if (records.length === 0) return;
+    const held = new Held(place);
+    this.#held.set(place.id, held);
+    for (const record of records) {
+      held.volumes.set(record.volumeId, await this.#again(held, record));
+    }
+    if (root === undefined) return;
+    for (const volume of held.volumes.values()) await volume.adopt(root);
+    this.#commitLater(held);
+  }
+
+  async act(containerId: string, { volumeId, act }: Pick<wire.VolumeDo, "volumeId" | "act">): Promise<void> {
+    const volume = this.#held.get(containerId)?.volumes.get(volumeId);
+    if (volume === undefined) {
+      throw new RefusedError("this container does not mount it", {
+        hint: "give it to the function: @app.function(volumes={…})",
+      });
+    }
+    if (act === wire.VolumeDo_Act.COMMIT) await volume.commit();
+    else if (act === wire.VolumeDo_Act.RELOAD) await volume.reload();
+  }
+
+  /** The last commits of a container whose processes are gone; what cannot be committed is told in its log. */
+  async finish(place: ContainerPlace, say: Say): Promise<void> {
+    const held = this.#held.get(place.id);
+    if (held === undefined) return;
+    held.timer?.[Symbol.dispose]();
+    for (const [volumeId, volume] of held.volumes) {
+      try {
+        await this.#finish(volume);
+      } catch (error) {
+        this.#logger.warn({ err: error, container: place.id, volume: volumeId }, "a last commit failed");
+        say(`What was written to volume ${volumeId} since its last commit is lost: ${messageOf(error)}`);
+      }
+    }
+    this.discard(place.id);
+    await this.#deps.throwAway(held.folder);
+  }
+
+  /** Nothing of it is wanted. */
+  discard(containerId: string): void {
+    const held = this.#held.get(containerId);
+    held?.timer?.[Symbol.dispose]();
+    for (const volume of held?.volumes.values() ?? []) volume.release();
+    this.#held.delete(containerId);
+  }
+
+  /** The worker is to end: a server that is away is not waited for. */
+  hurry(): void {
+    this.#tries = hurriedTries;
+  }
+
+  /** Leaves the containers as they are, for the next worker. */
+  async close(): Promise<void> {
+    this.#closed.abort(new PlatformError("the worker ends"));
+    for (const { timer } of this.#held.values()) timer?.[Symbol.dispose]();
+    this.#deps.server.close();
+    await this.#deps.reader[Symbol.asyncDispose]();
+  }
+
+  async #finish(volume: MountedVolume): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await volume.finish();
+      } catch (error) {
+        if (error instanceof RefusedError || tries >= this.#tries) throw error;
+        await sleep(this.#clock, backoffMs(retry, tries), this.#closed.signal);
+      }
+    }
+  }
+
+  #commitLater(held: Held): void {
+    held.timer = this.#clock.timer(backgroundMs, () => void this.#commitAll(held)).unref();
+  }
+
+  async #commitAll(held: Held): Promise<void> {
+    for (const [volumeId, volume] of held.volumes) {
+      try {
+        await volume.commit();
+      } catch (error) {
+        const { id: container } = held.place;
+        this.#logger.warn({ err: error, container, volume: volumeId }, "a commit that nobody asked for failed");
+      }
+    }
+    if (this.#held.get(held.place.id) === held && !this.#closed.signal.aborted) this.#commitLater(held);
+  }
+
+  async #again(held: Held, record: VolumeRecord): Promise<MountedVolume> {
+    return await MountedVolume.again(this.#deps, this.#placeOf(held, record.volumeId), record);
+  }
+
+  #placeOf(held: Held, volumeId: string): VolumePlace {
+    return { containerId: held.place.id, folder: join(held.folder, volumeId), save: () => held.save() };
+  }
+}
+
+function pointsByVolume(mounts: readonly wire.VolumeMount[]): Map<string, VolumePoint[]> {
+  const volumes = new Map<string, VolumePoint[]>();
+  for (const { volumeId, path, readOnly, subPath } of mounts) {
+    if (!/^vo-[A-Za-z0-9]{1,64}$/.test(volumeId)) throw new PlatformError(`${JSON.stringify(volumeId)} is no volume`);
+    volumes.set(volumeId, [...(volumes.get(volumeId) ?? []), { path, readOnly, subPath }]);
+  }
+  return volumes;
+}
