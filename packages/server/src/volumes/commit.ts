@@ -14,8 +14,8 @@ export interface Change {
   key: string | undefined;
   madeBy: string;
   /**
-   * Files and links that go, and folders, which go where nothing is left in them. Of folders and what is in them, the
-   * innermost come first.
+   * Files and links that go; and folders, with a slash at the end, which go where nothing is left in them. The innermost
+   * come first. What has become a folder, or a file, meanwhile is something else and stays.
    */
   removed: readonly string[];
   /** Folders come before what is in them. A folder that is written gives way to a file that is there. */
@@ -28,20 +28,20 @@ const usualFolderMode = 0o755;
 /** How many entries are read at a time. */
 export const page = 1000;
 
-/** Answers the number of the commit. One that changes nothing makes none. */
+/** Answers the number of the commit; undefined for one that changes nothing, which is none. */
 export async function commit(
   tx: Tx,
   volume: Volume,
   change: Change,
   limits: Pick<Limits, "volumeEntries" | "volumeBytes" | "volumeFolder">,
   context: Context,
-): Promise<number> {
+): Promise<number | undefined> {
   const repeated = change.key === undefined ? undefined : await tx.volumes.commitOf(volume.id, change.key);
   if (repeated !== undefined) return repeated;
   const commit = new Commit(tx, volume, context.now);
   for (const path of change.removed) await commit.remove(path);
   for (const entry of change.written) await commit.write(entry);
-  if (commit.isEmpty) return volume.head;
+  if (commit.isEmpty) return undefined;
   await commit.checkWidths(limits.volumeFolder);
   const after = commit.after;
   checkLimits(after, volume, limits);
@@ -115,11 +115,13 @@ class Commit {
     }
   }
 
-  async remove(path: string): Promise<void> {
+  async remove(removed: string): Promise<void> {
     const { volumes } = this.#tx;
+    const isFolder = removed.endsWith("/");
+    const path = isFolder ? removed.slice(0, -1) : removed;
     const found = await volumes.entry(this.#volume.id, path);
-    if (found === undefined) return;
-    if (found.kind === "folder" && (await this.#hasChildren(path))) return;
+    if (found === undefined || (found.kind === "folder") !== isFolder) return;
+    if (isFolder && (await this.#hasChildren(path))) return;
     await this.#end(path);
     this.removed++;
   }

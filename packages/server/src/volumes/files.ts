@@ -52,7 +52,8 @@ export async function removal(tx: Tx, volume: Volume, text: string, recursive: b
     });
   }
   const below = await allBelow(tx, volume.id, path, volume.head);
-  return [...below.map((entry) => entry.path).toReversed(), ...(path === "" ? [] : [path])];
+  const removed = below.map((entry) => (entry.kind === "folder" ? `${entry.path}/` : entry.path)).toReversed();
+  return path === "" ? removed : [...removed, `${path}/`];
 }
 
 export interface CopyRequest {

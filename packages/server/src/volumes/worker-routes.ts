@@ -74,7 +74,7 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
         const volume = await knownVolume(tx, request.params.id);
         return await commit(tx, volume, { key, madeBy, written, removed }, limits, { now: clock.now(), newId });
       });
-      return String(number);
+      return String(number ?? 0);
     });
   };
 }
@@ -109,7 +109,8 @@ async function changeIn(body: AsyncIterable<Uint8Array>): Promise<{ written: Ent
   const removed: string[] = [];
   for await (const { change } of sizeDelimitedDecodeStream(worker.VolumeChangeSchema, body)) {
     if (change.case === "written") written.push(entryOfWire(change.value));
-    else if (change.case === "removed") removed.push(filePath(change.value));
+    else if (change.case === "removed")
+      removed.push(`${filePath(change.value)}${change.value.endsWith("/") ? "/" : ""}`);
   }
   return { written, removed };
 }

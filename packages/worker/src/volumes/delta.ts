@@ -1,22 +1,25 @@
 /** What of a difference was not published yet: pure. */
-import type { Difference, WrittenPath } from "./difference.ts";
+import { type Difference, isFolderSignature, type WrittenPath } from "./difference.ts";
 
 /** What was published of an upper: for each path the signature of what was written, or that it is gone. */
 export type Published = ReadonlyMap<string, string>;
 
 const goneMark = "gone";
 
+/** Without the slash of a folder. */
+export const plain = (path: string): string => (path.endsWith("/") ? path.slice(0, -1) : path);
+
 export interface Delta {
   /** Folders before what is in them. */
   readonly written: ReadonlyMap<string, WrittenPath>;
-  /** The innermost first. */
+  /** As those of the difference; what was published is gone as what it was published as. */
   readonly removed: readonly string[];
-  /** Paths that are again what the stack below the upper shows. */
+  /** Paths that were published and are again what the stack below the upper shows; those that were folders with a slash. */
   readonly restored: readonly string[];
 }
 
 export function publishedBy({ written, removed }: Difference): Map<string, string> {
-  const published = new Map(removed.map((path) => [path, goneMark]));
+  const published = new Map(removed.map((path) => [plain(path), goneMark]));
   for (const [path, { signature }] of written) published.set(path, signature);
   return published;
 }
@@ -24,10 +27,14 @@ export function publishedBy({ written, removed }: Difference): Map<string, strin
 export function deltaOf(difference: Difference, before: Published): Delta {
   const now = publishedBy(difference);
   const written = new Map([...difference.written].filter(([path, { signature }]) => before.get(path) !== signature));
-  const removed = difference.removed.filter((path) => before.get(path) !== goneMark);
-  const dropped = [...before].filter(([path]) => !now.has(path)).map(([path]) => path);
-  // What was written and is no more: gone, unless the stack shows something under the name, which then is what it was.
-  return { written, removed, restored: dropped };
+  const asPublished = (path: string, signature: string): string => (isFolderSignature(signature) ? `${path}/` : path);
+  const removed = difference.removed.flatMap((path) => {
+    const signature = before.get(plain(path));
+    if (signature === goneMark) return [];
+    return signature === undefined ? path : asPublished(plain(path), signature);
+  });
+  const restored = [...before].filter(([path]) => !now.has(path)).map(([path, each]) => asPublished(path, each));
+  return { written, removed, restored };
 }
 
 export function isEmpty({ written, removed, restored }: Delta): boolean {

@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { hasCode } from "@lydian/kit/errors";
 
 import { textAttribute } from "../layers/attributes.ts";
-import { isWhiteout, namesIn, type Shown, shownAt, statsOf } from "./stack.ts";
+import { isSameFile } from "./same-file.ts";
+import { isWhiteout, namesIn, type Shown, shownAt, signatureOf, statsOf } from "./stack.ts";
 
 export interface WrittenPath {
   readonly kind: "file" | "folder" | "link";
@@ -24,12 +25,14 @@ export interface WrittenPath {
   readonly target: string;
   /** The same as long as nothing about it has changed. */
   readonly signature: string;
+  /** It lies in a layer, which never changes. */
+  readonly isFixed: boolean;
 }
 
 export interface Difference {
   /** By path, folders before what is in them. */
   readonly written: Map<string, WrittenPath>;
-  /** Paths that the stack shows and the upper hides, the innermost first. */
+  /** Paths that the stack shows and the upper hides, the innermost first. Those of folders have a slash at the end. */
   readonly removed: string[];
 }
 
@@ -44,7 +47,8 @@ class Reader {
   readonly written = new Map<string, WrittenPath>();
   readonly #upper: string;
   readonly #layers: readonly string[];
-  readonly #removed = new Set<string>();
+  /** Whether they are folders. */
+  readonly #removed = new Map<string, boolean>();
   /** Files that were copied up and not changed: they are neither written nor gone. */
   readonly #kept = new Set<string>();
 
@@ -59,8 +63,8 @@ class Reader {
 
   /** Outer paths come before inner ones in the order of paths. */
   gone(): string[] {
-    const gone = [...this.#removed].filter((path) => !this.written.has(path) && !this.#kept.has(path));
-    return gone.toSorted((one, other) => (one < other ? 1 : -1));
+    const gone = [...this.#removed].filter(([path]) => !this.written.has(path) && !this.#kept.has(path));
+    return gone.map(([path, isFolder]) => (isFolder ? `${path}/` : path)).toSorted(innermostFirst);
   }
 
   /** `base`: the folder of the stack that shows through this one; undefined when none does. */
@@ -68,7 +72,11 @@ class Reader {
     const here = new Set<string>();
     for (const name of namesOf(join(this.#upper, path))) {
       here.add(name);
-      this.#readName(joined(path, name), base === undefined ? undefined : joined(base, name), base);
+      try {
+        this.#readName(joined(path, name), base === undefined ? undefined : joined(base, name), base);
+      } catch (error) {
+        if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error; // gone while it was looked at
+      }
     }
     if (base === undefined || base === path) return;
     const shown = shownAt(this.#layers, base);
@@ -102,24 +110,24 @@ class Reader {
 
   #putFolder(path: string, file: string, stats: BigIntStats): void {
     const shown = shownAt(this.#layers, path);
-    if (shown?.kind === "other") this.#removed.add(path);
+    if (shown?.kind === "other") this.#removed.set(path, false);
     const before = shown?.kind === "folder" ? statsOf(shown.parts[0] ?? "") : undefined;
     if (before !== undefined && modeOf(before) === modeOf(stats)) this.#kept.add(path);
     else this.written.set(path, pathOf("folder", file, stats));
   }
 
-  #putFile(path: string, file: string, stats: BigIntStats): void {
+  #putFile(path: string, file: string, stats: BigIntStats, isFixed = false): void {
     const kind = stats.isFile() ? "file" : stats.isSymbolicLink() ? "link" : undefined;
     if (kind === undefined) return; // pipes and sockets last no longer than who made them
     const shown = shownAt(this.#layers, path);
     if (shown?.kind === "folder") this.#remove(path);
-    if (shown?.kind === "other" && isSame(shown.stats, stats)) this.#kept.add(path);
-    else this.written.set(path, pathOf(kind, file, stats));
+    if (shown?.kind === "other" && isSameFile(shown, file, stats)) this.#kept.add(path);
+    else this.written.set(path, pathOf(kind, file, stats, isFixed));
   }
 
   /** What the stack shows elsewhere has come here with a folder that was renamed. */
   #putTree(path: string, shown: Shown): void {
-    if (shown.kind === "other") return this.#putFile(path, shown.file, shown.stats);
+    if (shown.kind === "other") return this.#putFile(path, shown.file, shown.stats, true);
     const [top = ""] = shown.parts;
     const stats = statsOf(top);
     if (stats === undefined) return;
@@ -133,11 +141,14 @@ class Reader {
   }
 
   #removeShown(path: string, shown: Shown): void {
-    this.#removed.add(path);
+    this.#removed.set(path, shown.kind === "folder");
     if (shown.kind === "other") return;
     for (const [name, each] of namesIn(shown.parts)) this.#removeShown(joined(path, name), each);
   }
 }
+
+/** Of paths that may end with a slash. */
+export const innermostFirst = (one: string, other: string): number => (one < other ? 1 : one > other ? -1 : 0);
 
 const joined = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`);
 const modeOf = ({ mode }: BigIntStats): number => Number(mode) & 0o7777;
@@ -151,28 +162,28 @@ function namesOf(folder: string): string[] {
   }
 }
 
-/** Copied up by the kernel, which keeps all of this, and not written to since. (A rewrite of the same size that also sets the time back is not seen.) */
-function isSame(one: BigIntStats, other: BigIntStats): boolean {
-  return one.ino === other.ino || (one.mode === other.mode && one.size === other.size && one.mtimeNs === other.mtimeNs);
-}
-
-function pathOf(kind: WrittenPath["kind"], file: string, stats: BigIntStats): WrittenPath {
+function pathOf(kind: WrittenPath["kind"], file: string, stats: BigIntStats, isFixed = false): WrittenPath {
   const mode = modeOf(stats);
-  const common = { kind, file, mode, mtime: Number(stats.mtimeNs / 1000n) };
-  if (kind === "folder") return { ...common, size: 0, target: "", signature: `folder ${mode}` };
-  if (kind === "file") return { ...common, size: Number(stats.size), target: "", signature: signatureOf(stats) };
+  const common = { kind, file, mode, isFixed, mtime: Number(stats.mtimeNs / 1000n) };
+  if (kind === "folder") return { ...common, size: 0, target: "", signature: `${folderMark}${mode}` };
+  if (kind === "file") {
+    return { ...common, size: Number(stats.size), target: "", signature: signatureOf(stats, isFixed) };
+  }
   const target = readlinkSync(file);
   return { ...common, size: Buffer.byteLength(target), target, signature: `link ${target}` };
 }
 
 /** What a stack shows, as something to write. */
 export function shownPath(shown: Shown): WrittenPath | undefined {
-  if (shown.kind === "other") return pathOf(shown.stats.isSymbolicLink() ? "link" : "file", shown.file, shown.stats);
+  if (shown.kind === "other")
+    return pathOf(shown.stats.isSymbolicLink() ? "link" : "file", shown.file, shown.stats, true);
   const [top = ""] = shown.parts;
   const stats = statsOf(top);
-  return stats && pathOf("folder", top, stats);
+  return stats && pathOf("folder", top, stats, true);
 }
 
-export function signatureOf({ ino, size, mtimeNs, ctimeNs, mode }: BigIntStats): string {
-  return `${ino} ${size} ${mtimeNs} ${ctimeNs} ${mode}`;
+const folderMark = "folder ";
+
+export function isFolderSignature(signature: string): boolean {
+  return signature.startsWith(folderMark);
 }

@@ -3,8 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
-import { type Delta, deltaOf, isEmpty, publishedBy } from "./delta.ts";
-import { type Difference, shownPath, type WrittenPath } from "./difference.ts";
+import { type Delta, deltaOf, isEmpty, plain, publishedBy } from "./delta.ts";
+import { type Difference, innermostFirst, shownPath, type WrittenPath } from "./difference.ts";
 import { shownAt } from "./stack.ts";
 import { type PublishedRecord, readPublished, writePublished } from "./volume-record.ts";
 import type { UpperReader } from "./upper-reader.ts";
@@ -40,7 +40,7 @@ export class Publisher {
   }
 
   /**
-   * Answers the number of the commit; undefined when there is nothing new. First all is read and uploaded while the
+   * Answers the number of the commit, 0 when it changed nothing on the server; undefined when there is nothing new. First all is read and uploaded while the
    * processes run; then, while they stand still, only what has changed meanwhile: so the commit is of one moment.
    */
   async publish(key: () => Promise<string>, by: string, standStill: StandStill): Promise<number | undefined> {
@@ -60,7 +60,7 @@ export class Publisher {
     for (const written of restored.written.values()) await uploads.add(written);
     await uploads.finish();
     const change = {
-      removed: [...delta.removed, ...restored.removed].toSorted((one, other) => (one < other ? 1 : -1)),
+      removed: [...delta.removed, ...restored.removed].toSorted(innermostFirst),
       written: [...restored.written, ...delta.written].map(([path, written]) => entryOf(path, written, uploads)),
     };
     return await this.#commit(change, difference, { key: await key(), by });
@@ -105,10 +105,10 @@ export class Publisher {
     const written = new Map<string, WrittenPath>();
     const removed: string[] = [];
     for (const path of restored) {
-      const shown = shownAt(this.#place.layers, path);
+      const shown = shownAt(this.#place.layers, plain(path));
       const found = shown && shownPath(shown);
       if (found === undefined) removed.push(path);
-      else written.set(path, found);
+      else written.set(plain(path), found);
     }
     return { removed, written };
   }

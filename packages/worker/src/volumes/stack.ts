@@ -63,3 +63,8 @@ export function statsOf(file: string): BigIntStats | undefined {
     throw error;
   }
 }
+
+/** The same as long as nothing about a file has changed. What lies in a layer gets names in others, which changes nothing but the time of its last change. */
+export function signatureOf({ ino, size, mtimeNs, ctimeNs, mode }: BigIntStats, isFixed: boolean): string {
+  return `${ino} ${size} ${mtimeNs} ${isFixed ? "fixed" : ctimeNs} ${mode}`;
+}

@@ -8,7 +8,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { hasCode } from "@lydian/kit";
 
 import type { WrittenPath } from "./difference.ts";
-import { signatureOf } from "./difference.ts";
+import { signatureOf } from "./stack.ts";
 import type { VolumeServer } from "./volume-server.ts";
 
 /** Of a file; the same number as the server's and the clients'. */
@@ -42,7 +42,7 @@ export class Uploads {
   }
 
   /** Uploads a file unless it is known as it is; a file that changes while it is read is left for another time. */
-  async add({ file, signature }: WrittenPath): Promise<void> {
+  async add({ file, signature, isFixed }: WrittenPath): Promise<void> {
     if (this.#known.has(signature)) return;
     let handle: FileHandle;
     try {
@@ -53,7 +53,7 @@ export class Uploads {
     }
     await using opened = handle;
     const before = await opened.stat({ bigint: true });
-    if (!before.isFile() || signatureOf(before) !== signature) return;
+    if (!before.isFile() || signatureOf(before, isFixed) !== signature) return;
     const size = Number(before.size);
     const pieces: Piece[] = [];
     for (let at = 0; at < size; at += pieceBytes) {
@@ -61,7 +61,7 @@ export class Uploads {
       if (bytes === undefined) return;
       await this.#addPiece(pieces, bytes);
     }
-    if (signatureOf(await opened.stat({ bigint: true })) === signature) this.#known.set(signature, pieces);
+    if (signatureOf(await opened.stat({ bigint: true }), isFixed) === signature) this.#known.set(signature, pieces);
   }
 
   /** Resolves when all is on the server's disk. */

@@ -51,7 +51,7 @@ export class VolumeServer {
     throw new PlatformError(`the server does not say what volume ${volumeId} is like`);
   }
 
-  /** The number of the commit. With the same key it is made once, however often it is asked for. */
+  /** The number of the commit; 0 when it would change nothing. With the same key it is made once, however often it is asked for. */
   async commit(volumeId: string, change: VolumeChange, { key, by }: { key: string; by: string }): Promise<number> {
     const query = new URLSearchParams({ key, by });
     const body = (): Readable => Readable.from(encoded(change));

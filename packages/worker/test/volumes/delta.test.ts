@@ -13,6 +13,7 @@ const file = (signature: string): WrittenPath => ({
   size: 1,
   target: "",
   signature,
+  isFixed: false,
 });
 
 const difference = (written: Record<string, string>, removed: string[] = []): Difference => ({

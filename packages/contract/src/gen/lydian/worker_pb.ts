@@ -609,7 +609,8 @@ export type VolumeChange = Message<"lydian.worker.VolumeChange"> & {
     case: "written";
   } | {
     /**
-     * A path that shows nothing any more.
+     * A path that shows nothing any more. Of a worker, with a slash at the end where it was a folder, which goes where
+     * nothing of others is left in it; the innermost come first.
      *
      * @generated from field: string removed = 3;
      */

@@ -1,0 +1,176 @@
+/** Volumes of a worker with their real parts, against the real server's side of them, without containers. */
+import { once } from "node:events";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+import { Bells, createLogger, idMaker, systemClock } from "@lydian/kit";
+import { temporaryFolder } from "@lydian/testkit";
+
+import { limitsSchema } from "@lydian/server/src/config";
+import { BlobLinks } from "@lydian/server/src/content/blob-links";
+import { BlobUploads } from "@lydian/server/src/content/blob-uploads";
+import { ContentStore } from "@lydian/server/src/content/content-store";
+import { contentRoutes } from "@lydian/server/src/content/routes";
+import type { Store } from "@lydian/server/src/domain/store";
+import { createWeb } from "@lydian/server/src/ingress/http";
+import { openStore } from "@lydian/server/src/store/sqlite";
+import { allBelow } from "@lydian/server/src/volumes/commit";
+import { knownVolume } from "@lydian/server/src/volumes/known";
+import { getOrCreateVolume } from "@lydian/server/src/volumes/manage";
+import { volumeWorkerRoutes } from "@lydian/server/src/volumes/worker-routes";
+import { Mounter } from "@lydian/worker/src/layers/index";
+import { type ContainerRoot, MountedVolume, type MountedVolumeDeps } from "@lydian/worker/src/volumes/mounted-volume";
+import { UpperReader } from "@lydian/worker/src/volumes/upper-reader";
+import type { VolumePoint, VolumeRecord } from "@lydian/worker/src/volumes/volume-record";
+import { VolumeServer } from "@lydian/worker/src/volumes/volume-server";
+import { VolumeTrees } from "@lydian/worker/src/volumes/volume-trees";
+
+export const needsRoot = process.getuid?.() === 0 ? {} : { skip: "mounts need root" };
+
+const log = createLogger("test", "warn");
+
+/** One volume, and what a worker has of it. */
+export class VolumeRig implements AsyncDisposable {
+  readonly folder: string;
+  readonly volumeId: string;
+  readonly deps: MountedVolumeDeps;
+  readonly store: Store;
+  readonly #stack: AsyncDisposableStack;
+  #containers = 0;
+
+  private constructor(
+    folder: string,
+    volumeId: string,
+    deps: MountedVolumeDeps,
+    store: Store,
+    stack: AsyncDisposableStack,
+  ) {
+    this.folder = folder;
+    this.volumeId = volumeId;
+    this.deps = deps;
+    this.store = store;
+    this.#stack = stack;
+  }
+
+  static async open(): Promise<VolumeRig> {
+    await using opening = new AsyncDisposableStack();
+    const { path: folder } = opening.use(await temporaryFolder());
+    const newId = idMaker(() => Date.now());
+    const store = openStore(join(folder, "store.sqlite"), new Bells());
+    opening.defer(() => store.close());
+    const volume = await store.write(async (tx) => {
+      await tx.identity.putEnvironment({ id: "en-1", name: "main" });
+      const wanted = { creation: "ifMissing", name: "data", environment: "main", version: 2, createdBy: "me" } as const;
+      return await getOrCreateVolume(tx, wanted, { now: Date.now(), newId });
+    });
+    const content = await ContentStore.open(join(folder, "content"));
+    const isWorker = (): boolean => true;
+    const key = Buffer.alloc(32);
+    const uploads = new BlobUploads({ store: content, folder: join(folder, "uploads"), stored: async () => {} });
+    const routes = [
+      contentRoutes({ store: content, uploads, links: new BlobLinks(key, Date.now), isWorker }),
+      volumeWorkerRoutes({ store, content, limits: limitsSchema.parse({}), clock: systemClock, newId, isWorker }),
+    ];
+    const web = await createWeb({ logger: log, routes });
+    const doorFile = join(folder, "door");
+    web.server.listen(doorFile);
+    await once(web.server, "listening");
+    opening.defer(async () => {
+      web.server.closeAllConnections();
+      await web.close();
+    });
+    const server = new VolumeServer({ doorFile, clock: systemClock });
+    opening.defer(() => server.close());
+    const mounter = await Mounter.start();
+    opening.defer(() => mounter.close());
+    opening.defer(() => mounter.unmountBelow(folder));
+    const deps = {
+      ...{ server, mounter, logger: log },
+      reader: opening.use(new UpperReader()),
+      trees: await VolumeTrees.open(join(folder, "trees"), server, log),
+      throwAway: (path: string) => rm(path, { recursive: true, force: true }),
+    };
+    return new VolumeRig(folder, volume.id, deps, store, opening.move());
+  }
+
+  /** A container that sees the newest state. */
+  async begin(points?: readonly VolumePoint[]): Promise<TestContainer> {
+    return await TestContainer.begin(this, `ta-${++this.#containers}`, points);
+  }
+
+  /** The files of the newest state, as the server has them. */
+  async files(): Promise<string[]> {
+    return await this.store.read(async (tx) => {
+      const { id, head } = await knownVolume(tx, this.volumeId);
+      return (await allBelow(tx, id, "", head)).flatMap(({ path, kind }) => (kind === "folder" ? [] : [path]));
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+const usual: readonly VolumePoint[] = [{ path: "/data", readOnly: false, subPath: "" }];
+
+/** A folder in the place of a container's root; whoever writes in it is the container. */
+export class TestContainer {
+  readonly id: string;
+  readonly folder: string;
+  /** Where the volume is seen. */
+  readonly data: string;
+  readonly #rig: VolumeRig;
+  readonly #root: ContainerRoot;
+  #saved: VolumeRecord | undefined;
+  volume!: MountedVolume;
+
+  private constructor(rig: VolumeRig, id: string) {
+    this.#rig = rig;
+    this.id = id;
+    this.folder = join(rig.folder, id);
+    this.data = join(this.folder, "root", "data");
+    this.#root = {
+      root: join(this.folder, "root"),
+      beside: join(this.folder, "beside"),
+      idMap: undefined,
+      freeze: async () => ({ thaw: async () => {} }),
+      thaw: async () => {},
+      pids: async () => [process.pid],
+    };
+  }
+
+  static async begin(rig: VolumeRig, id: string, points = usual): Promise<TestContainer> {
+    const container = new TestContainer(rig, id);
+    await mkdir(container.#root.root, { recursive: true });
+    container.volume = await MountedVolume.prepare(rig.deps, container.#place, rig.volumeId, points);
+    await container.#place.save(container.volume.record);
+    await container.volume.mount(container.#root);
+    return container;
+  }
+
+  /** Another worker takes over: it knows what was saved, and nothing else. */
+  async restart(): Promise<void> {
+    if (this.#saved === undefined) throw new Error("nothing was saved");
+    this.volume = await MountedVolume.again(this.#rig.deps, this.#place, this.#saved);
+    await this.volume.adopt(this.#root);
+  }
+
+  /** What the next worker finds; the saves of the one that is dead change nothing any more. */
+  get saved(): VolumeRecord | undefined {
+    return this.#saved;
+  }
+
+  set saved(record: VolumeRecord | undefined) {
+    this.#saved = record;
+  }
+
+  get #place() {
+    return {
+      containerId: this.id,
+      folder: join(this.folder, "uppers"),
+      save: async (record: VolumeRecord): Promise<void> => {
+        this.#saved = structuredClone(record);
+      },
+    };
+  }
+}
