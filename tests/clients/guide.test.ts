@@ -56,6 +56,14 @@ const examples: Record<string, Example> = {
     prints: ["Without the secret: KeyError('API_KEY')", "With it: sk-2"],
     secrets: [["my-secret", "API_KEY=sk-2"]],
   },
+  "guide/volumes.py": {
+    prints: [
+      "weights: 1000",
+      "from outside: from here",
+      "a reload with open files is refused: True and once they are closed it shows: new",
+    ],
+    needs: "runc",
+  },
   "guide/batch_processing.py": { prints: ["Processed 10000 items"] },
   "guide/map_reduce.py": { prints: ["Result: 333332833333500000"] },
 };

@@ -41,3 +41,9 @@ test(
     assert.match(await run.finishWith(0), new RegExp(`^answer from ${second.containerId}$`, "m"));
   },
 );
+
+test("a function with volumes is refused by name", { skip: missingClient(newestClient) }, async () => {
+  await using run = modal(platform, newestClient, ["run", app("volume_kills.py")]);
+  assert.notEqual((await run.finish(60_000)).code, 0);
+  assert.match(run.output.replaceAll(/[\s│]+/g, " "), /runtime "process" cannot mount volumes.*--runtime runc/);
+});

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after } from "node:test";
+import { after, test } from "node:test";
 
-import { modal, platformOfFile, temporaryFolder, testEachClient } from "@lydian/testkit";
+import { missingClient, modal, newestClient, Platform, platformOfFile, temporaryFolder } from "@lydian/testkit";
 
+import { app } from "./stories.ts";
 import { tellStories } from "./told-stories.ts";
 
 const folder = await temporaryFolder();
@@ -27,38 +28,56 @@ async function refuses(version: string, args: readonly string[], words: RegExp):
   assert.match(run.output.replaceAll(/[\s│]+/g, " "), words);
 }
 
-testEachClient("`modal volume` makes, fills, shows, changes, renames and deletes", async (version) => {
-  const own = join(folder.path, version);
-  const name = `command-${version}`;
-  const lines = (output: string): string[] => output.trim().split("\n").toSorted();
-  await mkdir(join(own, "folder", "deep"), { recursive: true });
-  await writeFile(join(own, "folder", "deep", "a.txt"), "a");
-  await writeFile(join(own, "folder", "b.txt"), "b");
-  await says(version, "create", name, "--version", "2");
-  await says(version, "put", name, join(own, "folder"), "/");
-  const [listed, shown] = await Promise.all([
-    says(version, "list", "--json"),
-    says(version, "ls", name, "folder"),
-    says(version, "cp", "-r", name, "folder", "copy"),
-    refuses(version, ["create", name], /exists already/),
-    refuses(version, ["put", name, join(own, "folder", "b.txt"), "/folder/"], /folder\/b\.txt: there is a file/),
-  ]);
-  assert.match(listed, new RegExp(name));
-  assert.deepEqual(lines(shown), ["folder/b.txt", "folder/deep"]);
-  const [, printed] = await Promise.all([
-    says(version, "get", name, "copy", own),
-    says(version, "get", name, "folder/b.txt", "-"),
-    says(version, "rm", name, "folder/deep/a.txt"),
-    refuses(version, ["rm", name, "copy"], /copy is a folder .* -r/),
-    refuses(version, ["get", name, "nothing", own], /nothing: there is no such file/),
-  ]);
-  assert.equal(await readFile(join(own, "copy", "deep", "a.txt"), "utf8"), "a");
-  assert.match(printed, /^b/);
-  await says(version, "rm", "-r", name, "copy");
-  assert.deepEqual(lines(await says(version, "ls", name)), ["folder"]);
-  await says(version, "rename", "--yes", name, `${name}-new`);
-  await Promise.all([
-    refuses(version, ["ls", name], /does not exist in environment "main"/),
-    says(version, "delete", "--yes", `${name}-new`),
-  ]);
+test(
+  "`modal volume` makes, fills, shows, changes, renames and deletes",
+  { skip: missingClient(newestClient) },
+  async () => {
+    const version = newestClient;
+    const own = join(folder.path, version);
+    const name = `command-${version}`;
+    const lines = (output: string): string[] => output.trim().split("\n").toSorted();
+    await mkdir(join(own, "folder", "deep"), { recursive: true });
+    await writeFile(join(own, "folder", "deep", "a.txt"), "a");
+    await writeFile(join(own, "folder", "b.txt"), "b");
+    await says(version, "create", name, "--version", "2");
+    await says(version, "put", name, join(own, "folder"), "/");
+    const [listed, shown] = await Promise.all([
+      says(version, "list", "--json"),
+      says(version, "ls", name, "folder"),
+      says(version, "cp", "-r", name, "folder", "copy"),
+      refuses(version, ["create", name], /exists already/),
+      refuses(version, ["put", name, join(own, "folder", "b.txt"), "/folder/"], /folder\/b\.txt: there is a file/),
+    ]);
+    assert.match(listed, new RegExp(name));
+    assert.deepEqual(lines(shown), ["folder/b.txt", "folder/deep"]);
+    const [, printed] = await Promise.all([
+      says(version, "get", name, "copy", own),
+      says(version, "get", name, "folder/b.txt", "-"),
+      says(version, "rm", name, "folder/deep/a.txt"),
+      refuses(version, ["rm", name, "copy"], /copy is a folder .* -r/),
+      refuses(version, ["get", name, "nothing", own], /nothing: there is no such file/),
+    ]);
+    assert.equal(await readFile(join(own, "copy", "deep", "a.txt"), "utf8"), "a");
+    assert.match(printed, /^b/);
+    await says(version, "rm", "-r", name, "copy");
+    assert.deepEqual(lines(await says(version, "ls", name)), ["folder"]);
+    await says(version, "rename", "--yes", name, `${name}-new`);
+    await Promise.all([
+      refuses(version, ["ls", name], /does not exist in environment "main"/),
+      says(version, "delete", "--yes", `${name}-new`),
+    ]);
+  },
+);
+
+const skip = platform.runtime === "runc" ? missingClient(newestClient) : "containers cannot run here";
+
+test("every commit that returned is there and none is torn, whoever is killed meanwhile", { skip }, async () => {
+  await using own = await Platform.start({ runtime: "runc" });
+  await using run = modal(own, newestClient, ["run", app("volume_kills.py")], { env: { COMMITS: "24" } });
+  for (const [i, role] of (["worker", "server", "worker", "server", "worker"] as const).entries()) {
+    await run.sees(`committed ${i * 4 + 2}\n`, 60_000);
+    await own.replaced(role, await own.kill(role));
+  }
+  await run.sees("all is there", 90_000);
+  await run.finishWith(0);
 });

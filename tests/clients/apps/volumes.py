@@ -185,6 +185,7 @@ steps = {
     "hold": hold,
     "drop": drop,
     "spread": spread,
+    "listdir": lambda place: [entry.path for entry in volumes[place].listdir("/")],
     "commit": lambda place: volumes[place].commit(),
     "reload": lambda place: volumes[place].reload(),
 }
@@ -295,6 +296,8 @@ def kinds():
     equal(two.remote([("mode", f"{at}/run"), ("target", f"{at}/link"), ("read", f"{at}/link")]), [0o750, "run", "#!"])
     equal(second(("read", f"{at}/many/299")), "299")
     equal([entry.type for entry in volumes["kinds2"].listdir("link")], [3])
+    # Containers can ask for what is there as everybody can.
+    equal(sorted(second(("listdir", "kinds2"))), ["link", "many", "run"])
 
 
 @story()

@@ -149,19 +149,10 @@ export class TestContainer {
   }
 
   /** Another worker takes over: it knows what was saved, and nothing else. */
-  async restart(): Promise<void> {
+  async restart(deps: MountedVolumeDeps = this.#rig.deps): Promise<void> {
     if (this.#saved === undefined) throw new Error("nothing was saved");
-    this.volume = await MountedVolume.again(this.#rig.deps, this.#place, this.#saved);
+    this.volume = await MountedVolume.again(deps, this.#place, this.#saved);
     await this.volume.adopt(this.#root);
-  }
-
-  /** What the next worker finds; the saves of the one that is dead change nothing any more. */
-  get saved(): VolumeRecord | undefined {
-    return this.#saved;
-  }
-
-  set saved(record: VolumeRecord | undefined) {
-    this.#saved = record;
   }
 
   get #place() {

@@ -18,3 +18,6 @@ export const containerBell = (containerId: string): string => `container:${conta
 export const imagesBell = "images";
 /** The log of this app or image has grown, or its state changed. */
 export const logsBell = (appId: string): string => `logs:${appId}`;
+
+/** The worker has a session. */
+export const workerBell = (workerId: string): string => `worker ${workerId}`;

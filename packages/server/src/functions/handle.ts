@@ -8,10 +8,12 @@ import {
   FunctionHandleMetadataSchema,
   FunctionSchema$,
 } from "@lydian/contract";
+import { isId } from "@lydian/kit";
 
 import type { App } from "../domain/app.ts";
 import type { FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
+import { volumeHandle } from "../volumes/handle.ts";
 
 type LayoutObject = NonNullable<MessageInitShape<typeof AppLayoutSchema>["objects"]>[number];
 type HandleMetadata = MessageInitShape<typeof FunctionHandleMetadataSchema>;
@@ -69,8 +71,7 @@ export async function appLayout(tx: Tx, app: App): Promise<AppLayout> {
     const value = functionHandle(record, definition);
     objects.set(record.id, { objectId: record.id, handleMetadataOneof: { case: "functionHandleMetadata", value } });
     for (const { objectId } of definition.objectDependencies) {
-      // An image, for one: the container looks every dependency up, and needs no more than to find it.
-      if (!objects.has(objectId)) objects.set(objectId, { objectId });
+      if (!objects.has(objectId)) objects.set(objectId, await dependency(tx, objectId));
     }
   }
   for (const { id } of await tx.classes.ofApp(app.id)) {
@@ -83,6 +84,13 @@ export async function appLayout(tx: Tx, app: App): Promise<AppLayout> {
     classIds: { ...classIds },
     objects: [...objects.values()],
   });
+}
+
+/** The container looks every dependency up; of an image, for one, it needs no more than to find it. */
+async function dependency(tx: Tx, objectId: string): Promise<LayoutObject> {
+  const volume = isId("vo", objectId) ? await tx.volumes.get(objectId) : undefined;
+  if (volume === undefined) return { objectId };
+  return { objectId, handleMetadataOneof: { case: "volumeMetadata", value: volumeHandle(volume) } };
 }
 
 export function encodeDefinition(definition: Function): Uint8Array {

@@ -6,13 +6,13 @@ import {
   ObjectCreationType,
   VolumeFsVersion,
   VolumeGetOrCreateResponseSchema,
-  type VolumeMetadataSchema,
 } from "@lydian/contract";
 
 import type { Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { findEnvironment } from "../identity/environments.ts";
 import { Act, actOnVolume } from "../volumes/act.ts";
+import { volumeHandle, wireVersion } from "../volumes/handle.ts";
 import { knownVolume } from "../volumes/known.ts";
 import { type Creation, deleteVolume, getOrCreateVolume, renameVolume } from "../volumes/manage.ts";
 import { container, type Rpcs, userOrContainer } from "./adapter-access.ts";
@@ -48,7 +48,7 @@ export function volumeRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     }),
     volumeGetById: userOrContainer(async ({ volumeId }) => {
       const volume = await store.read((tx) => knownVolume(tx, volumeId));
-      return { volumeId: volume.id, metadata: metadataOf(volume) };
+      return { volumeId: volume.id, metadata: volumeHandle(volume) };
     }),
     volumeHeartbeat: userOrContainer(async ({ volumeId }) => {
       const { state, id } = await store.read((tx) => knownVolume(tx, volumeId));
@@ -74,7 +74,7 @@ export function volumeRpcs(platform: Platform): Rpcs<typeof ModalClient> {
           label: volume.name,
           volumeId: volume.id,
           createdAt: toSeconds(volume.createdAt),
-          metadata: metadataOf(volume),
+          metadata: volumeHandle(volume),
         }));
         return { items, environmentName: environment.name };
       }),
@@ -106,12 +106,6 @@ function versionOf(version: VolumeFsVersion): 1 | 2 | undefined {
   throw fail("invalidArgument", `Volumes have the versions 1 and 2, and not ${String(version)}.`);
 }
 
-const wireVersion = { 1: VolumeFsVersion.V1, 2: VolumeFsVersion.V2 } as const;
-
 function replyOf(volume: Volume): MessageInitShape<typeof VolumeGetOrCreateResponseSchema> {
-  return { volumeId: volume.id, version: wireVersion[volume.version], metadata: metadataOf(volume) };
-}
-
-function metadataOf({ name, version, createdAt, createdBy }: Volume): MessageInitShape<typeof VolumeMetadataSchema> {
-  return { version: wireVersion[version], name, creationInfo: { createdAt: toSeconds(createdAt), createdBy } };
+  return { volumeId: volume.id, version: wireVersion[volume.version], metadata: volumeHandle(volume) };
 }

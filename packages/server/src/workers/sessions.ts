@@ -5,13 +5,13 @@ import { type Bells, type Clock, Leases, type Logger, type NewId } from "@lydian
 
 import type { Times } from "../config.ts";
 import { cannotBegin, endContainer } from "../containers/end.ts";
-import { demandBell, imagesBell } from "../domain/bells.ts";
+import { demandBell, imagesBell, workerBell } from "../domain/bells.ts";
 import type { Container, Exit } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
 import type { Image } from "../domain/image.ts";
 import type { Store } from "../domain/store.ts";
 import type { Runtime, WorkerView } from "../domain/worker.ts";
-import { fail, ServerError } from "../errors.ts";
+import { fail, isFail, ServerError } from "../errors.ts";
 import type { Build } from "../images/build-message.ts";
 import { loseBuilds } from "../images/transition.ts";
 import type { Vault } from "../secrets/vault.ts";
@@ -53,6 +53,7 @@ export class WorkerSessions {
   readonly #deps: SessionDeps;
   readonly #sessions = new Map<string, Session>();
   readonly #leases: Leases;
+  readonly #closing = new AbortController();
   readonly #collections: Collections;
   readonly #volumeActs: Questions<worker.VolumeDone>;
 
@@ -76,6 +77,7 @@ export class WorkerSessions {
   }
 
   close(): void {
+    this.#closing.abort(fail("unavailable", "The server ends."));
     this.#leases[Symbol.dispose]();
     for (const { outbox, workerId } of this.#sessions.values()) {
       outbox.close();
@@ -91,6 +93,7 @@ export class WorkerSessions {
     this.renew(session.workerId);
     this.#deps.bells.ring(demandBell);
     this.#deps.bells.ring(imagesBell);
+    this.#deps.bells.ring(workerBell(session.workerId));
   }
 
   /** The stream ended; the lease runs on, as the worker may be back in a moment. */
@@ -140,8 +143,26 @@ export class WorkerSessions {
     this.#collections.answered(collected);
   }
 
-  /** Has a container's worker do something with a volume that the container mounts; rejects when it goes meanwhile. */
-  async act(
+  /**
+   * Has a container's worker do something with a volume that the container mounts. A worker that goes meanwhile is asked
+   * again when it is back, for as long as its lease.
+   */
+  async act(container: Container, volumeId: string, act: worker.VolumeDo_Act): Promise<worker.VolumeDone> {
+    const { bells, clock, times } = this.#deps;
+    const { workerId } = container;
+    const look = async (): Promise<true | undefined> => this.#sessions.has(workerId) || undefined;
+    for (const deadline = clock.now() + times.workerLease; ;) {
+      const waitMs = Math.max(0, deadline - clock.now());
+      await bells.until([workerBell(workerId)], look, { clock, waitMs, signal: this.#closing.signal });
+      try {
+        return await this.#actOnce(container, volumeId, act);
+      } catch (error) {
+        if (!isFail(error, "unavailable") || clock.now() >= deadline) throw error;
+      }
+    }
+  }
+
+  async #actOnce(
     { id: containerId, fence, workerId }: Container,
     volumeId: string,
     act: worker.VolumeDo_Act,

@@ -65,8 +65,13 @@ describe("a container that mounts a volume", () => {
     await assert.rejects(reload(), fails("failedPrecondition", /^Volume "data": there are open files preventing/));
     it.world.worker.drop();
     await turns();
-    await assert.rejects(reload(), fails("unavailable", /worker went away/));
+    const late = assert.rejects(reload(), fails("unavailable", /worker went away/));
+    await it.world.clock.advance(9_000);
+    const patient = assert.rejects(reload(), fails("failedPrecondition", /open files/));
+    await it.world.clock.advance(1_000);
+    await late;
     await it.world.join();
+    await patient;
     await it.world.asUser(rpc.volumeDelete, { volumeId: it.volumeId });
     await assert.rejects(reload(), fails("notFound", /Volume "data" was deleted/));
   });

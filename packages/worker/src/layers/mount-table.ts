@@ -75,6 +75,10 @@ function realPath(folder: string): string | undefined {
   }
 }
 
+export function isMounted(target: string): boolean {
+  return parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8")).some(({ point }) => point === target);
+}
+
 /** Where clones of a mount are below a folder; none when it is not mounted itself. */
 export function clonesOf(mount: string, below: string): string[] {
   const entries = parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8"));

@@ -5,13 +5,13 @@
  * A commit publishes what the upper has, and leaves the mount as it is. A reload takes the mount away, which the kernel
  * refuses while anything in the container uses it, and mounts the newest state under a new upper.
  */
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type Logger, PlatformError } from "@lydian/kit";
 
 import type { Frozen } from "../cgroups/cgroups.ts";
-import { clonesOf, type IdMap, type Mounter } from "../layers/index.ts";
+import { clonesOf, type IdMap, isMounted, type Mounter } from "../layers/index.ts";
 import { usedFile } from "./open-files.ts";
 import { Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
 import type { MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
@@ -98,22 +98,26 @@ export class MountedVolume {
     await this.#mount(root);
   }
 
-  /** Goes on with a container that runs; finishes what a worker before had begun. */
+  /**
+   * Goes on with a container that runs, or stands still since a worker before died in a reload, which is then finished or
+   * undone: until all is whole again nothing in the container may go on.
+   */
   async adopt(root: ContainerRoot): Promise<void> {
     this.#root = root;
-    await root.thaw();
     const { before } = this.#record;
-    if (before !== undefined && (await this.#isWhole(root, before))) {
-      // The container uses what it had: nothing was taken away.
+    if (before !== undefined && isMounted(this.#mountOf(root, before))) {
+      // It was not given up: something may be open in it.
       this.#deps.trees.release(this.#tree);
       await this.#become({ ...this.#record, mounted: before, before: undefined });
+      if (!(await this.#isWhole(root, before))) await this.#standStill(() => this.#showMissing(root));
     } else if (!(await this.#isWhole(root, this.#record.mounted))) {
       await this.#standStill(async () => {
-        for (const state of [before, this.#record.mounted]) if (state !== undefined) await this.#detach(root, state);
+        await this.#detach(root, this.#record.mounted);
         await this.#mount(root);
       });
-      await this.#save({ ...this.#record, before: undefined });
     }
+    if (this.#record.before !== undefined) await this.#save({ ...this.#record, before: undefined });
+    await root.thaw();
   }
 
   /** Publishes what the container has written. */
@@ -187,10 +191,13 @@ export class MountedVolume {
   async #mount(root: ContainerRoot): Promise<void> {
     const { mounted, points } = this.#record;
     const target = this.#mountOf(root, mounted);
+    const work = this.#uppersOf(mounted);
     await mkdir(target, { recursive: true, mode: 0o700 });
+    // Marked as volatile by a mount that was taken away again; of this boot, so the upper is what was written.
+    await rm(join(work, "w"), { recursive: true, force: true });
     await this.#deps.mounter.mountRoot({
       lowers: this.#tree.layers,
-      work: this.#uppersOf(mounted),
+      work,
       target,
       volatile: true,
       redirects: true,

@@ -1,0 +1,111 @@
+/** A worker that dies in the middle of a commit or a reload: the next one finishes it, and nothing is lost or done twice. */
+import assert from "node:assert/strict";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+
+import type { Mounter } from "@lydian/worker/src/layers/index";
+import type { VolumeServer } from "@lydian/worker/src/volumes/volume-server";
+
+import { needsRoot, type TestContainer, VolumeRig } from "./support.ts";
+
+class Death extends Error {}
+
+/** Of whose calls the one with this number, of these methods, is the last thing that happens: before it is made, or after. */
+function dying<T extends object>(whole: T, methods: readonly (keyof T)[], call: number, when: "before" | "after"): T {
+  let calls = 0;
+  return new Proxy(whole, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      const method = value.bind(target) as (...args: unknown[]) => unknown;
+      if (!methods.includes(name as keyof T)) return method;
+      return async (...args: unknown[]): Promise<unknown> => {
+        const isLast = ++calls === call;
+        if (isLast && when === "before") throw new Death();
+        const answer = await method(...args);
+        if (isLast) throw new Death();
+        return answer;
+      };
+    },
+  });
+}
+
+const read = (container: TestContainer, name: string): string => readFileSync(join(container.data, name), "utf8");
+const write = (container: TestContainer, name: string, text: string): void =>
+  writeFileSync(join(container.data, name), text);
+
+const twoPoints = [
+  { path: "/data", readOnly: false, subPath: "" },
+  { path: "/other", readOnly: true, subPath: "" },
+];
+
+/** What a reload does, in its order. */
+const steps = (["release", "mountRoot", "bind"] as const).flatMap((_, i, all) => [
+  { call: i + 1, when: "before" as const, what: `before ${all[i]}` },
+  { call: i + 1, when: "after" as const, what: `after ${all[i]}` },
+]);
+
+describe("a death in a reload", needsRoot, () => {
+  for (const { call, when, what } of steps) {
+    it(`${what} leaves the container with a whole state, and it goes on`, async () => {
+      await using rig = await VolumeRig.open();
+      const [one, two] = [await rig.begin(twoPoints), await rig.begin()];
+      write(one, "mine", "1");
+      write(two, "theirs", "2");
+      await two.volume.commit();
+      const deps = {
+        ...rig.deps,
+        mounter: dying<Mounter>(rig.deps.mounter, ["release", "mountRoot", "bind"], call, when),
+      };
+      await one.restart(deps);
+      await assert.rejects(one.volume.reload(), Death);
+      await one.restart();
+      assert.equal(read(one, "mine"), "1");
+      assert.equal(readFileSync(join(one.folder, "root", "other", "mine"), "utf8"), "1");
+      await one.volume.reload();
+      assert.equal(read(one, "theirs"), "2");
+      assert.equal(readFileSync(join(one.folder, "root", "other", "theirs"), "utf8"), "2");
+      assert.throws(() => writeFileSync(join(one.folder, "root", "other", "x"), ""), { code: "EROFS" });
+      assert.deepEqual(await rig.files(), ["mine", "theirs"]);
+    });
+  }
+});
+
+describe("a death in a commit", needsRoot, () => {
+  for (const when of ["before", "after"] as const) {
+    it(`${when} the server has it leaves it to be made, once`, async () => {
+      await using rig = await VolumeRig.open();
+      const [one, two] = [await rig.begin(), await rig.begin()];
+      write(one, "both", "one");
+      await one.restart({ ...rig.deps, server: dying<VolumeServer>(rig.deps.server, ["commit"], 1, when) });
+      await assert.rejects(one.volume.commit(), Death);
+      if (when === "after") {
+        // Whoever comes last wins, and that is not a commit that is repeated.
+        await two.volume.reload();
+        write(two, "both", "two");
+        await two.volume.commit();
+      }
+      await one.restart();
+      await one.volume.commit();
+      await two.volume.reload();
+      assert.equal(read(two, "both"), when === "after" ? "two" : "one");
+    });
+  }
+});
+
+describe("a reload", needsRoot, () => {
+  it("with an open file is refused, names it, and leaves all points as they were", async () => {
+    await using rig = await VolumeRig.open();
+    const [one, two] = [await rig.begin(twoPoints), await rig.begin()];
+    write(one, "log", "1");
+    write(two, "theirs", "2");
+    await two.volume.commit();
+    const open = openSync(join(one.data, "log"), "r");
+    await assert.rejects(one.volume.reload(), /open files preventing the operation: .*log is open in ".*node/);
+    assert.equal(readFileSync(join(one.folder, "root", "other", "log"), "utf8"), "1");
+    closeSync(open);
+    await one.volume.reload();
+    assert.equal(read(one, "theirs"), "2");
+  });
+});
