@@ -39,7 +39,7 @@ export async function startWorker(
   const clients = new ClientPackages({ cache, interpreters, clock, logger });
   const id = await workerId(data, () => clock.now());
   const capacity = await hostCapacity();
-  const opened = await openRuntime({ config, workerId: id, interpreters, content, capacity, clock, logger });
+  const opened = await openRuntime({ config, workerId: id, interpreters, content, clients, capacity, clock, logger });
   const { runtime, images, builds } = opened;
   const starters = openStarters(config, { runtime, images, capacity, data, clients, clock, logger });
   const agent = new Agent({

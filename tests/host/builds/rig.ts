@@ -40,7 +40,10 @@ export class BuildRig {
       throw new PlatformError(`there is no image ${name}`);
     };
     const host: BuildHost = {
-      folder: join(data, "builds"),
+      data,
+      server: { host: "127.0.0.1", port: 0 },
+      clients: { find: () => Promise.reject(new PlatformError("there is no client")) },
+      capacity: { milliCpu: 2000n, memoryMib: 2048n },
       newId: () => newId("ta"),
       settings: async () => ({ binds: [], files: [], environment: {}, warnings: [], sources: [] }),
       resources: {},
@@ -61,7 +64,7 @@ export class BuildRig {
   async begin(recipe: MessageInitShape<typeof wire.ImageRecipeSchema>, force = false): Promise<Build> {
     const imageId = recipe.imageId ?? this.nextId();
     const build = create(wire.BuildSchema, { recipes: [{ ...recipe, imageId }], force });
-    return await Build.begin({ containerId: imageId, fence: `f${this.#count}` }, build, this.host);
+    return await Build.begin({ containerId: imageId, fence: `f${this.#count}`, doorSecret: "" }, build, this.host);
   }
 
   /** Makes an image, and leaves nothing but that. */

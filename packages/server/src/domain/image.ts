@@ -50,6 +50,18 @@ export interface Recipe {
   /** What stands for the secrets' values. */
   secretsIdentity: string;
   registry: RegistryLogin | undefined;
+  /** Instead of lines: a function that is called. */
+  called?: BuildFunction | undefined;
+}
+
+export interface BuildFunction {
+  name: string;
+  /** What it is called for: equal ones are the same step, whatever else may differ in how they are called. */
+  identity: string;
+  /** How it is called; kept as content. */
+  sha256: string;
+  /** How long its call may take, in milliseconds. */
+  mostMs: number;
 }
 
 /** Where the credentials for the registry are, and in which form. */

@@ -65,23 +65,24 @@ export class Builds {
     const { now } = this.#context();
     const workers = hands.workers();
     const building = images.filter(({ state }) => state === "building");
-    const overdue = building.filter(({ since }) => since + times.build <= now);
+    const deadlineOf = ({ since, recipe }: Image): number => since + times.build + (recipe.called?.mostMs ?? 0);
+    const overdue = building.filter((image) => deadlineOf(image) <= now);
     await this.#expire(overdue);
     for (const image of overdue) hands.stop(image, "its build took too long");
     await this.#settle(images, workers);
     for (const image of await this.#assign(turns(images, workers))) void this.#hand(image);
     this.#tellWaiting(images, workers);
     const left = building.filter((image) => !overdue.includes(image));
-    this.#lookout.setAlarm(Math.min(...left.map(({ since }) => since + times.build)));
+    this.#lookout.setAlarm(Math.min(...left.map(deadlineOf)));
     return undefined;
   }
 
   async #expire(overdue: readonly Image[]): Promise<void> {
     if (overdue.length === 0) return;
-    const minutes = Math.round(this.#deps.times.build / 60_000);
-    const message = `The build took longer than ${minutes} minutes, the most that one may.`;
     await this.#deps.store.write(async (tx) => {
-      for (const { id } of overdue) {
+      for (const { id, since } of overdue) {
+        const minutes = Math.round((this.#context().now - since) / 60_000);
+        const message = `The build took longer than ${minutes} minutes, the most that it may.`;
         await moveImage(tx, id, { kind: "expire", failure: { status: "timeout", message } }, this.#context());
       }
     });

@@ -34,7 +34,8 @@ export function withoutBuilds(
 }
 
 /** The first step that is not one of the default image; its first line where that brings something along. */
-function unusualStep({ lines, bases, ...rest }: Recipe): string | undefined {
+function unusualStep({ lines, bases, called, ...rest }: Recipe): string | undefined {
+  if (called !== undefined) return `run_function ${called.name}`;
   const [first = "", ...steps] = lines;
   const isBased = Object.keys(bases).length > 0;
   if (isBased || !from.test(first)) return (isBased ? steps[0] : undefined) ?? first;

@@ -103,7 +103,10 @@ export function blobRpcs(platform: Platform, links: BlobLinks): Rpcs<typeof Moda
 async function baseFor(platform: Platform, call: Call): Promise<string> {
   const { caller } = call;
   if (caller.kind !== "container") return platform.config.publicUrl;
-  const found = await platform.store.read((tx) => tx.containers.get(caller.id));
+  // A function may be called in a build, under the image's id.
+  const found = await platform.store.read(
+    async (tx) => (await tx.containers.get(caller.id)) ?? (await tx.images.get(caller.id)),
+  );
   const ownNetwork = found !== undefined && platform.sessions.hasOwnNetwork(found.workerId);
   return ownNetwork ? "http://127.0.0.1:8700" : platform.config.publicUrl;
 }

@@ -215,6 +215,20 @@ describe("a build", () => {
     assert.deepEqual(it.stopped, ["im-1"]);
   });
 
+  it("of a function has the time of that on top", async () => {
+    await using it = await running();
+    const called = { name: "build", identity: "x", sha256: "", mostMs: 7_200_000 };
+    const since = it.clock.now();
+    const building = { state: "building", since, workerId: "local", fence: "f", built: undefined } as const;
+    await it.put(image({ id: "im-1", ...building, recipe: recipe({ called }) }));
+    await it.start();
+    await it.clock.advance(3_600_000 + 7_199_000);
+    assert.deepEqual(it.stopped, []);
+    await it.clock.advance(1_000);
+    await it.clock.settle();
+    assert.deepEqual(it.stopped, ["im-1"]);
+  });
+
   it("leaves its place to the next one", async () => {
     await using it = await running();
     await it.start();

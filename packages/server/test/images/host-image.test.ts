@@ -47,6 +47,8 @@ describe("without builds", () => {
   }
 
   it("another step is refused by its name", () => {
+    const called = { name: "build", identity: "", sha256: "", mostMs: 1 };
+    assert.equal(outcome({ lines: [], bases: { base: "im-1" }, called }), "run_function build");
     assert.equal(outcome({ lines: [...lines, "RUN pip install torch"] }), "RUN pip install torch");
     assert.equal(outcome({ lines: lines.with(2, "RUN apt-get install -y gcc") }), "RUN apt-get install -y gcc");
     assert.equal(outcome({ lines: lines.with(1, "RUN apt-get update && rm -rf /") }), "RUN apt-get update && rm -rf /");

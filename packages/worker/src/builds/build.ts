@@ -5,25 +5,32 @@
  */
 import { appendFileSync } from "node:fs";
 import { mkdir, open, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
-import { type Logger, messageOf, PlatformError } from "@lydian/kit";
+import { type Logger, messageOf, PlatformError, removeBelow } from "@lydian/kit";
 
 import { AcknowledgedOffset } from "../container/acknowledged.ts";
+import { Door, type ServerAddress } from "../container/doors.ts";
+import { buildsFolder, doorFile, doorsFolder } from "../container/folder.ts";
 import { formatRecords } from "../container/log-format.ts";
 import type { BuiltImage } from "./images.ts";
 import { lastLines } from "./last-lines.ts";
+import { StepTimeout } from "./function-step.ts";
 import { makeImage, type RecipeHost } from "./recipe.ts";
 import { StepError } from "./run-step.ts";
+import type { StepDoor } from "./step-host.ts";
 
 export interface BuildHost extends RecipeHost {
-  /** Where builds have their folders; what is in it when a worker begins is nobody's. */
-  readonly folder: string;
+  /** The worker's data folder. */
+  readonly data: string;
+  readonly server: ServerAddress;
   readonly newId: () => string;
   readonly logger: Logger;
 }
+
+type Assigned = Pick<wire.Assign, "containerId" | "fence" | "doorSecret">;
 
 export class Build {
   readonly id: string;
@@ -31,6 +38,7 @@ export class Build {
   readonly logFile: string;
   readonly #host: BuildHost;
   readonly #folder: string;
+  readonly #doorSecret: string;
   readonly #logger: Logger;
   readonly #acknowledged: AcknowledgedOffset;
   readonly #stop = new AbortController();
@@ -38,25 +46,23 @@ export class Build {
   readonly #released = new AbortController();
   #exit: wire.Exit | undefined;
 
-  private constructor(id: string, fence: string, folder: string, host: BuildHost) {
-    this.id = id;
+  private constructor({ containerId, fence, doorSecret }: Assigned, folder: string, host: BuildHost) {
+    this.id = containerId;
     this.fence = fence;
     this.#host = host;
     this.#folder = folder;
+    this.#doorSecret = doorSecret;
     this.logFile = join(folder, "log");
-    this.#logger = host.logger.child({ image: id });
+    this.#logger = host.logger.child({ image: containerId });
     this.#acknowledged = new AcknowledgedOffset(folder);
   }
 
-  static async begin(
-    { containerId: id, fence }: Pick<wire.Assign, "containerId" | "fence">,
-    build: wire.Build,
-    host: BuildHost,
-  ): Promise<Build> {
+  static async begin(assigned: Assigned, build: wire.Build, host: BuildHost): Promise<Build> {
+    const { containerId: id } = assigned;
     if (!/^im-[A-Za-z0-9]+$/.test(id)) throw new PlatformError(`${JSON.stringify(id)} is no image's id`);
-    const folder = join(host.folder, host.newId());
+    const folder = join(buildsFolder(host.data), host.newId());
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const made = new Build(id, fence, folder, host);
+    const made = new Build(assigned, folder, host);
     await (await open(made.logFile, "a", 0o600)).close();
     void made.#run(build);
     return made;
@@ -123,7 +129,8 @@ export class Build {
     const { newId } = this.#host;
     const { signal } = this.#stop;
     const say = (line: string): void => this.#say(line);
-    const customer = { newId, folder: this.#folder, logFile: this.logFile, say, signal };
+    const openDoor = (): Promise<StepDoor> => this.#openDoor();
+    const customer = { newId, folder: this.#folder, logFile: this.logFile, say, openDoor, signal };
     let image: BuiltImage | undefined;
     for (const [index, recipe] of recipes.entries()) {
       const isLast = index === recipes.length - 1;
@@ -136,14 +143,27 @@ export class Build {
   }
 
   async #failure(error: unknown): Promise<wire.Exit> {
-    const { reason } = this.#stop.signal;
-    if (reason !== undefined) return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
+    if (this.#stop.signal.aborted) return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
     if (!(error instanceof PlatformError)) this.#logger.error({ err: error }, "an image could not be made");
     const hint = error instanceof PlatformError && error.hint !== undefined ? `\n${error.hint}` : "";
     const shown = error instanceof StepError ? await lastLines(this.logFile) : "";
     const message = `${messageOf(error)}${hint}${shown}`;
     this.#say(message);
-    return create(wire.ExitSchema, { reason: wire.Exit_Reason.EXITED, code: 1, message });
+    const reason = error instanceof StepTimeout ? wire.Exit_Reason.TIMED_OUT : wire.Exit_Reason.EXITED;
+    return create(wire.ExitSchema, { reason, code: 1, message });
+  }
+
+  async #openDoor(): Promise<StepDoor> {
+    const { data, newId, server } = this.#host;
+    const door = await Door.open(doorFile(data, newId()), this.#doorSecret, server);
+    return {
+      file: door.file,
+      admit: (inside) => door.admit(inside),
+      [Symbol.asyncDispose]: async () => {
+        await door.close();
+        await removeBelow(doorsFolder(data), dirname(door.file));
+      },
+    };
   }
 
   #say(line: string): void {

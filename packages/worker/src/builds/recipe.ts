@@ -16,6 +16,7 @@ import { type Located, parseDockerfile } from "./dockerfile.ts";
 import { type CopyStep, fold, type RunStep, type State, type Step } from "./fold.ts";
 import type { BuiltImage, Images } from "./images.ts";
 import { factsOf } from "./probe.ts";
+import { fillByCalling, StepTimeout } from "./function-step.ts";
 import { fillByRunning, StepError } from "./run-step.ts";
 import { type ContextEntry, ContextTree, RootTree, type SourceTree } from "./source-tree.ts";
 import { lastNeeded, type Stage, stageNamed, stagesOf } from "./stages.ts";
@@ -65,19 +66,40 @@ class RecipeBuild {
   }
 
   async run(): Promise<BuiltImage> {
-    const { imageId, bases } = this.#recipe;
-    const { stages, args } = stagesOf(parseDockerfile(this.#recipe.lines), this.#recipe.buildArgs);
-    for (const stage of lastNeeded(stages)) this.#made.set(stage, await this.#makeStage(stage, args));
-    const last = stages.at(-1);
-    const made = last && this.#made.get(last);
-    if (last === undefined || made === undefined) throw new Error(`${imageId} has no stage`);
-    const below = await this.#host.images.find(bases[last.base] ?? "");
+    const { imageId, bases, function: called } = this.#recipe;
+    const { made, on } = called === undefined ? await this.#makeStages() : await this.#callFunction(called);
+    const below = await this.#host.images.find(bases[on] ?? "");
     const known = below?.facts ?? { python: "", libc: "", mark: "" };
     const facts = await factsOf(made.stack, made.config, known, this.#host, this.#customer);
     const layers = made.stack.length > 0 ? made.stack : [await this.#emptyLayer()];
     const image: BuiltImage = { layers, config: made.config, digest: made.digest, facts };
     await this.#host.images.keep(imageId, image);
     return image;
+  }
+
+  /** Answers what it stands on by name, too. */
+  async #makeStages(): Promise<{ made: Base; on: string }> {
+    const { imageId, lines, buildArgs } = this.#recipe;
+    const { stages, args } = stagesOf(parseDockerfile(lines), buildArgs);
+    for (const stage of lastNeeded(stages)) this.#made.set(stage, await this.#makeStage(stage, args));
+    const last = stages.at(-1);
+    const made = last && this.#made.get(last);
+    if (last === undefined || made === undefined) throw new Error(`${imageId} has no stage`);
+    return { made, on: last.base };
+  }
+
+  async #callFunction(called: wire.BuildFunction): Promise<{ made: Base; on: string }> {
+    const { bases, secrets, secretsIdentity } = this.#recipe;
+    const [[on, imageId] = ["", ""]] = Object.entries(bases);
+    const base = await this.#baseNamed(on);
+    const { python = "" } = (await this.#host.images.find(imageId))?.facts ?? {};
+    const request = { ...base, python, imageId, called, secrets };
+    const { env, workdir, entrypoint = [] } = base.config; // what the digest does not say
+    const made = await this.#makeLayer(base, "function", `run_function ${called.name}`, {
+      key: [called.identity, secretsIdentity, env, workdir, entrypoint],
+      fill: (folders) => fillByCalling(request, folders, this.#host, this.#customer),
+    });
+    return { made, on };
   }
 
   async #makeStage(stage: Stage, args: Variables): Promise<Base> {
@@ -103,11 +125,15 @@ class RecipeBuild {
   }
 
   async #makeStep(base: Base, step: Step, { text }: Located, stage: Stage): Promise<Base> {
+    const made = step.kind === "run" ? this.#run(base, step) : await this.#copy(base, step, stage);
+    return await this.#makeLayer(base, step.kind, text, made);
+  }
+
+  async #makeLayer(base: Base, kind: string, text: string, made: Made): Promise<Base> {
     const { layers } = this.#host;
     const { say, signal } = this.#customer;
     const name = `Step ${++this.#step}: ${text}`;
-    const made = step.kind === "run" ? this.#run(base, step) : await this.#copy(base, step, stage);
-    const id = layerId(step.kind, [base.digest, this.#nonce ?? null, ...made.key]);
+    const id = layerId(kind, [base.digest, this.#nonce ?? null, ...made.key]);
     const before = await layers.get(id);
     say(`=> ${name}${before === undefined ? "" : " (cached)"}`);
     const layer = before ?? (await layers.make(id, (...folders) => named(name, made.fill(folders)), signal));
@@ -210,7 +236,8 @@ async function named(step: string, work: Promise<void>): Promise<void> {
   try {
     await work;
   } catch (error) {
-    if (error instanceof StepError) throw new StepError(`${step}: the command ${error.message}`, error.end);
+    if (error instanceof StepTimeout) throw new StepTimeout(`${step}: ${error.message}`, error.end);
+    if (error instanceof StepError) throw new StepError(`${step}: ${error.message}`, error.end);
     throw error instanceof PlatformError
       ? new PlatformError(`${step}: ${error.message}`, {
           cause: error,

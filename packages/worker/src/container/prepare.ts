@@ -6,7 +6,15 @@ import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
 import type { Images } from "../builds/images.ts";
-import type { DoorHandler, Layout, ProcessSpec, Resources, RootImage, Runtime } from "../runtime/runtime.ts";
+import type {
+  DoorHandler,
+  Layout,
+  LayRequest,
+  ProcessSpec,
+  Resources,
+  RootImage,
+  Runtime,
+} from "../runtime/runtime.ts";
 import type { Starters, WaitingStarter } from "../starters/starters.ts";
 import type { ContainerPlace } from "./folder.ts";
 import { layMounts } from "./mounts.ts";
@@ -42,13 +50,13 @@ export async function prepareProcess(
   asked: Customer,
 ): Promise<ProcessSpec> {
   const image = await imageOf(spec, workshop);
-  const network = spec.network?.restricted === true ? { allowedCidrs: spec.network.allowedCidrs } : undefined;
+  const network = networkOf(spec.network);
   if (network !== undefined && !workshop.runtime.ownNetwork) {
     throw new PlatformError(`the runtime "${workshop.runtime.name}" cannot keep a function off the network`, {
       hint: "run the platform with --runtime runc, or leave out block_network",
     });
   }
-  const resources = resourcesOf(spec, workshop);
+  const resources = resourcesOf(spec.resources, workshop.capacity);
   const layout =
     asked.starter === undefined
       ? await workshop.runtime.lay(place, { ...asked, image, network, resources })
@@ -82,7 +90,7 @@ async function imageOf({ imageId }: wire.ContainerSpec, { images }: Workshop): P
 }
 
 /** What is 0 on the wire was not asked for: memory then ends where the worker's own does. */
-function resourcesOf({ resources }: wire.ContainerSpec, { capacity }: Workshop): Resources {
+export function resourcesOf(resources: wire.Resources | undefined, capacity: Workshop["capacity"]): Resources {
   const milliCpu = Number(resources?.milliCpu ?? 0);
   const milliCpuLimit = Number(resources?.milliCpuLimit ?? 0);
   const memoryMib = Number(resources?.memoryLimitMib || capacity.memoryMib);
@@ -93,6 +101,11 @@ function resourcesOf({ resources }: wire.ContainerSpec, { capacity }: Workshop):
     ...(memoryMib > 0 && { memoryMib }),
     ...(diskMib > 0 && { diskMib }),
   };
+}
+
+/** Undefined for one that reaches all that is outside. */
+export function networkOf(network: wire.Network | undefined): LayRequest["network"] {
+  return network?.restricted === true ? { allowedCidrs: network.allowedCidrs } : undefined;
 }
 
 async function prepareRunner(

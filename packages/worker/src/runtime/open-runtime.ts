@@ -6,6 +6,7 @@ import type { BuildHost } from "../builds/build.ts";
 import type { Images } from "../builds/images.ts";
 import type { WorkerConfig } from "../config.ts";
 import type { ContentCache } from "../content.ts";
+import type { ClientPackages } from "../runners/client-packages.ts";
 import type { Interpreters } from "../runners/interpreters.ts";
 import { ProcessRuntime } from "./process/process-runtime.ts";
 import type { Runtime } from "./runtime.ts";
@@ -24,6 +25,7 @@ export interface RuntimeParts {
   readonly workerId: string;
   readonly interpreters: Interpreters;
   readonly content: ContentCache;
+  readonly clients: ClientPackages;
   /** What all containers together may have. */
   readonly capacity: Pick<Capacity, "milliCpu" | "memoryMib">;
   readonly clock: Clock;

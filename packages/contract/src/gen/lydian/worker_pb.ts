@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/worker.proto.
  */
 export const file_lydian_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIsIBCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAQgkKB21lc3NhZ2UijAIKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIAEIJCgdtZXNzYWdlIpECCgRKb2luEhEKCXdvcmtlcl9pZBgBIAEoCRIpCghjYXBhY2l0eRgCIAEoCzIXLmx5ZGlhbi53b3JrZXIuQ2FwYWNpdHkSKAoIcnVudGltZXMYAyADKAsyFi5seWRpYW4ud29ya2VyLlJ1bnRpbWUSLwoGbGFiZWxzGAQgAygLMh8ubHlkaWFuLndvcmtlci5Kb2luLkxhYmVsc0VudHJ5Ei4KB2Fkb3B0ZWQYBSADKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlEhEKCWltYWdlX2lkcxgGIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlQKCENhcGFjaXR5EhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEiEKBGdwdXMYAyADKAsyEy5seWRpYW4ud29ya2VyLkdwdXMiIwoER3B1cxIMCgRraW5kGAEgASgJEg0KBWNvdW50GAIgASgNIl4KB1J1bnRpbWUSDAoEbmFtZRgBIAEoCRIQCghpc29sYXRlcxgCIAEoCBITCgtvd25fbmV0d29yaxgDIAEoCBIOCgZsaW1pdHMYBCABKAgSDgoGYnVpbGRzGAUgASgIIgcKBVJlbmV3IiAKB1dlbGNvbWUSFQoNbGVhc2Vfc2Vjb25kcxgBIAEoAyKTAQoGQXNzaWduEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRITCgtkb29yX3NlY3JldBgDIAEoCRIqCgRzcGVjGAQgASgLMhwubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjEiMKBWJ1aWxkGAUgASgLMhQubHlkaWFuLndvcmtlci5CdWlsZCK5AgoNQ29udGFpbmVyU3BlYxITCgtkZXNjcmlwdGlvbhgBIAEoCRIlCgZydW5uZXIYAiABKAsyFS5seWRpYW4ud29ya2VyLlJ1bm5lchIkCgZtb3VudHMYAyADKAsyFC5seWRpYW4ud29ya2VyLk1vdW50EjIKA2VudhgEIAMoCzIlLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYy5FbnZFbnRyeRIrCglyZXNvdXJjZXMYBSABKAsyGC5seWRpYW4ud29ya2VyLlJlc291cmNlcxIQCghpbWFnZV9pZBgGIAEoCRInCgduZXR3b3JrGAcgASgLMhYubHlkaWFuLndvcmtlci5OZXR3b3JrGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNAoHTmV0d29yaxISCgpyZXN0cmljdGVkGAEgASgIEhUKDWFsbG93ZWRfY2lkcnMYAiADKAkiPwoGUnVubmVyEi0KBnB5dGhvbhgBIAEoCzIbLmx5ZGlhbi53b3JrZXIuUHl0aG9uUnVubmVySABCBgoEa2luZCJJCgxQeXRob25SdW5uZXISDgoGcHl0aG9uGAEgASgJEhYKDmNsaWVudF92ZXJzaW9uGAIgASgJEhEKCWFyZ3VtZW50cxgDIAEoDCJDCgVCdWlsZBIrCgdyZWNpcGVzGAEgAygLMhoubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZRINCgVmb3JjZRgCIAEoCCKqBAoLSW1hZ2VSZWNpcGUSEAoIaW1hZ2VfaWQYASABKAkSDQoFbGluZXMYAiADKAkSNAoFYmFzZXMYAyADKAsyJS5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLkJhc2VzRW50cnkSHwoXY29udGV4dF9tYW5pZmVzdF9zaGEyNTYYBCABKAkSMQoNY29udGV4dF9maWxlcxgFIAMoCzIaLmx5ZGlhbi53b3JrZXIuQ29udGV4dEZpbGUSFAoMY29udGV4dF9uYW1lGAYgASgJEj0KCmJ1aWxkX2FyZ3MYByADKAsyKS5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLkJ1aWxkQXJnc0VudHJ5EjgKB3NlY3JldHMYCCADKAsyJy5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLlNlY3JldHNFbnRyeRIYChBzZWNyZXRzX2lkZW50aXR5GAkgASgJEjcKC2NyZWRlbnRpYWxzGAogASgLMiIubHlkaWFuLndvcmtlci5SZWdpc3RyeUNyZWRlbnRpYWxzGiwKCkJhc2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5CdWlsZEFyZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi4KDFNlY3JldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKC0NvbnRleHRGaWxlEgwKBHBhdGgYASABKAkSDAoEZGF0YRgCIAEoDCI5ChNSZWdpc3RyeUNyZWRlbnRpYWxzEhAKCHVzZXJuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIjsKCkJ1aWx0SW1hZ2USDgoGcHl0aG9uGAEgASgJEgwKBGxpYmMYAiABKAkSDwoHd29ya2RpchgDIAEoCSIgCgVNb3VudBIXCg9tYW5pZmVzdF9zaGEyNTYYASABKAkieQoITWFuaWZlc3QSKwoFZmlsZXMYASADKAsyHC5seWRpYW4ud29ya2VyLk1hbmlmZXN0LkZpbGUaQAoERmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoCRIMCgRzaXplGAMgASgDEgwKBG1vZGUYBCABKA0imgEKCVJlc291cmNlcxIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIQCghkaXNrX21pYhgDIAEoAxIXCg9taWxsaV9jcHVfbGltaXQYBCABKAMSGAoQbWVtb3J5X2xpbWl0X21pYhgFIAEoAxIhCgRncHVzGAYgASgLMhMubHlkaWFuLndvcmtlci5HcHVzItIBCg5Db250YWluZXJTdGF0ZRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSMgoFcGhhc2UYAyABKA4yIy5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlLlBoYXNlEiEKBGV4aXQYBCABKAsyEy5seWRpYW4ud29ya2VyLkV4aXQiRAoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABINCglQUkVQQVJJTkcQARILCgdSVU5OSU5HEAISCAoER09ORRADIpgCCgRFeGl0EioKBnJlYXNvbhgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuRXhpdC5SZWFzb24SDAoEY29kZRgCIAEoBRIOCgZzaWduYWwYAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIoCgVidWlsdBgFIAEoCzIZLmx5ZGlhbi53b3JrZXIuQnVpbHRJbWFnZSKKAQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkVYSVRFRBABEgwKCFNJR05BTEVEEAISEQoNT1VUX09GX01FTU9SWRADEgsKB1NUT1BQRUQQBBITCg9GQUlMRURfVE9fU1RBUlQQBRIICgRMT1NUEAYSDwoLT1VUX09GX0RJU0sQByI9CgRTdG9wEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIQCghncmFjZV9tcxgDIAEoAyIuCgdSZWxlYXNlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSIsCgVSZWFkeRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkinwIKBExvZ3MSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEg4KBm9mZnNldBgDIAEoAxISCgplbmRfb2Zmc2V0GAQgASgDEicKBWxpbmVzGAUgAygLMhgubHlkaWFuLndvcmtlci5Mb2dzLkxpbmUaXwoETGluZRIqCgZzdHJlYW0YASABKA4yGi5seWRpYW4ud29ya2VyLkxvZ3MuU3RyZWFtEg8KB3RpbWVfbXMYAiABKAMSDAoEZGF0YRgDIAEoDBIMCgRzaXplGAQgASgNIkQKBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIKCgZTVERPVVQQARIKCgZTVERFUlIQAhIKCgZTWVNURU0QAyJCCgdMb2dzQWNrEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRISCgplbmRfb2Zmc2V0GAMgASgDMkwKB1dvcmtlcnMSQQoHU2Vzc2lvbhIZLmx5ZGlhbi53b3JrZXIuRnJvbVdvcmtlchoXLmx5ZGlhbi53b3JrZXIuVG9Xb3JrZXIoATABYgZwcm90bzM");
+  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIsIBCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAQgkKB21lc3NhZ2UijAIKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIAEIJCgdtZXNzYWdlIpECCgRKb2luEhEKCXdvcmtlcl9pZBgBIAEoCRIpCghjYXBhY2l0eRgCIAEoCzIXLmx5ZGlhbi53b3JrZXIuQ2FwYWNpdHkSKAoIcnVudGltZXMYAyADKAsyFi5seWRpYW4ud29ya2VyLlJ1bnRpbWUSLwoGbGFiZWxzGAQgAygLMh8ubHlkaWFuLndvcmtlci5Kb2luLkxhYmVsc0VudHJ5Ei4KB2Fkb3B0ZWQYBSADKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlEhEKCWltYWdlX2lkcxgGIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlQKCENhcGFjaXR5EhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEiEKBGdwdXMYAyADKAsyEy5seWRpYW4ud29ya2VyLkdwdXMiIwoER3B1cxIMCgRraW5kGAEgASgJEg0KBWNvdW50GAIgASgNIl4KB1J1bnRpbWUSDAoEbmFtZRgBIAEoCRIQCghpc29sYXRlcxgCIAEoCBITCgtvd25fbmV0d29yaxgDIAEoCBIOCgZsaW1pdHMYBCABKAgSDgoGYnVpbGRzGAUgASgIIgcKBVJlbmV3IiAKB1dlbGNvbWUSFQoNbGVhc2Vfc2Vjb25kcxgBIAEoAyKTAQoGQXNzaWduEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRITCgtkb29yX3NlY3JldBgDIAEoCRIqCgRzcGVjGAQgASgLMhwubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjEiMKBWJ1aWxkGAUgASgLMhQubHlkaWFuLndvcmtlci5CdWlsZCK5AgoNQ29udGFpbmVyU3BlYxITCgtkZXNjcmlwdGlvbhgBIAEoCRIlCgZydW5uZXIYAiABKAsyFS5seWRpYW4ud29ya2VyLlJ1bm5lchIkCgZtb3VudHMYAyADKAsyFC5seWRpYW4ud29ya2VyLk1vdW50EjIKA2VudhgEIAMoCzIlLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYy5FbnZFbnRyeRIrCglyZXNvdXJjZXMYBSABKAsyGC5seWRpYW4ud29ya2VyLlJlc291cmNlcxIQCghpbWFnZV9pZBgGIAEoCRInCgduZXR3b3JrGAcgASgLMhYubHlkaWFuLndvcmtlci5OZXR3b3JrGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNAoHTmV0d29yaxISCgpyZXN0cmljdGVkGAEgASgIEhUKDWFsbG93ZWRfY2lkcnMYAiADKAkiPwoGUnVubmVyEi0KBnB5dGhvbhgBIAEoCzIbLmx5ZGlhbi53b3JrZXIuUHl0aG9uUnVubmVySABCBgoEa2luZCJJCgxQeXRob25SdW5uZXISDgoGcHl0aG9uGAEgASgJEhYKDmNsaWVudF92ZXJzaW9uGAIgASgJEhEKCWFyZ3VtZW50cxgDIAEoDCJDCgVCdWlsZBIrCgdyZWNpcGVzGAEgAygLMhoubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZRINCgVmb3JjZRgCIAEoCCLaBAoLSW1hZ2VSZWNpcGUSEAoIaW1hZ2VfaWQYASABKAkSDQoFbGluZXMYAiADKAkSNAoFYmFzZXMYAyADKAsyJS5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLkJhc2VzRW50cnkSHwoXY29udGV4dF9tYW5pZmVzdF9zaGEyNTYYBCABKAkSMQoNY29udGV4dF9maWxlcxgFIAMoCzIaLmx5ZGlhbi53b3JrZXIuQ29udGV4dEZpbGUSFAoMY29udGV4dF9uYW1lGAYgASgJEj0KCmJ1aWxkX2FyZ3MYByADKAsyKS5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLkJ1aWxkQXJnc0VudHJ5EjgKB3NlY3JldHMYCCADKAsyJy5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLlNlY3JldHNFbnRyeRIYChBzZWNyZXRzX2lkZW50aXR5GAkgASgJEjcKC2NyZWRlbnRpYWxzGAogASgLMiIubHlkaWFuLndvcmtlci5SZWdpc3RyeUNyZWRlbnRpYWxzEi4KCGZ1bmN0aW9uGAsgASgLMhwubHlkaWFuLndvcmtlci5CdWlsZEZ1bmN0aW9uGiwKCkJhc2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5CdWlsZEFyZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi4KDFNlY3JldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIv4CCg1CdWlsZEZ1bmN0aW9uEgwKBG5hbWUYASABKAkSEAoIaWRlbnRpdHkYAiABKAkSDwoHdGFza19pZBgDIAEoCRIWCg5jbGllbnRfdmVyc2lvbhgEIAEoCRIRCglhcmd1bWVudHMYBSABKAwSDQoFaW5wdXQYBiABKAwSJAoGbW91bnRzGAcgAygLMhQubHlkaWFuLndvcmtlci5Nb3VudBIyCgNlbnYYCCADKAsyJS5seWRpYW4ud29ya2VyLkJ1aWxkRnVuY3Rpb24uRW52RW50cnkSKwoJcmVzb3VyY2VzGAkgASgLMhgubHlkaWFuLndvcmtlci5SZXNvdXJjZXMSJwoHbmV0d29yaxgKIAEoCzIWLmx5ZGlhbi53b3JrZXIuTmV0d29yaxISCgpzdGFydHVwX21zGAsgASgDEhIKCnRpbWVvdXRfbXMYDCABKAMaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIpCgtDb250ZXh0RmlsZRIMCgRwYXRoGAEgASgJEgwKBGRhdGEYAiABKAwiOQoTUmVnaXN0cnlDcmVkZW50aWFscxIQCgh1c2VybmFtZRgBIAEoCRIQCghwYXNzd29yZBgCIAEoCSI7CgpCdWlsdEltYWdlEg4KBnB5dGhvbhgBIAEoCRIMCgRsaWJjGAIgASgJEg8KB3dvcmtkaXIYAyABKAkiIAoFTW91bnQSFwoPbWFuaWZlc3Rfc2hhMjU2GAEgASgJInkKCE1hbmlmZXN0EisKBWZpbGVzGAEgAygLMhwubHlkaWFuLndvcmtlci5NYW5pZmVzdC5GaWxlGkAKBEZpbGUSDAoEcGF0aBgBIAEoCRIOCgZzaGEyNTYYAiABKAkSDAoEc2l6ZRgDIAEoAxIMCgRtb2RlGAQgASgNIpoBCglSZXNvdXJjZXMSEQoJbWlsbGlfY3B1GAEgASgDEhIKCm1lbW9yeV9taWIYAiABKAMSEAoIZGlza19taWIYAyABKAMSFwoPbWlsbGlfY3B1X2xpbWl0GAQgASgDEhgKEG1lbW9yeV9saW1pdF9taWIYBSABKAMSIQoEZ3B1cxgGIAEoCzITLmx5ZGlhbi53b3JrZXIuR3B1cyLSAQoOQ29udGFpbmVyU3RhdGUSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEjIKBXBoYXNlGAMgASgOMiMubHlkaWFuLndvcmtlci5Db250YWluZXJTdGF0ZS5QaGFzZRIhCgRleGl0GAQgASgLMhMubHlkaWFuLndvcmtlci5FeGl0IkQKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASDQoJUFJFUEFSSU5HEAESCwoHUlVOTklORxACEggKBEdPTkUQAyKnAgoERXhpdBIqCgZyZWFzb24YASABKA4yGi5seWRpYW4ud29ya2VyLkV4aXQuUmVhc29uEgwKBGNvZGUYAiABKAUSDgoGc2lnbmFsGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSKAoFYnVpbHQYBSABKAsyGS5seWRpYW4ud29ya2VyLkJ1aWx0SW1hZ2UimQEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZFWElURUQQARIMCghTSUdOQUxFRBACEhEKDU9VVF9PRl9NRU1PUlkQAxILCgdTVE9QUEVEEAQSEwoPRkFJTEVEX1RPX1NUQVJUEAUSCAoETE9TVBAGEg8KC09VVF9PRl9ESVNLEAcSDQoJVElNRURfT1VUEAgiPQoEU3RvcBIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEAoIZ3JhY2VfbXMYAyABKAMiLgoHUmVsZWFzZRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkiLAoFUmVhZHkSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJIp8CCgRMb2dzEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIOCgZvZmZzZXQYAyABKAMSEgoKZW5kX29mZnNldBgEIAEoAxInCgVsaW5lcxgFIAMoCzIYLmx5ZGlhbi53b3JrZXIuTG9ncy5MaW5lGl8KBExpbmUSKgoGc3RyZWFtGAEgASgOMhoubHlkaWFuLndvcmtlci5Mb2dzLlN0cmVhbRIPCgd0aW1lX21zGAIgASgDEgwKBGRhdGEYAyABKAwSDAoEc2l6ZRgEIAEoDSJECgZTdHJlYW0SFgoSU1RSRUFNX1VOU1BFQ0lGSUVEEAASCgoGU1RET1VUEAESCgoGU1RERVJSEAISCgoGU1lTVEVNEAMiQgoHTG9nc0FjaxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEgoKZW5kX29mZnNldBgDIAEoAzJMCgdXb3JrZXJzEkEKB1Nlc3Npb24SGS5seWRpYW4ud29ya2VyLkZyb21Xb3JrZXIaFy5seWRpYW4ud29ya2VyLlRvV29ya2VyKAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message lydian.worker.FromWorker
@@ -316,7 +316,8 @@ export type Assign = Message<"lydian.worker.Assign"> & {
   fence: string;
 
   /**
-   * What the worker writes first on each connection of this container's doors. Kept with mode 0600, never logged.
+   * What the worker writes first on each connection of this container's doors, or of the containers of a build's
+   * functions. Kept with mode 0600, never logged.
    *
    * @generated from field: string door_secret = 3;
    */
@@ -580,6 +581,13 @@ export type ImageRecipe = Message<"lydian.worker.ImageRecipe"> & {
    * @generated from field: lydian.worker.RegistryCredentials credentials = 10;
    */
   credentials?: RegistryCredentials | undefined;
+
+  /**
+   * Instead of lines: a function that is called on the one image of `bases`.
+   *
+   * @generated from field: lydian.worker.BuildFunction function = 11;
+   */
+  function?: BuildFunction | undefined;
 };
 
 /**
@@ -588,6 +596,96 @@ export type ImageRecipe = Message<"lydian.worker.ImageRecipe"> & {
  */
 export const ImageRecipeSchema: GenMessage<ImageRecipe> = /*@__PURE__*/
   messageDesc(file_lydian_worker, 14);
+
+/**
+ * A client's function whose one call is the step of an image. Its environment are the recipe's secrets, too.
+ *
+ * @generated from message lydian.worker.BuildFunction
+ */
+export type BuildFunction = Message<"lydian.worker.BuildFunction"> & {
+  /**
+   * For people.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What tells it from others, in the step's key.
+   *
+   * @generated from field: string identity = 2;
+   */
+  identity: string;
+
+  /**
+   * Its container's, inside of which it is in the arguments.
+   *
+   * @generated from field: string task_id = 3;
+   */
+  taskId: string;
+
+  /**
+   * Of the public client.
+   *
+   * @generated from field: string client_version = 4;
+   */
+  clientVersion: string;
+
+  /**
+   * A serialized modal.client.ContainerArguments.
+   *
+   * @generated from field: bytes arguments = 5;
+   */
+  arguments: Uint8Array;
+
+  /**
+   * A serialized modal.client.FunctionInput.
+   *
+   * @generated from field: bytes input = 6;
+   */
+  input: Uint8Array;
+
+  /**
+   * Shown while it runs; not the image's.
+   *
+   * @generated from field: repeated lydian.worker.Mount mounts = 7;
+   */
+  mounts: Mount[];
+
+  /**
+   * @generated from field: map<string, string> env = 8;
+   */
+  env: { [key: string]: string };
+
+  /**
+   * @generated from field: lydian.worker.Resources resources = 9;
+   */
+  resources?: Resources | undefined;
+
+  /**
+   * @generated from field: lydian.worker.Network network = 10;
+   */
+  network?: Network | undefined;
+
+  /**
+   * Until it takes its input, and from then on until it has returned.
+   *
+   * @generated from field: int64 startup_ms = 11;
+   */
+  startupMs: bigint;
+
+  /**
+   * @generated from field: int64 timeout_ms = 12;
+   */
+  timeoutMs: bigint;
+};
+
+/**
+ * Describes the message lydian.worker.BuildFunction.
+ * Use `create(BuildFunctionSchema)` to create a new message.
+ */
+export const BuildFunctionSchema: GenMessage<BuildFunction> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 15);
 
 /**
  * @generated from message lydian.worker.ContextFile
@@ -611,7 +709,7 @@ export type ContextFile = Message<"lydian.worker.ContextFile"> & {
  * Use `create(ContextFileSchema)` to create a new message.
  */
 export const ContextFileSchema: GenMessage<ContextFile> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 15);
+  messageDesc(file_lydian_worker, 16);
 
 /**
  * @generated from message lydian.worker.RegistryCredentials
@@ -635,7 +733,7 @@ export type RegistryCredentials = Message<"lydian.worker.RegistryCredentials"> &
  * Use `create(RegistryCredentialsSchema)` to create a new message.
  */
 export const RegistryCredentialsSchema: GenMessage<RegistryCredentials> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 16);
+  messageDesc(file_lydian_worker, 17);
 
 /**
  * What an image is like.
@@ -668,7 +766,7 @@ export type BuiltImage = Message<"lydian.worker.BuiltImage"> & {
  * Use `create(BuiltImageSchema)` to create a new message.
  */
 export const BuiltImageSchema: GenMessage<BuiltImage> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 17);
+  messageDesc(file_lydian_worker, 18);
 
 /**
  * A tree of files laid into the container before it starts, named by the SHA-256 of its serialized Manifest, which is
@@ -688,7 +786,7 @@ export type Mount = Message<"lydian.worker.Mount"> & {
  * Use `create(MountSchema)` to create a new message.
  */
 export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 18);
+  messageDesc(file_lydian_worker, 19);
 
 /**
  * @generated from message lydian.worker.Manifest
@@ -705,7 +803,7 @@ export type Manifest = Message<"lydian.worker.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 19);
+  messageDesc(file_lydian_worker, 20);
 
 /**
  * @generated from message lydian.worker.Manifest.File
@@ -741,7 +839,7 @@ export type Manifest_File = Message<"lydian.worker.Manifest.File"> & {
  * Use `create(Manifest_FileSchema)` to create a new message.
  */
 export const Manifest_FileSchema: GenMessage<Manifest_File> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 19, 0);
+  messageDesc(file_lydian_worker, 20, 0);
 
 /**
  * What the container is sure of, and what it may go up to; a limit of 0 is the worker's own.
@@ -787,7 +885,7 @@ export type Resources = Message<"lydian.worker.Resources"> & {
  * Use `create(ResourcesSchema)` to create a new message.
  */
 export const ResourcesSchema: GenMessage<Resources> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 20);
+  messageDesc(file_lydian_worker, 21);
 
 /**
  * @generated from message lydian.worker.ContainerState
@@ -821,7 +919,7 @@ export type ContainerState = Message<"lydian.worker.ContainerState"> & {
  * Use `create(ContainerStateSchema)` to create a new message.
  */
 export const ContainerStateSchema: GenMessage<ContainerState> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 21);
+  messageDesc(file_lydian_worker, 22);
 
 /**
  * @generated from enum lydian.worker.ContainerState.Phase
@@ -863,7 +961,7 @@ export type ContainerState_Phase = (typeof ContainerState_Phase)[keyof typeof Co
  * Describes the enum lydian.worker.ContainerState.Phase.
  */
 export const ContainerState_PhaseSchema: GenEnum<ContainerState_Phase> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 21, 0);
+  enumDesc(file_lydian_worker, 22, 0);
 
 /**
  * @generated from message lydian.worker.Exit
@@ -889,8 +987,8 @@ export type Exit = Message<"lydian.worker.Exit"> & {
   signal: string;
 
   /**
-   * For FAILED_TO_START, LOST and OUT_OF_DISK, and of a build that failed: what happened and what to do about it, for
-   * people.
+   * For FAILED_TO_START, LOST, OUT_OF_DISK and TIMED_OUT, and of a build that failed: what happened and what to do about
+   * it, for people.
    *
    * @generated from field: string message = 4;
    */
@@ -909,7 +1007,7 @@ export type Exit = Message<"lydian.worker.Exit"> & {
  * Use `create(ExitSchema)` to create a new message.
  */
 export const ExitSchema: GenMessage<Exit> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 22);
+  messageDesc(file_lydian_worker, 23);
 
 /**
  * @generated from enum lydian.worker.Exit.Reason
@@ -968,6 +1066,13 @@ export const Exit_Reason = {
    * @generated from enum value: OUT_OF_DISK = 7;
    */
   OUT_OF_DISK: 7,
+
+  /**
+   * Of a build: a step took longer than it may.
+   *
+   * @generated from enum value: TIMED_OUT = 8;
+   */
+  TIMED_OUT: 8,
 } as const;
 
 /**
@@ -979,7 +1084,7 @@ export type Exit_Reason = (typeof Exit_Reason)[keyof typeof Exit_Reason] | Unkno
  * Describes the enum lydian.worker.Exit.Reason.
  */
 export const Exit_ReasonSchema: GenEnum<Exit_Reason> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 22, 0);
+  enumDesc(file_lydian_worker, 23, 0);
 
 /**
  * End this container: SIGTERM, then SIGKILL after the grace.
@@ -1008,7 +1113,7 @@ export type Stop = Message<"lydian.worker.Stop"> & {
  * Use `create(StopSchema)` to create a new message.
  */
 export const StopSchema: GenMessage<Stop> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 23);
+  messageDesc(file_lydian_worker, 24);
 
 /**
  * The end is recorded: the worker forgets the container.
@@ -1032,7 +1137,7 @@ export type Release = Message<"lydian.worker.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 24);
+  messageDesc(file_lydian_worker, 25);
 
 /**
  * The container has loaded its code and asks for inputs: the limit of its processor time, which would only have slowed
@@ -1057,7 +1162,7 @@ export type Ready = Message<"lydian.worker.Ready"> & {
  * Use `create(ReadySchema)` to create a new message.
  */
 export const ReadySchema: GenMessage<Ready> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 25);
+  messageDesc(file_lydian_worker, 26);
 
 /**
  * A piece of a container's log, in order and without a gap; sent again from the acknowledged offset after a break, when
@@ -1099,7 +1204,7 @@ export type Logs = Message<"lydian.worker.Logs"> & {
  * Use `create(LogsSchema)` to create a new message.
  */
 export const LogsSchema: GenMessage<Logs> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 26);
+  messageDesc(file_lydian_worker, 27);
 
 /**
  * @generated from message lydian.worker.Logs.Line
@@ -1135,7 +1240,7 @@ export type Logs_Line = Message<"lydian.worker.Logs.Line"> & {
  * Use `create(Logs_LineSchema)` to create a new message.
  */
 export const Logs_LineSchema: GenMessage<Logs_Line> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 26, 0);
+  messageDesc(file_lydian_worker, 27, 0);
 
 /**
  * @generated from enum lydian.worker.Logs.Stream
@@ -1173,7 +1278,7 @@ export type Logs_Stream = (typeof Logs_Stream)[keyof typeof Logs_Stream] | Unkno
  * Describes the enum lydian.worker.Logs.Stream.
  */
 export const Logs_StreamSchema: GenEnum<Logs_Stream> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 26, 0);
+  enumDesc(file_lydian_worker, 27, 0);
 
 /**
  * The pieces up to this offset are on the server's disk.
@@ -1202,7 +1307,7 @@ export type LogsAck = Message<"lydian.worker.LogsAck"> & {
  * Use `create(LogsAckSchema)` to create a new message.
  */
 export const LogsAckSchema: GenMessage<LogsAck> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 27);
+  messageDesc(file_lydian_worker, 28);
 
 /**
  * @generated from service lydian.worker.Workers

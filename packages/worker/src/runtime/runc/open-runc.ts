@@ -10,7 +10,6 @@ import type { BuildHost } from "../../builds/build.ts";
 import { Images } from "../../builds/images.ts";
 import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
-import { buildsFolder } from "../../container/folder.ts";
 import { diskGauge } from "../../disk/disk-gauge.ts";
 import { DiskGuard } from "../../disk/disk-guard.ts";
 import { containerSettings, openHostStore } from "../../images/index.ts";
@@ -28,7 +27,7 @@ type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<OpenRuntime> {
   const { runc, conmon, tini, userNamespaces } = asked;
   http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
-  const { config, workerId, interpreters, content, capacity, clock, logger } = parts;
+  const { config, workerId, interpreters, content, clients, capacity, clock, logger } = parts;
   const instance = instanceOf(workerId);
   const run = `/run/lydian/${instance}`;
   await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
@@ -64,9 +63,9 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const images = await Images.open(join(config.data, "images"), layers);
   const newId = idMaker(() => clock.now());
   const builds: BuildHost = {
-    folder: buildsFolder(config.data),
     newId: () => newId("ta"),
     resources: { memoryMib: Number(capacity.memoryMib) },
+    ...{ data: config.data, server: config.server, capacity, clients },
     ...{ runtime, layers, mounter, bases, content, images, settings, clock, logger },
   };
   return {

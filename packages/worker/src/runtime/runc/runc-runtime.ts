@@ -137,7 +137,7 @@ export class RuncRuntime implements Runtime {
       });
     }
     const work = build?.work ?? workFolder(place);
-    const lowers = build === undefined ? layers : [build.points, ...layers];
+    const lowers = build === undefined ? layers : [...build.shown, ...layers];
     const held: Held = { place, resources, door, isSpare, layers, lowers, work };
     this.#held.set(place.hostId, held);
     this.#step(place, "layers");
@@ -155,7 +155,7 @@ export class RuncRuntime implements Runtime {
       layout.nameHost(hostnameOf(place.hostId)),
       // Without the map of ids, for files are laid by the host's root; `start` mounts it again with it.
       mounter.mountRoot({ lowers, work, target: host.root, volatile: true }),
-      build === undefined ? this.#openDoor(held, slot) : undefined,
+      (build?.hasDoor ?? true) ? this.#openDoor(held, slot) : undefined,
     ]);
     this.#step(place, "root");
     return layout;
