@@ -34,6 +34,7 @@ import { callRpcs } from "./rpc/calls.ts";
 import { containerRpcs } from "./rpc/containers.ts";
 import { functionRpcs } from "./rpc/functions.ts";
 import { identityRpcs } from "./rpc/identity.ts";
+import { imageLogRpcs } from "./rpc/image-logs.ts";
 import { imageNameRpcs } from "./rpc/image-names.ts";
 import { imageRpcs } from "./rpc/images.ts";
 import { lookupRpcs } from "./rpc/lookups.ts";
@@ -163,6 +164,7 @@ function families(platform: Platform, deliveries: Deliveries, links: BlobLinks):
     blobRpcs(platform, links),
     imageRpcs(platform),
     imageNameRpcs(platform),
+    imageLogRpcs(platform),
     functionRpcs(platform),
     lookupRpcs(platform),
     scalingRpcs(platform),
