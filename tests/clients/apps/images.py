@@ -65,6 +65,36 @@ def project_by_uv():
     equal(synced.remote("version('iniconfig'), version('six')"), ("2.0.0", "1.17.0"))
 
 
+def has(package, number):
+    return f"python -c \"from importlib.metadata import version as v; assert v('{package}') == '{number}'\""
+
+
+@story(only=r"1\.6")
+def project_by_poetry():
+    """poetry_install_from_file installs what a project has locked"""
+    slim.poetry_install_from_file(str(built / "poetry/pyproject.toml")).run_commands(has("iniconfig", "2.0.0")).build(app)
+
+
+@story(only=r"1\.6")
+def private_repositories():
+    """pip_install_private_repos installs with the token of a secret, and says when it has none"""
+    # What it asks of the public host is answered by a repository in the image: for who has the token, and nobody else.
+    repository = slim.apt_install("git").add_local_dir(built / "project", "/srv/them/private", copy=True)
+    answered = repository.run_commands(
+        "cd /srv/them/private && git init -q && git add ."
+        " && git -c user.name=me -c user.email=me@here commit -qm first"
+        " && git config --system url.file:///srv/.insteadOf https://me:t0ken@github.com/",
+    )
+
+    def install(**variables):
+        secrets = [modal.Secret.from_dict(variables)]
+        return answered.pip_install_private_repos("github.com/them/private", git_user="me", secrets=secrets)
+
+    install(GITHUB_TOKEN="t0ken").run_commands(has("built", "0.1.0"), 'test -z "$GITHUB_TOKEN"').build(app)
+    with raises(modal.exception.ImageBuildError, r"GITHUB_TOKEN env var not set by provided modal\.Secret"):
+        install(OTHER="x").build(app)
+
+
 by_apt = looks("by_apt", slim.apt_install("file"))
 
 
@@ -204,6 +234,8 @@ def nowhere():
     """A base that is nowhere is an error with what was tried"""
     with raises(Exception, r"nowhere/image"):
         modal.Image.from_registry("registry.invalid/nowhere/image:1").build(app)
+    with raises(Exception, r"there is no image docker\.io/mambaorg/micromamba:\S+; tried: "):
+        modal.Image.micromamba(python_version="3.11").micromamba_install("zlib").build(app)
 
 
 @app.local_entrypoint()
