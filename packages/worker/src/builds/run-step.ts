@@ -91,6 +91,7 @@ export async function runProgram(
     const layout = await runtime.lay(place, { image, build, resources, network, door: admit, signal });
     const { env, ...process } = await program(place, layout);
     const running = await runtime.start(place, { ...process, env: { ...settings.environment, ...env } });
+    await runtime.ready(place); // its limits hold from the beginning
     const stop = (): void => running.signal("SIGKILL");
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();

@@ -40,25 +40,27 @@ export async function showFiles(
 }
 
 /**
- * Takes out of the upper what the step has made of them, and what Python has compiled of them; and folders that were only
- * there for them. Links that the step has put in the place of folders are not followed: they may lead anywhere on the host.
+ * Takes out of the upper what the step has made of them, and what Python has compiled of them; and what it has made of
+ * folders that were only there for them. Links in the place of folders are not followed: they may lead anywhere on the host.
  */
 export async function leaveOut({ paths }: ShownFiles, upper: string, stack: Stack): Promise<void> {
   for (const path of paths) {
     const folder = dirname(path);
-    if (!(await isFolder(upper, folder))) continue;
-    if (!(await isFolder(upper, path))) await rm(join(upper, path), { force: true });
+    if ((await kindOf(upper, folder)) !== "folder") continue;
+    if ((await kindOf(upper, path)) !== "folder") await rm(join(upper, path), { force: true });
     await leaveOutCompiled(join(upper, folder), basename(path));
   }
   const folders = new Set(paths.flatMap(foldersAbove));
   for (const folder of [...folders].sort().toReversed()) {
-    const isTheirs = !(await isInStack(folder, stack)) && (await isFolder(upper, folder));
-    if (isTheirs) await removeIfEmpty(join(upper, folder));
+    if (await isInStack(folder, stack)) continue;
+    const kind = await kindOf(upper, folder);
+    if (kind === "folder") await removeIfEmpty(join(upper, folder));
+    if (kind === "whiteout") await rm(join(upper, folder));
   }
 }
 
 async function leaveOutCompiled(folder: string, name: string): Promise<void> {
-  if (!name.endsWith(".py") || !(await isFolder(folder, "__pycache__"))) return;
+  if (!name.endsWith(".py") || (await kindOf(folder, "__pycache__")) !== "folder") return;
   const cache = join(folder, "__pycache__");
   const stem = name.slice(0, -"py".length);
   const compiled = (await readdir(cache)).filter((each) => each.startsWith(stem) && each.endsWith(".pyc"));
@@ -73,18 +75,20 @@ function foldersAbove(path: string): string[] {
 }
 
 async function isInStack(folder: string, stack: Stack): Promise<boolean> {
-  for (const { diff } of stack) if (await isFolder(diff, folder)) return true;
+  for (const { diff } of stack) if ((await kindOf(diff, folder)) === "folder") return true;
   return false;
 }
 
-/** Whether each part of the path is a folder, and none a link. */
-async function isFolder(root: string, path: string): Promise<boolean> {
+/** What lies there, if all above it are folders and no links. A whiteout stands for what was deleted. */
+async function kindOf(root: string, path: string): Promise<"folder" | "whiteout" | "other" | undefined> {
   const above = dirname(path);
-  if (above !== "." && !(await isFolder(root, above))) return false;
+  if (above !== "." && (await kindOf(root, above)) !== "folder") return undefined;
   try {
-    return (await lstat(join(root, path))).isDirectory();
+    const stats = await lstat(join(root, path));
+    if (stats.isDirectory()) return "folder";
+    return stats.isCharacterDevice() && stats.rdev === 0 ? "whiteout" : "other";
   } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR")) return false;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { temporaryFolder } from "@lydian/testkit";
 
 import { leaveOut } from "../../src/builds/shown-files.ts";
+import { makeWhiteout } from "../../src/layers/index.ts";
 
 /** Files of a folder; a path that ends in a slash is an empty folder. */
 async function lay(folder: string, paths: readonly string[]): Promise<string> {
@@ -47,6 +48,15 @@ test("folders that were only there for what was shown are left out, unless somet
 
 test("a folder in a file's place is kept", async () => {
   assert.deepEqual(await left(["root/app.py"], ["root/app.py/mine"]), ["root", "root/app.py", "root/app.py/mine"]);
+});
+
+test("what was deleted of it leaves no mark, unless the image has a folder of that name", async () => {
+  await using folder = await temporaryFolder();
+  const diff = await lay(join(folder.path, "image"), ["root/kept/"]);
+  const upper = await lay(join(folder.path, "u"), ["root/", "srv/"]);
+  for (const path of ["root/app.py", "root/kept", "srv/pkg"]) makeWhiteout(upper, path);
+  await leaveOut(shown("root/app.py", "root/kept/a.py", "srv/pkg/b.py"), upper, [{ id: "image", diff }]);
+  assert.deepEqual((await readdir(upper, { recursive: true })).sort(), ["root", "root/kept"]);
 });
 
 test("links in the place of folders are not followed", async () => {

@@ -598,7 +598,7 @@ export const ImageRecipeSchema: GenMessage<ImageRecipe> = /*@__PURE__*/
   messageDesc(file_lydian_worker, 14);
 
 /**
- * A client's function whose one call is the step of an image. Its environment are the recipe's secrets, too.
+ * A client's function whose one call is the step of an image. Its environment has the recipe's secrets, too.
  *
  * @generated from message lydian.worker.BuildFunction
  */
