@@ -104,6 +104,12 @@ def packages_by_apt():
     equal(by_apt.remote("which('file')"), "/usr/bin/file")
 
 
+@story(only=r"1\.6")
+def packages_of_another_release():
+    """apt_install on a release that may not be the host's"""
+    modal.Image.from_registry("debian:trixie-slim").apt_install("file").run_commands("file --version").build(app)
+
+
 commanded = looks(
     "commanded",
     slim.env({"FIRST": "one", "QUOTED": "it's \"two\" words $HOME"})
@@ -138,9 +144,10 @@ from_file = looks("from_file", modal.Image.from_dockerfile(built / "Dockerfile",
 
 @story()
 def dockerfile():
-    """from_dockerfile, of several stages, with arguments and a context"""
+    """from_dockerfile, of several stages, with arguments, a context and what is ignored of it"""
     equal(from_file.remote("os.environ['GREETING'], os.getcwd()"), ("hello, world", "/made"))
     equal(from_file.remote("read('/made/copied'), read('/texts/a.txt')"), ("made by a stage\n", "text of a\n"))
+    equal(from_file.remote("os.listdir('/folder/deep')"), ["b.txt"])
 
 
 # Only a Python that is not the distribution's can be added to other images.
@@ -161,18 +168,19 @@ def without_python():
 
 
 copied = (
-    slim.add_local_dir(built / "folder", "/copied", copy=True, ignore=["*.log"])
+    slim.add_local_dir(built / "folder", "/copied", copy=True, ignore=["**/*.md"])
     .add_local_file(built / "requirements.txt", "/copied/one.txt", copy=True)
-    .run_commands("ls /copied > /listing")
+    .add_local_python_source("story", copy=True)
+    .run_commands("find /copied -type f | sort > /listing", "ls /root/story.py")
 )
-files = looks("files", copied.add_local_dir(built / "folder", "/shown", ignore=lambda path: path.suffix == ".log"))
+files = looks("files", copied.add_local_dir(built / "folder", "/shown", ignore=lambda path: path.suffix == ".md"))
 
 
 @story()
 def local_files():
     """add_local_dir and add_local_file, copied into the image or laid into the container"""
-    equal(files.remote("read('/listing')"), "a.txt\ndeep\none.txt\n")
-    equal(files.remote("sorted(os.listdir('/shown')), read('/shown/deep/b.txt')"), (["a.txt", "deep"], "text of b\n"))
+    equal(files.remote("read('/listing')"), "/copied/a.txt\n/copied/deep/b.txt\n/copied/one.txt\n")
+    equal(files.remote("os.listdir('/shown/deep'), read('/shown/deep/b.txt')"), (["b.txt"], "text of b\n"))
 
 
 secret = modal.Secret.from_dict({"TOKEN": "never in a layer"})

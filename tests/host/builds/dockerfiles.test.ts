@@ -123,7 +123,7 @@ describe("a build", needsContainers, () => {
       binds: [{ source: "/etc/hostname", path: "/etc/secret.conf" }],
       files: [{ path: "/etc/apt/apt.conf.d/00host", text: "Acquire::x 1;\n" }],
       environment: { PIP_INDEX_URL: "https://user:password@index.example" },
-      ...{ warnings: [], sources: [] },
+      ...{ warnings: [], sources: [], codename: "" },
     };
     const own = await BuildRig.open(shared.rig, { settings: async () => settings });
     const { exit, imageId, said } = await own.make({

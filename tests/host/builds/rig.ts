@@ -45,7 +45,7 @@ export class BuildRig {
       clients: { find: () => Promise.reject(new PlatformError("there is no client")) },
       capacity: { milliCpu: 2000n, memoryMib: 2048n },
       newId: () => newId("ta"),
-      settings: async () => ({ binds: [], files: [], environment: {}, warnings: [], sources: [] }),
+      settings: async () => ({ binds: [], files: [], environment: {}, warnings: [], sources: [], codename: "" }),
       resources: {},
       bases: { resolve, standalonePython: () => Promise.reject(new PlatformError("there is none")) },
       content: { file: () => Promise.reject(new PlatformError("there is no content")) },

@@ -6,7 +6,7 @@ import { PlatformError } from "@lydian/kit";
 
 import { describeEnd, type ProcessEnd } from "../container/exit.ts";
 import type { ContainerPlace } from "../container/folder.ts";
-import { type ImageConfig, MountPoints, type PackageSettings } from "../images/index.ts";
+import { type ImageConfig, imageSources, MountPoints, type PackageSettings, settingsFor } from "../images/index.ts";
 import type { Account, DoorHandler, Layout, LayRequest, ProcessSpec, Resources } from "../runtime/runtime.ts";
 import { ownFolders } from "../runtime/runc/runc-layout.ts";
 import type { Stack, StepCustomer, StepHost } from "./step-host.ts";
@@ -75,7 +75,7 @@ export async function runProgram(
   const { runtime } = host;
   const { stack, config, shown = [], door, resources = host.resources, network } = container;
   const { signal } = customer;
-  const settings = await host.settings();
+  const settings = settingsFor(await host.settings(), await imageSources(stack));
   const place = await placeOf(customer, door?.file);
   try {
     const points = join(scratch, "points");
@@ -131,7 +131,7 @@ async function placeOf({ newId, folder, logFile }: StepCustomer, door: string | 
 }
 
 async function bindsOf(
-  { binds, files }: PackageSettings,
+  { binds, files }: Pick<PackageSettings, "binds" | "files">,
   points: string,
   { stack, shown = [], mountedFolders = [], door }: StepContainer,
   settings: string,

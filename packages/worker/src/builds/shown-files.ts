@@ -1,12 +1,12 @@
 /** Files of mounts that are shown to a step and are not its image's: laid out for it, and taken out of what it leaves. */
-import { lstat, readdir, rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 
 import type * as wire from "@lydian/contract/worker";
 import { hasCode } from "@lydian/kit";
 
 import { layMounts } from "../container/mounts.ts";
-import { type Layer, sealDiff } from "../layers/index.ts";
+import { entryKind, type Layer, sealDiff } from "../layers/index.ts";
 import { refuseSystemPath } from "../runtime/runc/runc-layout.ts";
 import { withRoot } from "./copy-step.ts";
 import type { Stack, StepHost } from "./step-host.ts";
@@ -46,21 +46,21 @@ export async function showFiles(
 export async function leaveOut({ paths }: ShownFiles, upper: string, stack: Stack): Promise<void> {
   for (const path of paths) {
     const folder = dirname(path);
-    if ((await kindOf(upper, folder)) !== "folder") continue;
-    if ((await kindOf(upper, path)) !== "folder") await rm(join(upper, path), { force: true });
+    if ((await entryKind(upper, folder)) !== "folder") continue;
+    if ((await entryKind(upper, path)) !== "folder") await rm(join(upper, path), { force: true });
     await leaveOutCompiled(join(upper, folder), basename(path));
   }
   const folders = new Set(paths.flatMap(foldersAbove));
   for (const folder of [...folders].sort().toReversed()) {
     if (await isInStack(folder, stack)) continue;
-    const kind = await kindOf(upper, folder);
+    const kind = await entryKind(upper, folder);
     if (kind === "folder") await removeIfEmpty(join(upper, folder));
     if (kind === "whiteout") await rm(join(upper, folder));
   }
 }
 
 async function leaveOutCompiled(folder: string, name: string): Promise<void> {
-  if (!name.endsWith(".py") || (await kindOf(folder, "__pycache__")) !== "folder") return;
+  if (!name.endsWith(".py") || (await entryKind(folder, "__pycache__")) !== "folder") return;
   const cache = join(folder, "__pycache__");
   const stem = name.slice(0, -"py".length);
   const compiled = (await readdir(cache)).filter((each) => each.startsWith(stem) && each.endsWith(".pyc"));
@@ -75,22 +75,8 @@ function foldersAbove(path: string): string[] {
 }
 
 async function isInStack(folder: string, stack: Stack): Promise<boolean> {
-  for (const { diff } of stack) if ((await kindOf(diff, folder)) === "folder") return true;
+  for (const { diff } of stack) if ((await entryKind(diff, folder)) === "folder") return true;
   return false;
-}
-
-/** What lies there, if all above it are folders and no links. A whiteout stands for what was deleted. */
-async function kindOf(root: string, path: string): Promise<"folder" | "whiteout" | "other" | undefined> {
-  const above = dirname(path);
-  if (above !== "." && (await kindOf(root, above)) !== "folder") return undefined;
-  try {
-    const stats = await lstat(join(root, path));
-    if (stats.isDirectory()) return "folder";
-    return stats.isCharacterDevice() && stats.rdev === 0 ? "whiteout" : "other";
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
-  }
 }
 
 async function removeIfEmpty(folder: string): Promise<void> {
