@@ -59,7 +59,7 @@ async def asks(size):
     return b"x" * size
 
 
-@story()
+@story(only=r"1\.6")
 def kinds():
     """It may be a coroutine, ask the platform, and return a lot"""
     base.run_function(asks, args=(3 << 20,)).build(app)
@@ -111,14 +111,14 @@ def hangs():
     time.sleep(60)
 
 
-@story()
+@story(only=r"1\.6")
 def takes_long():
     """One that takes too long says so"""
     with raises(BuildError, r"timed out"):
         base.run_function(hangs, timeout=1).build(app)
 
 
-@story()
+@story(only=r"1\.6")
 def refused():
     """A GPU is refused by its name: no step has one"""
     with raises(modal.exception.InvalidError, r"GPU that no worker has"):
