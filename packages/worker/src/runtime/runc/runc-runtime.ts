@@ -265,6 +265,7 @@ export class RuncRuntime implements Runtime {
       await this.#remains.remove(host);
     };
     await allSettledWell(others.map(remove));
+    await this.#options.layers.tidy(); // what steps of builds were writing
     await allSettledWell([network.clearOthers(recorded), this.#releaseOthers(recorded)]);
     const kept = new Set(known.filter(({ hostId }) => recorded.has(hostId)).map(({ folder }) => folder));
     const parents = [containersFolder(data), startersFolder(data)];
