@@ -40,6 +40,7 @@ export class PlatformClient implements Disposable {
   ask<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
+    withinMs = patienceMs,
   ): Promise<MessageShape<O>> {
     const metadata = new Metadata();
     metadata.set("x-modal-token-id", this.#profile.tokenId);
@@ -51,7 +52,7 @@ export class PlatformClient implements Disposable {
         (bytes) => fromBinary(method.output, bytes),
         create(method.input, request),
         metadata,
-        { deadline: Date.now() + patienceMs },
+        { deadline: Date.now() + withinMs },
         (error, reply) => (error === null && reply !== undefined ? resolve(reply) : reject(this.#readable(error))),
       );
     });

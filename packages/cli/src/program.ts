@@ -7,13 +7,22 @@ import { Command, CommanderError } from "commander";
 import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./command.ts";
 import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
+import { gc } from "./commands/gc.ts";
 import { image } from "./commands/image.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const allCommands: readonly (CliCommand | CommandGroup)[] = [upCommand(), setup, doctor, call, image, secret];
+export const allCommands: readonly (CliCommand | CommandGroup)[] = [
+  upCommand(),
+  setup,
+  doctor,
+  call,
+  image,
+  gc,
+  secret,
+];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
 export async function runProgram(

@@ -25,11 +25,13 @@ export const timesSchema = z.object({
   replyKept: milliseconds.default(600_000),
   /** How long the results of a call are kept that nobody has acknowledged. */
   resultKept: milliseconds.default(7 * 86_400_000),
+  /** How long an image is kept that no function of a living app and no name needs, since it was asked for last. */
+  imageKept: milliseconds.default(14 * 86_400_000),
 });
 
 const count = z.number().int().positive();
 
-/** How much may be under way at a time. */
+/** How much may be under way, or be kept, at a time. */
 export const limitsSchema = z.object({
   /** Inputs of a function that wait for a container while their callers wait for them. */
   queuedSync: count.default(2_000),
@@ -41,6 +43,8 @@ export const limitsSchema = z.object({
   appContainers: count.optional(),
   /** Containers of all apps of one environment; absent: as many as there is room for. */
   environmentContainers: count.optional(),
+  /** MiB that images may take of a worker's disk before those go that nothing needs; absent: as much as there is room for. */
+  imagesMib: count.optional(),
 });
 
 export const serverConfigSchema = z.object({

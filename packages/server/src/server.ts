@@ -25,6 +25,7 @@ import { identityOf } from "./ingress/identity.ts";
 import { type ListenAt, Port } from "./ingress/port.ts";
 import { awsPassword } from "./images/aws-password.ts";
 import { Builds } from "./images/builds.ts";
+import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
 import { LogBook } from "./logs/log-book.ts";
 import { type BoundRpc, type Rpcs, bind, createRpcServer } from "./rpc/adapter.ts";
@@ -107,12 +108,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     askAws: awsPassword,
     tell: (imageId, text) => tell({ appId: imageId, functionId: "" }, text),
   });
+  const collector = new ImageCollector({ ...shared, limits: config.limits, hands: sessions, logBook });
+  const makeRoom = (workerId: string, bytes: number): void => collector.makeRoom(workerId, bytes);
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
   const links = new BlobLinks(serverKey, () => clock.now());
   const rpcs = [
     ...bind(ModalClient, ...families(platform, deliveries, links)),
-    ...bind(operator.Operators, operatorRpcs(platform)),
-    ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors })),
+    ...bind(operator.Operators, operatorRpcs(platform, collector)),
+    ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors, makeRoom })),
   ];
   const port = await openPort(options, platform, links, uploads, rpcs);
   await presence.start();
@@ -123,6 +126,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   builds.start();
   scheduler.start();
   reaper.start();
+  collector.start();
   await port.listen(options.listenAt);
   return {
     port,
@@ -136,6 +140,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await builds.close();
       interest.close();
       sessions.close();
+      await collector.close();
       await port.close(closeGraceMs);
       await store.close();
     },

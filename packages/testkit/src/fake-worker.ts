@@ -118,6 +118,12 @@ export class FakeWorker {
     this.exit(id, { reason: wire.Exit_Reason.EXITED, built });
   }
 
+  /** It has these images no more, and says so. */
+  lose(imageIds: readonly string[]): void {
+    for (const id of imageIds) this.#options.images?.delete(id);
+    this.send({ case: "imagesGone", value: { imageIds: [...imageIds] } });
+  }
+
   /** Says anything; lost when no session is open. */
   send(message: FromWorker): void {
     this.#session?.out.push(message);
@@ -157,6 +163,9 @@ export class FakeWorker {
         case "release":
           if (this.#isOurs(message.value)) this.containers.delete(message.value.containerId);
           break;
+        case "collect":
+          this.#collect(message.value);
+          break;
         case "logsAck":
         case "ready":
         case undefined:
@@ -179,6 +188,20 @@ export class FakeWorker {
     if (this.#options.onStop !== undefined && container.phase !== "gone") return this.#options.onStop(container);
     if (container.phase === "gone") this.#tell(container);
     else this.exit(container.id, { reason: wire.Exit_Reason.STOPPED });
+  }
+
+  /** Each image is one layer of one byte; what has to go for want of room is all that may. */
+  #collect({ collectionId, images: known, usedBeforeMs, freeBytes, named, dryRun }: wire.Collect): void {
+    const { images = new Set<string>() } = this.#options;
+    const goes = (id: string): boolean => {
+      const use = known.find(({ imageId }) => imageId === id);
+      const isDue = freeBytes > 0n || (use?.usedAtMs ?? 0n) < usedBeforeMs;
+      return named.includes(id) || (use?.needed !== true && isDue);
+    };
+    const imageIds = [...images].filter(goes);
+    if (!dryRun) this.lose(imageIds);
+    const bytes = BigInt(imageIds.length);
+    this.send({ case: "collected", value: { collectionId, imageIds, layers: imageIds.length, bytes } });
   }
 
   #tell({ id: containerId, fence, phase, exit }: HeldContainer): void {

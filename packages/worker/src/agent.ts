@@ -15,6 +15,8 @@ import {
 import { whenAborted } from "./abort.ts";
 import type { Assignment } from "./assignment.ts";
 import { Build, type BuildHost } from "./builds/build.ts";
+import { answerCollect } from "./collect/answer.ts";
+import type { Collector } from "./collect/collector.ts";
 import { Container, type ContainerHost } from "./container/container.ts";
 import { currentState, report } from "./report.ts";
 import { Session } from "./session.ts";
@@ -39,6 +41,8 @@ export interface AgentOptions {
   doorFile: string;
   /** Absent: this worker makes no images. */
   builds: BuildHost | undefined;
+  /** Absent: it has no images that could go. */
+  collector?: Collector | undefined;
   /** All but `onPhase`, which is the agent's own. */
   host: Omit<ContainerHost, "onPhase">;
   /** Called once, when the server has first welcomed this worker. */
@@ -66,6 +70,13 @@ export class Agent {
     this.#clock = options.host.clock;
     this.#logger = options.host.logger;
     this.host = { ...options.host, onPhase: (container) => this.#tellState(container) };
+    this.host.images?.onGone((id) => this.#tellGone([id]));
+  }
+
+  /** Asks the server what is not needed, so that so much may be freed; false when it cannot be asked now. */
+  wantRoom(bytes: number): boolean {
+    void this.#joined?.send({ case: "roomWanted", value: { bytes: BigInt(Math.ceil(bytes)) } });
+    return this.#joined !== undefined;
   }
 
   /** Starts with these containers; keeps a session until it is closed. */
@@ -105,9 +116,10 @@ export class Agent {
   async #keepSession(): Promise<void> {
     const { signal } = this.#closing;
     for (let failures = 0; !signal.aborted;) {
+      const join = this.#join();
       const session = new Session({
         doorFile: this.#options.doorFile,
-        join: this.#join(),
+        join,
         clock: this.#clock,
         onMessage: (message) => this.#receive(message),
       });
@@ -115,7 +127,7 @@ export class Agent {
       try {
         const { leaseSeconds } = await session.welcome;
         const beganMs = this.#clock.now();
-        await this.#attend(session, (Number(leaseSeconds) * 1000) / renewalsPerLease);
+        await this.#attend(session, join, (Number(leaseSeconds) * 1000) / renewalsPerLease);
         if (this.#clock.now() - beganMs >= soundSessionMs) failures = 0;
       } catch (error) {
         this.#logger.debug({ err: error }, "no session");
@@ -131,7 +143,7 @@ export class Agent {
   }
 
   /** From Welcome to the session's end. */
-  async #attend(session: Session, renewMs: number): Promise<void> {
+  async #attend(session: Session, { imageIds }: wire.Join, renewMs: number): Promise<void> {
     this.#logger.info({ containers: this.#containers.size }, "joined the server");
     if (!this.#isReady) this.#options.onReady();
     this.#isReady = true;
@@ -142,6 +154,8 @@ export class Agent {
       void session.send({ case: "renew", value: {} });
     };
     renew();
+    const left = new Set(this.host.images?.ids);
+    this.#tellGone(imageIds.filter((id) => !left.has(id)));
     for (const container of this.#containers.values()) {
       this.#tellState(container); // it may have changed since Join was made
       this.#report(container, session);
@@ -193,6 +207,8 @@ export class Agent {
         const { containerId, fence } = message.value;
         return this.#inTurn(containerId, async () => this.#ours(containerId, fence)?.ready());
       }
+      case "collect":
+        return void this.#collect(message.value);
       case "welcome":
       case undefined:
         return; // of a protocol newer than ours
@@ -271,6 +287,16 @@ export class Agent {
     await whenAborted(container.gone);
     await container.release();
     this.#containers.delete(container.id);
+  }
+
+  async #collect(asked: wire.Collect): Promise<void> {
+    const value = await answerCollect(this.#options.collector, asked);
+    await this.#joined?.send({ case: "collected", value }); // where that session has ended nobody waits for it
+  }
+
+  /** In the session that there is; the next one begins with those that are left. */
+  #tellGone(imageIds: readonly string[]): void {
+    if (imageIds.length > 0) void this.#joined?.send({ case: "imagesGone", value: { imageIds: [...imageIds] } });
   }
 
   /** The end is told by its report, after the log. */

@@ -14,7 +14,8 @@ export {
   whatStandsInTheWay,
 } from "./host/finding.ts";
 export type { BaseImages, KnownImage } from "./images/base-images.ts";
-export { openHostStore } from "./images/host-store.ts";
+export { baseImageOf, lookAtLayers, openHostStore } from "./images/host-store.ts";
+export { type CheckedLayers, checkLayers, type DamagedLayer, imageOfRecord } from "./layers/index.ts";
 export { publicRegistry } from "./images/reference.ts";
 export { placesOf, type RegistrySettings, registrySettingsSchema } from "./images/registry-settings.ts";
 export { type WorkerConfig, type WorkerConfigInput, workerConfigSchema } from "./config.ts";

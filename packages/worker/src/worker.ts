@@ -40,7 +40,7 @@ export async function startWorker(
   const id = await workerId(data, () => clock.now());
   const capacity = await hostCapacity();
   const opened = await openRuntime({ config, workerId: id, interpreters, content, clients, capacity, clock, logger });
-  const { runtime, images, builds } = opened;
+  const { runtime, images, builds, collector } = opened;
   const starters = openStarters(config, { runtime, images, capacity, data, clients, clock, logger });
   const agent = new Agent({
     workerId: id,
@@ -48,8 +48,14 @@ export async function startWorker(
     labels: config.labels,
     doorFile,
     builds,
+    collector,
     host: { data, capacity, server, clock, logger, runtime, images, content, clients, starters },
     onReady: options.onReady,
+  });
+  collector?.accompany({
+    starters: () => starters?.hostIds() ?? new Set(),
+    dropStarters: async (imageIds) => await starters?.leave(imageIds),
+    askServer: (bytes) => agent.wantRoom(bytes),
   });
   agent.start(await recover(inheritance, agent.host));
   return {

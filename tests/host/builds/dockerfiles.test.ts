@@ -1,13 +1,17 @@
 /** Images made of Dockerfiles, step by step in real containers: what each instruction does, and how a failure reads. */
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 
 import * as wire from "@lydian/contract/worker";
 import { systemClock } from "@lydian/kit";
+import { mostLayers } from "@lydian/worker/src/builds/step-host";
 import { followLog } from "@lydian/worker/src/container/log-tail";
+
+import type { BaseImage } from "@lydian/worker/src/images/index";
 
 import { pack } from "tar-stream";
 
@@ -173,8 +177,57 @@ describe("a build that", needsContainers, () => {
       assert.match(exit.message, message);
     }
   });
+});
 
-  it("is stopped ends at once and leaves nothing", async () => {
+describe("a build that cannot go on", needsContainers, () => {
+  it("for want of the secrets of an image that is gone meanwhile is lost, and no layer is made without them", async () => {
+    const builds = await rig();
+    const gone: string[] = [];
+    builds.images.onGone((id) => gone.push(id));
+    const before = (await shared.rig.layers.list()).length;
+    const imageId = builds.nextId();
+    const base = {
+      imageId,
+      lines: ["FROM debian", `RUN echo $TOKEN ${Date.now()}`],
+      secretsIdentity: "one",
+      withheld: true,
+    };
+    const { exit } = await builds.make({ lines: ["FROM base"], bases: { base: imageId } }, false, [base]);
+    assert.equal(exit.reason, wire.Exit_Reason.LOST);
+    assert.match(
+      exit.message,
+      new RegExp(`image ${imageId}, which this one stands on, is not on this worker any more`),
+    );
+    assert.deepEqual(gone, [imageId]);
+    assert.equal((await shared.rig.layers.list()).length, before);
+  });
+
+  it(`with more than ${mostLayers} layers is refused, and one with so many runs`, async () => {
+    const { image, layers } = shared.rig;
+    const below = mostLayers - 1 - image.layers.length;
+    const empty = Array.from({ length: below }, (_, n) =>
+      layers.make(`empty-${n}`, (diff) => writeFile(join(diff, `from-${n}`), "")),
+    );
+    const stack = [...(await Promise.all(empty)), ...image.layers];
+    const resolve = async (name: string): Promise<BaseImage> => {
+      const own = name === "deep" ? stack : [...stack, ...stack];
+      return { layers: own, config: image.config, digest: name };
+    };
+    const standalonePython = (): never => assert.fail("nobody asks for one");
+    const builds = await BuildRig.open(shared.rig, { bases: { resolve, standalonePython } });
+    const { exit, imageId } = await builds.make({ lines: ["FROM deep", "RUN cat /etc/hostname > /top"] });
+    assert.equal(exit.code, 0, exit.message);
+    assert.equal(await builds.run(imageId, "ls / | grep -c from-; test -e /top && echo there"), `${below}\nthere\n`);
+    const deeper = await builds.make({ lines: ["FROM deep", "RUN cat /etc/hostname > /top", "RUN true"] });
+    assert.match(
+      deeper.exit.message,
+      /^Step 2: RUN true: the image has 128 layers, and 128 are the most .*\nlet fewer steps/,
+    );
+    const base = await builds.make({ lines: ["FROM deepest"] });
+    assert.match(base.exit.message, /^deepest has 254 layers, and 128 are the most/);
+  });
+
+  it("once it is stopped ends at once and leaves nothing", async () => {
     const builds = await rig();
     const build = await builds.begin({ lines: ["FROM debian", "RUN echo on; sleep 600"] });
     const follow = { clock: systemClock, ended: build.gone, signal: AbortSignal.timeout(30_000) };

@@ -11,6 +11,8 @@ import type { BaseImage } from "@lydian/worker/src/images/index";
 
 import { outputOf, type Rig } from "../runc/rig.ts";
 
+type Recipe = Exclude<MessageInitShape<typeof wire.ImageRecipeSchema>, { $typeName: string }>;
+
 export interface Made {
   readonly exit: wire.Exit;
   readonly imageId: string;
@@ -61,15 +63,16 @@ export class BuildRig {
     return `im-${process.pid}x${++this.#count}`;
   }
 
-  async begin(recipe: MessageInitShape<typeof wire.ImageRecipeSchema>, force = false): Promise<Build> {
+  /** `below` are the images that it stands on. */
+  async begin(recipe: Recipe, force = false, below: readonly Recipe[] = []): Promise<Build> {
     const imageId = recipe.imageId ?? this.nextId();
-    const build = create(wire.BuildSchema, { recipes: [{ ...recipe, imageId }], force });
+    const build = create(wire.BuildSchema, { recipes: [...below, { ...recipe, imageId }], force });
     return await Build.begin({ containerId: imageId, fence: `f${this.#count}`, doorSecret: "" }, build, this.host);
   }
 
   /** Makes an image, and leaves nothing but that. */
-  async make(recipe: MessageInitShape<typeof wire.ImageRecipeSchema>, force = false): Promise<Made> {
-    const build = await this.begin(recipe, force);
+  async make(recipe: Recipe, force = false, below: readonly Recipe[] = []): Promise<Made> {
+    const build = await this.begin(recipe, force, below);
     await new Promise((resolve) => build.gone.addEventListener("abort", resolve));
     const log = await readFile(build.logFile, "utf8");
     await build.release();

@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { silentLogger, systemClock } from "@lydian/kit";
 
 import { BaseImages, type BaseImagesOptions } from "@lydian/worker/src/images/base-images";
-import type { Waiting } from "@lydian/worker/src/images/layer-builds";
+import type { Customer } from "@lydian/worker/src/images/layer-builds";
 import { LayerStore } from "@lydian/worker/src/layers/index";
 import { Interpreters } from "@lydian/worker/src/runners/interpreters";
 
@@ -32,8 +32,11 @@ export async function imagesIn(folder: string, options: Partial<BaseImagesOption
 /** A host without any Python. */
 export const noInterpreters = new Interpreters(() => Promise.resolve([]));
 
-export function waiter(): Waiting & { lines: string[]; leave: () => void } {
+/** Nobody removes layers in these tests, so none is held. */
+export function waiter(): Customer & { lines: string[]; leave: () => void } {
   const abort = new AbortController();
   const lines: string[] = [];
-  return { lines, say: (line) => lines.push(line), signal: abort.signal, leave: () => abort.abort(new Error("left")) };
+  const leave = (): void => abort.abort(new Error("left"));
+  const lease = { hold: async () => true };
+  return { lines, say: (line) => lines.push(line), signal: abort.signal, lease, leave };
 }

@@ -3,6 +3,8 @@ import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } f
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
+import { mostLayers } from "@lydian/worker/src/builds/step-host";
+
 import {
   type LayersBy,
   layerOf,
@@ -65,6 +67,28 @@ for (const layersBy of ["descriptors", "names"] satisfies LayersBy[]) {
         assert.deepEqual(await mountsBelow(folder), []);
       });
 
+      it("takes as many layers as an image may have, and a build's own besides", async (t) => {
+        const folder = await scratchFolder(t);
+        const mounter = await startMounter(t, { layersBy });
+        const idMap = mapped ? { idMap: await userNamespace(t, base) } : {};
+        const store = join(folder, "x".repeat(200)); // their paths together are far longer than a page
+        const count = mostLayers + 1;
+        const lowers = await Promise.all(
+          Array.from({ length: count }, (_, n) => layerOf(store, `layer-${n}`, { [`from-${n}`]: "", same: String(n) })),
+        );
+        const target = join(folder, "merged");
+        await mkdir(target);
+        await chmod(folder, 0o711);
+        await mounter.mountRoot({ lowers, work: join(folder, "work"), target, volatile: true, ...idMap });
+        assert.equal((await readdir(target)).length, count + 1);
+        assert.equal(await readFile(join(target, "same"), "utf8"), "0", "the topmost");
+        const inside = await unshared(t, ...(mapped ? [`--setuid=${base}`, `--setgid=${base}`] : ["--mount"]));
+        assert.equal(await inside.ask(`rm ${target}/from-${count - 1}; echo text > ${target}/same`), "");
+        assert.equal((await lstat(join(folder, `work/u/from-${count - 1}`))).isCharacterDevice(), true);
+      });
+    });
+
+    describe(`an upper over layers by ${layersBy}${mapped ? ", with mapped ids" : ""}`, needsRoot, () => {
       it("can have its upper as a layer of the next root", async (t) => {
         const folder = await scratchFolder(t);
         const mounter = await startMounter(t, { layersBy });

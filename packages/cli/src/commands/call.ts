@@ -7,7 +7,7 @@ import { type CliCommand, type CommandGroup, exitStatus } from "../command.ts";
 import { connect } from "../platform-client.ts";
 import { type Column, tableOf } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption } from "./options.ts";
+import { dataOption, parseAge } from "./options.ts";
 
 const methods = operator.Operators.method;
 
@@ -189,12 +189,4 @@ function parseCount(text: string): number {
   const count = Number(text);
   if (Number.isSafeInteger(count) && count > 0 && count <= 10_000) return count;
   throw new InvalidArgumentError("It has to be a number from 1 to 10000.");
-}
-
-/** Milliseconds. */
-function parseAge(text: string): number {
-  const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count !== undefined && unit !== undefined) return Number(count) * units[unit as keyof typeof units];
-  throw new InvalidArgumentError("It has to be a number with s, m, h or d, such as 30m.");
 }

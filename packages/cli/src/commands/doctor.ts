@@ -7,11 +7,12 @@ import { Option } from "commander";
 
 import type { Check, FindingState, HostFinding } from "../checks/check.ts";
 import { hostCheck } from "../checks/host.ts";
+import { layersCheck } from "../checks/layers.ts";
 import { answerCheck, portCheck, profileCheck } from "../checks/platform.ts";
 import { nodeCheck, packageIndexCheck, pythonCheck, registryCheck } from "../checks/programs.ts";
 import { dataFolderCheck, diskCheck } from "../checks/storage.ts";
 import { type CliCommand, exitStatus } from "../command.ts";
-import { clientConfigFile, layoutOf } from "../paths.ts";
+import { clientConfigFile, defaultCacheFolder, layoutOf } from "../paths.ts";
 import type { RuntimeName } from "../runtime-choice.ts";
 import type { Terminal } from "../terminal.ts";
 import { dataOption, noRegistry, parsePort, registryOption, runtimeOption } from "./options.ts";
@@ -21,6 +22,7 @@ export interface DoctorOptions {
   port: number;
   runtime: RuntimeName;
   registry: RegistrySettings | typeof noRegistry;
+  deep?: boolean;
   json?: boolean;
 }
 
@@ -35,11 +37,13 @@ export const doctor: CliCommand<DoctorOptions> = {
     new Option("--port <port>", "the port that the platform is to have").default(8700).argParser(parsePort),
     runtimeOption(),
     registryOption(),
+    new Option("--deep", "also read all layers of images, at low priority, and compare them with what they were"),
     new Option("--json", "print the findings as JSON"),
   ],
   examples: [
     { line: "lydian doctor", effect: "check this machine" },
     { line: "lydian doctor --runtime process", effect: "only what is needed without containers" },
+    { line: "lydian doctor --deep", effect: "the layers of images, too: takes as long as reading them does" },
     { line: "lydian doctor --json", effect: "the same, for programs" },
   ],
   run: (options, terminal) => examine(checksFor(options, terminal.env), options, terminal),
@@ -60,6 +64,7 @@ function checksFor(options: DoctorOptions, env: NodeJS.ProcessEnv): Check[] {
     portCheck(layout, "127.0.0.1", options.port),
     profileCheck(layout, resolve(clientConfigFile(env))),
     answerCheck(layout),
+    ...(options.deep === true ? [layersCheck(defaultCacheFolder(env))] : []),
   ];
 }
 

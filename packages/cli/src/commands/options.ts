@@ -30,6 +30,14 @@ export function parseMebibytes(text: string): number {
   throw new InvalidArgumentError("It has to be a number of MiB, such as 2048.");
 }
 
+/** Answers milliseconds. */
+export function parseAge(text: string): number {
+  const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined && unit !== undefined) return Number(count) * units[unit as keyof typeof units];
+  throw new InvalidArgumentError("It has to be a number with s, m, h or d, such as 30m.");
+}
+
 export function parseCount(text: string): number {
   if (/^\d{1,3}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It has to be a number from 0 to 999.");

@@ -13,6 +13,7 @@ import type { Chunk } from "./chunk.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
+import type { ImageUse } from "./image-use.ts";
 import type { Blob, Environment, ImageName, ImageRevision, Mount, Token, Workspace } from "./stored.ts";
 
 export interface Store {
@@ -208,6 +209,12 @@ export interface Images {
   byKey(key: string): Promise<Image | undefined>;
   /** Those that are wanted or being built, in order of their turn. */
   underWay(): Promise<Image[]>;
+  /** They were asked for now, to the minute. */
+  setUsed(ids: readonly string[], now: number): Promise<void>;
+  /** Of all images. */
+  uses(): Promise<ImageUse[]>;
+  /** Only the image itself. */
+  remove(id: string): Promise<void>;
   /** Answers the revision's number. */
   publish(publication: Publication): Promise<number>;
   /** What a name stands for. */
@@ -246,6 +253,8 @@ export interface Logs {
   end(appId: string): Promise<LogEnd | undefined>;
   setEnd(end: LogEnd): Promise<void>;
   ends(): Promise<LogEnd[]>;
+  /** As though nothing of its log had ever been written. */
+  forget(appId: string): Promise<void>;
 }
 
 /** Replies kept for requests that may come again. */

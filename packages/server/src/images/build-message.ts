@@ -22,6 +22,8 @@ export interface BuildDeps {
 
 interface Ingredients {
   image: Image;
+  /** It needs secrets, and is told none. */
+  isWithheld: boolean;
   secrets: Values;
   login: { registry: RegistryLogin; values: Values } | undefined;
 }
@@ -35,13 +37,12 @@ export async function buildMessage(
   const chain = await store.read(async (tx) => {
     const parts: Ingredients[] = [];
     for (const each of await ancestorsOf(tx, image)) {
-      const isThere = hasAlready(each.id);
-      parts.push(isThere ? { image: each, secrets: {}, login: undefined } : await ingredients(tx, vault, each));
+      parts.push(hasAlready(each.id) ? withheld(each) : await ingredients(tx, vault, each));
     }
     return [...parts, await ingredients(tx, vault, image)];
   });
   const recipes = [];
-  for (const { image: each, secrets, login } of chain) {
+  for (const { image: each, secrets, login, isWithheld } of chain) {
     const { recipe } = each;
     const contextFiles = [];
     for (const { path, sha256 } of recipe.contextFiles) contextFiles.push({ path, data: await content.read(sha256) });
@@ -56,6 +57,7 @@ export async function buildMessage(
       secrets: { ...secrets },
       secretsIdentity: recipe.secretsIdentity,
       ...(recipe.called && { function: await readBuildFunction(content, recipe.called) }),
+      withheld: isWithheld,
       ...(login && { credentials: await credentialsFrom(login.registry.kind, login.values, askAws) }),
     });
   }
@@ -66,5 +68,10 @@ async function ingredients(tx: Tx, vault: Vault, image: Image): Promise<Ingredie
   const { secretIds, registry } = image.recipe;
   const secrets = await vault.environmentOf(tx, secretIds);
   const login = registry && { registry, values: await vault.environmentOf(tx, [registry.secretId]) };
-  return { image, secrets, login };
+  return { image, secrets, login, isWithheld: false };
+}
+
+function withheld(image: Image): Ingredients {
+  const { secretIds, registry } = image.recipe;
+  return { image, secrets: {}, login: undefined, isWithheld: secretIds.length > 0 || registry !== undefined };
 }

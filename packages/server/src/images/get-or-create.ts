@@ -86,6 +86,7 @@ export async function getOrCreateImage(
   context: Context,
 ): Promise<Image> {
   const image = (reuse === "all" ? await known(tx, wish) : undefined) ?? (await create(tx, wish, reuse, context));
+  await tx.images.setUsed([image.id, ...Object.values(image.recipe.bases)], context.now);
   const isMissing = image.state === "built" && !isThere(image, workers);
   const wanted = (await wantImage(tx, image.id, { isMissing }, context)) ?? image;
   const outcome = withoutBuilds(wanted.recipe, workers);

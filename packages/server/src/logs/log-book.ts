@@ -5,7 +5,7 @@
  * A piece is written and synced first and committed second; what lies beyond the committed end was never acknowledged
  * and is cut off on start. Pieces of one app that arrive while a write is under way go together in the next one.
  */
-import { mkdir, open, readdir, truncate } from "node:fs/promises";
+import { mkdir, open, readdir, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type Bells, hasCode, removeBelow, syncFolder } from "@lydian/kit";
@@ -75,11 +75,26 @@ export class LogBook {
     this.#bells = deps.bells;
   }
 
-  /** Cuts off what was written and never committed. */
+  /** Cuts off what was written and never committed, and removes what was forgotten. */
   async start(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const ends = await this.#store.read((tx) => tx.logs.ends());
     for (const end of ends) await this.#cut(end);
+    const known = new Set(ends.map(({ appId }) => appId));
+    for (const appId of await readdir(this.#folder)) if (!known.has(appId)) await this.remove(appId);
+  }
+
+  /** In bytes. */
+  async size(appId: string): Promise<number> {
+    const folder = join(this.#folder, appId);
+    const names = await readdir(folder).catch(unlessMissing([]));
+    const sizes = names.map((name) => stat(join(folder, name)).then(({ size }) => size, unlessMissing(0)));
+    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  }
+
+  /** The files of a log that the store has forgotten. */
+  async remove(appId: string): Promise<void> {
+    await removeBelow(this.#folder, join(this.#folder, appId));
   }
 
   /**
@@ -202,6 +217,14 @@ export class LogBook {
     }
   }
 }
+
+/** For something that may be gone. */
+const unlessMissing =
+  <T>(otherwise: T) =>
+  (error: unknown): T => {
+    if (hasCode(error, "ENOENT")) return otherwise;
+    throw error;
+  };
 
 /** The piece's lines that continue what is known, moving the known offset on. */
 function takeNew(piece: LogPiece, offsets: Map<string, number>): readonly LogLine[] {

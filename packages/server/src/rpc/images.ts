@@ -44,7 +44,10 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
           const found = await tx.images.byKey(wish.key);
           return found !== undefined && isThere(found, workers) && hasItsSecrets(found, wish) ? found : undefined;
         });
-        if (there !== undefined) return { imageId: there.id, ...endOf(there) };
+        if (there !== undefined) {
+          await noteUse(platform, there);
+          return { imageId: there.id, ...endOf(there) };
+        }
       }
       if (asking.called !== undefined) await content.put(asking.called.bytes);
       const reply = await once(platform, call, ImageGetOrCreateResponseSchema, async (tx, context) => {
@@ -58,6 +61,7 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     imageJoinStreaming: user((request, call) => followBuild(platform, request, call.signal)),
     imageFromId: userOrContainer(async ({ imageId }) => {
       const image = await store.read((tx) => findImage(tx, imageId));
+      await noteUse(platform, image);
       return { imageId: image.id, metadata: metadataOf(image) };
     }),
   };
@@ -71,6 +75,11 @@ async function calledIn(
   const { buildFunction } = image ?? {};
   if (buildFunction === undefined) return undefined;
   return await store.read((tx) => findBuildFunction(tx, buildFunction, buildFunctionId, newId("ta")));
+}
+
+/** It is not old, nor is what it stands on. */
+async function noteUse({ store, clock }: Platform, { id, recipe }: Image): Promise<void> {
+  await store.note((tx) => tx.images.setUsed([id, ...Object.values(recipe.bases)], clock.now()));
 }
 
 export async function findImage(tx: Tx, id: string): Promise<Image> {

@@ -4,10 +4,11 @@ import { operator } from "@lydian/contract";
 import { cancelCall } from "../calls/cancel.ts";
 import { inspectCall, listCalls } from "../calls/report.ts";
 import { retryCall } from "../calls/retry.ts";
+import type { ImageCollector } from "../images/collect.ts";
 import { type Rpcs, user } from "./adapter-access.ts";
 import { type Platform, contextOf, once } from "./platform.ts";
 
-export function operatorRpcs(platform: Platform): Rpcs<typeof operator.Operators> {
+export function operatorRpcs(platform: Platform, collector: ImageCollector): Rpcs<typeof operator.Operators> {
   const { store } = platform;
   return {
     listCalls: user(async (request) => ({ calls: await store.read((tx) => listCalls(tx, request)) })),
@@ -23,5 +24,14 @@ export function operatorRpcs(platform: Platform): Rpcs<typeof operator.Operators
       }),
     ),
     rotateSecretsKey: user(() => platform.vault.rotate()),
+    collectGarbage: user(async ({ unusedMs, mostBytes, images, dryRun }) => {
+      const { workers, forgotten, logBytes } = await collector.collect({
+        unusedMs: unusedMs === undefined ? undefined : Number(unusedMs),
+        mostBytes: mostBytes === undefined ? undefined : Number(mostBytes),
+        named: images,
+        isDry: dryRun,
+      });
+      return { workers, forgottenImages: forgotten, logBytes: BigInt(logBytes) };
+    }),
   };
 }

@@ -4,8 +4,9 @@ import type { DatabaseSync } from "node:sqlite";
 import type { BuiltImage, Image, Recipe } from "../domain/image.ts";
 import type { Failure } from "../domain/input.ts";
 import type { Images } from "../domain/store.ts";
+import type { ImageUse } from "../domain/image-use.ts";
 import type { ImageName, ImageRevision } from "../domain/stored.ts";
-import { type Nullable, parseOnce, prepare } from "./sql.ts";
+import { list, type Nullable, parseOnce, prepare } from "./sql.ts";
 
 type Row = Omit<Image, "recipe" | "force" | "built" | "failure"> & {
   recipe: string;
@@ -42,10 +43,11 @@ export function imagesIn(database: DatabaseSync): Images {
   const put = prepare(
     database,
     `INSERT INTO images (id, key, builder_version, recipe, force, state, since, losses, worker_id, fence, built, built_at,
-       failure, log_from)
+       failure, log_from, used_at)
      VALUES (:id, :key, :builderVersion, :recipe, :force, :state, :since, :losses, :workerId, :fence, :built,
-       iif(:state = 'built', :since, NULL), :failure, :logFrom)
+       iif(:state = 'built', :since, NULL), :failure, :logFrom, :since)
      ON CONFLICT (id) DO UPDATE SET recipe = :recipe, force = :force, state = :state, since = :since, losses = :losses,
+       used_at = max(used_at, :since),
        log_offset = iif(fence = :fence, log_offset, 0), worker_id = :workerId, fence = :fence, built = :built,
        built_at = iif(:state = 'built', :since, built_at), failure = :failure, log_from = :logFrom`,
   );
@@ -64,7 +66,48 @@ export function imagesIn(database: DatabaseSync): Images {
     get: async (id) => toImages([get.one({ id })].filter((row) => row !== undefined))[0],
     byKey: async (key) => toImages([byKey.one({ key })].filter((row) => row !== undefined))[0],
     underWay: async () => toImages(underWay.all()),
+    ...usesIn(database),
     ...namesIn(database),
+  };
+}
+
+/** What keeps an image, and what asked for it last. CROSS JOIN: functions are found by their image, and then their apps. */
+const needs = `state IN ('wanted', 'building')
+  OR EXISTS (SELECT 1 FROM functions CROSS JOIN apps ON apps.id = app_id
+     WHERE image_id = images.id AND apps.state <> 'stopped')
+  OR EXISTS (SELECT 1 FROM image_revisions AS own WHERE image_id = images.id AND NOT EXISTS (
+     SELECT 1 FROM image_revisions AS later
+     WHERE later.environment_id = own.environment_id AND later.name = own.name AND later.number > own.number))`;
+const lastStop = `coalesce((SELECT max(stopped_at) FROM functions CROSS JOIN apps ON apps.id = app_id
+  WHERE image_id = images.id), 0)`;
+
+type UseRow = Omit<ImageUse, "bases" | "isNeeded" | "isListed"> & { bases: string; isNeeded: number; isListed: number };
+
+/** An image that is asked for all the time is written down once a minute. */
+const useRoundMs = 60_000;
+
+function usesIn(database: DatabaseSync): Pick<Images, "setUsed" | "uses" | "remove"> {
+  const setUsed = prepare(
+    database,
+    `UPDATE images SET used_at = :now WHERE id IN (SELECT value FROM json_each(:ids)) AND used_at <= :now - ${useRoundMs}`,
+  );
+  const uses = prepare<UseRow>(
+    database,
+    `SELECT id, recipe -> 'bases' AS bases, max(used_at, ${lastStop}) AS usedAt, (${needs}) AS isNeeded,
+       EXISTS (SELECT 1 FROM image_revisions WHERE image_id = images.id) AS isListed
+     FROM images`,
+  );
+  const remove = prepare(database, `DELETE FROM images WHERE id = :id`);
+  return {
+    setUsed: async (ids, now) => void setUsed.run({ ids: list(ids), now }),
+    uses: async () =>
+      uses.all().map(({ bases, isNeeded, isListed, ...row }) => ({
+        ...row,
+        bases: Object.values(JSON.parse(bases) as Recipe["bases"]),
+        isNeeded: isNeeded === 1,
+        isListed: isListed === 1,
+      })),
+    remove: async (id) => void remove.run({ id }),
   };
 }
 

@@ -204,4 +204,11 @@ export const migrations: readonly string[] = [
   DROP TABLE replies;
   ALTER TABLE kept_replies RENAME TO replies;
   `,
+  // When images were last asked for, and who needs them.
+  `
+  ALTER TABLE images ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE images SET used_at = since;
+  CREATE INDEX functions_by_image ON functions (image_id);
+  CREATE INDEX image_revisions_by_image ON image_revisions (image_id);
+  `,
 ];

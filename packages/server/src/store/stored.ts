@@ -82,6 +82,7 @@ export function logsIn(database: DatabaseSync): Logs {
     `INSERT INTO logs (app_id, segment, bytes) VALUES (:appId, :segment, :bytes)
      ON CONFLICT (app_id) DO UPDATE SET segment = :segment, bytes = :bytes`,
   );
+  const forget = prepare(database, `DELETE FROM logs WHERE app_id = :appId`);
   const offsetIn = (table: "containers" | "images") =>
     prepare<{ offset: number }>(
       database,
@@ -98,6 +99,7 @@ export function logsIn(database: DatabaseSync): Logs {
     end: async (appId) => end.one({ appId }),
     ends: async () => ends.all(),
     setEnd: async (value) => void setEnd.run({ ...value }),
+    forget: async (appId) => void forget.run({ appId }),
   };
 }
 

@@ -12,6 +12,8 @@ import { isGone, isRunning } from "./wire.ts";
 export interface StreamDeps extends SessionDeps {
   sessions: WorkerSessions;
   logBook: LogBook;
+  /** Has what nobody needs removed from a worker, until so much is free. */
+  makeRoom(workerId: string, bytes: number): void;
 }
 
 /** The answers to a worker's messages; ends when either side does. */
@@ -107,6 +109,12 @@ class SessionStream {
         return this.#state(message.value);
       case "logs":
         return this.#logs(message.value);
+      case "imagesGone":
+        return this.#deps.sessions.hasLost(this.#session.workerId, message.value.imageIds);
+      case "roomWanted":
+        return this.#deps.makeRoom(this.#session.workerId, Number(message.value.bytes));
+      case "collected":
+        return this.#deps.sessions.collected(message.value);
       case "renew":
       case "join":
       case undefined:

@@ -15,10 +15,14 @@ import { ServerError } from "../errors.ts";
 import type { Build } from "../images/build-message.ts";
 import { loseBuilds } from "../images/transition.ts";
 import type { Vault } from "../secrets/vault.ts";
+import { Collections } from "./collections.ts";
 import { Outbox } from "./outbox.ts";
 import { containerSpec, doorSecret } from "./spec.ts";
 
 export type ToWorker = MessageInitShape<typeof worker.ToWorkerSchema>;
+
+/** What a worker is to remove, as it is told. */
+export type CollectWish = Omit<MessageInitShape<typeof worker.CollectSchema>, "$typeName" | "collectionId">;
 
 export interface SessionDeps {
   store: Store;
@@ -48,10 +52,12 @@ export class WorkerSessions {
   readonly #deps: SessionDeps;
   readonly #sessions = new Map<string, Session>();
   readonly #leases: Leases;
+  readonly #collections: Collections;
 
   constructor(deps: SessionDeps) {
     this.#deps = deps;
     this.#leases = new Leases(deps.clock, (workerId) => void this.#lost(workerId));
+    this.#collections = new Collections(deps.clock);
   }
 
   /** Workers that hold something have a whole term to come back after a restart of the server. */
@@ -65,12 +71,16 @@ export class WorkerSessions {
 
   close(): void {
     this.#leases[Symbol.dispose]();
-    for (const { outbox } of this.#sessions.values()) outbox.close();
+    for (const { outbox, workerId } of this.#sessions.values()) {
+      outbox.close();
+      this.#collections.left(workerId);
+    }
   }
 
   /** A newer session of the same worker takes the older one's place. */
   join(session: Session): void {
     this.#sessions.get(session.workerId)?.outbox.close();
+    this.#collections.left(session.workerId);
     this.#sessions.set(session.workerId, session);
     this.renew(session.workerId);
     this.#deps.bells.ring(demandBell);
@@ -80,7 +90,9 @@ export class WorkerSessions {
   /** The stream ended; the lease runs on, as the worker may be back in a moment. */
   leave(session: Session): void {
     session.outbox.close();
-    if (this.#sessions.get(session.workerId) === session) this.#sessions.delete(session.workerId);
+    if (this.#sessions.get(session.workerId) !== session) return;
+    this.#sessions.delete(session.workerId);
+    this.#collections.left(session.workerId);
   }
 
   renew(workerId: string): void {
@@ -100,6 +112,26 @@ export class WorkerSessions {
   /** The worker has these images from here on. */
   hasMade(workerId: string, imageIds: readonly string[]): void {
     for (const id of imageIds) this.#sessions.get(workerId)?.images?.add(id);
+  }
+
+  /** The worker has them no more: who needs one has it made again. */
+  hasLost(workerId: string, imageIds: readonly string[]): void {
+    const images = this.#sessions.get(workerId)?.images;
+    for (const id of imageIds) images?.delete(id);
+    this.#deps.bells.ring(demandBell);
+  }
+
+  /** Has the worker remove images that nothing needs; rejects when it is not connected, or goes meanwhile. */
+  async collect(workerId: string, wish: CollectWish): Promise<worker.Collected> {
+    return await this.#collections.ask(workerId, (collectionId) => {
+      const outbox = this.#sessions.get(workerId)?.outbox;
+      if (outbox === undefined) return this.#collections.left(workerId);
+      outbox.push({ message: { case: "collect", value: { ...wish, collectionId } } });
+    });
+  }
+
+  collected(collected: worker.Collected): void {
+    this.#collections.answered(collected);
   }
 
   /** Whether the worker's containers have a loopback interface of their own; unknown workers' do not. */

@@ -154,11 +154,11 @@ describe("what is to be built", () => {
     const { recipes = [], force } = it.built[0]?.build ?? {};
     assert.equal(force, true);
     assert.deepEqual(
-      recipes.map(({ imageId, secrets }) => [imageId, secrets]),
+      recipes.map(({ imageId, secrets, withheld }) => [imageId, secrets, withheld]),
       [
-        ["im-1", {}],
-        ["im-2", { TOKEN: "t", OVER: "a" }],
-        ["im-3", { TOKEN: "t", OVER: "b" }],
+        ["im-1", {}, true],
+        ["im-2", { TOKEN: "t", OVER: "a" }, false],
+        ["im-3", { TOKEN: "t", OVER: "b" }, false],
       ],
     );
     const last = recipes[2];

@@ -25,6 +25,7 @@ const walks: Readonly<Record<string, string>> = {
   "functions USING INDEX functions_kept": "what always has containers",
   "images USING INDEX images_under_way": "what is built now, or is to be",
   apps: "when an operator names one",
+  images: "when those are looked for that nothing needs",
   functions: "when an operator names one",
   "calls USING INDEX calls_open": "maps whose clients are not done",
 };

@@ -26,6 +26,7 @@ import { type ServerConfig, serverConfigSchema } from "../../src/config.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { Builds } from "../../src/images/builds.ts";
+import { type Garbage, type GarbageWish, ImageCollector } from "../../src/images/collect.ts";
 import { Interest } from "../../src/images/interest.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
@@ -90,6 +91,7 @@ export class ServerProcess {
     scheduler: Scheduler;
     reaper: Reaper;
     builds: Builds;
+    collector: ImageCollector;
   };
   readonly #platform: Platform;
 
@@ -127,6 +129,7 @@ export class ServerProcess {
           logBook.say({ appId, functionId: "" }, mortalClock.now(), text).catch(() => {}); // it is closing
         },
       }),
+      collector: new ImageCollector({ ...timed, limits: config.limits, hands: sessions, logBook }),
     };
     const families = [
       appRpcs,
@@ -145,7 +148,8 @@ export class ServerProcess {
     const bound = bind(ModalClient, ...rpcs, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
     this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
-    this.#openSession = (messages, signal) => runSession({ ...timed, sessions, logBook }, messages, signal);
+    const makeRoom = (workerId: string, bytes: number): void => this.#parts.collector.makeRoom(workerId, bytes);
+    this.#openSession = (messages, signal) => runSession({ ...timed, sessions, logBook, makeRoom }, messages, signal);
   }
 
   readonly #openSession: OpenSession;
@@ -171,7 +175,13 @@ export class ServerProcess {
     server.#parts.reaper.start();
     await server.#platform.interest.start();
     server.#parts.builds.start();
+    server.#parts.collector.start();
     return server;
+  }
+
+  /** What `lydian gc` asks for. */
+  collect(wish: Partial<GarbageWish> = {}): Promise<Garbage> {
+    return this.#orDeath(this.#parts.collector.collect({ named: [], isDry: false, ...wish }));
   }
 
   get isDead(): boolean {
@@ -195,7 +205,7 @@ export class ServerProcess {
 
   /** The orderly end. */
   async close(): Promise<void> {
-    const { presence, sessions, alarms, scheduler, reaper, builds } = this.#parts;
+    const { presence, sessions, alarms, scheduler, reaper, builds, collector } = this.#parts;
     presence.close();
     this.#platform.interest.close();
     await builds.close();
@@ -204,6 +214,7 @@ export class ServerProcess {
     await reaper.close();
     await scheduler.close();
     sessions.close();
+    await collector.close();
     await this.#disk.close();
   }
 

@@ -28,7 +28,9 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
   const shared = { ...test, store, log: silentLogger, times, serverKey, cutDoors };
   const sessions = new WorkerSessions(shared);
   const logBook = new LogBook({ folder: `${test.folder}/logs`, store: test.store, bells: test.bells });
-  const deps = { ...shared, sessions, logBook };
+  const wanted: { workerId: string; bytes: number }[] = [];
+  const makeRoom = (workerId: string, bytes: number): void => void wanted.push({ workerId, bytes });
+  const deps = { ...shared, sessions, logBook, makeRoom };
   const workers: FakeWorker[] = [];
   const open = (messages: AsyncIterable<wire.FromWorker>, signal: AbortSignal) => runSession(deps, messages, signal);
   const settle = (): Promise<void> => test.clock.settle();
@@ -37,6 +39,8 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
     of,
     sessions,
     cut,
+    /** Room that workers have asked for. */
+    wanted,
     open,
     settle,
     worker: (options?: FakeWorkerOptions): FakeWorker => {

@@ -15,6 +15,7 @@ import { AcknowledgedOffset } from "../container/acknowledged.ts";
 import { Door, type ServerAddress } from "../container/doors.ts";
 import { buildsFolder, doorFile, doorsFolder } from "../container/folder.ts";
 import { formatRecords } from "../container/log-format.ts";
+import { ImageGoneError } from "../image-gone.ts";
 import type { BuiltImage } from "./images.ts";
 import { lastLines } from "./last-lines.ts";
 import { StepTimeout } from "./function-step.ts";
@@ -131,10 +132,16 @@ export class Build {
     const say = (line: string): void => this.#say(line);
     const openDoor = (): Promise<StepDoor> => this.#openDoor();
     const customer = { newId, folder: this.#folder, logFile: this.logFile, say, openDoor, signal };
+    using pins = new DisposableStack();
+    for (const { imageId } of recipes) pins.use(this.#host.images.pin(imageId));
     let image: BuiltImage | undefined;
     for (const [index, recipe] of recipes.entries()) {
       const isLast = index === recipes.length - 1;
       const present = isLast ? undefined : await this.#host.images.find(recipe.imageId);
+      if (present === undefined && recipe.withheld) {
+        await this.#host.images.forget(recipe.imageId); // the server is told
+        throw new ImageGoneError(`image ${recipe.imageId}, which this one stands on, is not on this worker any more`);
+      }
       const nonce = isLast && force ? this.fence : undefined;
       image = present ?? (await makeImage({ recipe, nonce }, this.#host, customer));
     }
@@ -144,6 +151,9 @@ export class Build {
 
   async #failure(error: unknown): Promise<wire.Exit> {
     if (this.#stop.signal.aborted) return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
+    if (error instanceof ImageGoneError) {
+      return create(wire.ExitSchema, { reason: wire.Exit_Reason.LOST, message: error.message });
+    }
     if (!(error instanceof PlatformError)) this.#logger.error({ err: error }, "an image could not be made");
     const hint = error instanceof PlatformError && error.hint !== undefined ? `\n${error.hint}` : "";
     const shown = error instanceof StepError ? await lastLines(this.logFile) : "";

@@ -1,5 +1,9 @@
-/** The images that this worker has, by their ids: of which layers, and how their programs are run. */
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+/**
+ * The images that this worker has, by their ids: of which layers, and how their programs are run.
+ *
+ * Each is a record, written when all its layers are there, and each of its layers is held as long as the record names it.
+ */
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { hasCode, PlatformError, writeDurably } from "@lydian/kit";
@@ -13,6 +17,16 @@ export interface BuiltImage extends RootImage {
   /** What it is, for the keys of steps that stand on it. */
   readonly digest: string;
   readonly facts: ImageFacts;
+}
+
+/** A record of an image. */
+export interface KeptImage {
+  readonly id: string;
+  readonly file: string;
+  /** Milliseconds since the epoch. */
+  readonly madeAt: number;
+  /** Ids, topmost first. */
+  readonly layers: readonly string[];
 }
 
 /** What clients are told of an image. */
@@ -36,6 +50,8 @@ export class Images {
   readonly #folder: string;
   readonly #layers: LayerStore;
   readonly #known: Map<string, BuiltImage>;
+  readonly #pinned = new Map<string, number>();
+  #onGone: (id: string) => void = () => {};
 
   private constructor(folder: string, layers: LayerStore, known: Map<string, BuiltImage>) {
     this.#folder = folder;
@@ -48,15 +64,49 @@ export class Images {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const known = new Map<string, BuiltImage>();
     for (const name of await readdir(folder)) {
-      const image = await readImage(join(folder, name), layers);
-      if (image === undefined) await rm(join(folder, name), { force: true });
-      else known.set(name.replace(/\.json$/, ""), image);
+      const file = join(folder, name);
+      const [, id] = /^(im-[A-Za-z0-9]+)\.json$/.exec(name) ?? []; // else it was being written
+      const image = id === undefined ? undefined : await readImage(file, layers);
+      // The worker that wrote it down may have been killed before it held the layers.
+      const isWhole = image !== undefined && (await layers.holdFor(file, image.layers));
+      if (isWhole && id !== undefined) known.set(id, image);
+      else await rm(file, { force: true });
     }
     return new Images(folder, layers, known);
   }
 
   get ids(): readonly string[] {
     return [...this.#known.keys()];
+  }
+
+  /** Is told of each image that is gone, or was asked for in vain. */
+  onGone(listener: (id: string) => void): void {
+    this.#onGone = listener;
+  }
+
+  /** The image is not to be collected, from before it is there where need be, until that is disposed of. */
+  pin(id: string): Disposable {
+    this.#pinned.set(id, (this.#pinned.get(id) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#pinned.get(id) ?? 0) - 1;
+        if (left > 0) this.#pinned.set(id, left);
+        else this.#pinned.delete(id);
+      },
+    };
+  }
+
+  isPinned(id: string): boolean {
+    return this.#pinned.has(id);
+  }
+
+  /** What is known of each, and when it was made; milliseconds since the epoch. */
+  async list(): Promise<readonly KeptImage[]> {
+    const entries = [...this.#known].map(async ([id, { layers }]) => {
+      const file = this.#file(id);
+      return { id, file, madeAt: await timeOf(file), layers: layers.map((layer) => layer.id) };
+    });
+    return await Promise.all(entries);
   }
 
   /** Undefined also for one of which a layer has been removed meanwhile. */
@@ -80,13 +130,23 @@ export class Images {
       digest,
       facts: { ...facts },
     };
-    await writeDurably(this.#file(id), JSON.stringify(record));
+    const file = this.#file(id);
+    await writeDurably(file, JSON.stringify(record)); // first: until then somebody's lease holds the layers
+    if (!(await this.#layers.holdFor(file, image.layers))) throw new Error(`layers of ${id} went while they were held`);
     this.#known.set(id, image);
   }
 
+  /** Its layers stay as long as somebody else holds them. Twice does no harm. */
   async forget(id: string): Promise<void> {
+    const layers = this.#known.get(id)?.layers ?? [];
     this.#known.delete(id);
-    await rm(this.#file(id), { force: true });
+    this.#onGone(id);
+    const file = this.#file(id);
+    await rm(file, { force: true });
+    await this.#layers.releaseFor(
+      file,
+      layers.map((layer) => layer.id),
+    );
   }
 
   #file(id: string): string {
@@ -103,6 +163,16 @@ async function readImage(file: string, store: LayerStore): Promise<BuiltImage | 
   } catch (error) {
     // One that cannot be read is as good as none: the image is made again.
     if (hasCode(error, "ENOENT") || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
+    throw error;
+  }
+}
+
+/** Of a record that went meanwhile: 0. */
+async function timeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).mtimeMs;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return 0;
     throw error;
   }
 }

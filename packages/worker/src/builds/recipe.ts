@@ -7,8 +7,9 @@ import { fromBinary } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
+import { ImageGoneError } from "../image-gone.ts";
 import { type BaseImage, type ImageConfig, layerId, standaloneName } from "../images/index.ts";
-import type { Layer } from "../layers/index.ts";
+import type { Layer, LayerLease } from "../layers/index.ts";
 import { RootPaths } from "../runtime/runc/root-path.ts";
 import { accountFiles, findAccount } from "./accounts.ts";
 import { fillByCopying, withRoot } from "./copy-step.ts";
@@ -20,11 +21,11 @@ import { fillByCalling, StepTimeout } from "./function-step.ts";
 import { fillByRunning, StepError } from "./run-step.ts";
 import { type ContextEntry, ContextTree, RootTree, type SourceTree } from "./source-tree.ts";
 import { lastNeeded, type Stage, stageNamed, stagesOf } from "./stages.ts";
-import type { Stack, StepCustomer, StepHost } from "./step-host.ts";
+import { mostLayers, type Stack, type StepCustomer, type StepHost } from "./step-host.ts";
 import type { Variables } from "./words.ts";
 
 export interface RecipeHost extends StepHost {
-  readonly images: Pick<Images, "find" | "keep">;
+  readonly images: Pick<Images, "find" | "keep" | "pin" | "forget">;
 }
 
 export interface RecipeRequest {
@@ -45,20 +46,26 @@ export async function makeImage(
   host: RecipeHost,
   customer: StepCustomer,
 ): Promise<BuiltImage> {
-  const build = new RecipeBuild(recipe, nonce, host, customer);
-  return await build.run();
+  // Nothing that it stands on or makes is removed before the image is written down.
+  await using lease = host.layers.lease();
+  return await new RecipeBuild(recipe, nonce, host, { ...customer, lease }).run();
 }
 
 class RecipeBuild {
   readonly #recipe: wire.ImageRecipe;
   readonly #nonce: string | undefined;
   readonly #host: RecipeHost;
-  readonly #customer: StepCustomer;
+  readonly #customer: StepCustomer & { readonly lease: LayerLease };
   readonly #made = new Map<Stage, Base>();
   #context: Promise<Context> | undefined;
   #step = 0;
 
-  constructor(recipe: wire.ImageRecipe, nonce: string | undefined, host: RecipeHost, customer: StepCustomer) {
+  constructor(
+    recipe: wire.ImageRecipe,
+    nonce: string | undefined,
+    host: RecipeHost,
+    customer: StepCustomer & { readonly lease: LayerLease },
+  ) {
     this.#recipe = recipe;
     this.#nonce = nonce;
     this.#host = host;
@@ -131,12 +138,12 @@ class RecipeBuild {
 
   async #makeLayer(base: Base, kind: string, text: string, made: Made): Promise<Base> {
     const { layers } = this.#host;
-    const { say, signal } = this.#customer;
+    const { lease, say, signal } = this.#customer;
     const name = `Step ${++this.#step}: ${text}`;
+    if (base.stack.length >= mostLayers) throw tooDeep(`${name}: the image has`, base.stack.length);
     const id = layerId(kind, [base.digest, this.#nonce ?? null, ...made.key]);
-    const before = await layers.get(id);
-    say(`=> ${name}${before === undefined ? "" : " (cached)"}`);
-    const layer = before ?? (await layers.make(id, (...folders) => named(name, made.fill(folders)), signal));
+    say(`=> ${name}${(await layers.get(id)) === undefined ? "" : " (cached)"}`);
+    const layer = await lease.make(id, (...folders) => named(name, made.fill(folders)), signal);
     return { stack: [layer, ...base.stack], config: base.config, digest: id };
   }
 
@@ -182,23 +189,30 @@ class RecipeBuild {
     return (from && this.#made.get(from)) ?? (await this.#baseNamed(name));
   }
 
-  /** An image of this platform, or one of a registry. */
+  /** An image of this platform, or one of a registry; its layers are then held. */
   async #baseNamed(name: string): Promise<Base> {
+    for (;;) {
+      const { layers, config, digest } = await this.#find(name);
+      if (layers.length > mostLayers) throw tooDeep(`${name} has`, layers.length);
+      if (await this.#customer.lease.hold(layers)) return { stack: layers, config, digest };
+    }
+  }
+
+  async #find(name: string): Promise<BaseImage> {
     const { recipe, host, customer } = { recipe: this.#recipe, host: this.#host, customer: this.#customer };
     const id = recipe.bases[name];
     if (id !== undefined) {
       const image = await host.images.find(id);
-      if (image === undefined) throw new PlatformError(`image ${id}, which this one stands on, is not there`);
-      return { stack: image.layers, config: image.config, digest: image.digest };
+      if (image === undefined) throw new ImageGoneError(`image ${id}, which this one stands on, is not there`);
+      return image;
     }
     const { credentials } = recipe;
-    const image: BaseImage = await host.bases.resolve(name, {
+    return await host.bases.resolve(name, {
       ...(credentials && { credentials: { username: credentials.username, password: credentials.password } }),
       ...(this.#nonce !== undefined && { refresh: true }),
       say: customer.say,
       signal: customer.signal,
     });
-    return { stack: image.layers, config: image.config, digest: image.digest };
   }
 
   async #openContext(): Promise<Context> {
@@ -227,8 +241,15 @@ class RecipeBuild {
   }
 
   async #emptyLayer(): Promise<Layer> {
-    return await this.#host.layers.make("empty", async () => {}, this.#customer.signal);
+    const { lease, signal } = this.#customer;
+    return await lease.make("empty", async () => {}, signal);
   }
+}
+
+function tooDeep(what: string, layers: number): PlatformError {
+  return new PlatformError(`${what} ${layers} layers, and ${mostLayers} are the most that one may have`, {
+    hint: "let fewer steps do the same: several commands in one RUN, several packages in one installation",
+  });
 }
 
 /** A failure says of which step it is. */

@@ -41,3 +41,10 @@ export interface StepCustomer {
 
 /** A stack that a step stands on, topmost first. */
 export type Stack = readonly Layer[];
+
+/**
+ * An image has no more layers than this. Overlayfs takes 500, but where a kernel must be told them by name, some 200 fit
+ * into its one page of options, and an image is to run wherever it is made. More are refused and not folded into one: a
+ * layer that is made of others would have to be copied, and would be shared with no other image.
+ */
+export const mostLayers = 128;

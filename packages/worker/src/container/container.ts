@@ -8,6 +8,7 @@ import type * as wire from "@lydian/contract/worker";
 import { type Clock, isDiskFull, type Logger, messageOf, PlatformError, removeBelow, type Timer } from "@lydian/kit";
 
 import type { ContainerProcess, ProcessSpec } from "../runtime/runtime.ts";
+import { ImageGoneError } from "../image-gone.ts";
 import { AcknowledgedOffset } from "./acknowledged.ts";
 import { Door, type ServerAddress } from "./doors.ts";
 import { type ContainerExit, exitToWire, type ProcessEnd } from "./exit.ts";
@@ -322,6 +323,7 @@ export class Container implements Assignment {
         message: `the machine's disk was nearly full when it was to start: ${messageOf(error)}`,
       };
     }
+    if (error instanceof ImageGoneError) return { reason: "lost", message: error.message }; // nobody's fault; it is made again
     if (!(error instanceof PlatformError)) this.#logger.error({ err: error }, "a container could not be started");
     const hint = error instanceof PlatformError && error.hint !== undefined ? `\n${error.hint}` : "";
     return { reason: "failedToStart", message: `${messageOf(error)}${hint}` };

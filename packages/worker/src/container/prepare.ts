@@ -5,6 +5,7 @@ import { PlatformError } from "@lydian/kit";
 import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
+import { ImageGoneError } from "../image-gone.ts";
 import type { Images } from "../builds/images.ts";
 import type {
   DoorHandler,
@@ -25,7 +26,7 @@ export interface Workshop {
   content: ContentCache;
   clients: ClientPackages;
   /** Absent: the runtime has none of its own. */
-  images?: Pick<Images, "find" | "ids"> | undefined;
+  images?: Images | undefined;
   /** Absent: each container is started from nothing. */
   starters?: Starters | undefined;
   /** What the containers of this worker have in all, and so the most that one of them can have. */
@@ -42,14 +43,33 @@ interface Customer {
   starter: WaitingStarter | undefined;
 }
 
-/** Leaves nothing running when it rejects, but for the starter. */
+/** Leaves nothing running when it rejects, but for the starter; with an ImageGoneError when the image has to be made again. */
 export async function prepareProcess(
   place: ContainerPlace,
   spec: wire.ContainerSpec,
   workshop: Workshop,
   asked: Customer,
 ): Promise<ProcessSpec> {
-  const image = await imageOf(spec, workshop);
+  const { imageId } = spec;
+  const { images } = workshop;
+  using _pin = images?.pin(imageId);
+  try {
+    return await prepareWith(await imageOf(spec, workshop), { place, spec, workshop, asked });
+  } catch (error) {
+    if (error instanceof ImageGoneError) await images?.forget(imageId); // the server is told, and has it made again
+    throw error;
+  }
+}
+
+async function prepareWith(
+  image: RootImage | undefined,
+  {
+    place,
+    spec,
+    workshop,
+    asked,
+  }: { place: ContainerPlace; spec: wire.ContainerSpec; workshop: Workshop; asked: Customer },
+): Promise<ProcessSpec> {
   const network = networkOf(spec.network);
   if (network !== undefined && !workshop.runtime.ownNetwork) {
     throw new PlatformError(`the runtime "${workshop.runtime.name}" cannot keep a function off the network`, {
@@ -81,11 +101,7 @@ export async function prepareProcess(
 
 async function imageOf({ imageId }: wire.ContainerSpec, { images }: Workshop): Promise<RootImage | undefined> {
   const image = await images?.find(imageId);
-  if (images !== undefined && image === undefined) {
-    throw new PlatformError(`image ${imageId} is not on this worker`, {
-      hint: "run or deploy the app again: the image is then made anew",
-    });
-  }
+  if (images !== undefined && image === undefined) throw new ImageGoneError(`image ${imageId} is not on this worker`);
   return image;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Keeps containers from filling the disk that all of them share with the platform: each that goes beyond its own limit is
- * ended, and when the disk itself is nearly full, the one that holds most of it.
+ * ended, and when the disk itself is nearly full, what nobody needs goes, and then the container that holds most of it.
  *
  * A disk tells nobody that it fills, so this looks, about once a second and only while containers run; what containers
  * hold is counted only when that can matter.
@@ -10,6 +10,7 @@ import { type Clock, type Logger, sleep, type Timer } from "@lydian/kit";
 import type { DiskGauge } from "./disk-gauge.ts";
 import { PacedWork } from "./paced-work.ts";
 import { amountOf, byteReserve, inodeReserve, pauseMs, type Room, type Unit, usualPace } from "./room.ts";
+import { RoomMaker } from "./room-maker.ts";
 import { type Holding, type Verdict, whoMustEnd } from "./verdict.ts";
 
 export interface GuardedContainer {
@@ -31,6 +32,8 @@ export interface DiskGuardOptions {
   readonly trash: string;
   /** Bytes that stay free; room.ts has the usual. */
   readonly reserve?: number | undefined;
+  /** Frees so many bytes of what nobody needs, if it can; answers how many. */
+  readonly makeRoom?: (bytes: number) => Promise<number>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -65,11 +68,15 @@ const staleMs = 30_000;
 /** How long a full disk is waited for: time to delete what a container leaves that had filled it. */
 const roomMs = 20_000;
 
+/** What is freed when inodes are short, whose number nobody knows: files that go take theirs with them. */
+const roomForInodes = 2 ** 30;
+
 export class DiskGuard {
   readonly #options: DiskGuardOptions;
   readonly #watched = new Set<Watched>();
   readonly #limitCounts: PacedWork;
   readonly #urgentCounts: PacedWork;
+  readonly #room: RoomMaker;
   #timer: Timer | undefined;
   #isLooking = false;
   /** Who waits until there is room. */
@@ -89,6 +96,7 @@ export class DiskGuard {
     this.#options = options;
     this.#limitCounts = new PacedWork(options.clock, restFactor);
     this.#urgentCounts = new PacedWork(options.clock, restFactor);
+    this.#room = new RoomMaker({ ...options, free: options.makeRoom });
   }
 
   /** Watches a container until that is disposed of: when what it held is deleted, or lies in the trash. */
@@ -157,7 +165,9 @@ export class DiskGuard {
     const { gauge, trash, reserve, logger } = this.#options;
     const { bytes, inodes } = await gauge.rooms();
     this.#follow(bytes);
-    const spare = bytes.free - (reserve ?? byteReserve(bytes.total));
+    const kept = reserve ?? byteReserve(bytes.total);
+    const spare = bytes.free - kept;
+    if (spare < kept) void this.#room.make(kept - spare); // in time, so that no container need end
     const spareInodes = inodes === undefined ? 0 : inodes.free - inodeReserve(inodes.total);
     if (spare < 0) await this.#relieve("bytes", bytes, -spare);
     else if (inodes !== undefined && spareInodes < 0) await this.#relieve("inodes", inodes, -spareInodes);
@@ -214,6 +224,7 @@ export class DiskGuard {
   /** `lack` is what is missing to the reserve. */
   #relieve(unit: Unit, room: Room, lack: number): Promise<void> {
     return this.#urgentCounts.run(async () => {
+      if (await this.#room.hasMade(unit === "bytes" ? lack : roomForInodes, urgentMs)) return 0;
       const { gauge, trash, logger } = this.#options;
       const [holdings, inTrash] = await Promise.all([
         this.#holdings([...this.#watched], unit, urgentMs),

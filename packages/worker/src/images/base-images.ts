@@ -13,7 +13,7 @@ import { hostRelease, type Release } from "./debian.ts";
 import { HostImages } from "./host-images.ts";
 import { readArchive } from "./archive/image-archive.ts";
 import { type ConfigBlob, plainConfig } from "./image-config.ts";
-import { LayerBuilds, type Waiting } from "./layer-builds.ts";
+import { type Customer, LayerBuilds, type Waiting } from "./layer-builds.ts";
 import { recipes } from "./layer-id.ts";
 import type { BaseImage, MadeImage } from "./made-image.ts";
 import { offlineImage, whatIsMadeHere } from "./offline-images.ts";
@@ -25,7 +25,7 @@ import { pullLayers } from "./registry/pull.ts";
 import { Registries } from "./registry/registries.ts";
 import type { RegistryCredentials } from "./registry/registry-login.ts";
 import type { StandaloneName } from "./standalone-python.ts";
-import { type StackRecord, StackRecords } from "./stack-records.ts";
+import { type KeptRecord, type StackRecord, StackRecords } from "./stack-records.ts";
 
 export interface BaseImagesOptions {
   /** May be shared by all platforms of a host. */
@@ -85,7 +85,8 @@ export class BaseImages {
 
   /**
    * The image of this name, such as "python:3.12-slim" or "registry.example:5000/team/base@sha256:…". All who ask for a
-   * name get the same one, also who has no credentials for what another one pulled: a host has one owner.
+   * name get the same one, also who has no credentials for what another one pulled: a host has one owner. It is known from
+   * then on, until it is forgotten.
    */
   async resolve(name: string, options: ResolveOptions): Promise<BaseImage> {
     if (name === "scratch") return emptyImage;
@@ -96,8 +97,9 @@ export class BaseImages {
     if (known !== undefined) return known;
     const before = options.refresh === true ? undefined : await this.#known(key);
     if (before !== undefined) return before;
-    const image = await this.#find(reference, release, options);
-    await this.#records.write(key, recordOf(image, reference));
+    await using lease = this.#options.layers.lease();
+    const image = await this.#find(reference, release, { ...options, lease });
+    await this.#keep(key, recordOf(image, reference), image.layers);
     return { layers: image.layers, config: image.config, digest: image.digest };
   }
 
@@ -112,10 +114,10 @@ export class BaseImages {
 
   /**
    * The layer whose /python is a relocatable Python, for what a client asks for as a mount (`standaloneName`): it is to be
-   * copied to /usr/local of an image.
+   * copied to /usr/local of an image. The customer's lease holds it, and nobody else does.
    */
-  async standalonePython(name: StandaloneName, waiting: Waiting): Promise<Layer> {
-    return await this.#host.standalone(name, waiting);
+  async standalonePython(name: StandaloneName, customer: Customer): Promise<Layer> {
+    return await this.#host.standalone(name, customer);
   }
 
   /**
@@ -129,18 +131,20 @@ export class BaseImages {
     if (name !== undefined && images.length > 1) {
       throw new PlatformError(`${file} has ${images.length} images, which cannot all be called ${name}`);
     }
+    await using lease = this.#options.layers.lease();
+    const customer = { ...waiting, lease };
     const references = images.map(({ names }) => referencesOf(name === undefined ? names : [name], file));
     for (const [index, image] of images.entries()) {
       const { config, platform } = image.config;
       refuseOtherPlatform(file, platform);
-      const layers = await pullLayers(image.layers, this.#builds, waiting, (blob, signal) => image.open(blob, signal));
+      const layers = await pullLayers(image.layers, this.#builds, customer, (blob, signal) => image.open(blob, signal));
       const { digest } = image;
       const made = { layers: layers.toReversed(), config, digest, madeFrom: undefined };
       for (const reference of references[index] ?? []) {
         const record = { ...recordOf(made, reference), imported: true };
-        await this.#records.write(importedKey(reference), record);
+        await this.#keep(importedKey(reference), record, made.layers);
         const { registry, repository } = reference;
-        await this.#records.write(importedKey({ registry, repository, tag: undefined, digest }), record);
+        await this.#keep(importedKey({ registry, repository, tag: undefined, digest }), record, made.layers);
       }
     }
     return references.flat().map(nameOf);
@@ -154,6 +158,17 @@ export class BaseImages {
       if (layers !== undefined) found.set(`${name} ${digest}`, { name, imported, digest, layers });
     }
     return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** What is written down, each by its own file: an image may be known under several names. */
+  async records(): Promise<readonly KeptRecord[]> {
+    return await this.#records.list();
+  }
+
+  /** It is found anew by who asks next. Its layers stay as long as somebody else holds them. */
+  async forget(record: KeptRecord): Promise<void> {
+    await this.#records.remove(record);
+    await this.#options.layers.releaseFor(record.file, record.layers);
   }
 
   /** Breaks off what is being made. */
@@ -171,7 +186,18 @@ export class BaseImages {
     const record = await this.#records.read(key);
     if (record === undefined) return undefined;
     const layers = await this.#present(record.layers);
-    return layers === undefined ? undefined : { layers, config: record.config, digest: record.digest };
+    if (layers === undefined) return undefined;
+    // Whoever wrote it down may have been killed before its layers were held.
+    if (!(await this.#options.layers.holdFor(record.file, layers))) return undefined;
+    await this.#records.use(record, this.#options.clock.now());
+    return { layers, config: record.config, digest: record.digest };
+  }
+
+  /** Written down first, and then held for what is written down: until then somebody's lease holds the layers. */
+  async #keep(key: readonly unknown[], record: StackRecord, layers: readonly Layer[]): Promise<void> {
+    await this.#records.write(key, record);
+    const isHeld = await this.#options.layers.holdFor(this.#records.fileOf(key), layers);
+    if (!isHeld) throw new Error(`layers of ${record.name} went while they were held`);
   }
 
   async #present(ids: readonly string[]): Promise<readonly Layer[] | undefined> {
@@ -180,7 +206,7 @@ export class BaseImages {
     return present.length === ids.length ? present : undefined;
   }
 
-  async #find(reference: Reference, release: Release, options: ResolveOptions): Promise<MadeImage> {
+  async #find(reference: Reference, release: Release, options: ResolveOptions & Customer): Promise<MadeImage> {
     const name = nameOf(reference);
     const pulled = await this.#registries?.pull(reference, options);
     if (pulled?.image !== undefined) return pulled.image;

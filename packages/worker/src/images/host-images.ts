@@ -11,7 +11,7 @@ import { distributionPythonRecipe } from "./distribution-python.ts";
 import { describePython, isDistributions, isOptimized } from "./host-python-files.ts";
 import { hostPythonRecipe } from "./host-python.ts";
 import { plainConfig, pythonConfig } from "./image-config.ts";
-import type { LayerBuilds, LayerRecipe, Waiting } from "./layer-builds.ts";
+import type { LayerBuilds, LayerRecipe, Customer } from "./layer-builds.ts";
 import { madeHere, type MadeImage } from "./made-image.ts";
 import type { OfflineImage } from "./offline-images.ts";
 import type { PackageSettings } from "./package-settings.ts";
@@ -41,25 +41,25 @@ export class HostImages {
     this.#release = options.release;
   }
 
-  async make(image: OfflineImage, waiting: Waiting): Promise<MadeImage> {
+  async make(image: OfflineImage, customer: Customer): Promise<MadeImage> {
     switch (image.kind) {
       case "debian": {
         const base = debianRecipe(releaseOf(image.codename), this.#settings);
-        const layers = await this.#builds.makeStack([base], waiting);
+        const layers = await this.#builds.makeStack([base], customer);
         return madeHere(layers, { ...plainConfig, cmd: [image.shell] });
       }
       case "uv": {
-        const recipe = await uvRecipe(image.version, this.#interpreters, waiting);
-        const layers = await this.#builds.makeStack([recipe], waiting);
+        const recipe = await uvRecipe(image.version, this.#interpreters, customer);
+        const layers = await this.#builds.makeStack([recipe], customer);
         return madeHere(layers, { ...plainConfig, entrypoint: ["/uv"] });
       }
       case "python":
-        return await this.#makePython(image, waiting);
+        return await this.#makePython(image, customer);
     }
   }
 
   /** The layer with a Python of this host that can be copied onto other images, below /python. */
-  async standalone({ python, release }: StandaloneName, waiting: Waiting): Promise<Layer> {
+  async standalone({ python, release }: StandaloneName, customer: Customer): Promise<Layer> {
     const interpreter = await this.#interpreters.find(python);
     const found = await describePython(interpreter);
     if (isDistributions(found)) {
@@ -69,25 +69,25 @@ export class HostImages {
     }
     const base = debianRecipe(await this.#release(), this.#settings);
     const recipe = standaloneRecipe(base, found, { mark: await markOf(interpreter.program), release });
-    const [layer] = await this.#builds.makeStack([base, recipe], waiting);
+    const [layer] = await this.#builds.makeStack([base, recipe], customer);
     if (layer === undefined) throw new Error("a stack of two recipes has no layer");
     return layer;
   }
 
-  async #makePython(image: PythonImage, waiting: Waiting): Promise<MadeImage> {
+  async #makePython(image: PythonImage, customer: Customer): Promise<MadeImage> {
     const base = debianRecipe(releaseOf(image.codename), this.#settings);
     const { ways, missing } = await this.#ways(base, image);
-    if (ways.length > 0) await this.#builds.makeStack([base], waiting);
+    if (ways.length > 0) await this.#builds.makeStack([base], customer);
     for (const [index, way] of ways.entries()) {
       try {
-        const layers = await this.#builds.makeStack([base, way.recipe], waiting);
-        waiting.say(wordsOf(image, way));
+        const layers = await this.#builds.makeStack([base, way.recipe], customer);
+        customer.say(wordsOf(image, way));
         return madeHere(layers, pythonConfig, way.madeFrom);
       } catch (error) {
-        waiting.signal.throwIfAborted();
+        customer.signal.throwIfAborted();
         const next = ways[index + 1];
         if (!(error instanceof PlatformError) || next === undefined) throw error;
-        waiting.say(`${error.message}; ${next.whose} own is taken instead`);
+        customer.say(`${error.message}; ${next.whose} own is taken instead`);
       }
     }
     throw new PlatformError(

@@ -4,7 +4,7 @@
  */
 import { type Clock, PlatformError } from "@lydian/kit";
 
-import type { Layer, LayerStore } from "../layers/index.ts";
+import type { Layer, LayerLease, LayerStore } from "../layers/index.ts";
 import { unlessAborted } from "../shared-work.ts";
 import { Steps } from "./steps.ts";
 
@@ -13,6 +13,11 @@ export interface Waiting {
   /** Gets lines for people. */
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** For whom layers are made, and who keeps them from being removed until he has written down which they are. */
+export interface Customer extends Waiting {
+  readonly lease: Pick<LayerLease, "hold">;
 }
 
 /** What a layer's maker gets. */
@@ -51,24 +56,20 @@ export class LayerBuilds {
   }
 
   /** The layer with this id; `fill` runs when there is none yet and nobody makes it. */
-  async make(id: string, waiting: Waiting, fill: (work: LayerWork) => Promise<void>): Promise<Layer> {
+  async make(id: string, customer: Customer, fill: (work: LayerWork) => Promise<void>): Promise<Layer> {
     for (;;) {
-      waiting.signal.throwIfAborted();
-      const made = await this.layers.get(id);
-      if (made !== undefined) return made;
-      const build = this.#builds.get(id) ?? this.#begin(id, fill);
-      if (!build.abort.signal.aborted) return await this.#join(build, waiting);
-      // Everybody had left it; it is being cleaned away.
-      await unlessAborted(Promise.allSettled([build.layer]), waiting.signal);
+      customer.signal.throwIfAborted();
+      const layer = (await this.layers.get(id)) ?? (await this.#made(id, customer, fill));
+      if (layer !== undefined && (await customer.lease.hold([layer]))) return layer; // else it was removed meanwhile
     }
   }
 
   /** The stack of these recipes, the first one lowest; answers it topmost first. */
-  async makeStack(recipes: readonly LayerRecipe[], waiting: Waiting): Promise<readonly Layer[]> {
+  async makeStack(recipes: readonly LayerRecipe[], customer: Customer): Promise<readonly Layer[]> {
     let stack: readonly Layer[] = [];
     for (const recipe of recipes) {
       const below = stack;
-      stack = [await this.make(recipe.id, waiting, (work) => recipe.fill(work, below)), ...below];
+      stack = [await this.make(recipe.id, customer, (work) => recipe.fill(work, below)), ...below];
     }
     return stack;
   }
@@ -78,6 +79,14 @@ export class LayerBuilds {
     const builds = [...this.#builds.values()];
     for (const { abort } of builds) abort.abort(new PlatformError("the worker ends"));
     await Promise.allSettled(builds.map(({ layer }) => layer));
+  }
+
+  /** Undefined when everybody had left it and it was being cleaned away. */
+  async #made(id: string, waiting: Waiting, fill: (work: LayerWork) => Promise<void>): Promise<Layer | undefined> {
+    const build = this.#builds.get(id) ?? this.#begin(id, fill);
+    if (!build.abort.signal.aborted) return await this.#join(build, waiting);
+    await unlessAborted(Promise.allSettled([build.layer]), waiting.signal);
+    return undefined;
   }
 
   #begin(id: string, fill: (work: LayerWork) => Promise<void>): Build {

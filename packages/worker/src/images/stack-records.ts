@@ -1,5 +1,5 @@
 /** Remembers what an image was made of, so that the next worker asks neither a registry nor an interpreter. */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 
 import { hasCode, writeDurably } from "@lydian/kit";
@@ -33,6 +33,13 @@ export interface StackRecord {
   readonly madeFrom?: FileMark | undefined;
 }
 
+/** A record where it lies. */
+export interface KeptRecord extends StackRecord {
+  readonly file: string;
+  /** When the image was last asked for; milliseconds since the epoch. */
+  readonly usedAt: number;
+}
+
 export async function markOf(path: string): Promise<FileMark> {
   const { mtimeMs, size } = await stat(path);
   return { path, mtimeMs, size };
@@ -46,13 +53,13 @@ export class StackRecords {
   }
 
   /** Undefined when nothing is known or what it was made from has changed since. */
-  async read(key: readonly unknown[]): Promise<StackRecord | undefined> {
-    const record = await readRecord(this.#file(key));
+  async read(key: readonly unknown[]): Promise<KeptRecord | undefined> {
+    const record = await readRecord(this.fileOf(key));
     return record?.madeFrom === undefined || (await isUnchanged(record.madeFrom)) ? record : undefined;
   }
 
   /** All that is written down, whoever asked for it. */
-  async list(): Promise<readonly StackRecord[]> {
+  async list(): Promise<readonly KeptRecord[]> {
     let names: string[];
     try {
       names = await readdir(this.#folder);
@@ -65,18 +72,34 @@ export class StackRecords {
   }
 
   async write(key: readonly unknown[], record: StackRecord): Promise<void> {
-    await writeDurably(this.#file(key), JSON.stringify(record));
+    await writeDurably(this.fileOf(key), JSON.stringify(record));
   }
 
-  #file(key: readonly unknown[]): string {
+  /** It is used now: the file's own time says when that was last. Nothing happens when it is gone. */
+  async use({ file }: KeptRecord, nowMs: number): Promise<void> {
+    try {
+      await utimes(file, nowMs / 1000, nowMs / 1000);
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error;
+    }
+  }
+
+  /** Twice does no harm. */
+  async remove({ file }: KeptRecord): Promise<void> {
+    await rm(file, { force: true });
+  }
+
+  /** Where the record under this key lies. */
+  fileOf(key: readonly unknown[]): string {
     return join(this.#folder, `${shortDigest(key)}.json`);
   }
 }
 
 /** One that cannot be read is as good as none: the image is looked for anew. */
-async function readRecord(file: string): Promise<StackRecord | undefined> {
+export async function readRecord(file: string): Promise<KeptRecord | undefined> {
   try {
-    return recordSchema.parse(JSON.parse(await readFile(file, "utf8")));
+    const record = recordSchema.parse(JSON.parse(await readFile(file, "utf8")));
+    return { ...record, file, usedAt: (await stat(file)).mtimeMs };
   } catch (error) {
     if (hasCode(error, "ENOENT") || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
     throw error;

@@ -2,15 +2,16 @@
  * Layers by id: directories that are made once, are whole or absent, and stay while somebody holds them.
  *
  *     FOLDER/ID/diff          the layer
- *     FOLDER/ID/holders/NAME  who holds it, with the id of the host's boot: whoever uses a layer ends with that. A layer whose
- *                             `holders` is gone is being removed: removing that folder, which the kernel does only when it
- *                             is empty, is the one step that decides between a holder and a remover
+ *     FOLDER/ID/holders/NAME  who holds it, and for how long (layer-holders.ts). A layer whose `holders` is gone is being
+ *                             removed: removing that folder, which the kernel does only when it is empty, is the one step
+ *                             that decides between a holder and a remover
  *     FOLDER/.drafts/ID       one that is being made, by whoever has .locks/ID
  *     FOLDER/.gone            what is being deleted
+ *     FOLDER/.holds           files of holders that are being written
  *
  * Several processes may share a store. Nothing of a layer is synced but once, as a whole, before it gets its name.
  */
-import { chmod, mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rename, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import {
@@ -25,9 +26,10 @@ import {
   tryLock,
 } from "@lydian/kit";
 
-import { currentBoot } from "../boot.ts";
 import { unlessAborted } from "../shared-work.ts";
 import { sealDiff, syncFileSystem } from "./layer-diff.ts";
+import { type HoldTerm, LayerHolders, plainName, recordHolder } from "./layer-holders.ts";
+import { LayerLease } from "./layer-lease.ts";
 import { detachAll } from "./mount-table.ts";
 
 /** A directory as overlayfs takes it for a lower layer. */
@@ -59,20 +61,28 @@ export class LayerStore {
   readonly folder: string;
   readonly #clock: Clock;
   readonly #making = new Map<string, Making>();
+  readonly #held: LayerHolders;
+  #onMade: (layer: Layer) => void = () => {};
 
   private constructor(folder: string, clock: Clock) {
     this.folder = folder;
     this.#clock = clock;
+    this.#held = new LayerHolders((id) => this.#holders(id), this.#holds, clock);
   }
 
   /** The folder lies on the disk of the containers' uppers. Removes what a crash has left half made or half deleted. */
   static async open(folder: string, options: { clock?: Clock } = {}): Promise<LayerStore> {
     const store = new LayerStore(folder, options.clock ?? systemClock);
-    for (const part of [folder, store.#drafts, store.#locks, store.#gone]) {
+    for (const part of [folder, store.#drafts, store.#locks, store.#gone, store.#holds]) {
       await mkdir(part, { recursive: true, mode: 0o700 });
     }
-    await store.#tidy();
+    await store.tidy();
     return store;
+  }
+
+  /** As it is: nothing is made or removed. Undefined when there is none in the folder. */
+  static async look(folder: string): Promise<LayerStore | undefined> {
+    return (await isFolder(folder)) ? new LayerStore(folder, systemClock) : undefined;
   }
 
   async get(id: string): Promise<Layer | undefined> {
@@ -106,43 +116,56 @@ export class LayerStore {
   }
 
   /**
-   * Keeps the layers from being removed, up to the host's next boot; survives this process, for `holder` to be released by
+   * Keeps the layers from being removed, as long as the term says; survives this process, for `holder` to be released by
    * the next. False when one of them is gone, to be made again: then none is held that was not before.
    */
-  async hold(holder: string, layers: readonly Layer[]): Promise<boolean> {
-    plainName(holder);
-    const held: Layer[] = [];
-    for (const layer of layers) {
-      try {
-        await writeFile(join(this.#holders(layer.id), holder), currentBoot, { mode: 0o600, flag: "wx" });
-        held.push(layer);
-      } catch (error) {
-        if (hasCode(error, "EEXIST")) continue; // it held this one before
-        await this.release(holder, held);
-        if (!hasCode(error, "ENOENT")) throw error;
-        return false;
-      }
-    }
-    return true;
+  async hold(holder: string, layers: readonly Layer[], term: HoldTerm = "boot"): Promise<boolean> {
+    return await this.#held.add(holder, idsOf(layers), term);
   }
 
   /** Twice does no harm. */
   async release(holder: string, layers: readonly Layer[]): Promise<void> {
-    plainName(holder);
-    for (const layer of layers) await rm(join(this.#holders(layer.id), holder), { force: true });
+    await this.#held.release(holder, idsOf(layers));
+  }
+
+  /** As long as this file names them; to be called when it has been written. */
+  async holdFor(record: string, layers: readonly Layer[]): Promise<boolean> {
+    return await this.hold(recordHolder(record), layers, { record });
+  }
+
+  /** To be called when the file is gone. */
+  async releaseFor(record: string, layerIds: readonly string[]): Promise<void> {
+    await this.#held.release(recordHolder(record), layerIds);
+  }
+
+  /** Is told of each layer that this process has made. */
+  onMade(listener: (layer: Layer) => void): void {
+    this.#onMade = listener;
+  }
+
+  /** Holds for one piece of work of this process. */
+  lease(): LayerLease {
+    return new LayerLease(this);
   }
 
   /** Who holds what: every layer by its id, with its holders. */
   async holders(): Promise<ReadonlyMap<string, readonly string[]>> {
     const found = new Map<string, readonly string[]>();
     for (const id of await this.#names()) {
-      try {
-        found.set(id, await readdir(this.#holders(id)));
-      } catch (error) {
-        if (!hasCode(error, "ENOENT")) throw error; // it is being removed
-      }
+      const names = await this.#held.of(id);
+      if (names !== undefined) found.set(id, names);
     }
     return found;
+  }
+
+  /** The records that name a layer, by the holds that they have on it. */
+  async recordsOf(id: string): Promise<readonly string[]> {
+    return await this.#held.recordsOf(plainName(id));
+  }
+
+  /** When a layer was last taken, left, or made; undefined when it is gone. Milliseconds since the epoch. */
+  async usedAt(id: string): Promise<number | undefined> {
+    return await this.#held.changedAt(plainName(id));
   }
 
   /** Nothing happens when it is not there; rejects with a LayerInUseError while somebody holds it. */
@@ -158,6 +181,11 @@ export class LayerStore {
     await this.#discard(join(this.folder, id));
   }
 
+  /** Takes away the holds that outlived what they were for. */
+  async releaseLost(): Promise<void> {
+    await this.#held.releaseLost(await this.#names());
+  }
+
   get #drafts(): string {
     return join(this.folder, ".drafts");
   }
@@ -168,6 +196,10 @@ export class LayerStore {
 
   get #gone(): string {
     return join(this.folder, ".gone");
+  }
+
+  get #holds(): string {
+    return join(this.folder, ".holds");
   }
 
   #holders(id: string): string {
@@ -212,6 +244,7 @@ export class LayerStore {
       throw error;
     }
     await syncFolder(this.folder);
+    this.#onMade(this.#layer(id));
     return this.#layer(id);
   }
 
@@ -244,36 +277,31 @@ export class LayerStore {
     await removeBelow(folder, path);
   }
 
-  async #tidy(): Promise<void> {
+  /** Removes what a crash has left half made or half deleted, and the holds that outlived what they were for. */
+  async tidy(): Promise<void> {
     for (const name of await readdir(this.#drafts)) {
       using lock = tryLock(join(this.#locks, name));
-      if (lock !== undefined) await this.#delete(this.#drafts, join(this.#drafts, name));
+      if (lock !== undefined) await this.#deleteDraft(join(this.#drafts, name));
     }
     for (const name of await readdir(this.#gone)) await this.#delete(this.#gone, join(this.#gone, name));
     for (const name of await this.#names()) {
       if (!(await isFolder(this.#holders(name)))) await this.#discard(join(this.folder, name));
-      else await this.#releaseLost(this.#holders(name));
     }
+    await this.#held.tidy();
+    await this.releaseLost();
   }
 
-  /** Of platforms that were never started again. */
-  async #releaseLost(holders: string): Promise<void> {
-    for (const name of await readdir(holders)) {
-      const holder = join(holders, name);
-      try {
-        if ((await readFile(holder, "utf8")) !== currentBoot) await rm(holder, { force: true });
-      } catch (error) {
-        if (!hasCode(error, "ENOENT")) throw error; // just released
-      }
+  /** A container of a build whose worker was killed may still write into it: then it goes when that is ended. */
+  async #deleteDraft(draft: string): Promise<void> {
+    try {
+      await this.#delete(this.#drafts, draft);
+    } catch (error) {
+      if (!hasCode(error, "ENOTEMPTY")) throw error;
     }
   }
 }
 
-/** An id or a holder's name, which becomes the name of a file. */
-function plainName(name: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name)) return name;
-  throw new PlatformError(`${JSON.stringify(name)} cannot be the name of a layer or of its holder`);
-}
+const idsOf = (layers: readonly Layer[]): string[] => layers.map(({ id }) => id);
 
 /** With the mode of a root directory, whatever the umask is. */
 async function makeOpenFolder(folder: string): Promise<void> {

@@ -4,6 +4,7 @@ import type { Clock, Logger } from "@lydian/kit";
 
 import type { BuildHost } from "../builds/build.ts";
 import type { Images } from "../builds/images.ts";
+import type { Collector } from "../collect/collector.ts";
 import type { WorkerConfig } from "../config.ts";
 import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
@@ -16,6 +17,7 @@ export interface OpenRuntime {
   /** Absent: it has no images of its own, and makes none. */
   readonly images?: Images;
   readonly builds?: BuildHost;
+  readonly collector?: Collector;
   /** Once no container is left: takes away what the runtime itself has on this host. */
   close(): Promise<void>;
 }

@@ -82,6 +82,17 @@ export class Starters {
     return starter;
   }
 
+  /** What the runtime calls those that wait. */
+  hostIds(): ReadonlySet<string> {
+    return new Set([...this.#wanted.values()].flatMap(({ waiting }) => waiting.map(({ place }) => place.hostId)));
+  }
+
+  /** These images go: ends those that wait with them, and makes none until they are wanted again. */
+  async leave(imageIds: ReadonlySet<string>): Promise<void> {
+    for (const wanted of this.#wanted.values()) if (imageIds.has(wanted.kind.imageId)) this.#forget(wanted);
+    await Promise.all(this.#dropping);
+  }
+
   /** Ends all that wait. */
   async close(): Promise<void> {
     this.#closed.abort(new Error("the worker ends"));
@@ -122,6 +133,7 @@ export class Starters {
   }
 
   #keep(wanted: Wanted, starter: WaitingStarter): void {
+    if (this.#wanted.get(keyOf(wanted.kind)) !== wanted) return this.#drop(starter); // its kind was forgotten meanwhile
     wanted.waiting.push(starter);
     this.#options.logger.debug({ starter: starter.place.id, kind: keyOf(wanted.kind) }, "a starter waits");
     const onEnd = (): void => {

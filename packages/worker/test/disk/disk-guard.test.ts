@@ -27,10 +27,11 @@ class Scene implements DiskGauge {
   counts = 0;
   #pids = 0;
 
-  constructor(reserve?: number) {
+  constructor(reserve?: number, makeRoom?: (bytes: number) => Promise<number>) {
     const logger = { ...silentLogger, warn: (_fields: unknown, text: string) => void this.warnings.push(text) };
     const { clock } = this;
-    this.guard = new DiskGuard({ gauge: this, trash: "trash", reserve, clock, logger: logger as typeof silentLogger });
+    const options = { gauge: this, trash: "trash", reserve, clock, ...(makeRoom && { makeRoom }) };
+    this.guard = new DiskGuard({ ...options, logger: logger as typeof silentLogger });
   }
 
   async rooms(): Promise<{ bytes: Room; inodes: Room }> {
@@ -264,4 +265,61 @@ test("a disk that cannot be looked at is looked at again", async () => {
   scene.rooms = rooms;
   await scene.clock.advance(5000);
   assert.equal(scene.ended.length, 1);
+});
+
+/** A disk with images that nobody needs, of which a gibibyte goes at a time. */
+function sceneWithImages(images: number): Scene & { asked: number[] } {
+  const asked: number[] = [];
+  let left = images;
+  const scene = new Scene(10 * gibibyte, async (bytes) => {
+    asked.push(bytes);
+    const freed = Math.min(left, gibibyte);
+    left -= freed;
+    scene.free += freed;
+    return freed;
+  });
+  return Object.assign(scene, { asked });
+}
+
+test("what nobody needs goes before the reserve is touched, and no container ends", async () => {
+  const scene = sceneWithImages(5 * gibibyte);
+  scene.watch("a");
+  scene.writes("a", 29 * gibibyte);
+  await scene.clock.advance(1000);
+  assert.deepEqual(scene.asked, [], "twice the reserve is free");
+  scene.writes("a", 4 * gibibyte);
+  await scene.clock.advance(5000);
+  assert.deepEqual(scene.asked, [3 * gibibyte, 2 * gibibyte, gibibyte]);
+  assert.deepEqual([scene.free, scene.ended], [20 * gibibyte, []]);
+});
+
+test("a container that fills the disk ends when nothing more can be given up, or it takes too long", async () => {
+  const scene = sceneWithImages(2 * gibibyte);
+  scene.watch("a");
+  scene.writes("a", 45 * gibibyte);
+  await scene.clock.advance(5000);
+  assert.match(scene.ended.join(), /^a the machine's disk was nearly full \(7168 MiB left/);
+  const { length } = scene.asked;
+  await scene.clock.advance(50_000);
+  assert.equal(scene.asked.length, length, "nobody is asked again soon");
+
+  const slow = new Scene(10 * gibibyte, () => new Promise(() => {}));
+  slow.watch("a");
+  slow.writes("a", 45 * gibibyte);
+  await slow.clock.advance(500);
+  assert.deepEqual(slow.ended, []);
+  await slow.clock.advance(2000);
+  assert.equal(slow.ended.length, 1);
+});
+
+test("what fails to give up anything is asked again in a minute", async () => {
+  let asked = 0;
+  const scene = new Scene(10 * gibibyte, () => Promise.reject(new Error(`no. ${++asked}`)));
+  scene.watch("a");
+  scene.free = 15 * gibibyte;
+  await scene.clock.advance(59_000);
+  assert.equal(asked, 1);
+  await scene.clock.advance(3_000);
+  assert.equal(asked, 2);
+  assert.deepEqual(scene.ended, []);
 });

@@ -5,7 +5,7 @@ import { it, type TestContext } from "node:test";
 
 import { ManualClock, until } from "@lydian/testkit";
 
-import { LayerBuilds, type LayerWork, type Waiting } from "../../src/images/layer-builds.ts";
+import { type Customer, LayerBuilds, type LayerWork } from "../../src/images/layer-builds.ts";
 import { LayerStore } from "../../src/layers/index.ts";
 import { temporaryFolder } from "../support/temporary.ts";
 
@@ -15,10 +15,12 @@ async function builds(t: TestContext) {
   return { clock, layers, builds: new LayerBuilds({ layers, clock }) };
 }
 
-function waiter(): Waiting & { lines: string[]; leave: () => void } {
+function waiter(): Customer & { lines: string[]; leave: () => void } {
   const abort = new AbortController();
   const lines: string[] = [];
-  return { lines, say: (line) => lines.push(line), signal: abort.signal, leave: () => abort.abort(new Error("left")) };
+  const leave = (): void => abort.abort(new Error("left"));
+  const lease = { hold: async () => true };
+  return { lines, say: (line) => lines.push(line), signal: abort.signal, lease, leave };
 }
 
 /** Who comes in the middle hears at once what is being done. */

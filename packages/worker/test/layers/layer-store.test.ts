@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
@@ -22,16 +22,46 @@ async function leftovers(folder: string): Promise<string[]> {
 
 /** Another process that makes layer `a`: says "filling", and finishes when its input ends. */
 async function otherMaker(folder: string): Promise<{ finish: (how: "kill" | "end") => Promise<void> }> {
+  const { child, exit } = await otherProcess(
+    folder,
+    `await store.make("a", async (diff) => {
+      await writeFile(diff + "/file", "theirs");
+      console.log("filling");
+      for await (const _ of process.stdin);
+    });`,
+  );
+  return {
+    async finish(how) {
+      if (how === "kill") child.kill("SIGKILL");
+      else child.stdin.end();
+      await exit;
+    },
+  };
+}
+
+/** Another process that works with layer `a`, which is there. */
+async function otherHolder(folder: string): Promise<{ kill: () => Promise<void> }> {
+  const { child, exit } = await otherProcess(
+    folder,
+    `console.log(await store.lease().hold([await store.get("a")]));
+    for await (const _ of process.stdin);`,
+  );
+  return {
+    async kill() {
+      child.kill("SIGKILL");
+      await exit;
+    },
+  };
+}
+
+/** Runs the script with a `store`, up to the first line that it says. */
+async function otherProcess(folder: string, work: string) {
   const module = new URL("../../src/layers/layer-store.ts", import.meta.url).href;
   const script = `
     import { writeFile } from "node:fs/promises";
     import { LayerStore } from ${JSON.stringify(module)};
     const store = await LayerStore.open(${JSON.stringify(folder)});
-    await store.make("a", async (diff) => {
-      await writeFile(diff + "/file", "theirs");
-      console.log("filling");
-      for await (const _ of process.stdin);
-    });`;
+    ${work}`;
   const args = [
     ...process.execArgv.filter((arg) => arg.startsWith("--conditions")),
     "--input-type=module",
@@ -41,13 +71,7 @@ async function otherMaker(folder: string): Promise<{ finish: (how: "kill" | "end
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
   const exit = once(child, "exit");
   await once(child.stdout, "data");
-  return {
-    async finish(how) {
-      if (how === "kill") child.kill("SIGKILL");
-      else child.stdin.end();
-      await exit;
-    },
-  };
+  return { child, exit };
 }
 
 describe("making a layer", () => {
@@ -155,6 +179,73 @@ describe("keeping a layer", () => {
     assert.deepEqual((await other.holders()).get("a"), ["present"]);
     await assert.rejects(other.remove("a"), /layer a is held by present/);
   });
+});
+
+describe("holding a layer for a time", () => {
+  it("lets go of a layer when the record that named it is gone, or names it no more", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(join(folder, "layers"));
+    const [a, b] = [await store.make("a", write("a")), await store.make("ab", write("b"))];
+    const record = join(folder, "image.json");
+    await writeFile(record, JSON.stringify({ layers: [a.id, b.id] }));
+    assert.ok(await store.holdFor(record, [a, b]));
+    const holders = async (): Promise<number[]> => {
+      await store.releaseLost();
+      return [...(await store.holders()).values()].map(({ length }) => length);
+    };
+    assert.deepEqual(await holders(), [1, 1]);
+    await writeFile(record, JSON.stringify({ layers: [b.id] })); // whose id contains the other's
+    assert.deepEqual(await holders(), [0, 1]);
+    await rm(record);
+    assert.deepEqual(await holders(), [0, 0]);
+  });
+
+  it("holds for a piece of work as long as its process lives", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(folder);
+    {
+      await using lease = store.lease();
+      const a = await lease.make("a", write("a"));
+      await LayerStore.open(folder);
+      await assert.rejects(store.remove("a"), LayerInUseError);
+      assert.equal(await lease.hold([a, { id: "b", diff: "" }]), false, "one is gone");
+      await assert.rejects(store.remove("a"), LayerInUseError, "and what was held before still is");
+    }
+    const other = await otherHolder(folder);
+    await store.releaseLost();
+    await assert.rejects(store.remove("a"), LayerInUseError);
+    await other.kill();
+    await store.releaseLost();
+    await store.remove("a");
+    assert.deepEqual(await leftovers(folder), []);
+  });
+
+  it("makes a layer again that goes before it is held", async (t) => {
+    const store = await LayerStore.open(await temporaryFolder(t));
+    const hold = store.hold.bind(store);
+    let isFirst = true;
+    store.hold = async (...asked) => {
+      if (isFirst) await store.remove("a");
+      isFirst = false;
+      return await hold(...asked);
+    };
+    await using lease = store.lease();
+    assert.equal(await contentOf(await lease.make("a", write("again"))), "again");
+    await assert.rejects(store.remove("a"), LayerInUseError);
+  });
+
+  it("knows when a layer was last taken or left", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(folder);
+    const a = await store.make("a", write("a"));
+    const past = new Date(1_000_000);
+    await utimes(join(folder, "a", "holders"), past, past);
+    assert.equal(await store.usedAt("a"), 1_000_000);
+    await store.hold("one", [a]);
+    const taken = (await store.usedAt("a")) ?? 0;
+    assert.ok(taken > Date.now() - 60_000);
+    assert.equal(await store.usedAt("b"), undefined);
+  });
 
   it("refuses names that are paths", async (t) => {
     const store = await LayerStore.open(await temporaryFolder(t));
@@ -193,6 +284,20 @@ describe("a layer store of several processes", () => {
     assert.deepEqual((await readdir(join(folder, "a"))).sort(), ["diff", "holders"]);
   });
 
+  it("is opened while what a killed process has started still writes, and tidied when that has ended", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(folder);
+    const draft = join(folder, ".drafts", "a", "diff");
+    const script = 'i=0; while mkdir -p "$0/$((i%7))/$i"; do i=$((i+1)); [ $i = 9 ] && echo on; done';
+    const writer = spawn("sh", ["-c", script, draft], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(writer.stdout, "data");
+    for (let opened = 0; opened < 5; opened++) await LayerStore.open(folder);
+    writer.kill("SIGKILL");
+    await once(writer, "close");
+    await store.tidy();
+    assert.deepEqual(await leftovers(folder), []);
+  });
+
   it("clears away what crashes left", async (t) => {
     const folder = await temporaryFolder(t);
     const other = await otherMaker(folder);
@@ -202,7 +307,7 @@ describe("a layer store of several processes", () => {
     assert.deepEqual(await leftovers(folder), ["a", ".layer.tmp"]);
     const store = await LayerStore.open(folder);
     assert.deepEqual(await leftovers(folder), []);
-    assert.deepEqual(await readdir(folder), [".drafts", ".gone", ".locks"]);
+    assert.deepEqual(await readdir(folder), [".drafts", ".gone", ".holds", ".locks"]);
     assert.deepEqual(await store.list(), []);
   });
 });

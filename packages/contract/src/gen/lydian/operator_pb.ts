@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/operator.proto.
  */
 export const file_lydian_operator: GenFile = /*@__PURE__*/
-  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0iGQoXUm90YXRlU2VjcmV0c0tleVJlcXVlc3QiTwoYUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIPCgdzZWNyZXRzGAIgASgNEhIKCnVucmVhZGFibGUYAyADKAkqTAoJQ2FsbFN0YXRlEhoKFkNBTExfU1RBVEVfVU5TUEVDSUZJRUQQABIICgRPUEVOEAESDQoJU1VDQ0VFREVEEAISCgoGRkFJTEVEEAMyzQMKCU9wZXJhdG9ycxJSCglMaXN0Q2FsbHMSIS5seWRpYW4ub3BlcmF0b3IuTGlzdENhbGxzUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5MaXN0Q2FsbHNSZXNwb25zZRJYCgtJbnNwZWN0Q2FsbBIjLmx5ZGlhbi5vcGVyYXRvci5JbnNwZWN0Q2FsbFJlcXVlc3QaJC5seWRpYW4ub3BlcmF0b3IuSW5zcGVjdENhbGxSZXNwb25zZRJVCgpDYW5jZWxDYWxsEiIubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXF1ZXN0GiMubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXNwb25zZRJSCglSZXRyeUNhbGwSIS5seWRpYW4ub3BlcmF0b3IuUmV0cnlDYWxsUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5SZXRyeUNhbGxSZXNwb25zZRJnChBSb3RhdGVTZWNyZXRzS2V5EigubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXF1ZXN0GikubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0iGQoXUm90YXRlU2VjcmV0c0tleVJlcXVlc3QiTwoYUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIPCgdzZWNyZXRzGAIgASgNEhIKCnVucmVhZGFibGUYAyADKAkihgEKFUNvbGxlY3RHYXJiYWdlUmVxdWVzdBIWCgl1bnVzZWRfbXMYASABKANIAIgBARIXCgptb3N0X2J5dGVzGAIgASgDSAGIAQESDgoGaW1hZ2VzGAMgAygJEg8KB2RyeV9ydW4YBCABKAhCDAoKX3VudXNlZF9tc0INCgtfbW9zdF9ieXRlcyJ2ChZDb2xsZWN0R2FyYmFnZVJlc3BvbnNlEi8KB3dvcmtlcnMYASADKAsyHi5seWRpYW4ub3BlcmF0b3IuV29ya2VyR2FyYmFnZRIYChBmb3Jnb3R0ZW5faW1hZ2VzGAIgAygJEhEKCWxvZ19ieXRlcxgDIAEoAyKGAQoNV29ya2VyR2FyYmFnZRIRCgl3b3JrZXJfaWQYASABKAkSEQoJaW1hZ2VfaWRzGAIgAygJEg0KBWJhc2VzGAMgAygJEg4KBmxheWVycxgEIAEoDRINCgVieXRlcxgFIAEoAxISCgpsZWZ0X2J5dGVzGAYgASgDEg0KBWVycm9yGAcgASgJKkwKCUNhbGxTdGF0ZRIaChZDQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASCAoET1BFThABEg0KCVNVQ0NFRURFRBACEgoKBkZBSUxFRBADMrAECglPcGVyYXRvcnMSUgoJTGlzdENhbGxzEiEubHlkaWFuLm9wZXJhdG9yLkxpc3RDYWxsc1JlcXVlc3QaIi5seWRpYW4ub3BlcmF0b3IuTGlzdENhbGxzUmVzcG9uc2USWAoLSW5zcGVjdENhbGwSIy5seWRpYW4ub3BlcmF0b3IuSW5zcGVjdENhbGxSZXF1ZXN0GiQubHlkaWFuLm9wZXJhdG9yLkluc3BlY3RDYWxsUmVzcG9uc2USVQoKQ2FuY2VsQ2FsbBIiLmx5ZGlhbi5vcGVyYXRvci5DYW5jZWxDYWxsUmVxdWVzdBojLmx5ZGlhbi5vcGVyYXRvci5DYW5jZWxDYWxsUmVzcG9uc2USUgoJUmV0cnlDYWxsEiEubHlkaWFuLm9wZXJhdG9yLlJldHJ5Q2FsbFJlcXVlc3QaIi5seWRpYW4ub3BlcmF0b3IuUmV0cnlDYWxsUmVzcG9uc2USZwoQUm90YXRlU2VjcmV0c0tleRIoLmx5ZGlhbi5vcGVyYXRvci5Sb3RhdGVTZWNyZXRzS2V5UmVxdWVzdBopLmx5ZGlhbi5vcGVyYXRvci5Sb3RhdGVTZWNyZXRzS2V5UmVzcG9uc2USYQoOQ29sbGVjdEdhcmJhZ2USJi5seWRpYW4ub3BlcmF0b3IuQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0GicubHlkaWFuLm9wZXJhdG9yLkNvbGxlY3RHYXJiYWdlUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * Empty fields do not narrow the list.
@@ -390,6 +390,132 @@ export const RotateSecretsKeyResponseSchema: GenMessage<RotateSecretsKeyResponse
   messageDesc(file_lydian_operator, 11);
 
 /**
+ * @generated from message lydian.operator.CollectGarbageRequest
+ */
+export type CollectGarbageRequest = Message<"lydian.operator.CollectGarbageRequest"> & {
+  /**
+   * What has not been used for longer goes; absent: for as long as the platform's settings say.
+   *
+   * @generated from field: optional int64 unused_ms = 1;
+   */
+  unusedMs?: bigint | undefined;
+
+  /**
+   * What images may take on a worker's disk, the rest going oldest first; absent: what the platform's settings say.
+   *
+   * @generated from field: optional int64 most_bytes = 2;
+   */
+  mostBytes?: bigint | undefined;
+
+  /**
+   * Nothing but these goes, whoever needs them: image ids, or whole names of base images.
+   *
+   * @generated from field: repeated string images = 3;
+   */
+  images: string[];
+
+  /**
+   * Nothing is removed; the answer says what would be.
+   *
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message lydian.operator.CollectGarbageRequest.
+ * Use `create(CollectGarbageRequestSchema)` to create a new message.
+ */
+export const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 12);
+
+/**
+ * @generated from message lydian.operator.CollectGarbageResponse
+ */
+export type CollectGarbageResponse = Message<"lydian.operator.CollectGarbageResponse"> & {
+  /**
+   * @generated from field: repeated lydian.operator.WorkerGarbage workers = 1;
+   */
+  workers: WorkerGarbage[];
+
+  /**
+   * Images that nobody can ask for any more, and the logs of their builds.
+   *
+   * @generated from field: repeated string forgotten_images = 2;
+   */
+  forgottenImages: string[];
+
+  /**
+   * Of those logs.
+   *
+   * @generated from field: int64 log_bytes = 3;
+   */
+  logBytes: bigint;
+};
+
+/**
+ * Describes the message lydian.operator.CollectGarbageResponse.
+ * Use `create(CollectGarbageResponseSchema)` to create a new message.
+ */
+export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 13);
+
+/**
+ * What was removed on one worker.
+ *
+ * @generated from message lydian.operator.WorkerGarbage
+ */
+export type WorkerGarbage = Message<"lydian.operator.WorkerGarbage"> & {
+  /**
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * @generated from field: repeated string image_ids = 2;
+   */
+  imageIds: string[];
+
+  /**
+   * Whole names of base images.
+   *
+   * @generated from field: repeated string bases = 3;
+   */
+  bases: string[];
+
+  /**
+   * @generated from field: uint32 layers = 4;
+   */
+  layers: number;
+
+  /**
+   * @generated from field: int64 bytes = 5;
+   */
+  bytes: bigint;
+
+  /**
+   * What its layers take now.
+   *
+   * @generated from field: int64 left_bytes = 6;
+   */
+  leftBytes: bigint;
+
+  /**
+   * Why this worker could not, for people; empty when it could.
+   *
+   * @generated from field: string error = 7;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message lydian.operator.WorkerGarbage.
+ * Use `create(WorkerGarbageSchema)` to create a new message.
+ */
+export const WorkerGarbageSchema: GenMessage<WorkerGarbage> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 14);
+
+/**
  * @generated from enum lydian.operator.CallState
  */
 export const CallState = {
@@ -482,6 +608,16 @@ export const Operators: GenService<{
     methodKind: "unary";
     input: typeof RotateSecretsKeyRequestSchema;
     output: typeof RotateSecretsKeyResponseSchema;
+  },
+  /**
+   * Removes what nothing needs: images on workers, their layers, and what the server knows of them.
+   *
+   * @generated from rpc lydian.operator.Operators.CollectGarbage
+   */
+  collectGarbage: {
+    methodKind: "unary";
+    input: typeof CollectGarbageRequestSchema;
+    output: typeof CollectGarbageResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lydian_operator, 0);

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/worker.proto.
  */
 export const file_lydian_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIsIBCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAQgkKB21lc3NhZ2UijAIKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIAEIJCgdtZXNzYWdlIpECCgRKb2luEhEKCXdvcmtlcl9pZBgBIAEoCRIpCghjYXBhY2l0eRgCIAEoCzIXLmx5ZGlhbi53b3JrZXIuQ2FwYWNpdHkSKAoIcnVudGltZXMYAyADKAsyFi5seWRpYW4ud29ya2VyLlJ1bnRpbWUSLwoGbGFiZWxzGAQgAygLMh8ubHlkaWFuLndvcmtlci5Kb2luLkxhYmVsc0VudHJ5Ei4KB2Fkb3B0ZWQYBSADKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlEhEKCWltYWdlX2lkcxgGIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlQKCENhcGFjaXR5EhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEiEKBGdwdXMYAyADKAsyEy5seWRpYW4ud29ya2VyLkdwdXMiIwoER3B1cxIMCgRraW5kGAEgASgJEg0KBWNvdW50GAIgASgNIl4KB1J1bnRpbWUSDAoEbmFtZRgBIAEoCRIQCghpc29sYXRlcxgCIAEoCBITCgtvd25fbmV0d29yaxgDIAEoCBIOCgZsaW1pdHMYBCABKAgSDgoGYnVpbGRzGAUgASgIIgcKBVJlbmV3IiAKB1dlbGNvbWUSFQoNbGVhc2Vfc2Vjb25kcxgBIAEoAyKTAQoGQXNzaWduEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRITCgtkb29yX3NlY3JldBgDIAEoCRIqCgRzcGVjGAQgASgLMhwubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjEiMKBWJ1aWxkGAUgASgLMhQubHlkaWFuLndvcmtlci5CdWlsZCK5AgoNQ29udGFpbmVyU3BlYxITCgtkZXNjcmlwdGlvbhgBIAEoCRIlCgZydW5uZXIYAiABKAsyFS5seWRpYW4ud29ya2VyLlJ1bm5lchIkCgZtb3VudHMYAyADKAsyFC5seWRpYW4ud29ya2VyLk1vdW50EjIKA2VudhgEIAMoCzIlLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYy5FbnZFbnRyeRIrCglyZXNvdXJjZXMYBSABKAsyGC5seWRpYW4ud29ya2VyLlJlc291cmNlcxIQCghpbWFnZV9pZBgGIAEoCRInCgduZXR3b3JrGAcgASgLMhYubHlkaWFuLndvcmtlci5OZXR3b3JrGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNAoHTmV0d29yaxISCgpyZXN0cmljdGVkGAEgASgIEhUKDWFsbG93ZWRfY2lkcnMYAiADKAkiPwoGUnVubmVyEi0KBnB5dGhvbhgBIAEoCzIbLmx5ZGlhbi53b3JrZXIuUHl0aG9uUnVubmVySABCBgoEa2luZCJJCgxQeXRob25SdW5uZXISDgoGcHl0aG9uGAEgASgJEhYKDmNsaWVudF92ZXJzaW9uGAIgASgJEhEKCWFyZ3VtZW50cxgDIAEoDCJDCgVCdWlsZBIrCgdyZWNpcGVzGAEgAygLMhoubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZRINCgVmb3JjZRgCIAEoCCLaBAoLSW1hZ2VSZWNpcGUSEAoIaW1hZ2VfaWQYASABKAkSDQoFbGluZXMYAiADKAkSNAoFYmFzZXMYAyADKAsyJS5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLkJhc2VzRW50cnkSHwoXY29udGV4dF9tYW5pZmVzdF9zaGEyNTYYBCABKAkSMQoNY29udGV4dF9maWxlcxgFIAMoCzIaLmx5ZGlhbi53b3JrZXIuQ29udGV4dEZpbGUSFAoMY29udGV4dF9uYW1lGAYgASgJEj0KCmJ1aWxkX2FyZ3MYByADKAsyKS5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLkJ1aWxkQXJnc0VudHJ5EjgKB3NlY3JldHMYCCADKAsyJy5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlLlNlY3JldHNFbnRyeRIYChBzZWNyZXRzX2lkZW50aXR5GAkgASgJEjcKC2NyZWRlbnRpYWxzGAogASgLMiIubHlkaWFuLndvcmtlci5SZWdpc3RyeUNyZWRlbnRpYWxzEi4KCGZ1bmN0aW9uGAsgASgLMhwubHlkaWFuLndvcmtlci5CdWlsZEZ1bmN0aW9uGiwKCkJhc2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5CdWlsZEFyZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi4KDFNlY3JldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIv4CCg1CdWlsZEZ1bmN0aW9uEgwKBG5hbWUYASABKAkSEAoIaWRlbnRpdHkYAiABKAkSDwoHdGFza19pZBgDIAEoCRIWCg5jbGllbnRfdmVyc2lvbhgEIAEoCRIRCglhcmd1bWVudHMYBSABKAwSDQoFaW5wdXQYBiABKAwSJAoGbW91bnRzGAcgAygLMhQubHlkaWFuLndvcmtlci5Nb3VudBIyCgNlbnYYCCADKAsyJS5seWRpYW4ud29ya2VyLkJ1aWxkRnVuY3Rpb24uRW52RW50cnkSKwoJcmVzb3VyY2VzGAkgASgLMhgubHlkaWFuLndvcmtlci5SZXNvdXJjZXMSJwoHbmV0d29yaxgKIAEoCzIWLmx5ZGlhbi53b3JrZXIuTmV0d29yaxISCgpzdGFydHVwX21zGAsgASgDEhIKCnRpbWVvdXRfbXMYDCABKAMaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIpCgtDb250ZXh0RmlsZRIMCgRwYXRoGAEgASgJEgwKBGRhdGEYAiABKAwiOQoTUmVnaXN0cnlDcmVkZW50aWFscxIQCgh1c2VybmFtZRgBIAEoCRIQCghwYXNzd29yZBgCIAEoCSI7CgpCdWlsdEltYWdlEg4KBnB5dGhvbhgBIAEoCRIMCgRsaWJjGAIgASgJEg8KB3dvcmtkaXIYAyABKAkiIAoFTW91bnQSFwoPbWFuaWZlc3Rfc2hhMjU2GAEgASgJInkKCE1hbmlmZXN0EisKBWZpbGVzGAEgAygLMhwubHlkaWFuLndvcmtlci5NYW5pZmVzdC5GaWxlGkAKBEZpbGUSDAoEcGF0aBgBIAEoCRIOCgZzaGEyNTYYAiABKAkSDAoEc2l6ZRgDIAEoAxIMCgRtb2RlGAQgASgNIpoBCglSZXNvdXJjZXMSEQoJbWlsbGlfY3B1GAEgASgDEhIKCm1lbW9yeV9taWIYAiABKAMSEAoIZGlza19taWIYAyABKAMSFwoPbWlsbGlfY3B1X2xpbWl0GAQgASgDEhgKEG1lbW9yeV9saW1pdF9taWIYBSABKAMSIQoEZ3B1cxgGIAEoCzITLmx5ZGlhbi53b3JrZXIuR3B1cyLSAQoOQ29udGFpbmVyU3RhdGUSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEjIKBXBoYXNlGAMgASgOMiMubHlkaWFuLndvcmtlci5Db250YWluZXJTdGF0ZS5QaGFzZRIhCgRleGl0GAQgASgLMhMubHlkaWFuLndvcmtlci5FeGl0IkQKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASDQoJUFJFUEFSSU5HEAESCwoHUlVOTklORxACEggKBEdPTkUQAyKnAgoERXhpdBIqCgZyZWFzb24YASABKA4yGi5seWRpYW4ud29ya2VyLkV4aXQuUmVhc29uEgwKBGNvZGUYAiABKAUSDgoGc2lnbmFsGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSKAoFYnVpbHQYBSABKAsyGS5seWRpYW4ud29ya2VyLkJ1aWx0SW1hZ2UimQEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIKCgZFWElURUQQARIMCghTSUdOQUxFRBACEhEKDU9VVF9PRl9NRU1PUlkQAxILCgdTVE9QUEVEEAQSEwoPRkFJTEVEX1RPX1NUQVJUEAUSCAoETE9TVBAGEg8KC09VVF9PRl9ESVNLEAcSDQoJVElNRURfT1VUEAgiPQoEU3RvcBIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEAoIZ3JhY2VfbXMYAyABKAMiLgoHUmVsZWFzZRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkiLAoFUmVhZHkSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJIp8CCgRMb2dzEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIOCgZvZmZzZXQYAyABKAMSEgoKZW5kX29mZnNldBgEIAEoAxInCgVsaW5lcxgFIAMoCzIYLmx5ZGlhbi53b3JrZXIuTG9ncy5MaW5lGl8KBExpbmUSKgoGc3RyZWFtGAEgASgOMhoubHlkaWFuLndvcmtlci5Mb2dzLlN0cmVhbRIPCgd0aW1lX21zGAIgASgDEgwKBGRhdGEYAyABKAwSDAoEc2l6ZRgEIAEoDSJECgZTdHJlYW0SFgoSU1RSRUFNX1VOU1BFQ0lGSUVEEAASCgoGU1RET1VUEAESCgoGU1RERVJSEAISCgoGU1lTVEVNEAMiQgoHTG9nc0FjaxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEgoKZW5kX29mZnNldBgDIAEoAzJMCgdXb3JrZXJzEkEKB1Nlc3Npb24SGS5seWRpYW4ud29ya2VyLkZyb21Xb3JrZXIaFy5seWRpYW4ud29ya2VyLlRvV29ya2VyKAEwAWIGcHJvdG8z");
+  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyItUCCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAEjAKC2ltYWdlc19nb25lGAUgASgLMhkubHlkaWFuLndvcmtlci5JbWFnZXNHb25lSAASMAoLcm9vbV93YW50ZWQYBiABKAsyGS5seWRpYW4ud29ya2VyLlJvb21XYW50ZWRIABItCgljb2xsZWN0ZWQYByABKAsyGC5seWRpYW4ud29ya2VyLkNvbGxlY3RlZEgAQgkKB21lc3NhZ2UitwIKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIABIpCgdjb2xsZWN0GAcgASgLMhYubHlkaWFuLndvcmtlci5Db2xsZWN0SABCCQoHbWVzc2FnZSKRAgoESm9pbhIRCgl3b3JrZXJfaWQYASABKAkSKQoIY2FwYWNpdHkYAiABKAsyFy5seWRpYW4ud29ya2VyLkNhcGFjaXR5EigKCHJ1bnRpbWVzGAMgAygLMhYubHlkaWFuLndvcmtlci5SdW50aW1lEi8KBmxhYmVscxgEIAMoCzIfLmx5ZGlhbi53b3JrZXIuSm9pbi5MYWJlbHNFbnRyeRIuCgdhZG9wdGVkGAUgAygLMh0ubHlkaWFuLndvcmtlci5Db250YWluZXJTdGF0ZRIRCglpbWFnZV9pZHMYBiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJUCghDYXBhY2l0eRIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIhCgRncHVzGAMgAygLMhMubHlkaWFuLndvcmtlci5HcHVzIiMKBEdwdXMSDAoEa2luZBgBIAEoCRINCgVjb3VudBgCIAEoDSJeCgdSdW50aW1lEgwKBG5hbWUYASABKAkSEAoIaXNvbGF0ZXMYAiABKAgSEwoLb3duX25ldHdvcmsYAyABKAgSDgoGbGltaXRzGAQgASgIEg4KBmJ1aWxkcxgFIAEoCCIHCgVSZW5ldyIgCgdXZWxjb21lEhUKDWxlYXNlX3NlY29uZHMYASABKAMikwEKBkFzc2lnbhIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEwoLZG9vcl9zZWNyZXQYAyABKAkSKgoEc3BlYxgEIAEoCzIcLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYxIjCgVidWlsZBgFIAEoCzIULmx5ZGlhbi53b3JrZXIuQnVpbGQiuQIKDUNvbnRhaW5lclNwZWMSEwoLZGVzY3JpcHRpb24YASABKAkSJQoGcnVubmVyGAIgASgLMhUubHlkaWFuLndvcmtlci5SdW5uZXISJAoGbW91bnRzGAMgAygLMhQubHlkaWFuLndvcmtlci5Nb3VudBIyCgNlbnYYBCADKAsyJS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclNwZWMuRW52RW50cnkSKwoJcmVzb3VyY2VzGAUgASgLMhgubHlkaWFuLndvcmtlci5SZXNvdXJjZXMSEAoIaW1hZ2VfaWQYBiABKAkSJwoHbmV0d29yaxgHIAEoCzIWLmx5ZGlhbi53b3JrZXIuTmV0d29yaxoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjQKB05ldHdvcmsSEgoKcmVzdHJpY3RlZBgBIAEoCBIVCg1hbGxvd2VkX2NpZHJzGAIgAygJIj8KBlJ1bm5lchItCgZweXRob24YASABKAsyGy5seWRpYW4ud29ya2VyLlB5dGhvblJ1bm5lckgAQgYKBGtpbmQiSQoMUHl0aG9uUnVubmVyEg4KBnB5dGhvbhgBIAEoCRIWCg5jbGllbnRfdmVyc2lvbhgCIAEoCRIRCglhcmd1bWVudHMYAyABKAwiQwoFQnVpbGQSKwoHcmVjaXBlcxgBIAMoCzIaLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUSDQoFZm9yY2UYAiABKAgi7AQKC0ltYWdlUmVjaXBlEhAKCGltYWdlX2lkGAEgASgJEg0KBWxpbmVzGAIgAygJEjQKBWJhc2VzGAMgAygLMiUubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZS5CYXNlc0VudHJ5Eh8KF2NvbnRleHRfbWFuaWZlc3Rfc2hhMjU2GAQgASgJEjEKDWNvbnRleHRfZmlsZXMYBSADKAsyGi5seWRpYW4ud29ya2VyLkNvbnRleHRGaWxlEhQKDGNvbnRleHRfbmFtZRgGIAEoCRI9CgpidWlsZF9hcmdzGAcgAygLMikubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZS5CdWlsZEFyZ3NFbnRyeRI4CgdzZWNyZXRzGAggAygLMicubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZS5TZWNyZXRzRW50cnkSGAoQc2VjcmV0c19pZGVudGl0eRgJIAEoCRI3CgtjcmVkZW50aWFscxgKIAEoCzIiLmx5ZGlhbi53b3JrZXIuUmVnaXN0cnlDcmVkZW50aWFscxIuCghmdW5jdGlvbhgLIAEoCzIcLmx5ZGlhbi53b3JrZXIuQnVpbGRGdW5jdGlvbhIQCgh3aXRoaGVsZBgMIAEoCBosCgpCYXNlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMAoOQnVpbGRBcmdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARouCgxTZWNyZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASL+AgoNQnVpbGRGdW5jdGlvbhIMCgRuYW1lGAEgASgJEhAKCGlkZW50aXR5GAIgASgJEg8KB3Rhc2tfaWQYAyABKAkSFgoOY2xpZW50X3ZlcnNpb24YBCABKAkSEQoJYXJndW1lbnRzGAUgASgMEg0KBWlucHV0GAYgASgMEiQKBm1vdW50cxgHIAMoCzIULmx5ZGlhbi53b3JrZXIuTW91bnQSMgoDZW52GAggAygLMiUubHlkaWFuLndvcmtlci5CdWlsZEZ1bmN0aW9uLkVudkVudHJ5EisKCXJlc291cmNlcxgJIAEoCzIYLmx5ZGlhbi53b3JrZXIuUmVzb3VyY2VzEicKB25ldHdvcmsYCiABKAsyFi5seWRpYW4ud29ya2VyLk5ldHdvcmsSEgoKc3RhcnR1cF9tcxgLIAEoAxISCgp0aW1lb3V0X21zGAwgASgDGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoLQ29udGV4dEZpbGUSDAoEcGF0aBgBIAEoCRIMCgRkYXRhGAIgASgMIjkKE1JlZ2lzdHJ5Q3JlZGVudGlhbHMSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiOwoKQnVpbHRJbWFnZRIOCgZweXRob24YASABKAkSDAoEbGliYxgCIAEoCRIPCgd3b3JrZGlyGAMgASgJIiAKBU1vdW50EhcKD21hbmlmZXN0X3NoYTI1NhgBIAEoCSJ5CghNYW5pZmVzdBIrCgVmaWxlcxgBIAMoCzIcLmx5ZGlhbi53b3JrZXIuTWFuaWZlc3QuRmlsZRpACgRGaWxlEgwKBHBhdGgYASABKAkSDgoGc2hhMjU2GAIgASgJEgwKBHNpemUYAyABKAMSDAoEbW9kZRgEIAEoDSKaAQoJUmVzb3VyY2VzEhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEhAKCGRpc2tfbWliGAMgASgDEhcKD21pbGxpX2NwdV9saW1pdBgEIAEoAxIYChBtZW1vcnlfbGltaXRfbWliGAUgASgDEiEKBGdwdXMYBiABKAsyEy5seWRpYW4ud29ya2VyLkdwdXMi0gEKDkNvbnRhaW5lclN0YXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIyCgVwaGFzZRgDIAEoDjIjLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3RhdGUuUGhhc2USIQoEZXhpdBgEIAEoCzITLmx5ZGlhbi53b3JrZXIuRXhpdCJECgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEg0KCVBSRVBBUklORxABEgsKB1JVTk5JTkcQAhIICgRHT05FEAMipwIKBEV4aXQSKgoGcmVhc29uGAEgASgOMhoubHlkaWFuLndvcmtlci5FeGl0LlJlYXNvbhIMCgRjb2RlGAIgASgFEg4KBnNpZ25hbBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEigKBWJ1aWx0GAUgASgLMhkubHlkaWFuLndvcmtlci5CdWlsdEltYWdlIpkBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGRVhJVEVEEAESDAoIU0lHTkFMRUQQAhIRCg1PVVRfT0ZfTUVNT1JZEAMSCwoHU1RPUFBFRBAEEhMKD0ZBSUxFRF9UT19TVEFSVBAFEggKBExPU1QQBhIPCgtPVVRfT0ZfRElTSxAHEg0KCVRJTUVEX09VVBAIIj0KBFN0b3ASFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhAKCGdyYWNlX21zGAMgASgDIi4KB1JlbGVhc2USFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJIiwKBVJlYWR5EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSKfAgoETG9ncxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSJwoFbGluZXMYBSADKAsyGC5seWRpYW4ud29ya2VyLkxvZ3MuTGluZRpfCgRMaW5lEioKBnN0cmVhbRgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuTG9ncy5TdHJlYW0SDwoHdGltZV9tcxgCIAEoAxIMCgRkYXRhGAMgASgMEgwKBHNpemUYBCABKA0iRAoGU3RyZWFtEhYKElNUUkVBTV9VTlNQRUNJRklFRBAAEgoKBlNURE9VVBABEgoKBlNUREVSUhACEgoKBlNZU1RFTRADIkIKB0xvZ3NBY2sSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhIKCmVuZF9vZmZzZXQYAyABKAMiHwoKSW1hZ2VzR29uZRIRCglpbWFnZV9pZHMYASADKAkiGwoKUm9vbVdhbnRlZBINCgVieXRlcxgBIAEoAyKpAQoHQ29sbGVjdBIVCg1jb2xsZWN0aW9uX2lkGAEgASgJEicKBmltYWdlcxgCIAMoCzIXLmx5ZGlhbi53b3JrZXIuSW1hZ2VVc2USFgoOdXNlZF9iZWZvcmVfbXMYAyABKAMSEgoKbW9zdF9ieXRlcxgEIAEoAxISCgpmcmVlX2J5dGVzGAUgASgDEg0KBW5hbWVkGAYgAygJEg8KB2RyeV9ydW4YByABKAgiQAoISW1hZ2VVc2USEAoIaW1hZ2VfaWQYASABKAkSEgoKdXNlZF9hdF9tcxgCIAEoAxIOCgZuZWVkZWQYAyABKAgihgEKCUNvbGxlY3RlZBIVCg1jb2xsZWN0aW9uX2lkGAEgASgJEhEKCWltYWdlX2lkcxgCIAMoCRINCgViYXNlcxgDIAMoCRIOCgZsYXllcnMYBCABKA0SDQoFYnl0ZXMYBSABKAMSEgoKbGVmdF9ieXRlcxgGIAEoAxINCgVlcnJvchgHIAEoCTJMCgdXb3JrZXJzEkEKB1Nlc3Npb24SGS5seWRpYW4ud29ya2VyLkZyb21Xb3JrZXIaFy5seWRpYW4ud29ya2VyLlRvV29ya2VyKAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message lydian.worker.FromWorker
@@ -50,6 +50,24 @@ export type FromWorker = Message<"lydian.worker.FromWorker"> & {
      */
     value: Logs;
     case: "logs";
+  } | {
+    /**
+     * @generated from field: lydian.worker.ImagesGone images_gone = 5;
+     */
+    value: ImagesGone;
+    case: "imagesGone";
+  } | {
+    /**
+     * @generated from field: lydian.worker.RoomWanted room_wanted = 6;
+     */
+    value: RoomWanted;
+    case: "roomWanted";
+  } | {
+    /**
+     * @generated from field: lydian.worker.Collected collected = 7;
+     */
+    value: Collected;
+    case: "collected";
   } | { case: undefined; value?: undefined };
 };
 
@@ -103,6 +121,12 @@ export type ToWorker = Message<"lydian.worker.ToWorker"> & {
      */
     value: Ready;
     case: "ready";
+  } | {
+    /**
+     * @generated from field: lydian.worker.Collect collect = 7;
+     */
+    value: Collect;
+    case: "collect";
   } | { case: undefined; value?: undefined };
 };
 
@@ -588,6 +612,14 @@ export type ImageRecipe = Message<"lydian.worker.ImageRecipe"> & {
    * @generated from field: lydian.worker.BuildFunction function = 11;
    */
   function?: BuildFunction | undefined;
+
+  /**
+   * The worker was taken to have this image, so its secrets and credentials are left out. If it has not, it says so
+   * (ImagesGone), and the build is LOST: without them the image would be another one.
+   *
+   * @generated from field: bool withheld = 12;
+   */
+  withheld: boolean;
 };
 
 /**
@@ -1308,6 +1340,196 @@ export type LogsAck = Message<"lydian.worker.LogsAck"> & {
  */
 export const LogsAckSchema: GenMessage<LogsAck> = /*@__PURE__*/
   messageDesc(file_lydian_worker, 28);
+
+/**
+ * The worker has these images no more, or was taken to have them.
+ *
+ * @generated from message lydian.worker.ImagesGone
+ */
+export type ImagesGone = Message<"lydian.worker.ImagesGone"> & {
+  /**
+   * @generated from field: repeated string image_ids = 1;
+   */
+  imageIds: string[];
+};
+
+/**
+ * Describes the message lydian.worker.ImagesGone.
+ * Use `create(ImagesGoneSchema)` to create a new message.
+ */
+export const ImagesGoneSchema: GenMessage<ImagesGone> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 29);
+
+/**
+ * The worker's disk is short of room: it asks for a Collect, which says what is not needed.
+ *
+ * @generated from message lydian.worker.RoomWanted
+ */
+export type RoomWanted = Message<"lydian.worker.RoomWanted"> & {
+  /**
+   * How much is to be freed.
+   *
+   * @generated from field: int64 bytes = 1;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message lydian.worker.RoomWanted.
+ * Use `create(RoomWantedSchema)` to create a new message.
+ */
+export const RoomWantedSchema: GenMessage<RoomWanted> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 30);
+
+/**
+ * Remove images that nothing needs, and layers that then nobody holds. Each field after `images` lets something go, the one
+ * whose last use is longest ago first.
+ *
+ * @generated from message lydian.worker.Collect
+ */
+export type Collect = Message<"lydian.worker.Collect"> & {
+  /**
+   * Of the answer.
+   *
+   * @generated from field: string collection_id = 1;
+   */
+  collectionId: string;
+
+  /**
+   * All that the server knows; what the worker has beside them is needed by nobody.
+   *
+   * @generated from field: repeated lydian.worker.ImageUse images = 2;
+   */
+  images: ImageUse[];
+
+  /**
+   * What was used last before this goes; milliseconds since the epoch; 0: nothing for its age.
+   *
+   * @generated from field: int64 used_before_ms = 3;
+   */
+  usedBeforeMs: bigint;
+
+  /**
+   * What all layers together may take; 0: as much as they do.
+   *
+   * @generated from field: int64 most_bytes = 4;
+   */
+  mostBytes: bigint;
+
+  /**
+   * How much is to be freed in any case.
+   *
+   * @generated from field: int64 free_bytes = 5;
+   */
+  freeBytes: bigint;
+
+  /**
+   * Image ids, or whole names of base images, that go whoever needs them; they are made again for the next use.
+   *
+   * @generated from field: repeated string named = 6;
+   */
+  named: string[];
+
+  /**
+   * Nothing is removed; the answer says what would be.
+   *
+   * @generated from field: bool dry_run = 7;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message lydian.worker.Collect.
+ * Use `create(CollectSchema)` to create a new message.
+ */
+export const CollectSchema: GenMessage<Collect> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 31);
+
+/**
+ * @generated from message lydian.worker.ImageUse
+ */
+export type ImageUse = Message<"lydian.worker.ImageUse"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+
+  /**
+   * Milliseconds since the epoch.
+   *
+   * @generated from field: int64 used_at_ms = 2;
+   */
+  usedAtMs: bigint;
+
+  /**
+   * Functions can still be called that need it, or a name stands for it.
+   *
+   * @generated from field: bool needed = 3;
+   */
+  needed: boolean;
+};
+
+/**
+ * Describes the message lydian.worker.ImageUse.
+ * Use `create(ImageUseSchema)` to create a new message.
+ */
+export const ImageUseSchema: GenMessage<ImageUse> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 32);
+
+/**
+ * @generated from message lydian.worker.Collected
+ */
+export type Collected = Message<"lydian.worker.Collected"> & {
+  /**
+   * @generated from field: string collection_id = 1;
+   */
+  collectionId: string;
+
+  /**
+   * @generated from field: repeated string image_ids = 2;
+   */
+  imageIds: string[];
+
+  /**
+   * Whole names of base images.
+   *
+   * @generated from field: repeated string bases = 3;
+   */
+  bases: string[];
+
+  /**
+   * @generated from field: uint32 layers = 4;
+   */
+  layers: number;
+
+  /**
+   * On the disk.
+   *
+   * @generated from field: int64 bytes = 5;
+   */
+  bytes: bigint;
+
+  /**
+   * What all layers take now.
+   *
+   * @generated from field: int64 left_bytes = 6;
+   */
+  leftBytes: bigint;
+
+  /**
+   * Why it could not be done, for people.
+   *
+   * @generated from field: string error = 7;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message lydian.worker.Collected.
+ * Use `create(CollectedSchema)` to create a new message.
+ */
+export const CollectedSchema: GenMessage<Collected> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 33);
 
 /**
  * @generated from service lydian.worker.Workers

@@ -4,7 +4,7 @@ import type { Clock } from "@lydian/kit";
 import type { Layer } from "../../layers/index.ts";
 import { forEachParallel } from "../../parallel.ts";
 import { parseConfigBlob } from "../image-config.ts";
-import type { LayerBuilds, Waiting } from "../layer-builds.ts";
+import type { LayerBuilds, Customer } from "../layer-builds.ts";
 import type { MadeImage } from "../made-image.ts";
 import { nameOf, type Reference } from "../reference.ts";
 import { Steps } from "../steps.ts";
@@ -31,19 +31,19 @@ export interface LayerBlob extends Descriptor {
   readonly diffId: string | undefined;
 }
 
-export async function pullImage(request: PullRequest, builds: LayerBuilds, waiting: Waiting): Promise<MadeImage> {
+export async function pullImage(request: PullRequest, builds: LayerBuilds, customer: Customer): Promise<MadeImage> {
   const { reference, clock } = request;
   const image = nameOf(reference);
   const client = new RegistryClient({ ...request, repository: reference.repository });
-  const steps = new Steps(clock, waiting.say);
+  const steps = new Steps(clock, customer.say);
   const { digest, blobs, config } = await steps.run(`Looking up ${image}`, `Looked up ${image}`, () =>
-    readImage(client, reference, waiting.signal),
+    readImage(client, reference, customer.signal),
   );
   const size = blobs.reduce((sum, blob) => sum + blob.size, 0);
   const what = `${image} (${blobs.length} layers, ${(size / 1e6).toFixed(1)} MB)`;
   const layers = await steps.run(`Pulling ${what}`, `Pulled ${what}`, async () => {
-    using progress = new Progress(image, blobs, clock, waiting.say);
-    return await pullLayers(blobs, builds, waiting, (blob, signal) => progress.count(client.blob(blob, signal)));
+    using progress = new Progress(image, blobs, clock, customer.say);
+    return await pullLayers(blobs, builds, customer, (blob, signal) => progress.count(client.blob(blob, signal)));
   });
   return { digest, layers: layers.toReversed(), config, madeFrom: undefined };
 }
@@ -64,13 +64,13 @@ async function readImage(client: RegistryClient, reference: Reference, signal: A
 export async function pullLayers(
   blobs: readonly LayerBlob[],
   builds: LayerBuilds,
-  waiting: Waiting,
+  customer: Customer,
   open: (blob: LayerBlob, signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<Layer[]> {
   const pulled = new Map<string, Layer>();
   await forEachParallel(blobs, width, async (blob) => {
     const id = `oci-${unpacking}-${blob.digest.slice("sha256:".length)}`;
-    const layer = await builds.make(id, waiting, ({ diff, signal }) =>
+    const layer = await builds.make(id, customer, ({ diff, signal }) =>
       applyLayer(open(blob, signal), { diff, diffId: blob.diffId, signal }),
     );
     pulled.set(blob.digest, layer);

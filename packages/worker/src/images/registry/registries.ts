@@ -1,7 +1,7 @@
 /** Which of the places that may have an image gives it: they are asked in turn, and who is silent is left alone for a while. */
 import type { Clock, Logger } from "@lydian/kit";
 
-import type { LayerBuilds, Waiting } from "../layer-builds.ts";
+import type { Customer, LayerBuilds } from "../layer-builds.ts";
 import type { MadeImage } from "../made-image.ts";
 import { nameOf, publicRegistry, type Reference } from "../reference.ts";
 import { placesOf, publicPlace, type RegistrySettings } from "../registry-settings.ts";
@@ -38,7 +38,7 @@ export class Registries {
 
   async pull(
     reference: Reference,
-    asking: Waiting & { readonly credentials?: RegistryCredentials },
+    asking: Customer & { readonly credentials?: RegistryCredentials },
   ): Promise<PullAttempt> {
     const { settings, builds, clock, logger } = this.#options;
     const places = placesOf(settings, reference.registry);

@@ -13,18 +13,27 @@ export interface ProcessIdentity {
   boot: string;
 }
 
+/** This process itself. */
+export function ownIdentity(): ProcessIdentity {
+  return { pid: process.pid, startTicks: Number(statOf(process.pid)[19]), boot: currentBoot };
+}
+
 /** Whether the process still runs; one that has ended and that nobody has waited for does not. */
 export function isRunning(identity: ProcessIdentity): boolean {
   if (identity.boot !== currentBoot) return false;
   try {
-    const stat = readFileSync(`/proc/${identity.pid}/stat`, "latin1");
-    // The name in parentheses may contain anything, so the fields are counted from its end; the first one is the state.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const fields = statOf(identity.pid);
     return Number(fields[19]) === identity.startTicks && fields[0] !== "Z" && fields[0] !== "X";
   } catch (error) {
     if (hasCode(error, "ENOENT", "ESRCH")) return false;
     throw error;
   }
+}
+
+/** The name in parentheses may contain anything, so the fields are counted from its end; the first one is the state. */
+function statOf(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 /** Signals the process, or its whole group where it leads one; nothing happens when it has ended. */

@@ -1,6 +1,6 @@
 /** Puts the runtime `runc` together: layers, images, mounts, networks and control groups of this platform on this host. */
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import http from "node:http";
 import { join } from "node:path";
 
@@ -8,6 +8,7 @@ import { idMaker } from "@lydian/kit";
 
 import type { BuildHost } from "../../builds/build.ts";
 import { Images } from "../../builds/images.ts";
+import { Collector } from "../../collect/collector.ts";
 import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
 import { diskGauge } from "../../disk/disk-gauge.ts";
@@ -32,7 +33,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const run = `/run/lydian/${instance}`;
   await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
   const { cache } = config;
-  const [{ layers, images: bases, settings }, mounter, cgroups, network] = await Promise.all([
+  const [{ layers, images: bases, facts, settings }, mounter, cgroups, network] = await Promise.all([
     openHostStore({ cache, registry: asked.registry, inherits: asked.packageSettings, interpreters, clock, logger }),
     Mounter.start({ clock }),
     Cgroups.detect(),
@@ -51,7 +52,11 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const trash = trashFolder(config.data);
   await mkdir(trash, { recursive: true, mode: 0o700 });
   const reserve = asked.diskReserveMib === undefined ? undefined : asked.diskReserveMib * 2 ** 20;
-  const disk = new DiskGuard({ gauge: diskGauge(config.data), trash, reserve, clock, logger });
+  const images = await Images.open(join(config.data, "images"), layers);
+  const isElsewhere = (await stat(layers.folder)).dev !== (await stat(config.data)).dev;
+  const collector = new Collector({ images, bases, layers, facts, isElsewhere, clock, logger });
+  const makeRoom = (bytes: number): Promise<number> => collector.makeRoom(bytes);
+  const disk = new DiskGuard({ gauge: diskGauge(config.data), trash, reserve, makeRoom, clock, logger });
   const runtime = new RuncRuntime({
     data: config.data,
     instance,
@@ -60,7 +65,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
     inherited: containerSettings(await settings()),
     ...{ layers, mounter, network, cgroups, disk, clock, logger },
   });
-  const images = await Images.open(join(config.data, "images"), layers);
+  await facts.start();
   const newId = idMaker(() => clock.now());
   const builds: BuildHost = {
     newId: () => newId("ta"),
@@ -72,8 +77,10 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
     runtime,
     images,
     builds,
+    collector,
     async close() {
       await bases.close();
+      await facts.close();
       await network.close({ remove: true });
       await runtime.close();
       await mounter.close();

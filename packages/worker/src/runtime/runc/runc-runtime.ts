@@ -18,6 +18,7 @@ import type { ProcessEnd } from "../../container/exit.ts";
 import { type ContainerPlace, containersFolder, doorsFolder, startersFolder } from "../../container/folder.ts";
 import type { DiskGuard } from "../../disk/disk-guard.ts";
 import type { ContainerSettings } from "../../images/index.ts";
+import { ImageGoneError } from "../../image-gone.ts";
 import type { Layer, LayerStore, Mounter } from "../../layers/index.ts";
 import type { NetworkPool, NetworkSlot } from "../../network/network-pool.ts";
 import { signalProcess } from "../process/process-identity.ts";
@@ -132,9 +133,7 @@ export class RuncRuntime implements Runtime {
     if (image === undefined) throw new Error(`${place.id} has no image`);
     const { layers } = image;
     if (!(await this.#options.layers.hold(this.#holder(place.hostId), layers))) {
-      throw new PlatformError("a layer of the image was removed", {
-        hint: "run or deploy the app again: the image is then made anew",
-      });
+      throw new ImageGoneError("a layer of the image was removed");
     }
     const work = build?.work ?? workFolder(place);
     const lowers = build === undefined ? layers : [...build.shown, ...layers];
@@ -266,6 +265,7 @@ export class RuncRuntime implements Runtime {
       await this.#remains.remove(host);
     };
     await allSettledWell(others.map(remove));
+    await this.#options.layers.tidy(); // what steps of builds were writing
     await allSettledWell([network.clearOthers(recorded), this.#releaseOthers(recorded)]);
     const kept = new Set(known.filter(({ hostId }) => recorded.has(hostId)).map(({ folder }) => folder));
     const parents = [containersFolder(data), startersFolder(data)];

@@ -1,0 +1,103 @@
+/** `lydian gc`: removes images that nothing needs, and says what that freed. */
+import { toJson } from "@bufbuild/protobuf";
+import { operator } from "@lydian/contract";
+import { Option } from "commander";
+
+import { type CliCommand, exitStatus } from "../command.ts";
+import { connect } from "../platform-client.ts";
+import type { Terminal } from "../terminal.ts";
+import { dataOption, parseAge, parseMebibytes } from "./options.ts";
+
+export interface GcOptions {
+  data?: string;
+  unusedFor?: number;
+  maxSize?: number;
+  image?: string[];
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+/** Longer than the server waits for a worker. */
+const patienceMs = 660_000;
+
+export const gc: CliCommand<GcOptions> = {
+  name: "gc",
+  summary: "remove images that nothing needs",
+  description:
+    "Removes images that no function of an app that runs or is deployed needs, that no name stands for, and that have not " +
+    "been used for a time, with the logs of their builds and those layers that then nobody holds. What is removed is made " +
+    "again when it is asked for. Base images go by the same rule, but not within a day of their last use: all platforms of " +
+    "a machine share them. The platform does the same by itself every few hours, and earlier when the disk fills. " +
+    "Content of mounts and results of calls are not touched.",
+  options: [
+    new Option(
+      "--unused-for <age>",
+      "what was not used for so long goes, such as 12h, 7d (default: --times imageKept, 14d)",
+    ).argParser(parseAge),
+    new Option(
+      "--max-size <MiB>",
+      "then the oldest, until all layers of a machine take no more (default: --limits imagesMib, none)",
+    ).argParser(parseMebibytes),
+    new Option(
+      "--image <image>",
+      "only this one, whoever needs it: an id, or a base image's whole name; repeatable",
+    ).argParser(another),
+    new Option("--dry-run", "only say what would be removed"),
+    new Option("--json", "print JSON"),
+    dataOption(),
+  ],
+  examples: [
+    { line: "lydian gc --dry-run", effect: "what there is that nothing needs" },
+    { line: "lydian gc --unused-for 1d", effect: "all that was not used since yesterday" },
+    { line: "lydian gc --image im-00VbtB4oEOs9IStIQaI31W", effect: "this image, to have it made anew" },
+  ],
+  run: async (options, terminal) => {
+    const { unusedFor, maxSize, image = [], dryRun = false, json } = options;
+    using client = await connect(options, terminal.env);
+    const request = {
+      ...(unusedFor !== undefined && { unusedMs: BigInt(unusedFor) }),
+      ...(maxSize !== undefined && { mostBytes: BigInt(maxSize) * 1_048_576n }),
+      images: image,
+      dryRun,
+    };
+    const ask = (): Promise<operator.CollectGarbageResponse> =>
+      client.ask(operator.Operators.method.collectGarbage, request, patienceMs);
+    const reply = await terminal.step("Looking for what nothing needs", ask);
+    if (json === true) {
+      terminal.print(JSON.stringify(toJson(operator.CollectGarbageResponseSchema, reply), undefined, 2));
+    } else report(reply, dryRun, terminal);
+    return reply.workers.some(({ error }) => error !== "") ? exitStatus.error : exitStatus.ok;
+  },
+};
+
+function report(reply: operator.CollectGarbageResponse, isDry: boolean, terminal: Terminal): void {
+  const verb = isDry ? "would go" : "went";
+  if (reply.workers.length === 0) terminal.print("No worker that has images is connected.");
+  for (const { workerId, imageIds, bases, layers, bytes, leftBytes, error } of reply.workers) {
+    const where = reply.workers.length > 1 ? `${workerId}: ` : "";
+    if (error !== "") {
+      terminal.report(`${where}${error}`);
+      continue;
+    }
+    const what = [counted(imageIds.length, "image"), counted(bases.length, "base image"), counted(layers, "layer")];
+    terminal.print(`${where}${what.join(", ")} ${verb}: ${amount(bytes)}; ${amount(leftBytes)} are left.`);
+    for (const name of [...imageIds, ...bases]) terminal.print(terminal.paint("dim", `  ${name}`));
+  }
+  const { forgottenImages, logBytes } = reply;
+  if (forgottenImages.length === 0) return;
+  terminal.print(
+    `What was known of ${counted(forgottenImages.length, "image")} ${verb}, with logs of ${amount(logBytes)}.`,
+  );
+}
+
+function another(name: string, before: string[] = []): string[] {
+  return [...before, name];
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function amount(bytes: bigint): string {
+  return `${(Number(bytes) / 1e6).toFixed(1)} MB`;
+}
