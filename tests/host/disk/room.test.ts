@@ -29,7 +29,8 @@ test("images that nobody needs go before a container does, the oldest first", ne
   const shared = { layers, clock: systemClock, logger: silentLogger };
   const sizes = new LayerFacts(shared);
   const bases = { records: async () => [], forget: async () => {} };
-  const collector = new Collector({ ...shared, images, bases, facts: sizes, isElsewhere: false });
+  const content = { collect: async () => ({ files: 0, bytes: 0 }) };
+  const collector = new Collector({ ...shared, images, bases, content, facts: sizes, isElsewhere: false });
   const fill = (folder: string, mebibytes: number): Promise<void> =>
     writeFile(join(folder, "file"), randomBytes(mebibytes * mebibyte), { flush: true });
   for (const id of ["im-needed", "im-old", "im-new"]) {

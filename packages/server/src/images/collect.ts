@@ -123,11 +123,12 @@ export class ImageCollector {
 
   async #collectOn(workerId: string, wish: WorkerWish): Promise<WorkerGarbage> {
     try {
-      const { imageIds, bases, layers, bytes, leftBytes, error } = await this.#deps.hands.collect(workerId, wish);
-      return { workerId, imageIds, bases, layers, bytes, leftBytes, error };
+      const { $typeName: _, collectionId: __, ...collected } = await this.#deps.hands.collect(workerId, wish);
+      return { workerId, ...collected };
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      return { workerId, imageIds: [], bases: [], layers: 0, bytes: 0n, leftBytes: 0n, error: error.text };
+      const nothing = { imageIds: [], bases: [], layers: 0, bytes: 0n, files: 0, fileBytes: 0n, leftBytes: 0n };
+      return { workerId, ...nothing, error: error.text };
     }
   }
 

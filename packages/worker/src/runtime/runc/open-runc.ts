@@ -54,7 +54,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const reserve = asked.diskReserveMib === undefined ? undefined : asked.diskReserveMib * 2 ** 20;
   const images = await Images.open(join(config.data, "images"), layers);
   const isElsewhere = (await stat(layers.folder)).dev !== (await stat(config.data)).dev;
-  const collector = new Collector({ images, bases, layers, facts, isElsewhere, clock, logger });
+  const collector = new Collector({ images, bases, layers, facts, content, isElsewhere, clock, logger });
   const makeRoom = (bytes: number): Promise<number> => collector.makeRoom(bytes);
   const disk = new DiskGuard({ gauge: diskGauge(config.data), trash, reserve, makeRoom, clock, logger });
   const runtime = new RuncRuntime({
