@@ -28,7 +28,7 @@ const inputs = Number(process.env["LYDIAN_INPUTS"] ?? usual);
 const warmUp = 20_000;
 
 /** The two page caches of the database may take 16 MiB each, and the allocator some more; the heap keeps nothing. */
-const mostRssMib = 64;
+const mostRssMib = 128;
 const mostHeapMib = 16;
 
 interface Weight {
