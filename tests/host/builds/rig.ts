@@ -7,6 +7,7 @@ import * as wire from "@lydian/contract/worker";
 import { createLogger, idMaker, PlatformError, systemClock } from "@lydian/kit";
 import { Build, type BuildHost } from "@lydian/worker/src/builds/build";
 import { Images } from "@lydian/worker/src/builds/images";
+import { makeImage, type RecipeHost } from "@lydian/worker/src/builds/recipe";
 import type { BaseImage } from "@lydian/worker/src/images/index";
 
 import { outputOf, type Rig } from "../runc/rig.ts";
@@ -33,7 +34,7 @@ export class BuildRig {
     this.host = host;
   }
 
-  static async open(rig: Rig, changes: Partial<BuildHost> = {}): Promise<BuildRig> {
+  static async open(rig: Rig, changes: Partial<RecipeHost> = {}): Promise<BuildRig> {
     const { data } = rig.identity;
     const images = await Images.open(join(data, "images"), rig.layers);
     const newId = idMaker(() => Date.now());
@@ -41,20 +42,24 @@ export class BuildRig {
       if (name === "debian") return { ...rig.image, digest: "debian of the tests" };
       throw new PlatformError(`there is no image ${name}`);
     };
-    const host: BuildHost = {
-      data,
-      server: { host: "127.0.0.1", port: 0 },
+    const recipeHost: RecipeHost = {
       clients: { find: () => Promise.reject(new PlatformError("there is no client")) },
       capacity: { milliCpu: 2000n, memoryMib: 2048n },
-      newId: () => newId("ta"),
       settings: async () => ({ binds: [], files: [], environment: {}, warnings: [], sources: [], codename: "" }),
       resources: {},
       bases: { resolve, standalonePython: () => Promise.reject(new PlatformError("there is none")) },
       content: { file: () => Promise.reject(new PlatformError("there is no content")) },
       ...{ runtime: rig.runtime, layers: rig.layers, mounter: rig.mounter, images },
       clock: systemClock,
-      logger: createLogger("test", "warn"),
       ...changes,
+    };
+    const host: BuildHost = {
+      data,
+      server: { host: "127.0.0.1", port: 0 },
+      newId: () => newId("ta"),
+      maker: { images, make: (request, customer) => makeImage(request, recipeHost, customer) },
+      clock: systemClock,
+      logger: createLogger("test", "warn"),
     };
     return new BuildRig(rig, images, host);
   }

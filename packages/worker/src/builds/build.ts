@@ -9,21 +9,29 @@ import { dirname, join } from "node:path";
 
 import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
-import { type Logger, messageOf, PlatformError, removeBelow } from "@lydian/kit";
+import { type Clock, type Logger, messageOf, PlatformError, removeBelow } from "@lydian/kit";
 
 import { AcknowledgedOffset } from "../container/acknowledged.ts";
 import { Door, type ServerAddress } from "../container/doors.ts";
 import { buildsFolder, doorFile, doorsFolder } from "../container/folder.ts";
 import { formatRecords } from "../container/log-format.ts";
 import { ImageGoneError } from "../image-gone.ts";
-import type { BuiltImage } from "./images.ts";
+import type { KnownImages, Outcome } from "./images.ts";
 import { lastLines } from "./last-lines.ts";
 import { StepTimeout } from "./function-step.ts";
-import { makeImage, type RecipeHost } from "./recipe.ts";
+import type { RecipeRequest } from "./recipe.ts";
 import { StepError } from "./run-step.ts";
-import type { StepDoor } from "./step-host.ts";
+import type { StepCustomer, StepDoor } from "./step-host.ts";
 
-export interface BuildHost extends RecipeHost {
+/** Makes images of recipes, and knows those that are there. */
+export interface ImageMaker {
+  readonly images: Pick<KnownImages, "pin" | "forget"> & { find(id: string): Promise<Outcome | undefined> };
+  make(request: RecipeRequest, customer: StepCustomer): Promise<Outcome>;
+}
+
+export interface BuildHost {
+  readonly maker: ImageMaker;
+  readonly clock: Clock;
   /** The worker's data folder. */
   readonly data: string;
   readonly server: ServerAddress;
@@ -126,24 +134,24 @@ export class Build {
     this.#gone.abort();
   }
 
-  async #make(recipes: readonly wire.ImageRecipe[], force: boolean): Promise<BuiltImage> {
+  async #make(recipes: readonly wire.ImageRecipe[], force: boolean): Promise<Outcome> {
     const { newId } = this.#host;
     const { signal } = this.#stop;
     const say = (line: string): void => this.#say(line);
     const openDoor = (): Promise<StepDoor> => this.#openDoor();
     const customer = { newId, folder: this.#folder, logFile: this.logFile, say, openDoor, signal };
     using pins = new DisposableStack();
-    for (const { imageId } of recipes) pins.use(this.#host.images.pin(imageId));
-    let image: BuiltImage | undefined;
+    for (const { imageId } of recipes) pins.use(this.#host.maker.images.pin(imageId));
+    let image: Outcome | undefined;
     for (const [index, recipe] of recipes.entries()) {
       const isLast = index === recipes.length - 1;
-      const present = isLast ? undefined : await this.#host.images.find(recipe.imageId);
+      const present = isLast ? undefined : await this.#host.maker.images.find(recipe.imageId);
       if (present === undefined && recipe.withheld) {
-        await this.#host.images.forget(recipe.imageId); // the server is told
+        await this.#host.maker.images.forget(recipe.imageId); // the server is told
         throw new ImageGoneError(`image ${recipe.imageId}, which this one stands on, is not on this worker any more`);
       }
       const nonce = isLast && force ? this.fence : undefined;
-      image = present ?? (await makeImage({ recipe, nonce }, this.#host, customer));
+      image = present ?? (await this.#host.maker.make({ recipe, nonce }, customer));
     }
     if (image === undefined) throw new PlatformError("the build has no recipe");
     return image;
@@ -185,6 +193,6 @@ export class Build {
   }
 }
 
-function builtToWire({ facts, config }: BuiltImage): { python: string; libc: string; workdir: string } {
+function builtToWire({ facts, config }: Outcome): { python: string; libc: string; workdir: string } {
   return { python: facts.python, libc: facts.libc, workdir: config.workdir };
 }

@@ -1,10 +1,7 @@
 /** Makes one image of its recipe: the stages that it needs, step by step, each step a layer that is made once. */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { fromBinary } from "@bufbuild/protobuf";
-import * as wire from "@lydian/contract/worker";
+import type * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
 import { ImageGoneError } from "../image-gone.ts";
@@ -19,7 +16,8 @@ import type { BuiltImage, Images } from "./images.ts";
 import { factsOf } from "./probe.ts";
 import { fillByCalling, StepTimeout } from "./function-step.ts";
 import { fillByRunning, StepError } from "./run-step.ts";
-import { type ContextEntry, ContextTree, RootTree, type SourceTree } from "./source-tree.ts";
+import { type Context, contextOf } from "./context.ts";
+import { RootTree, type SourceTree } from "./source-tree.ts";
 import { lastNeeded, type Stage, stageNamed, stagesOf } from "./stages.ts";
 import { mostLayers, type Stack, type StepCustomer, type StepHost } from "./step-host.ts";
 import type { Variables } from "./words.ts";
@@ -216,28 +214,12 @@ class RecipeBuild {
   }
 
   async #openContext(): Promise<Context> {
-    const { contextManifestSha256, contextFiles, contextName } = this.#recipe;
-    const { content, bases } = this.#host;
-    const { signal } = this.#customer;
-    if (contextName !== "") {
-      const standalone = standaloneName(contextName);
-      if (standalone === undefined) throw new PlatformError(`there is no ${contextName} here to copy from`);
-      const { id, diff } = await bases.standalonePython(standalone, this.#customer);
-      return { tree: new RootTree(new RootPaths(diff)), identity: async () => [id] };
-    }
-    const files = new Map<string, ContextEntry>();
-    if (contextManifestSha256 !== "") {
-      const file = await content.file(contextManifestSha256, signal);
-      for (const { path, sha256, mode } of fromBinary(wire.ManifestSchema, await readFile(file)).files) {
-        files.set(path, { sha256, mode, content: () => content.file(sha256, signal) });
-      }
-    }
-    for (const { path, data } of contextFiles) {
-      const sha256 = createHash("sha256").update(data).digest("hex");
-      files.set(path.startsWith("/") ? path : `/${path}`, { sha256, mode: 0, content: async () => data });
-    }
-    const tree = new ContextTree(files);
-    return { tree, identity: (patterns) => tree.identity(patterns) };
+    const { contextName } = this.#recipe;
+    if (contextName === "") return await contextOf(this.#recipe, this.#host.content, this.#customer.signal);
+    const standalone = standaloneName(contextName);
+    if (standalone === undefined) throw new PlatformError(`there is no ${contextName} here to copy from`);
+    const { id, diff } = await this.#host.bases.standalonePython(standalone, this.#customer);
+    return { tree: new RootTree(new RootPaths(diff)), identity: async () => [id] };
   }
 
   async #emptyLayer(): Promise<Layer> {
@@ -266,13 +248,6 @@ async function named(step: string, work: Promise<void>): Promise<void> {
         })
       : error;
   }
-}
-
-/** What the client sent along, or has asked for by name. */
-interface Context {
-  readonly tree: SourceTree;
-  /** What is copied by these sources, for a key. */
-  identity(patterns: readonly string[]): Promise<readonly unknown[]>;
 }
 
 type Folders = readonly [diff: string, scratch: string];

@@ -6,7 +6,7 @@ import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
 import { ImageGoneError } from "../image-gone.ts";
-import type { Images } from "../builds/images.ts";
+import type { KnownImages } from "../builds/images.ts";
 import type {
   DoorHandler,
   Layout,
@@ -26,7 +26,7 @@ export interface Workshop {
   content: ContentCache;
   clients: ClientPackages;
   /** Absent: the runtime has none of its own. */
-  images?: Images | undefined;
+  images?: KnownImages | undefined;
   /** Absent: each container is started from nothing. */
   starters?: Starters | undefined;
   /** What the containers of this worker have in all, and so the most that one of them can have. */

@@ -2,7 +2,7 @@
 export { imageSources, settingsFor } from "./apt-sources.ts";
 export { BaseImages, type BaseImagesOptions, type KnownImage, type ResolveOptions } from "./base-images.ts";
 export { openHostStore } from "./host-store.ts";
-export { type ImageConfig, imageConfigSchema } from "./image-config.ts";
+export { type ImageConfig, imageConfigSchema, usualPath } from "./image-config.ts";
 export { applyLayer } from "./registry/apply-layer.ts";
 export { layerId } from "./layer-id.ts";
 export { MountPoints } from "./mount-points.ts";

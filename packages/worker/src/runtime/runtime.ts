@@ -65,11 +65,21 @@ export interface LayRequest {
   readonly signal: AbortSignal;
 }
 
+/** Where functions are processes of the host: what an image is for them. */
+export interface HostEnvironment {
+  /** A folder whose `root` is copied to where /root is. */
+  readonly files: string;
+  /** The interpreter of its virtual environment; undefined: the host's own. */
+  readonly program: string | undefined;
+}
+
 /** The root file system, and how its programs are run unless somebody says otherwise. */
 export interface RootImage {
   /** Topmost first. */
   readonly layers: readonly Layer[];
   readonly config: ImageConfig;
+  /** Where there is no root file system. */
+  readonly environment?: HostEnvironment;
 }
 
 /** What the root of a build's step has besides. */

@@ -8,6 +8,7 @@ import { idMaker } from "@lydian/kit";
 
 import type { BuildHost } from "../../builds/build.ts";
 import { Images } from "../../builds/images.ts";
+import { makeImage, type RecipeHost } from "../../builds/recipe.ts";
 import { Collector } from "../../collect/collector.ts";
 import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
@@ -67,11 +68,14 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   });
   await facts.start();
   const newId = idMaker(() => clock.now());
+  const recipeHost: RecipeHost = {
+    resources: { memoryMib: Number(capacity.memoryMib) },
+    ...{ runtime, layers, mounter, bases, content, images, settings, clients, capacity, clock },
+  };
   const builds: BuildHost = {
     newId: () => newId("ta"),
-    resources: { memoryMib: Number(capacity.memoryMib) },
-    ...{ data: config.data, server: config.server, capacity, clients },
-    ...{ runtime, layers, mounter, bases, content, images, settings, clock, logger },
+    maker: { images, make: (request, customer) => makeImage(request, recipeHost, customer) },
+    ...{ data: config.data, server: config.server, clock, logger },
   };
   return {
     runtime,
