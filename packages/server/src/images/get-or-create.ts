@@ -11,10 +11,9 @@ import type { WorkerView } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
 import { identityOf } from "../secrets/known.ts";
-import { withoutBuilds } from "./host-image.ts";
 import type { FoundFunction } from "./build-function.ts";
 import { keyOf, recipeOf } from "./recipe.ts";
-import { moveImage, wantImage } from "./transition.ts";
+import { wantImage } from "./transition.ts";
 
 export interface Wish {
   recipe: Recipe;
@@ -88,10 +87,7 @@ export async function getOrCreateImage(
   const image = (reuse === "all" ? await known(tx, wish) : undefined) ?? (await create(tx, wish, reuse, context));
   await tx.images.setUsed([image.id, ...Object.values(image.recipe.bases)], context.now);
   const isMissing = image.state === "built" && !isThere(image, workers);
-  const wanted = (await wantImage(tx, image.id, { isMissing }, context)) ?? image;
-  const outcome = withoutBuilds(wanted.recipe, workers);
-  if (outcome === undefined) return wanted;
-  return (await moveImage(tx, wanted.id, { kind: "settle", outcome }, context)) ?? wanted;
+  return (await wantImage(tx, image.id, { isMissing }, context)) ?? image;
 }
 
 /** Equal values may be another secret's. */

@@ -120,14 +120,6 @@ describe("a wanted image", () => {
     await it.start();
     assert.equal(it.built.length, 1);
   });
-
-  it("needs no build where nobody builds, or is refused there", async () => {
-    await using it = await running([worker()]);
-    await it.start();
-    await it.put(wanted("im-1"), wanted("im-2", { recipe: recipe({ lines: ["FROM ubuntu:24.04"] }) }));
-    assert.deepEqual((await it.find("im-1"))?.built?.python, "3.11");
-    assert.match((await it.find("im-2"))?.failure?.message ?? "", /"FROM ubuntu:24\.04" needs a root file system/);
-  });
 });
 
 describe("what is to be built", () => {
