@@ -113,7 +113,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
   const links = new BlobLinks(serverKey, () => clock.now());
   const rpcs = [
-    ...bind(ModalClient, ...families(platform, deliveries, links)),
+    ...bind(ModalClient, ...families(platform, deliveries, links, collector)),
     ...bind(operator.Operators, operatorRpcs(platform, collector)),
     ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors, makeRoom })),
   ];
@@ -159,7 +159,12 @@ function openUploads(data: string, content: ContentStore, store: Store, clock: C
 }
 
 /** What answers the clients, by family. */
-function families(platform: Platform, deliveries: Deliveries, links: BlobLinks): Rpcs<typeof ModalClient>[] {
+function families(
+  platform: Platform,
+  deliveries: Deliveries,
+  links: BlobLinks,
+  collector: ImageCollector,
+): Rpcs<typeof ModalClient>[] {
   return [
     identityRpcs(platform),
     appRpcs(platform),
@@ -167,7 +172,7 @@ function families(platform: Platform, deliveries: Deliveries, links: BlobLinks):
     logRpcs(platform),
     mountRpcs(platform),
     blobRpcs(platform, links),
-    imageRpcs(platform),
+    imageRpcs(platform, collector),
     imageNameRpcs(platform),
     imageLogRpcs(platform),
     functionRpcs(platform),

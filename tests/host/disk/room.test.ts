@@ -43,11 +43,12 @@ test("images that nobody needs go before a container does, the oldest first", ne
     ["im-old", { usedAt: now + 1_000, isNeeded: false }],
     ["im-new", { usedAt: now + 2_000, isNeeded: false }],
   ]);
+  const asked: Promise<unknown>[] = [];
   collector.accompany({
     starters: () => new Set(),
     dropStarters: async () => {},
     askServer(freeBytes) {
-      void collector.collect({ ...modestWish, freeBytes, known, isDry: false });
+      asked.push(collector.collect({ ...modestWish, freeBytes, known, isDry: false }));
       return true;
     },
   });
@@ -58,7 +59,7 @@ test("images that nobody needs go before a container does, the oldest first", ne
     ...{ gauge: diskGauge(disk.path), trash: at("trash"), reserve: 50 * mebibyte },
     ...{ makeRoom: (bytes: number) => collector.makeRoom(bytes), clock: systemClock, logger: silentLogger },
   });
-  using _watch = guard.watch({
+  const watch = guard.watch({
     ...{ id: "one", folder: at("container"), limitMib: undefined, isFresh: true, pids: async () => [] },
     end: (message) => void ended.push(message),
   });
@@ -77,4 +78,6 @@ test("images that nobody needs go before a container does, the oldest first", ne
     () => `these are left: ${images.ids.join()}`,
   );
   assert.deepEqual([images.ids, ended], [["im-needed"], []]);
+  watch[Symbol.dispose]();
+  await Promise.all(asked); // before the disk goes
 });

@@ -1,4 +1,5 @@
 /** Images: found or made, their builds followed. Names are in image-names.ts. */
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   type GenericResult,
@@ -17,6 +18,7 @@ import type { Image } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { type FoundFunction, findBuildFunction } from "../images/build-function.ts";
+import { deleteImage, type ImageCollector } from "../images/collect.ts";
 import { getOrCreateImage, hasItsSecrets, isThere, keepContextFiles, readWish } from "../images/get-or-create.ts";
 import { builderVersion } from "../images/recipe.ts";
 import { wantImage } from "../images/transition.ts";
@@ -25,7 +27,7 @@ import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import { followLog, itemOf } from "./logs.ts";
 import { type Platform, contextOf, once } from "./platform.ts";
 
-export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
+export function imageRpcs(platform: Platform, collector: Pick<ImageCollector, "leave">): Rpcs<typeof ModalClient> {
   const { store, content, sessions, interest } = platform;
   return {
     imageGetOrCreate: user(async (request, call) => {
@@ -59,6 +61,14 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       return reply;
     }),
     imageJoinStreaming: user((request, call) => followBuild(platform, request, call.signal)),
+    imageDelete: user(async ({ imageId }, call) => {
+      await once(platform, call, EmptySchema, async (tx) => {
+        await deleteImage(tx, imageId);
+        return {};
+      });
+      await collector.leave(imageId);
+      return {};
+    }),
     imageFromId: userOrContainer(async ({ imageId }) => {
       const image = await store.read((tx) => findImage(tx, imageId));
       await noteUse(platform, image);

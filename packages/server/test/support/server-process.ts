@@ -135,7 +135,6 @@ export class ServerProcess {
       appRpcs,
       appLookupRpcs,
       lookupRpcs,
-      imageRpcs,
       imageNameRpcs,
       mountRpcs,
       functionRpcs,
@@ -145,7 +144,8 @@ export class ServerProcess {
       secretRpcs,
     ];
     const rpcs = families.map((family) => family(this.#platform));
-    const bound = bind(ModalClient, ...rpcs, containerRpcs(this.#platform, deliveries));
+    const images = imageRpcs(this.#platform, this.#parts.collector);
+    const bound = bind(ModalClient, ...rpcs, images, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
     this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
     const makeRoom = (workerId: string, bytes: number): void => this.#parts.collector.makeRoom(workerId, bytes);
