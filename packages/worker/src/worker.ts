@@ -40,7 +40,7 @@ export async function startWorker(
   const id = await workerId(data, () => clock.now());
   const capacity = await hostCapacity();
   const opened = await openRuntime({ config, workerId: id, interpreters, content, clients, capacity, clock, logger });
-  const { runtime, images, builds, collector } = opened;
+  const { runtime, images, builds, mountLayers, collector } = opened;
   const starters = openStarters(config, { runtime, images, capacity, data, clients, clock, logger });
   const agent = new Agent({
     workerId: id,
@@ -49,7 +49,7 @@ export async function startWorker(
     doorFile,
     builds,
     collector,
-    host: { data, capacity, server, clock, logger, runtime, images, content, clients, starters },
+    host: { data, capacity, server, clock, logger, runtime, images, mountLayers, content, clients, starters },
     onReady: options.onReady,
   });
   collector?.accompany({

@@ -18,6 +18,7 @@ import type {
 } from "../runtime/runtime.ts";
 import type { Starters, WaitingStarter } from "../starters/starters.ts";
 import type { ContainerPlace } from "./folder.ts";
+import type { MountLayers } from "./mount-layers.ts";
 import { layMounts } from "./mounts.ts";
 
 /** What preparing takes from the worker. */
@@ -27,6 +28,8 @@ export interface Workshop {
   clients: ClientPackages;
   /** Absent: the runtime has none of its own. */
   images?: KnownImages | undefined;
+  /** Absent: all files of mounts are copied. */
+  mountLayers?: MountLayers | undefined;
   /** Absent: each container is started from nothing. */
   starters?: Starters | undefined;
   /** What the containers of this worker have in all, and so the most that one of them can have. */
@@ -77,13 +80,19 @@ async function prepareWith(
     });
   }
   const resources = resourcesOf(spec.resources, workshop.capacity);
+  const { starter, signal } = asked;
+  await using shown = image && (await workshop.mountLayers?.show(spec.mounts, image, signal));
+  const { layers = [], others = spec.mounts } = shown ?? {};
+  if (starter !== undefined && layers.length > 0)
+    throw new PlatformError("its mounts have more files than one can be given");
+  const stacked = image && { ...image, layers: [...layers, ...image.layers] };
   const layout =
-    asked.starter === undefined
-      ? await workshop.runtime.lay(place, { ...asked, image, network, resources })
-      : await asked.starter.become(place, { ...asked, resources });
+    starter === undefined
+      ? await workshop.runtime.lay(place, { ...asked, image: stacked, network, resources })
+      : await starter.become(place, { ...asked, resources });
   const other = new AbortController(); // when one half fails, the other need not go on
-  const customer = { ...asked, signal: AbortSignal.any([asked.signal, other.signal]) };
-  const files = layMounts(spec.mounts, {
+  const customer = { ...asked, signal: AbortSignal.any([signal, other.signal]) };
+  const files = layMounts(others, {
     content: workshop.content,
     layout,
     signal: customer.signal,

@@ -5,6 +5,7 @@ import type { Capacity } from "@lydian/contract/worker";
 import { type Clock, idMaker, type Logger } from "@lydian/kit";
 
 import type { BuildHost } from "../builds/build.ts";
+import type { MountLayers } from "../container/mount-layers.ts";
 import type { KnownImages } from "../builds/images.ts";
 import type { Collector } from "../collect/collector.ts";
 import type { WorkerConfig } from "../config.ts";
@@ -21,6 +22,7 @@ export interface OpenRuntime {
   /** Absent: it has no images of its own, and makes none. */
   readonly images?: KnownImages;
   readonly builds?: BuildHost;
+  readonly mountLayers?: MountLayers;
   readonly collector?: Collector;
   /** Once no container is left: takes away what the runtime itself has on this host. */
   close(): Promise<void>;

@@ -13,6 +13,7 @@ import { Collector } from "../../collect/collector.ts";
 import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
 import { diskGauge } from "../../disk/disk-gauge.ts";
+import { MountLayers } from "../../container/mount-layers.ts";
 import { DiskGuard } from "../../disk/disk-guard.ts";
 import { containerSettings, openHostStore } from "../../images/index.ts";
 import { Mounter } from "../../layers/index.ts";
@@ -81,6 +82,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
     runtime,
     images,
     builds,
+    mountLayers: new MountLayers({ layers, mounter, content }),
     collector,
     async close() {
       await bases.close();
