@@ -52,19 +52,18 @@ class Client {
 
 /** The root of the image that the client builds on, as one folder; unmounted when that is disposed of. */
 async function baseRoot(folder: string): Promise<AsyncDisposable & { readonly path: string }> {
-  const { layers, images } = await openHostStore({
+  const { images } = await openHostStore({
     cache,
     registry: { mirrors: {} },
     clock: systemClock,
     logger: silentLogger,
   });
-  await using lease = layers.lease();
   const version = await run(clientProgram(newestClient, "python"), [
     "-c",
     "import sys; print('%d.%d' % sys.version_info[:2])",
   ]);
   const name = `python:${version.stdout.trim()}-slim-bookworm`;
-  const image = await images.resolve(name, { say: () => {}, signal: new AbortController().signal, lease });
+  const image = await images.resolve(name, { say: () => {}, signal: new AbortController().signal });
   const path = join(folder, "base");
   await mkdir(path);
   const lowers = image.layers.map((layer) => layer.diff).join(":");
@@ -134,7 +133,7 @@ async function main(): Promise<void> {
   {
     await using platform = await Platform.start({
       runtime: "runc",
-      args: ["--log-level", "warn", "--starters", "off"],
+      args: ["--log-level", "warn"],
     });
     const env = { BENCH_WHEELS: wheels, BENCH_PACKAGES: packages.join(","), BENCH_ROUNDS: String(rounds) };
     await using client = python(platform, newestClient, ["bench/images.py"], { listens: true, env });
