@@ -9,7 +9,23 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const base32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /** The kinds of things that have ids; the clients dispatch on these prefixes. */
-export type IdPrefix = "ap" | "ac" | "bl" | "cs" | "de" | "en" | "fc" | "fu" | "im" | "in" | "mo" | "st" | "ta" | "wo";
+export type IdPrefix =
+  | "ap"
+  | "ac"
+  | "bl"
+  | "cs"
+  | "de"
+  | "di"
+  | "en"
+  | "fc"
+  | "fu"
+  | "im"
+  | "in"
+  | "mo"
+  | "qu"
+  | "st"
+  | "ta"
+  | "wo";
 
 export type Id<P extends IdPrefix = IdPrefix> = `${P}-${string}`;
 

@@ -28,11 +28,13 @@ import { Builds } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
 import { LogBook } from "./logs/log-book.ts";
+import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, type Rpcs, bind, createRpcServer } from "./rpc/adapter.ts";
 import { appLookupRpcs } from "./rpc/app-lookups.ts";
 import { appRpcs } from "./rpc/apps.ts";
 import { callRpcs } from "./rpc/calls.ts";
 import { containerRpcs } from "./rpc/containers.ts";
+import { dictRpcs } from "./rpc/dicts.ts";
 import { functionRpcs } from "./rpc/functions.ts";
 import { identityRpcs } from "./rpc/identity.ts";
 import { imageLogRpcs } from "./rpc/image-logs.ts";
@@ -43,6 +45,7 @@ import { logRpcs } from "./rpc/logs.ts";
 import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
+import { queueRpcs } from "./rpc/queues.ts";
 import { scalingRpcs } from "./rpc/scaling.ts";
 import { secretRpcs } from "./rpc/secrets.ts";
 import { workerRpcs } from "./rpc/workers.ts";
@@ -85,6 +88,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const vault = new Vault(await KeyRing.load(join(config.data, "secrets-key"), config.secretsKey), store);
   const shared = { store, bells, clock, newId, log, times: config.times, serverKey, vault };
   const presence = new Presence(shared);
+  const heartbeats = new Heartbeats(shared);
   const deliveries = new Deliveries();
   const cutDoors = (containerId: string): void => {
     deliveries.forget(containerId);
@@ -94,7 +98,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const timeouts = new Timeouts(shared);
   const alarms = new Alarms(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
-  const platform: Platform = { ...shared, config, content, interest, logBook, presence, sessions, timeouts };
+  const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts };
+  const platform: Platform = { ...shared, config, ...parts };
   const tell: SchedulerDeps["tell"] = (to, text) => {
     logBook
       .say(to, clock.now(), text)
@@ -119,6 +124,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   ];
   const port = await openPort(options, platform, links, uploads, rpcs);
   await presence.start();
+  await heartbeats.start();
   await sessions.start();
   await timeouts.start();
   alarms.start();
@@ -133,6 +139,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     platform,
     close: async () => {
       presence.close();
+      heartbeats.close();
       timeouts.close();
       await alarms.close();
       await reaper.close();
@@ -179,6 +186,8 @@ function families(
     lookupRpcs(platform),
     scalingRpcs(platform),
     secretRpcs(platform),
+    dictRpcs(platform),
+    queueRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
   ];

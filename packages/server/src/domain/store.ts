@@ -10,6 +10,9 @@ import type { Container, ContainerState } from "./container.ts";
 import type { CallTarget, ClassRecord, Demand, FunctionRecord, Terms } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
+import type { StoredEntry } from "./dict.ts";
+import type { NamedObject, ObjectKind } from "./named-object.ts";
+import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
@@ -35,13 +38,16 @@ export interface Tx {
   readonly chunks: Chunks;
   readonly classes: Classes;
   readonly containers: Containers;
+  readonly dicts: Dicts;
   readonly functions: Functions;
   readonly identity: Identity;
   readonly images: Images;
   readonly inputs: Inputs;
   readonly logs: Logs;
   readonly mounts: Mounts;
+  readonly objects: Objects;
   readonly outputs: Outputs;
+  readonly queues: Queues;
   readonly replies: Replies;
   readonly secrets: Secrets;
   readonly sweeps: Sweeps;
@@ -290,4 +296,68 @@ export interface Sweeps {
   /** The one that was begun first. */
   first(): Promise<Sweep | undefined>;
   remove(sweep: Sweep): Promise<void>;
+}
+
+/** Dicts and queues as such. */
+export interface Objects {
+  /** Answers it with its number. */
+  insert(object: Omit<NamedObject, "contents">): Promise<NamedObject>;
+  get(id: string): Promise<NamedObject | undefined>;
+  named(kind: ObjectKind, environmentId: string, name: string): Promise<NamedObject | undefined>;
+  /** Those with a name that were made before this time, the newest first. */
+  newest(kind: ObjectKind, environmentId: string, before: number, limit: number): Promise<NamedObject[]>;
+  /** Ids of those without a name. */
+  ephemeral(): Promise<string[]>;
+  /** Not its contents. */
+  remove(id: string): Promise<void>;
+}
+
+/** Contents of dicts, by the dicts' numbers. What is over at `now` is not there. */
+export interface Dicts {
+  get(dict: number, key: Uint8Array, now: number): Promise<StoredEntry | undefined>;
+  /** Until when an entry is kept, for whom its value does not matter. */
+  has(dict: number, key: Uint8Array, now: number): Promise<Pick<StoredEntry, "keptUntil"> | undefined>;
+  /** Inserts or replaces. */
+  put(dict: number, entry: StoredEntry): Promise<void>;
+  remove(dict: number, key: Uint8Array): Promise<void>;
+  /** Those of these keys that would be kept for a shorter time. */
+  keep(dict: number, keys: readonly Uint8Array[], until: number): Promise<void>;
+  /** How many there are, counted up to the limit. */
+  count(dict: number, now: number, limit: number): Promise<number>;
+  /** Those after this key, in their order, until they have so many bytes; values are empty unless they are asked for. */
+  after(dict: number, key: Uint8Array | undefined, portion: DictPortion, now: number): Promise<StoredEntry[]>;
+  /** Removes what is under this number; answers how many entries went. */
+  removeAll(dict: number, limit: number): Promise<number>;
+  /** Removes what is over; answers how many entries went. */
+  forget(now: number, limit: number): Promise<number>;
+}
+
+export interface DictPortion {
+  withValues: boolean;
+  bytes: number;
+}
+
+/** Contents of queues, by the queues' and partitions' numbers. */
+export interface Queues {
+  /** Also one whose time is over. */
+  partition(queue: number, key: Uint8Array): Promise<Partition | undefined>;
+  /** Answers it with its number. */
+  insertPartition(queue: number, key: Uint8Array, partition: Omit<Partition, "number">): Promise<Partition>;
+  updatePartition(partition: Partition): Promise<void>;
+  /** Not its items. */
+  removePartition(partition: number): Promise<void>;
+  /** How many there are, counted up to the limit, with those whose time is over and that are not removed yet. */
+  countPartitions(queue: number, limit: number): Promise<number>;
+  /** Of all partitions whose time is not over and that hold something. */
+  sizes(queue: number, now: number): Promise<QueueSizes>;
+  /** Partitions of all queues whose time is over. */
+  over(now: number, limit: number): Promise<number[]>;
+  push(partition: number, items: readonly QueueItem[]): Promise<void>;
+  /** Those after this position, in their order, until they have so many bytes. */
+  after(partition: number, position: number, portion: { limit: number; bytes: number }): Promise<QueueItem[]>;
+  removeUpTo(partition: number, position: number): Promise<void>;
+  /** Removes items of a partition; answers how many went. */
+  removeItems(partition: number, limit: number): Promise<number>;
+  /** Removes items, then partitions of a queue; answers how many rows went. */
+  removeAll(queue: number, limit: number): Promise<number>;
 }

@@ -14,10 +14,13 @@ import { appsIn } from "./apps.ts";
 import { callsIn, outputsIn } from "./calls.ts";
 import { chunksIn } from "./chunks.ts";
 import { containersIn } from "./containers.ts";
+import { dictsIn } from "./dicts.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
 import { migrations } from "./migrations.ts";
 import { imagesIn } from "./images.ts";
+import { objectsIn } from "./objects.ts";
+import { queuesIn } from "./queues.ts";
 import { secretsIn } from "./secrets.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
 import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
@@ -90,13 +93,16 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     chunks: chunksIn(database),
     classes: classesIn(database),
     containers: containersIn(database),
+    dicts: dictsIn(database),
     functions: functionsIn(database),
     identity: identityIn(database),
     images: imagesIn(database),
     inputs: inputsIn(database),
     logs: logsIn(database),
     mounts: mountsIn(database),
+    objects: objectsIn(database),
     outputs: outputsIn(database),
+    queues: queuesIn(database),
     replies: repliesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),

@@ -30,6 +30,7 @@ import { type Garbage, type GarbageWish, ImageCollector } from "../../src/images
 import { Interest } from "../../src/images/interest.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
+import { Heartbeats } from "../../src/objects/heartbeats.ts";
 import { type BoundRpc, bind } from "../../src/rpc/adapter-access.ts";
 import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
 import { admit } from "../../src/rpc/adapter-identity.ts";
@@ -38,12 +39,14 @@ import { appLookupRpcs } from "../../src/rpc/app-lookups.ts";
 import { lookupRpcs } from "../../src/rpc/lookups.ts";
 import { callRpcs } from "../../src/rpc/calls.ts";
 import { containerRpcs } from "../../src/rpc/containers.ts";
+import { dictRpcs } from "../../src/rpc/dicts.ts";
 import { functionRpcs } from "../../src/rpc/functions.ts";
 import { imageNameRpcs } from "../../src/rpc/image-names.ts";
 import { imageRpcs } from "../../src/rpc/images.ts";
 import { mountRpcs } from "../../src/rpc/mounts.ts";
 import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
+import { queueRpcs } from "../../src/rpc/queues.ts";
 import { scalingRpcs } from "../../src/rpc/scaling.ts";
 import { secretRpcs } from "../../src/rpc/secrets.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
@@ -110,10 +113,12 @@ export class ServerProcess {
     const vault = new Vault(ring, this.store);
     const timed = { ...shared, vault, times: config.times, serverKey, cutDoors };
     const presence = new Presence(timed);
+    const heartbeats = new Heartbeats(timed);
     const sessions = new WorkerSessions(timed);
     const timeouts = new Timeouts(timed);
     const interest = new Interest({ ...timed, stop: (build, reason) => sessions.stop(build, reason) });
-    this.#platform = { ...timed, config, content, interest, logBook, presence, sessions, timeouts };
+    const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts };
+    this.#platform = { ...timed, config, ...parts };
     this.#parts = {
       presence,
       sessions,
@@ -142,6 +147,8 @@ export class ServerProcess {
       callRpcs,
       logRpcs,
       secretRpcs,
+      dictRpcs,
+      queueRpcs,
     ];
     const rpcs = families.map((family) => family(this.#platform));
     const images = imageRpcs(this.#platform, this.#parts.collector);
@@ -168,6 +175,7 @@ export class ServerProcess {
     await server.#disk.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
     await server.#platform.logBook.start();
     await server.#parts.presence.start();
+    await server.#platform.heartbeats.start();
     await server.#parts.sessions.start();
     await server.#platform.timeouts.start();
     server.#parts.alarms.start();
@@ -207,6 +215,7 @@ export class ServerProcess {
   async close(): Promise<void> {
     const { presence, sessions, alarms, scheduler, reaper, builds, collector } = this.#parts;
     presence.close();
+    this.#platform.heartbeats.close();
     this.#platform.interest.close();
     await builds.close();
     this.#platform.timeouts.close();

@@ -1,0 +1,176 @@
+/** Queues: find or make, put, take, look, count, clear, delete, list. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import { type ModalClient, QueueGetOrCreateResponseSchema, QueueGetResponseSchema } from "@lydian/contract";
+import type { QueueGetRequest, QueueNextItemsRequest } from "@lydian/contract";
+
+import { lookersBell, objectBell, replyBell, takersBell } from "../domain/bells.ts";
+import type { NamedObject } from "../domain/named-object.ts";
+import type { EntryId } from "../domain/queue.ts";
+import { fail } from "../errors.ts";
+import { clearObject, deleteObject, getObject, getOrCreateObject, knownObject } from "../objects/manage.ts";
+import { clearPartition, countItems, hasItems, itemsAfter, type Place, putItems, takeItems } from "../queues/items.ts";
+import { type Rpcs, userOrContainer } from "./adapter-access.ts";
+import type { Call } from "./adapter-call.ts";
+import { metadataOf, type ObjectMetadata, objectRequest, pageOf } from "./objects.ts";
+import { type Platform, once, onceThere, replyKey, toSeconds } from "./platform.ts";
+
+export function queueRpcs(platform: Platform): Rpcs<typeof ModalClient> {
+  return { ...objectRpcs(platform), ...itemRpcs(platform) };
+}
+
+function objectRpcs(platform: Platform): Rpcs<typeof ModalClient> {
+  const { store, clock, heartbeats } = platform;
+  return {
+    queueGetOrCreate: userOrContainer(async (request, call) => {
+      const wanted = objectRequest(platform, "queue", request);
+      if (wanted.creation === "lookUp") return answer(await store.read((tx) => getObject(tx, wanted)));
+      const made = await once(platform, call, QueueGetOrCreateResponseSchema, async (tx, context) =>
+        answer((await getOrCreateObject(tx, wanted, context)).object),
+      );
+      if (wanted.creation === "ephemeral") heartbeats.heard(made.queueId ?? "");
+      return made;
+    }),
+    queueGetById: userOrContainer(async ({ queueId }) =>
+      answer(await store.read((tx) => knownObject(tx, "queue", queueId))),
+    ),
+    queueHeartbeat: userOrContainer(async ({ queueId }) => {
+      const { name } = await store.read((tx) => knownObject(tx, "queue", queueId));
+      if (name === "") heartbeats.heard(queueId);
+      return {};
+    }),
+    queueDelete: userOrContainer(({ queueId }, call) =>
+      once(platform, call, EmptySchema, async (tx) => {
+        await deleteObject(tx, "queue", queueId);
+        return {};
+      }),
+    ),
+    queueList: userOrContainer(({ environmentName, pagination, totalSizeLimit }) =>
+      store.read(async (tx) => {
+        const { environment, objects } = await pageOf(tx, "queue", { environmentName, pagination });
+        const queues = await Promise.all(
+          objects.map(async (object) => {
+            const { partitions, items } = await tx.queues.sizes(object.contents, clock.now());
+            const totalSize = totalSizeLimit > 0 ? Math.min(items, totalSizeLimit) : items;
+            const { name, createdAt } = object;
+            return { name, createdAt: toSeconds(createdAt), numPartitions: partitions, totalSize, ...answer(object) };
+          }),
+        );
+        return { queues, environmentName: environment.name };
+      }),
+    ),
+  };
+}
+
+function itemRpcs(platform: Platform): Rpcs<typeof ModalClient> {
+  const { store, config, clock } = platform;
+  return {
+    queuePut: userOrContainer(({ values, partitionTtlSeconds, ...request }, call) => {
+      const options = { keptMs: keptMs(platform, partitionTtlSeconds), limits: config.limits };
+      return once(platform, call, EmptySchema, async (tx, { now }) => {
+        await putItems(tx, placeOf(request), values, options, now);
+        return {};
+      });
+    }),
+    queueGet: userOrContainer((request, call) => take(platform, request, call)),
+    queueNextItems: userOrContainer((request, call) => look(platform, request, call)),
+    queueLen: userOrContainer(({ total, ...request }) =>
+      store.read(async (tx) => {
+        const now = clock.now();
+        if (!total) return { len: await countItems(tx, placeOf(request), now) };
+        const { contents } = await knownObject(tx, "queue", request.queueId);
+        return { len: (await tx.queues.sizes(contents, now)).items };
+      }),
+    ),
+    queueClear: userOrContainer(({ allPartitions, ...request }, call) =>
+      once(platform, call, EmptySchema, async (tx) => {
+        if (allPartitions) await clearObject(tx, "queue", request.queueId);
+        else await clearPartition(tx, placeOf(request));
+        return {};
+      }),
+    ),
+  };
+}
+
+/** Answers as soon as there is something, or with nothing when the time is up. Who only waits writes nothing. */
+async function take(
+  platform: Platform,
+  request: QueueGetRequest,
+  call: Call,
+): Promise<MessageInitShape<typeof QueueGetResponseSchema>> {
+  const { store, bells, clock } = platform;
+  const { nValues } = request;
+  if (nValues < 1) throw fail("invalidArgument", `${nValues} values cannot be taken from a queue: 1 is the least.`);
+  const place = placeOf(request);
+  const key = replyKey(call);
+  const unit = (): Promise<MessageInitShape<typeof QueueGetResponseSchema> | undefined> =>
+    onceThere(platform, call, QueueGetResponseSchema, async (tx, { now }) => {
+      call.signal.throwIfAborted(); // what nobody waits for stays in the queue
+      const values = await takeItems(tx, place, nValues, now);
+      if (values.length === 0) return undefined;
+      // A client that has lost its connection asks again, while this may still wait for the one that is gone.
+      if (key !== undefined) tx.ring(replyBell(key));
+      return { values };
+    });
+  const isAny = (): Promise<boolean> =>
+    store.read(async (tx) => {
+      if (key !== undefined && (await tx.replies.find(key)) !== undefined) return true;
+      return await hasItems(tx, place, clock.now());
+    });
+  const bellsOfIt = [takersBell(place.queueId, place.partition), objectBell(place.queueId)];
+  const taken = await bells.until(
+    key === undefined ? bellsOfIt : [...bellsOfIt, replyBell(key)],
+    async () => ((await isAny()) ? await unit() : undefined),
+    { clock, waitMs: waitMs(platform, request.timeout), signal: call.signal },
+  );
+  return taken ?? {};
+}
+
+async function look(platform: Platform, request: QueueNextItemsRequest, call: Call) {
+  const { store, bells, clock } = platform;
+  const place = placeOf(request);
+  const last = readEntryId(request.lastEntryId);
+  const found = await bells.until(
+    [lookersBell(place.queueId, place.partition), objectBell(place.queueId)],
+    async () => {
+      const items = await store.read((tx) => itemsAfter(tx, place, last, clock.now()));
+      return items.length > 0 ? items : undefined;
+    },
+    { clock, waitMs: waitMs(platform, request.itemPollTimeout), signal: call.signal },
+  );
+  return { items: (found ?? []).map(({ value, ...entry }) => ({ value, entryId: entryIdOf(entry) })) };
+}
+
+function placeOf({ queueId, partitionKey: partition }: { queueId: string; partitionKey: Uint8Array }): Place {
+  return { queueId, partition };
+}
+
+function entryIdOf({ partition, position }: EntryId): string {
+  return `${partition}-${position}`;
+}
+
+function readEntryId(text: string): EntryId | undefined {
+  if (text === "") return undefined;
+  const [, partition, position] = /^(\d{1,15})-(\d{1,15})$/.exec(text) ?? [];
+  if (partition !== undefined) return { partition: Number(partition), position: Number(position) };
+  throw fail("invalidArgument", `${JSON.stringify(text)} is no entry of a queue.`);
+}
+
+/** Of a client's seconds; no longer than any request is held. */
+function waitMs({ config }: Platform, seconds: number): number {
+  return Math.min(Math.max(0, seconds * 1000), config.times.claimHold);
+}
+
+function keptMs({ config }: Platform, seconds: number): number {
+  const { queuePartitionKept, queuePartitionLongest } = config.times;
+  if (seconds === 0) return queuePartitionKept;
+  const ms = seconds * 1000;
+  if (ms > 0 && ms <= queuePartitionLongest) return ms;
+  throw fail("invalidArgument", `A partition cannot be kept for ${seconds} s.`, {
+    hint: `\`partition_ttl\` is from 1 to ${Math.floor(queuePartitionLongest / 1000)} s`,
+  });
+}
+
+function answer(object: NamedObject): { queueId: string; metadata: ObjectMetadata } {
+  return { queueId: object.id, metadata: metadataOf(object) };
+}
