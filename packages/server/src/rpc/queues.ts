@@ -107,10 +107,7 @@ async function take(
     onceThere(platform, call, QueueGetResponseSchema, async (tx, { now }) => {
       call.signal.throwIfAborted(); // what nobody waits for stays in the queue
       const values = await takeItems(tx, place, nValues, now);
-      if (values.length === 0) return undefined;
-      // A client that has lost its connection asks again, while this may still wait for the one that is gone.
-      if (key !== undefined) tx.ring(replyBell(key));
-      return { values };
+      return values.length === 0 ? undefined : { values };
     });
   const isAny = (): Promise<boolean> =>
     store.read(async (tx) => {
@@ -123,6 +120,8 @@ async function take(
     async () => ((await isAny()) ? await unit() : undefined),
     { clock, waitMs: waitMs(platform, request.timeout), signal: call.signal },
   );
+  // A client that has lost its connection asks again, while this may have waited for the one that is gone.
+  if (taken !== undefined && key !== undefined) bells.ring(replyBell(key));
   return taken ?? {};
 }
 

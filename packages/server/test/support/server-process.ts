@@ -22,7 +22,7 @@ import { Alarms } from "../../src/calls/alarms.ts";
 import { Deliveries } from "../../src/calls/deliveries.ts";
 import { Reaper } from "../../src/calls/reap.ts";
 import { Timeouts } from "../../src/calls/timeouts.ts";
-import { type ServerConfig, serverConfigSchema } from "../../src/config.ts";
+import { type ServerConfig, type ServerConfigInput, serverConfigSchema } from "../../src/config.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { Builds } from "../../src/images/builds.ts";
@@ -72,6 +72,8 @@ export interface Request {
   idempotencyKey?: string;
   signal?: AbortSignal;
 }
+
+export type Settings = Pick<ServerConfigInput, "limits" | "times">;
 
 /** A promise of something that the dead will never do. */
 const never = new Promise<never>(() => {});
@@ -161,8 +163,14 @@ export class ServerProcess {
 
   readonly #openSession: OpenSession;
 
-  static async start(folder: string, clock: ManualClock, newId: NewId): Promise<ServerProcess> {
+  static async start(
+    folder: string,
+    clock: ManualClock,
+    newId: NewId,
+    settings: Settings = {},
+  ): Promise<ServerProcess> {
     const config = serverConfigSchema.parse({
+      ...settings,
       data: folder,
       publicUrl: "http://lydian.example",
       workspace: "home",
