@@ -1,8 +1,9 @@
 /** Dicts and queues of the stock clients: what code does with them, here and in containers, and what the commands do. */
 import assert from "node:assert/strict";
 
-import { modal, platformOfFile, python, testEachClient } from "@lydian/testkit";
+import { platformOfFile, python, testEachClient } from "@lydian/testkit";
 
+import { app } from "./stories.ts";
 import { tellStories } from "./told-stories.ts";
 
 /** Small ones, so that the stories reach them soon. */
@@ -15,67 +16,71 @@ const limits = {
 
 const platform = await platformOfFile({ args: ["--limits", JSON.stringify(limits)] });
 
-tellStories(platform, "dicts.py");
-tellStories(platform, "queues.py");
+tellStories(platform, "state.py", {}, ["dicts.py", "queues.py"]);
 
-async function says(version: string, ...args: string[]): Promise<string> {
-  await using run = modal(platform, version, args);
-  return await run.finishWith(0);
-}
-
-async function refuses(version: string, words: RegExp, ...args: string[]): Promise<void> {
-  await using run = modal(platform, version, args);
-  const { code } = await run.finish(30_000);
-  assert.notEqual(code, 0);
-  assert.match(run.output.replaceAll(/[\s│]+/g, " "), words);
+/** One after the other; answers each one's exit status and output, in one line where it is an error in a box. */
+async function run(version: string, ...commands: string[][]): Promise<[code: number, output: string][]> {
+  await using program = python(platform, version, [app("commands.py"), JSON.stringify(commands)]);
+  await program.finishWith(0);
+  const ends = JSON.parse(program.stdout) as [number, string][];
+  return ends.map(([code, output]) => [code, code === 0 ? output.trim() : output.replaceAll(/[\s│]+/g, " ")]);
 }
 
 /** Fills what the commands then show. */
-const fill = `
-import sys, modal
-name = sys.argv[1]
-modal.Dict.from_name(name).update({"one": 1, "two": [2, {"deep": "x" * 100}], "three": None})
-queue = modal.Queue.from_name(name)
+const fill = (name: string): string => `
+import modal
+modal.Dict.from_name("${name}").update({"one": 1, "two": [2, {"deep": "x" * 100}], "three": None})
+queue = modal.Queue.from_name("${name}")
 queue.put_many(["first", "second", "third"])
 queue.put_many([10, 11], partition="p")
 `;
 
 testEachClient("`modal dict` and `modal queue` create, show, clear, list and delete", async (version) => {
   const name = `command-${version}`;
-  await refuses(version, /does not exist/, "dict", "get", name, "one");
-  await Promise.all([says(version, "dict", "create", name), says(version, "queue", "create", name)]);
-  await using filling = python(platform, version, ["-c", fill, name]);
-  await filling.finishWith(0);
-  const [got, items, table, peeked, part, length, total, dicts, queues] = await Promise.all([
-    says(version, "dict", "get", name, "one"),
-    says(version, "dict", "items", name, "--json"),
-    says(version, "dict", "items", name, "2"),
-    says(version, "queue", "peek", name, "2"),
-    says(version, "queue", "peek", name, "9", "-p", "p"),
-    says(version, "queue", "len", name),
-    says(version, "queue", "len", name, "--total"),
-    says(version, "dict", "list", "--json"),
-    says(version, "queue", "list", "--json"),
-  ]);
-  assert.match(got, /^1$/m);
-  assert.equal((JSON.parse(items) as unknown[]).length, 3);
-  assert.match(table, /\.\.\./);
-  assert.match(peeked, /^first\nsecond$/m);
-  assert.match(part, /^10\n11$/m);
-  assert.deepEqual([length.trim(), total.trim()], ["3", "5"]);
-  assert.ok(dicts.includes(`"${name}"`));
-  const own = (JSON.parse(queues) as Record<string, unknown>[]).find((row) => Object.values(row).includes(name));
-  assert.deepEqual([own?.["Partitions"], own?.["Total size"]].map(Number), [2, 5]);
+  const does: Record<string, string[]> = {
+    missing: ["dict", "get", name, "one"],
+    created: ["dict", "create", name],
+    "created again": ["dict", "create", name],
+    "queue created": ["queue", "create", name],
+    filled: ["-c", fill(name)],
+    got: ["dict", "get", name, "one"],
+    items: ["dict", "items", name, "--json"],
+    some: ["dict", "items", name, "2"],
+    peeked: ["queue", "peek", name, "2"],
+    "peeked at p": ["queue", "peek", name, "9", "-p", "p"],
+    length: ["queue", "len", name],
+    total: ["queue", "len", name, "--total"],
+    dicts: ["dict", "list", "--json"],
+    queues: ["queue", "list", "--json"],
+    unsure: ["dict", "clear", name],
+    cleared: ["dict", "clear", "--yes", name],
+    nothing: ["dict", "items", name, "--json"],
+    "p cleared": ["queue", "clear", "--yes", name, "-p", "p"],
+    "left of all": ["queue", "len", name, "--total"],
+    "all cleared": ["queue", "clear", "--yes", "--all", name],
+    "nothing of all": ["queue", "len", name, "--total"],
+    "dict deleted": ["dict", "delete", "--yes", name],
+    "queue deleted": ["queue", "delete", "--yes", name],
+    "dict missing": ["dict", "delete", "--yes", "--allow-missing", name],
+    "queue missing": ["queue", "delete", "--yes", name],
+  };
+  const ends = await run(version, ...Object.values(does));
+  const said = Object.fromEntries(Object.keys(does).map((what, index) => [what, ends[index]?.[1] ?? ""]));
+  const refused = Object.keys(does).filter((_, index) => ends[index]?.[0] !== 0);
+  assert.deepEqual(refused, ["missing", "unsure", "queue missing"]);
+  const missing = new RegExp(`"${name}" does not exist in environment "main"`);
+  for (const what of ["missing", "queue missing"]) assert.match(said[what] ?? "", missing);
+  assert.match(said["unsure"] ?? "", /irrevocably|--yes/);
 
-  await refuses(version, /irrevocably|--yes/, "dict", "clear", name);
-  await Promise.all([
-    says(version, "dict", "clear", "--yes", name),
-    says(version, "queue", "clear", "--yes", name, "-p", "p"),
-  ]);
-  assert.equal((await says(version, "queue", "len", name, "--total")).trim(), "3");
-  await says(version, "queue", "clear", "--yes", "--all", name);
-  assert.deepEqual(JSON.parse(await says(version, "dict", "items", name, "--json")), []);
-  await Promise.all([says(version, "dict", "delete", "--yes", name), says(version, "queue", "delete", "--yes", name)]);
-  await refuses(version, /does not exist in environment "main"/, "queue", "delete", "--yes", name);
-  await says(version, "dict", "delete", "--yes", "--allow-missing", name);
+  assert.deepEqual([said["got"], said["peeked"], said["peeked at p"]], ["1", "first\nsecond", "10\n11"]);
+  assert.deepEqual([said["length"], said["total"], said["left of all"], said["nothing of all"]], ["3", "5", "3", "0"]);
+  assert.equal((JSON.parse(said["items"] ?? "") as unknown[]).length, 3);
+  assert.match(said["some"] ?? "", /\.\.\. +.* \.\.\./);
+  assert.equal(said["nothing"], "[]");
+  const own = (list: string | undefined): unknown[] =>
+    (JSON.parse(list ?? "") as Record<string, unknown>[])
+      .map((row) => Object.values(row))
+      .find(([first]) => first === name) ?? [];
+  assert.equal(own(said["dicts"])[0], name);
+  assert.deepEqual(own(said["queues"]).slice(3, 5).map(Number), [2, 5], "partitions and items");
 });

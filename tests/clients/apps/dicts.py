@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import modal
-from story import equal, raises, story, tell
+from story import equal, raises, story
 
 app = modal.App("dicts", image=modal.Image.debian_slim().add_local_python_source("story"))
 
@@ -95,7 +95,7 @@ def too_large():
 
 @story()
 def asynchronous():
-    """The methods also work in async code, many at a time."""
+    """Methods of dicts also work in async code, many at a time."""
 
     async def use():
         async with modal.Dict.ephemeral() as d:
@@ -166,8 +166,3 @@ def with_data():
     equal(modal.Dict.from_name(name, {"a": 2}, create_if_missing=True)["a"], 1)
     with modal.Dict.ephemeral({"b": 3}) as d:
         equal(dict(d.items()), {"b": 3})
-
-
-@app.local_entrypoint()
-def main():
-    tell()

@@ -7,7 +7,7 @@ import threading
 import time
 
 import modal
-from story import equal, raises, story, tell, until
+from story import equal, raises, story, until
 
 app = modal.App("queues", image=modal.Image.debian_slim().add_local_python_source("story"))
 
@@ -144,7 +144,7 @@ def iterated():
 
 @story()
 def asynchronous():
-    """The methods also work in async code, many at a time."""
+    """Methods of queues also work in async code, many at a time."""
 
     async def use():
         async with modal.Queue.ephemeral() as q:
@@ -204,8 +204,3 @@ def names():
         q.put(2)
     modal.Queue.objects.delete(name, allow_missing=True)
     equal(modal.Queue.from_name(name, create_if_missing=True).len(), 0)
-
-
-@app.local_entrypoint()
-def main():
-    tell()
