@@ -1,8 +1,18 @@
 /** Dicts and queues of the stock clients: what code does with them, here and in containers, and what the commands do. */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 
-import { platformOfFile, python, testEachClient } from "@lydian/testkit";
+import {
+  Platform,
+  missingClient,
+  newestClient,
+  platformOfFile,
+  python,
+  seededRandom,
+  testEachClient,
+} from "@lydian/testkit";
 
+import { stateRun } from "../faults/state-run.ts";
 import { app } from "./stories.ts";
 import { tellStories } from "./told-stories.ts";
 
@@ -83,4 +93,9 @@ testEachClient("`modal dict` and `modal queue` create, show, clear, list and del
       .find(([first]) => first === name) ?? [];
   assert.equal(own(said["dicts"])[0], name);
   assert.deepEqual(own(said["queues"]).slice(3, 5).map(Number), [2, 5], "partitions and items");
+});
+
+test("kill -9 of the server loses no item and doubles none", { skip: missingClient(newestClient) }, async () => {
+  await using platform = await Platform.start();
+  await stateRun(platform, 5, seededRandom(3));
 });
