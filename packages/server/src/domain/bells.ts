@@ -22,7 +22,9 @@ export const logsBell = (appId: string): string => `logs:${appId}`;
 export const takersBell = (queueId: string, partition: Uint8Array): string => `takers:${placeOf(queueId, partition)}`;
 /** The same for those who only look. */
 export const lookersBell = (queueId: string, partition: Uint8Array): string => `lookers:${placeOf(queueId, partition)}`;
-/** This dict or queue is no more. */
+/** There is room again in this partition for those who put. */
+export const roomBell = (queueId: string, partition: Uint8Array): string => `room:${placeOf(queueId, partition)}`;
+/** This dict or queue is no more, or was emptied. */
 export const objectBell = (id: string): string => `object:${id}`;
 /** This request, which a client may have sent several times, has its reply. */
 export const replyBell = (key: string): string => `reply:${key}`;

@@ -84,6 +84,7 @@ export async function clearObject(tx: Tx, kind: ObjectKind, id: string): Promise
   await tx.objects.remove(id);
   await tx.objects.insert(object);
   await dropContents(tx, object);
+  tx.ring(objectBell(id));
 }
 
 async function create(

@@ -1,6 +1,6 @@
 /** Puts items into partitions of a queue, takes them out in their order, and looks at them. */
 import { empty } from "../calls/sweep.ts";
-import { lookersBell, takersBell } from "../domain/bells.ts";
+import { lookersBell, roomBell, takersBell } from "../domain/bells.ts";
 import type { NamedObject } from "../domain/named-object.ts";
 import {
   type EntryId,
@@ -74,6 +74,7 @@ export async function takeItems(tx: Tx, place: Place, atMost: number, now: numbe
   await tx.queues.removeUpTo(partition.number, taken.at(-1)?.position ?? 0);
   const left = { items: partition.items - taken.length, bytes: partition.bytes - sizeOf(values) };
   await tx.queues.updatePartition({ ...partition, ...left });
+  tx.ring(roomBell(place.queueId, place.partition));
   return values;
 }
 
@@ -98,6 +99,7 @@ export async function countItems(tx: Tx, place: Place, now: number): Promise<num
 export async function clearPartition(tx: Tx, place: Place): Promise<void> {
   const { partition } = await lookUp(tx, place);
   if (partition !== undefined) await dropPartition(tx, partition);
+  tx.ring(roomBell(place.queueId, place.partition));
 }
 
 /** Removes partitions whose time is over, as many as make a portion of rows; answers a portion when there may be more. */

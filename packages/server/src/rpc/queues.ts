@@ -2,18 +2,27 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { type ModalClient, QueueGetOrCreateResponseSchema, QueueGetResponseSchema } from "@lydian/contract";
-import type { QueueGetRequest, QueueNextItemsRequest } from "@lydian/contract";
+import type { QueueGetRequest, QueueNextItemsRequest, QueuePutRequest } from "@lydian/contract";
+import { Leases } from "@lydian/kit";
 
-import { lookersBell, objectBell, replyBell, takersBell } from "../domain/bells.ts";
+import { lookersBell, objectBell, replyBell, roomBell, takersBell } from "../domain/bells.ts";
 import type { NamedObject } from "../domain/named-object.ts";
 import type { EntryId } from "../domain/queue.ts";
-import { fail } from "../errors.ts";
+import { fail, isFail } from "../errors.ts";
 import { clearObject, deleteObject, getObject, getOrCreateObject, knownObject } from "../objects/manage.ts";
 import { clearPartition, countItems, hasItems, itemsAfter, type Place, putItems, takeItems } from "../queues/items.ts";
 import { type Rpcs, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import { metadataOf, type ObjectMetadata, objectRequest, pageOf } from "./objects.ts";
 import { type Platform, once, onceThere, replyKey, toSeconds } from "./platform.ts";
+
+type Nothing = MessageInitShape<typeof EmptySchema>;
+
+/** A refused put that comes again comes within this time: clients wait for 30 s at most between two tries. */
+const refusedMs = 60_000;
+
+/** What an answer may take to arrive before its client gives up. */
+const answerMs = 500;
 
 export function queueRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   return { ...objectRpcs(platform), ...itemRpcs(platform) };
@@ -63,15 +72,10 @@ function objectRpcs(platform: Platform): Rpcs<typeof ModalClient> {
 }
 
 function itemRpcs(platform: Platform): Rpcs<typeof ModalClient> {
-  const { store, config, clock } = platform;
+  const { store, clock } = platform;
+  const refused = new Leases(clock, () => {});
   return {
-    queuePut: userOrContainer(({ values, partitionTtlSeconds, ...request }, call) => {
-      const options = { keptMs: keptMs(platform, partitionTtlSeconds), limits: config.limits };
-      return once(platform, call, EmptySchema, async (tx, { now }) => {
-        await putItems(tx, placeOf(request), values, options, now);
-        return {};
-      });
-    }),
+    queuePut: userOrContainer((request, call) => put(platform, refused, request, call)),
     queueGet: userOrContainer((request, call) => take(platform, request, call)),
     queueNextItems: userOrContainer((request, call) => look(platform, request, call)),
     queueLen: userOrContainer(({ total, ...request }) =>
@@ -90,6 +94,39 @@ function itemRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       }),
     ),
   };
+}
+
+/**
+ * A put that finds its partition full is refused at once, for it may be one that does not wait. One that is sent again with
+ * the key of its refusal does: clients try ever more seldom, and this one is held until there is room.
+ */
+async function put(platform: Platform, refused: Leases, request: QueuePutRequest, call: Call): Promise<Nothing> {
+  const { bells, clock, config } = platform;
+  const place = placeOf(request);
+  const options = { keptMs: keptMs(platform, request.partitionTtlSeconds), limits: config.limits };
+  const key = replyKey(call);
+  let refusal: unknown;
+  const look = async (): Promise<Nothing | undefined> => {
+    try {
+      return await once(platform, call, EmptySchema, async (tx, { now }) => {
+        call.signal.throwIfAborted();
+        await putItems(tx, place, request.values, options, now);
+        return {};
+      });
+    } catch (error) {
+      if (!isFail(error, "resourceExhausted")) throw error;
+      refusal = error;
+      return undefined;
+    }
+  };
+  const isAwaited = key !== undefined && refused.has(key);
+  const leftMs = Math.max(0, call.deadlineMs - clock.now() - answerMs);
+  const bellsOfIt = [roomBell(place.queueId, place.partition), objectBell(place.queueId)];
+  const waitMs = isAwaited ? Math.min(config.times.claimHold, leftMs) : 0;
+  const done = await bells.until(bellsOfIt, look, { clock, waitMs, signal: call.signal });
+  if (done !== undefined) return done;
+  if (key !== undefined) refused.renew(key, refusedMs);
+  throw refusal;
 }
 
 /** Answers as soon as there is something, or with nothing when the time is up. Who only waits writes nothing. */

@@ -177,6 +177,49 @@ describe("a put", () => {
   });
 });
 
+describe("a put into a full partition", () => {
+  const full = { queuePartitionItems: 2 };
+  const send = (it: Awaited<ReturnType<typeof begin>>, value: string, key: string) =>
+    it.world.asUser(rpc.queuePut, { ...it.at(""), values: [bytes(value)] }, key);
+  const isFull = fails("resourceExhausted", /is full/);
+
+  it("is refused at once, and waits for room when it is sent again", async () => {
+    await using it = await begin(full);
+    await it.put(["a", "b"]);
+    await assert.rejects(send(it, "c", "waits"), isFull);
+    const waiting = send(it, "c", "waits");
+    await it.world.rest();
+    await assert.rejects(send(it, "d", "does not wait"), isFull);
+    assert.deepEqual(await it.get(), ["a"]);
+    await waiting;
+    assert.deepEqual(await it.get({ nValues: 9 }), ["b", "c"]);
+  });
+
+  it("wakes when the queue or its partition is emptied", async () => {
+    for (const allPartitions of [true, false]) {
+      await using it = await begin(full);
+      await it.put(["a", "b"]);
+      await assert.rejects(send(it, "c", "waits"), isFull);
+      const waiting = send(it, "c", "waits");
+      await it.world.rest();
+      await it.world.asUser(rpc.queueClear, { ...it.at(""), allPartitions });
+      await waiting;
+      assert.deepEqual(await it.get({ nValues: 9 }), ["c"]);
+    }
+  });
+
+  it("is refused again when it was held for as long as any request is", async () => {
+    await using it = await begin(full);
+    await it.put(["a", "b"]);
+    await assert.rejects(send(it, "c", "waits"), isFull);
+    const waiting = assert.rejects(send(it, "c", "waits"), isFull);
+    await it.world.rest();
+    await it.world.clock.advance(50_000);
+    await waiting;
+    assert.deepEqual(await it.get({ nValues: 9 }), ["a", "b"]);
+  });
+});
+
 describe("a partition", () => {
   it("is empty a time after its last put, the usual one or what that says", async () => {
     await using it = await begin();
