@@ -59,11 +59,6 @@ export async function putItems(
   tx.ring(lookersBell(place.queueId, place.partition));
 }
 
-export async function hasItems(tx: Tx, place: Place, now: number): Promise<boolean> {
-  const { partition } = await lookUp(tx, place);
-  return (living(partition, now)?.items ?? 0) > 0;
-}
-
 /** The oldest ones, which nobody will get any more. */
 export async function takeItems(tx: Tx, place: Place, atMost: number, now: number): Promise<Uint8Array[]> {
   const partition = living((await lookUp(tx, place)).partition, now);

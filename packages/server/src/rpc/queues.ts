@@ -10,7 +10,7 @@ import type { NamedObject } from "../domain/named-object.ts";
 import type { EntryId } from "../domain/queue.ts";
 import { fail, isFail } from "../errors.ts";
 import { clearObject, deleteObject, getObject, getOrCreateObject, knownObject } from "../objects/manage.ts";
-import { clearPartition, countItems, hasItems, itemsAfter, type Place, putItems, takeItems } from "../queues/items.ts";
+import { clearPartition, countItems, itemsAfter, type Place, putItems, takeItems } from "../queues/items.ts";
 import { type Rpcs, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import { metadataOf, type ObjectMetadata, objectRequest, pageOf } from "./objects.ts";
@@ -129,32 +129,26 @@ async function put(platform: Platform, refused: Leases, request: QueuePutRequest
   throw refusal;
 }
 
-/** Answers as soon as there is something, or with nothing when the time is up. Who only waits writes nothing. */
+/** Answers as soon as there is something, or with nothing when the time is up. A look that finds nothing writes nothing. */
 async function take(
   platform: Platform,
   request: QueueGetRequest,
   call: Call,
 ): Promise<MessageInitShape<typeof QueueGetResponseSchema>> {
-  const { store, bells, clock } = platform;
+  const { bells, clock } = platform;
   const { nValues } = request;
   if (nValues < 1) throw fail("invalidArgument", `${nValues} values cannot be taken from a queue: 1 is the least.`);
   const place = placeOf(request);
   const key = replyKey(call);
-  const unit = (): Promise<MessageInitShape<typeof QueueGetResponseSchema> | undefined> =>
-    onceThere(platform, call, QueueGetResponseSchema, async (tx, { now }) => {
-      call.signal.throwIfAborted(); // what nobody waits for stays in the queue
-      const values = await takeItems(tx, place, nValues, now);
-      return values.length === 0 ? undefined : { values };
-    });
-  const isAny = (): Promise<boolean> =>
-    store.read(async (tx) => {
-      if (key !== undefined && (await tx.replies.find(key)) !== undefined) return true;
-      return await hasItems(tx, place, clock.now());
-    });
   const bellsOfIt = [takersBell(place.queueId, place.partition), objectBell(place.queueId)];
   const taken = await bells.until(
     key === undefined ? bellsOfIt : [...bellsOfIt, replyBell(key)],
-    async () => ((await isAny()) ? await unit() : undefined),
+    () =>
+      onceThere(platform, call, QueueGetResponseSchema, async (tx, { now }) => {
+        call.signal.throwIfAborted(); // what nobody waits for stays in the queue
+        const values = await takeItems(tx, place, nValues, now);
+        return values.length === 0 ? undefined : { values };
+      }),
     { clock, waitMs: waitMs(platform, request.timeout), signal: call.signal },
   );
   // A client that has lost its connection asks again, while this may have waited for the one that is gone.
