@@ -355,7 +355,8 @@ export interface Queues {
   push(partition: number, items: readonly QueueItem[]): Promise<void>;
   /** Those after this position, in their order, until they have so many bytes. */
   after(partition: number, position: number, portion: { limit: number; bytes: number }): Promise<QueueItem[]>;
-  removeUpTo(partition: number, position: number): Promise<void>;
+  /** Removes and answers the first ones, in their order. */
+  take(partition: number, limit: number): Promise<QueueItem[]>;
   /** Removes items of a partition; answers how many went. */
   removeItems(partition: number, limit: number): Promise<number>;
   /** Removes items, then partitions of a queue; answers how many rows went. */

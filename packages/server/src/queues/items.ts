@@ -63,10 +63,8 @@ export async function putItems(
 export async function takeItems(tx: Tx, place: Place, atMost: number, now: number): Promise<Uint8Array[]> {
   const partition = living((await lookUp(tx, place)).partition, now);
   if (partition === undefined || partition.items === 0) return [];
-  const portion = { limit: atMost, bytes: Number.POSITIVE_INFINITY };
-  const taken = await tx.queues.after(partition.number, 0, portion);
+  const taken = await tx.queues.take(partition.number, atMost);
   const values = taken.map(({ value }) => value);
-  await tx.queues.removeUpTo(partition.number, taken.at(-1)?.position ?? 0);
   const left = { items: partition.items - taken.length, bytes: partition.bytes - sizeOf(values) };
   await tx.queues.updatePartition({ ...partition, ...left });
   tx.ring(roomBell(place.queueId, place.partition));

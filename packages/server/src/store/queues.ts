@@ -11,9 +11,7 @@ export function queuesIn(database: DatabaseSync): Queues {
   return { ...partitionsIn(database), ...itemsIn(database) };
 }
 
-function partitionsIn(
-  database: DatabaseSync,
-): Omit<Queues, "push" | "after" | "removeUpTo" | "removeItems" | "removeAll"> {
+function partitionsIn(database: DatabaseSync): Omit<Queues, "push" | "after" | "take" | "removeItems" | "removeAll"> {
   const partition = prepare<Partition>(
     database,
     `SELECT ${columns} FROM queue_partitions WHERE queue = :queue AND key = :key`,
@@ -57,7 +55,7 @@ function partitionsIn(
   };
 }
 
-function itemsIn(database: DatabaseSync): Pick<Queues, "push" | "after" | "removeUpTo" | "removeItems" | "removeAll"> {
+function itemsIn(database: DatabaseSync): Pick<Queues, "push" | "after" | "take" | "removeItems" | "removeAll"> {
   const push = prepare(
     database,
     `INSERT INTO queue_items (part, position, value) VALUES (:partition, :position, :value)`,
@@ -67,7 +65,12 @@ function itemsIn(database: DatabaseSync): Pick<Queues, "push" | "after" | "remov
     `SELECT position, value FROM queue_items WHERE part = :partition AND position > :position
      ORDER BY position LIMIT :limit`,
   );
-  const removeUpTo = prepare(database, `DELETE FROM queue_items WHERE part = :partition AND position <= :position`);
+  const take = prepare<QueueItem>(
+    database,
+    `DELETE FROM queue_items WHERE number IN (
+       SELECT number FROM queue_items WHERE part = :partition ORDER BY position LIMIT :limit)
+     RETURNING position, value`,
+  );
   const removeItems = prepare(
     database,
     `DELETE FROM queue_items WHERE number IN (SELECT number FROM queue_items WHERE part = :partition LIMIT :limit)`,
@@ -83,7 +86,8 @@ function itemsIn(database: DatabaseSync): Pick<Queues, "push" | "after" | "remov
     },
     after: async (partition, position, { limit, bytes }) =>
       portionOf(after.each({ partition, position, limit }), bytes, ({ value }) => value.byteLength),
-    removeUpTo: async (partition, position) => void removeUpTo.run({ partition, position }),
+    // In whatever order they were deleted.
+    take: async (partition, limit) => take.all({ partition, limit }).toSorted((a, b) => a.position - b.position),
     removeItems: async (partition, limit) => removeItems.run({ partition, limit }),
     removeAll: async (queue, limit) => {
       let rows = 0;
