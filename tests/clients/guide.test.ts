@@ -21,6 +21,7 @@ interface Example {
 
 const examples: Record<string, Example> = {
   "hello.py": { prints: ["Hello World!"] },
+  "dict_and_queue.py": { prints: ["[('eleven', 6), ('one', 3), ('three', 5)]"] },
   "guide/quick_start.py": { prints: ["Hello World!"] },
   "guide/app_structure.py": { prints: ["Hello World"] },
   "guide/decorators.py": { prints: ["Hello Ada! That is 10 characters."], args: ["--name", "Ada"] },

@@ -12,6 +12,30 @@ test("it says that there is no isolation", () => {
   assert.match(platform.log, /Runtime "process": functions run on this machine with .* rights and without isolation/);
 });
 
+test(
+  "a function that is a step of an image is refused by its name",
+  { skip: missingClient(newestClient) },
+  async () => {
+    await using run = modal(platform, newestClient, ["run", app("called.py"), "--name", "x"]);
+    await run.finishWith(1);
+    assert.match(run.output, /the step "run_function wait" needs a root file system of its own/);
+  },
+);
+
+testEachClient("images are virtual environments and files, and what they cannot be is refused", async (version) => {
+  await using run = modal(platform, version, ["run", `${app("environments.py")}::app.main`]);
+  const output = await run.finishWith(0, 120_000);
+  assert.match(output, /^\('1\.16\.0', 'hello', '""".*"""', True\) \('1\.16\.0', '1\.0\.0', True\) True$/m);
+  for (const [entrypoint, says] of [
+    ["refused.apt", /the step "RUN apt-get install -y curl" needs a root file system of its own/],
+    ["elsewhere.data", /the step "COPY \. \/" needs a root file system of its own for \/data/],
+  ] as const) {
+    await using other = modal(platform, version, ["run", `${app("environments.py")}::${entrypoint}`]);
+    await other.finishWith(1, 60_000);
+    assert.match(other.output, says);
+  }
+});
+
 testEachClient("functions call each other, and values come back equal", async (version) => {
   for (const [file, says] of [
     ["parts.py", /^QUIET! QUIET! 5 \('QUIET!', 5, 'QUIET!'\)$/m],

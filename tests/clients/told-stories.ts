@@ -29,9 +29,17 @@ interface Telling {
 /** For all stories of one run: containers of several functions start in it, on a machine that does other things, too. */
 const runMs = 110_000;
 
-/** Of an app in apps/, with every version of the Python client that has what a story tells of. */
-export function tellStories(platform: Platform, file: string, options?: ProgramOptions): void {
-  const source = readFileSync(app(file), "utf8");
+/**
+ * Of an app in apps/, with every version of the Python client that has what a story tells of. The stories stand in that
+ * file, or in the others that are named here.
+ */
+export function tellStories(
+  platform: Platform,
+  file: string,
+  options?: ProgramOptions,
+  others: readonly string[] = [],
+): void {
+  const source = (others.length > 0 ? others : [file]).map((each) => readFileSync(app(each), "utf8")).join("");
   // The title is the first line of the docstring.
   const pattern = /^@story\((?:only=r?"(.*)")?\)\ndef \w+\(\):\n\s+"""(.*?)\.?(?:"""|\n)/gm;
   const stories = [...source.matchAll(pattern)].map(([, only = "", title = ""]) => ({ only, title }));

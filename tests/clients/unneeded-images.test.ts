@@ -1,35 +1,15 @@
 /** Images that nothing needs any more go when they are collected, and are made again when they are asked for after all. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { promisify } from "node:util";
+import { test } from "node:test";
 
 import { missingClient, modal, newestClient, platformOfFile, runLydian, usualRuntime } from "@lydian/testkit";
 
+import { ownCache } from "../faults/own-cache.ts";
 import { app } from "./stories.ts";
 
 const skip = usualRuntime === "runc" ? missingClient(newestClient) : "there are no images here";
-
-/** What platforms of this host share, as names of the same files: nothing of theirs is to go, and nothing is made anew. */
-async function ownCache(): Promise<string> {
-  const shared = process.env["LYDIAN_CACHE"] ?? "/var/cache/lydian";
-  const own = `${shared}-of-test-${process.pid}`; // beside it, for it has to be on the same disk
-  after(() => rm(own, { recursive: true, force: true }));
-  for (const folder of [".", "images", "images/layers"]) {
-    await mkdir(join(own, folder), { recursive: true, mode: 0o700 });
-    const names = await readdir(join(shared, folder)).catch(() => []); // the first run on this host
-    const isWhole = (name: string): boolean => !name.startsWith(".") && !["images", "layers"].includes(name);
-    const sources = names.filter(isWhole).map((name) => join(shared, folder, name));
-    if (sources.length > 0) await promisify(execFile)("cp", ["-al", "-t", join(own, folder), ...sources]);
-  }
-  for (const name of await readdir(join(own, "images", "layers"))) {
-    const holders = join(own, "images", "layers", name, "holders");
-    for (const holder of await readdir(holders)) await rm(join(holders, holder));
-  }
-  return own;
-}
 
 if (skip === false) process.env["LYDIAN_CACHE"] = await ownCache();
 const platform = skip === false ? await platformOfFile() : undefined;

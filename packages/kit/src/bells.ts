@@ -44,6 +44,7 @@ export class Bells {
   ): Promise<T | undefined> {
     const { clock, signal } = options;
     const deadline = clock.now() + options.waitMs;
+    let wasWoken = false; // by a ring whose cause nobody has looked at yet
     for (;;) {
       signal?.throwIfAborted();
       const waiter: Waiter = { rung: false, wake: () => {} };
@@ -51,6 +52,7 @@ export class Bells {
       let checksAgain = false;
       try {
         const found = await check();
+        wasWoken = false;
         if (found !== undefined) return found;
         const leftMs = deadline - clock.now();
         if (leftMs <= 0) return undefined;
@@ -59,7 +61,8 @@ export class Bells {
       } finally {
         this.#leave(keys, waiter);
         // Rung, but after the last look: what the ring was for is still there, and another may be asleep beside it.
-        if (waiter.rung && !checksAgain) for (const key of keys) this.ring(key, 1);
+        if (wasWoken || (waiter.rung && !checksAgain)) for (const key of keys) this.ring(key, 1);
+        wasWoken = waiter.rung && checksAgain;
       }
     }
   }

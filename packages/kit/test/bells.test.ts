@@ -71,7 +71,21 @@ describe("bells", () => {
     );
   });
 
-  it("hands the ring of one that gives up to the next", async () => {
+  it("forgets those who left", async () => {
+    const bells = new Bells();
+    const giveUp = new AbortController();
+    const waiting = bells.until(["a", "b"], async () => undefined, { ...forever, signal: giveUp.signal });
+    await turn();
+    assert.equal(bells.waiting("a"), 1);
+    giveUp.abort(new Error("enough"));
+    await assert.rejects(waiting, /enough/);
+    assert.equal(bells.waiting("a"), 0);
+    assert.equal(bells.waiting("b"), 0);
+  });
+});
+
+describe("a ring that its waiter cannot use", () => {
+  it("goes to the next when that one gives up", async () => {
     const bells = new Bells();
     const { put, take } = shelf(bells);
     const giveUp = new AbortController();
@@ -87,15 +101,24 @@ describe("bells", () => {
     assert.equal(await patient, 0);
   });
 
-  it("forgets those who left", async () => {
+  it("goes to the next when the look fails that it woke that one for", async () => {
     const bells = new Bells();
-    const giveUp = new AbortController();
-    const waiting = bells.until(["a", "b"], async () => undefined, { ...forever, signal: giveUp.signal });
+    const { put, take } = shelf(bells);
+    let looks = 0;
+    const failing = bells.until(
+      ["shelf"],
+      async () => {
+        if (++looks === 2) throw new Error("it cannot look");
+        return undefined;
+      },
+      forever,
+    );
     await turn();
-    assert.equal(bells.waiting("a"), 1);
-    giveUp.abort(new Error("enough"));
-    await assert.rejects(waiting, /enough/);
-    assert.equal(bells.waiting("a"), 0);
-    assert.equal(bells.waiting("b"), 0);
+    const patient = take();
+    await turn();
+    await turn();
+    put();
+    await assert.rejects(failing, /cannot look/);
+    assert.equal(await patient, 0);
   });
 });

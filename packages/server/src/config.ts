@@ -23,17 +23,25 @@ export const timesSchema = z.object({
   drainGrace: milliseconds.default(30_000),
   /** How long the reply to a mutating request is kept for a repetition of it. */
   replyKept: milliseconds.default(600_000),
-  /** An ephemeral volume whose client sends no heartbeat for longer is deleted; the clients send one every 300 s. */
-  objectExpiry: milliseconds.default(900_000),
   /** How long a worker may take to commit or reload a volume. */
   volumeAct: milliseconds.default(3_600_000),
   /** How long the results of a call are kept that nobody has acknowledged. */
   resultKept: milliseconds.default(7 * 86_400_000),
   /** How long an image is kept that no function of a living app and no name needs, since it was asked for last. */
   imageKept: milliseconds.default(14 * 86_400_000),
+  /** How long an entry of a dict is kept at least that nobody writes or reads. */
+  dictEntryKept: milliseconds.default(7 * 86_400_000),
+  /** How long a partition of a queue is kept after the last put that does not say it. */
+  queuePartitionKept: milliseconds.default(86_400_000),
+  /** The most that a put may say. */
+  queuePartitionLongest: milliseconds.default(7 * 86_400_000),
+  /** A dict or queue without a name whose client sends no heartbeat for longer goes; the clients send one every 300 s. */
+  ephemeralExpiry: milliseconds.default(660_000),
 });
 
 const count = z.number().int().positive();
+const bytes = count;
+const mebibyte = 1024 * 1024;
 
 /** How much may be under way, or be kept, at a time. */
 export const limitsSchema = z.object({
@@ -57,6 +65,17 @@ export const limitsSchema = z.object({
   environmentContainers: count.optional(),
   /** MiB that images may take of a worker's disk before those go that nothing needs; absent: as much as there is room for. */
   imagesMib: count.optional(),
+  /** A key of a dict together with its value. */
+  dictEntryBytes: bytes.default(100 * mebibyte),
+  /** Entries of a dict that one request may set. */
+  dictUpdateEntries: count.default(10_000),
+  queueItemBytes: bytes.default(mebibyte),
+  /** All items that one request may put. */
+  queuePutBytes: bytes.default(10 * mebibyte),
+  queuePartitionItems: count.default(5_000),
+  queuePartitionBytes: bytes.default(64 * mebibyte),
+  /** Partitions of one queue. */
+  queuePartitions: count.default(100_000),
 });
 
 export const serverConfigSchema = z.object({

@@ -18,6 +18,8 @@ export const errorTable = {
   alreadyExists: { grpc: 6, http: 409, fault: "caller" },
   permissionDenied: { grpc: 7, http: 403, fault: "caller" },
   resourceExhausted: { grpc: 8, http: 429, fault: "nobody" },
+  /** Not RESOURCE_EXHAUSTED, which passes: the clients repeat a put until a queue has room. */
+  tooLarge: { grpc: 3, http: 413, fault: "caller" },
   failedPrecondition: { grpc: 9, http: 400, fault: "caller" },
   aborted: { grpc: 10, http: 409, fault: "nobody" },
   outOfRange: { grpc: 11, http: 416, fault: "caller" },
@@ -66,6 +68,11 @@ export class ServerError extends PlatformError {
 /** Makes an error to throw: `throw fail("notFound", "App ap-… does not exist.", { hint: "List them with …." })`. */
 export function fail(code: ErrorCode, message: string, options?: FailOptions): ServerError {
   return new ServerError(code, message, options);
+}
+
+/** For what is larger than a limit. The Python clients make their RequestSizeError of an answer that has these words. */
+export function tooLarge(message: string, options?: FailOptions): ServerError {
+  return fail("tooLarge", `${message} (status = '413').`, options);
 }
 
 /** Whether something thrown is the server's error with this code. */

@@ -28,13 +28,16 @@ import { Builds } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
 import { LogBook } from "./logs/log-book.ts";
+import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, type Rpcs, bind, createRpcServer } from "./rpc/adapter.ts";
 import { appLookupRpcs } from "./rpc/app-lookups.ts";
 import { appRpcs } from "./rpc/apps.ts";
 import { callRpcs } from "./rpc/calls.ts";
 import { containerRpcs } from "./rpc/containers.ts";
+import { dictRpcs } from "./rpc/dicts.ts";
 import { functionRpcs } from "./rpc/functions.ts";
 import { identityRpcs } from "./rpc/identity.ts";
+import { imageLogRpcs } from "./rpc/image-logs.ts";
 import { imageNameRpcs } from "./rpc/image-names.ts";
 import { imageRpcs } from "./rpc/images.ts";
 import { lookupRpcs } from "./rpc/lookups.ts";
@@ -42,6 +45,7 @@ import { logRpcs } from "./rpc/logs.ts";
 import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
+import { queueRpcs } from "./rpc/queues.ts";
 import { scalingRpcs } from "./rpc/scaling.ts";
 import { secretRpcs } from "./rpc/secrets.ts";
 import { volumeChangeRpcs } from "./rpc/volume-changes.ts";
@@ -52,7 +56,6 @@ import { Scheduler, type SchedulerDeps } from "./scheduler/loop.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
 import { Vault } from "./secrets/vault.ts";
 import { openStore } from "./store/sqlite.ts";
-import { VolumeLives } from "./volumes/lives.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
 import { volumeWorkerRoutes } from "./volumes/worker-routes.ts";
@@ -91,6 +94,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const vault = new Vault(await KeyRing.load(join(config.data, "secrets-key"), config.secretsKey), store);
   const shared = { store, bells, clock, newId, log, times: config.times, serverKey, vault };
   const presence = new Presence(shared);
+  const heartbeats = new Heartbeats(shared);
   const deliveries = new Deliveries();
   const cutDoors = (containerId: string): void => {
     deliveries.forget(containerId);
@@ -98,20 +102,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   const sessions = new WorkerSessions({ ...shared, cutDoors });
   const timeouts = new Timeouts(shared);
-  const volumeLives = new VolumeLives(shared);
   const alarms = new Alarms(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
-  const platform: Platform = {
-    ...shared,
-    config,
-    content,
-    interest,
-    logBook,
-    presence,
-    sessions,
-    timeouts,
-    volumeLives,
-  };
+  const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts };
+  const platform: Platform = { ...shared, config, ...parts };
   const tell: SchedulerDeps["tell"] = (to, text) => {
     logBook
       .say(to, clock.now(), text)
@@ -131,19 +125,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const links = new BlobLinks(serverKey, () => clock.now());
   const pieceLinks = new PieceLinks(serverKey, () => clock.now());
   const rpcs = [
-    ...bind(ModalClient, ...families(platform, deliveries, links, pieceLinks)),
+    ...bind(ModalClient, ...families(platform, deliveries, { links, pieceLinks }, collector)),
     ...bind(operator.Operators, operatorRpcs(platform, collector)),
     ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors, makeRoom })),
   ];
   const port = await openPort(options, platform, { links, pieceLinks, uploads }, rpcs);
-  const parts = { presence, sessions, timeouts, volumeLives, alarms, interest, builds, scheduler, reaper, collector };
-  await startAll(parts);
+  const acting = { presence, heartbeats, sessions, timeouts, alarms, interest, builds, scheduler, reaper, collector };
+  await startAll(acting);
   await port.listen(options.listenAt);
   return {
     port,
     platform,
     close: async () => {
-      await closeAll(parts);
+      await closeAll(acting);
       await port.close(closeGraceMs);
       await store.close();
     },
@@ -155,7 +149,7 @@ interface Parts {
   presence: Presence;
   sessions: WorkerSessions;
   timeouts: Timeouts;
-  volumeLives: VolumeLives;
+  heartbeats: Heartbeats;
   alarms: Alarms;
   interest: Interest;
   builds: Builds;
@@ -168,7 +162,7 @@ async function startAll(parts: Parts): Promise<void> {
   await parts.presence.start();
   await parts.sessions.start();
   await parts.timeouts.start();
-  await parts.volumeLives.start();
+  await parts.heartbeats.start();
   parts.alarms.start();
   await parts.interest.start();
   parts.builds.start();
@@ -180,7 +174,7 @@ async function startAll(parts: Parts): Promise<void> {
 async function closeAll(parts: Parts): Promise<void> {
   parts.presence.close();
   parts.timeouts.close();
-  parts.volumeLives.close();
+  parts.heartbeats.close();
   await parts.alarms.close();
   await parts.reaper.close();
   await parts.scheduler.close();
@@ -205,8 +199,8 @@ function openUploads(data: string, content: ContentStore, store: Store, clock: C
 function families(
   platform: Platform,
   deliveries: Deliveries,
-  links: BlobLinks,
-  pieceLinks: PieceLinks,
+  { links, pieceLinks }: { links: BlobLinks; pieceLinks: PieceLinks },
+  collector: ImageCollector,
 ): Rpcs<typeof ModalClient>[] {
   return [
     identityRpcs(platform),
@@ -215,12 +209,15 @@ function families(
     logRpcs(platform),
     mountRpcs(platform),
     blobRpcs(platform, links),
-    imageRpcs(platform),
+    imageRpcs(platform, collector),
     imageNameRpcs(platform),
+    imageLogRpcs(platform),
     functionRpcs(platform),
     lookupRpcs(platform),
     scalingRpcs(platform),
     secretRpcs(platform),
+    dictRpcs(platform),
+    queueRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
     volumeRpcs(platform),

@@ -26,7 +26,7 @@ export interface FakeWorkerOptions {
   memoryMib?: number;
   gpus?: { kind: string; count: number }[];
   labels?: Record<string, string>;
-  /** It makes images, and has these; they grow by those that it makes. */
+  /** The images that it has; they grow by those that it makes. Absent: it makes all at once, by itself. */
   images?: Set<string>;
   /** A container was assigned for the first time. */
   onAssign?: (container: HeldContainer) => void;
@@ -47,10 +47,12 @@ export class FakeWorker {
   /** Everything that the server has said, oldest first. */
   readonly received: wire.ToWorker[] = [];
   readonly #options: FakeWorkerOptions;
+  readonly #images: Set<string>;
   #session: { out: Sending; closing: AbortController; ended: Promise<void> } | undefined;
 
   constructor(options: FakeWorkerOptions = {}) {
     this.#options = options;
+    this.#images = options.images ?? new Set();
     this.id = options.id ?? "local";
   }
 
@@ -116,13 +118,13 @@ export class FakeWorker {
 
   /** The image is made. */
   make(id: string, built: MessageInitShape<typeof wire.BuiltImageSchema> = { python: "3.11.9" }): void {
-    for (const { imageId } of this.#held(id).build?.recipes ?? []) this.#options.images?.add(imageId);
+    for (const { imageId } of this.#held(id).build?.recipes ?? []) this.#images.add(imageId);
     this.exit(id, { reason: wire.Exit_Reason.EXITED, built });
   }
 
   /** It has these images no more, and says so. */
   lose(imageIds: readonly string[]): void {
-    for (const id of imageIds) this.#options.images?.delete(id);
+    for (const id of imageIds) this.#images.delete(id);
     this.send({ case: "imagesGone", value: { imageIds: [...imageIds] } });
   }
 
@@ -132,13 +134,13 @@ export class FakeWorker {
   }
 
   #join(): MessageInitShape<typeof wire.JoinSchema> {
-    const { milliCpu = 4_000, memoryMib = 8_192, gpus = [], labels = {}, images } = this.#options;
+    const { milliCpu = 4_000, memoryMib = 8_192, gpus = [], labels = {} } = this.#options;
     return {
       workerId: this.id,
       capacity: { milliCpu: BigInt(milliCpu), memoryMib: BigInt(memoryMib), gpus },
       labels,
-      runtimes: [{ name: "fake", builds: images !== undefined }],
-      imageIds: [...(images ?? [])],
+      runtimes: [{ name: "fake", builds: true }],
+      imageIds: [...this.#images],
       // One that is gone is told as what it was before: its end is told after its log.
       adopted: [...this.containers.values()].map(({ id, fence, phase }) => ({
         containerId: id,
@@ -184,6 +186,7 @@ export class FakeWorker {
     const container: HeldContainer = { id, fence, doorSecret, spec, build, phase: "preparing", exit: undefined };
     this.containers.set(id, container);
     this.#tell(container);
+    if (build !== undefined && this.#options.images === undefined) return this.make(id);
     this.#options.onAssign?.(container);
   }
 
@@ -202,13 +205,12 @@ export class FakeWorker {
 
   /** Each image is one layer of one byte; what has to go for want of room is all that may. */
   #collect({ collectionId, images: known, usedBeforeMs, freeBytes, named, dryRun }: wire.Collect): void {
-    const { images = new Set<string>() } = this.#options;
     const goes = (id: string): boolean => {
       const use = known.find(({ imageId }) => imageId === id);
       const isDue = freeBytes > 0n || (use?.usedAtMs ?? 0n) < usedBeforeMs;
       return named.includes(id) || (use?.needed !== true && isDue);
     };
-    const imageIds = [...images].filter(goes);
+    const imageIds = [...this.#images].filter(goes);
     if (!dryRun) this.lose(imageIds);
     const bytes = BigInt(imageIds.length);
     this.send({ case: "collected", value: { collectionId, imageIds, layers: imageIds.length, bytes } });

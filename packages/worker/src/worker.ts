@@ -39,8 +39,18 @@ export async function startWorker(
   const clients = new ClientPackages({ cache, interpreters, clock, logger });
   const id = await workerId(data, () => clock.now());
   const capacity = await hostCapacity();
-  const opened = await openRuntime({ config, workerId: id, interpreters, content, capacity, doorFile, clock, logger });
-  const { runtime, images, builds, collector, volumes } = opened;
+  const opened = await openRuntime({
+    config,
+    workerId: id,
+    interpreters,
+    content,
+    clients,
+    capacity,
+    doorFile,
+    clock,
+    logger,
+  });
+  const { runtime, images, builds, mountLayers, collector, volumes } = opened;
   const starters = openStarters(config, { runtime, images, capacity, data, clients, clock, logger });
   const agent = new Agent({
     workerId: id,
@@ -49,7 +59,7 @@ export async function startWorker(
     doorFile,
     builds,
     collector,
-    host: { data, capacity, server, clock, logger, runtime, images, content, clients, starters, volumes },
+    host: { data, capacity, server, clock, logger, runtime, images, mountLayers, content, clients, starters, volumes },
     onReady: options.onReady,
   });
   collector?.accompany({

@@ -8,9 +8,16 @@ import { pathToFileURL } from "node:url";
 
 const clientFolder = `${process.argv[2]}/`;
 const client = pathToFileURL(createRequire(clientFolder).resolve("modal")).href.replace(/\.cjs$/, ".js");
-const { ModalClient, InvalidError, NotFoundError, RemoteError, FunctionTimeoutError, TimeoutError } = await import(
-  client
-);
+const {
+  ModalClient,
+  InvalidError,
+  NotFoundError,
+  RemoteError,
+  FunctionTimeoutError,
+  TimeoutError,
+  QueueEmptyError,
+  QueueFullError,
+} = await import(client);
 
 const modal = new ModalClient();
 const echo = await modal.functions.fromName("foreign", "echo");
@@ -154,6 +161,38 @@ story("secrets are found, made from an object, given to variants, and deleted", 
   await modal.secrets.delete("foreign-deleted");
   await assert.rejects(modal.secrets.delete("foreign-deleted"), NotFoundError);
   await modal.secrets.delete("foreign-deleted", { allowMissing: true });
+});
+
+story("a queue's items come out in order, by partitions, and are waited for", async () => {
+  const queue = await modal.queues.ephemeral();
+  await queue.put("first");
+  await queue.putMany([2, { third: null }]);
+  await queue.put("elsewhere", { partition: "other", partitionTtlMs: 60_000 });
+  assert.deepEqual([await queue.len(), await queue.len({ total: true })], [3, 4]);
+  const seen: unknown[] = [];
+  for await (const item of queue.iterate()) seen.push(item);
+  assert.deepEqual(seen, ["first", 2, { third: null }]);
+  assert.deepEqual([await queue.get(), await queue.getMany(5)], ["first", [2, { third: null }]]);
+  await assert.rejects(queue.get({ timeoutMs: 100 }), QueueEmptyError);
+  const waiting = queue.get();
+  await queue.put("came");
+  assert.equal(await waiting, "came");
+  await queue.clear({ all: true });
+  assert.equal(await queue.len({ total: true }), 0);
+  await queue.putMany(Array(5_000).fill(0));
+  await assert.rejects(queue.put(1, { timeoutMs: 100 }), QueueFullError);
+  queue.closeEphemeral();
+});
+
+story("a queue is shared with Python by its name", async () => {
+  const queue = await modal.queues.fromName(`foreign-js-${process.pid}`, { createIfMissing: true });
+  await queue.put([1, "two"]);
+  const typed = await modal.cls.fromName("foreign", "Typed");
+  await (await typed.instance({ number: 1 })).method("pass_on").remote([queue.name]);
+  assert.deepEqual(await queue.get(), { answer: "[1, 'two']" });
+  await modal.queues.delete(queue.name);
+  await assert.rejects(modal.queues.fromName(queue.name), NotFoundError);
+  await modal.queues.delete(queue.name, { allowMissing: true });
 });
 
 story("an exception is told by its type and words", async () => {

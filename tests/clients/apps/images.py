@@ -65,6 +65,36 @@ def project_by_uv():
     equal(synced.remote("version('iniconfig'), version('six')"), ("2.0.0", "1.17.0"))
 
 
+def has(package, number):
+    return f"python -c \"from importlib.metadata import version as v; assert v('{package}') == '{number}'\""
+
+
+@story(only=r"1\.6")
+def project_by_poetry():
+    """poetry_install_from_file installs what a project has locked"""
+    slim.poetry_install_from_file(str(built / "poetry/pyproject.toml")).run_commands(has("iniconfig", "2.0.0")).build(app)
+
+
+@story(only=r"1\.6")
+def private_repositories():
+    """pip_install_private_repos installs with the token of a secret, and says when it has none"""
+    # What it asks of the public host is answered by a repository in the image: for who has the token, and nobody else.
+    repository = slim.apt_install("git").add_local_dir(built / "project", "/srv/them/private", copy=True)
+    answered = repository.run_commands(
+        "cd /srv/them/private && git init -q && git add ."
+        " && git -c user.name=me -c user.email=me@here commit -qm first"
+        " && git config --system url.file:///srv/.insteadOf https://me:t0ken@github.com/",
+    )
+
+    def install(**variables):
+        secrets = [modal.Secret.from_dict(variables)]
+        return answered.pip_install_private_repos("github.com/them/private", git_user="me", secrets=secrets)
+
+    install(GITHUB_TOKEN="t0ken").run_commands(has("built", "0.1.0"), 'test -z "$GITHUB_TOKEN"').build(app)
+    with raises(modal.exception.ImageBuildError, r"GITHUB_TOKEN env var not set by provided modal\.Secret"):
+        install(OTHER="x").build(app)
+
+
 by_apt = looks("by_apt", slim.apt_install("file"))
 
 
@@ -72,6 +102,12 @@ by_apt = looks("by_apt", slim.apt_install("file"))
 def packages_by_apt():
     """apt_install"""
     equal(by_apt.remote("which('file')"), "/usr/bin/file")
+
+
+@story(only=r"1\.6")
+def packages_of_another_release():
+    """apt_install on a release that may not be the host's"""
+    modal.Image.from_registry("debian:trixie-slim").apt_install("file").run_commands("file --version").build(app)
 
 
 commanded = looks(
@@ -108,9 +144,10 @@ from_file = looks("from_file", modal.Image.from_dockerfile(built / "Dockerfile",
 
 @story()
 def dockerfile():
-    """from_dockerfile, of several stages, with arguments and a context"""
+    """from_dockerfile, of several stages, with arguments, a context and what is ignored of it"""
     equal(from_file.remote("os.environ['GREETING'], os.getcwd()"), ("hello, world", "/made"))
     equal(from_file.remote("read('/made/copied'), read('/texts/a.txt')"), ("made by a stage\n", "text of a\n"))
+    equal(from_file.remote("os.listdir('/folder/deep')"), ["b.txt"])
 
 
 # Only a Python that is not the distribution's can be added to other images.
@@ -131,18 +168,19 @@ def without_python():
 
 
 copied = (
-    slim.add_local_dir(built / "folder", "/copied", copy=True, ignore=["*.log"])
+    slim.add_local_dir(built / "folder", "/copied", copy=True, ignore=["**/*.md"])
     .add_local_file(built / "requirements.txt", "/copied/one.txt", copy=True)
-    .run_commands("ls /copied > /listing")
+    .add_local_python_source("story", copy=True)
+    .run_commands("find /copied -type f | sort > /listing", "ls /root/story.py")
 )
-files = looks("files", copied.add_local_dir(built / "folder", "/shown", ignore=lambda path: path.suffix == ".log"))
+files = looks("files", copied.add_local_dir(built / "folder", "/shown", ignore=lambda path: path.suffix == ".md"))
 
 
 @story()
 def local_files():
     """add_local_dir and add_local_file, copied into the image or laid into the container"""
-    equal(files.remote("read('/listing')"), "a.txt\ndeep\none.txt\n")
-    equal(files.remote("sorted(os.listdir('/shown')), read('/shown/deep/b.txt')"), (["a.txt", "deep"], "text of b\n"))
+    equal(files.remote("read('/listing')"), "/copied/a.txt\n/copied/deep/b.txt\n/copied/one.txt\n")
+    equal(files.remote("os.listdir('/shown/deep'), read('/shown/deep/b.txt')"), (["b.txt"], "text of b\n"))
 
 
 secret = modal.Secret.from_dict({"TOKEN": "never in a layer"})
@@ -204,6 +242,8 @@ def nowhere():
     """A base that is nowhere is an error with what was tried"""
     with raises(Exception, r"nowhere/image"):
         modal.Image.from_registry("registry.invalid/nowhere/image:1").build(app)
+    with raises(Exception, r"there is no image docker\.io/mambaorg/micromamba:\S+; tried: "):
+        modal.Image.micromamba(python_version="3.11").micromamba_install("zlib").build(app)
 
 
 @app.local_entrypoint()

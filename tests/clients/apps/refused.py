@@ -21,6 +21,4 @@ def work():
 
 @app.local_entrypoint()
 def main():
-    if wish == "dict":
-        modal.Dict.from_name("numbers", create_if_missing=True)["one"] = 1
     work.remote()

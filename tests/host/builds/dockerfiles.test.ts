@@ -127,7 +127,7 @@ describe("a build", needsContainers, () => {
       binds: [{ source: "/etc/hostname", path: "/etc/secret.conf" }],
       files: [{ path: "/etc/apt/apt.conf.d/00host", text: "Acquire::x 1;\n" }],
       environment: { PIP_INDEX_URL: "https://user:password@index.example" },
-      ...{ warnings: [], sources: [] },
+      ...{ warnings: [], sources: [], codename: "" },
     };
     const own = await BuildRig.open(shared.rig, { settings: async () => settings });
     const { exit, imageId, said } = await own.make({
@@ -177,8 +177,10 @@ describe("a build that", needsContainers, () => {
       assert.match(exit.message, message);
     }
   });
+});
 
-  it("was not told the secrets of an image that is gone meanwhile is lost, and no layer is made without them", async () => {
+describe("a build that cannot go on", needsContainers, () => {
+  it("for want of the secrets of an image that is gone meanwhile is lost, and no layer is made without them", async () => {
     const builds = await rig();
     const gone: string[] = [];
     builds.images.onGone((id) => gone.push(id));
@@ -200,7 +202,7 @@ describe("a build that", needsContainers, () => {
     assert.equal((await shared.rig.layers.list()).length, before);
   });
 
-  it(`makes an image of more than ${mostLayers} layers is refused, and one of so many runs`, async () => {
+  it(`with more than ${mostLayers} layers is refused, and one with so many runs`, async () => {
     const { image, layers } = shared.rig;
     const below = mostLayers - 1 - image.layers.length;
     const empty = Array.from({ length: below }, (_, n) =>
@@ -225,7 +227,7 @@ describe("a build that", needsContainers, () => {
     assert.match(base.exit.message, /^deepest has 254 layers, and 128 are the most/);
   });
 
-  it("is stopped ends at once and leaves nothing", async () => {
+  it("once it is stopped ends at once and leaves nothing", async () => {
     const builds = await rig();
     const build = await builds.begin({ lines: ["FROM debian", "RUN echo on; sleep 600"] });
     const follow = { clock: systemClock, ended: build.gone, signal: AbortSignal.timeout(30_000) };

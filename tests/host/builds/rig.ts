@@ -7,6 +7,7 @@ import * as wire from "@lydian/contract/worker";
 import { createLogger, idMaker, PlatformError, systemClock } from "@lydian/kit";
 import { Build, type BuildHost } from "@lydian/worker/src/builds/build";
 import { Images } from "@lydian/worker/src/builds/images";
+import { makeImage, type RecipeHost } from "@lydian/worker/src/builds/recipe";
 import type { BaseImage } from "@lydian/worker/src/images/index";
 
 import { outputOf, type Rig } from "../runc/rig.ts";
@@ -33,7 +34,7 @@ export class BuildRig {
     this.host = host;
   }
 
-  static async open(rig: Rig, changes: Partial<BuildHost> = {}): Promise<BuildRig> {
+  static async open(rig: Rig, changes: Partial<RecipeHost> = {}): Promise<BuildRig> {
     const { data } = rig.identity;
     const images = await Images.open(join(data, "images"), rig.layers);
     const newId = idMaker(() => Date.now());
@@ -41,17 +42,24 @@ export class BuildRig {
       if (name === "debian") return { ...rig.image, digest: "debian of the tests" };
       throw new PlatformError(`there is no image ${name}`);
     };
-    const host: BuildHost = {
-      folder: join(data, "builds"),
-      newId: () => newId("ta"),
-      settings: async () => ({ binds: [], files: [], environment: {}, warnings: [], sources: [] }),
+    const recipeHost: RecipeHost = {
+      clients: { find: () => Promise.reject(new PlatformError("there is no client")) },
+      capacity: { milliCpu: 2000n, memoryMib: 2048n },
+      settings: async () => ({ binds: [], files: [], environment: {}, warnings: [], sources: [], codename: "" }),
       resources: {},
       bases: { resolve, standalonePython: () => Promise.reject(new PlatformError("there is none")) },
       content: { file: () => Promise.reject(new PlatformError("there is no content")) },
       ...{ runtime: rig.runtime, layers: rig.layers, mounter: rig.mounter, images },
       clock: systemClock,
-      logger: createLogger("test", "warn"),
       ...changes,
+    };
+    const host: BuildHost = {
+      data,
+      server: { host: "127.0.0.1", port: 0 },
+      newId: () => newId("ta"),
+      maker: { images, make: (request, customer) => makeImage(request, recipeHost, customer) },
+      clock: systemClock,
+      logger: createLogger("test", "warn"),
     };
     return new BuildRig(rig, images, host);
   }
@@ -64,7 +72,7 @@ export class BuildRig {
   async begin(recipe: Recipe, force = false, below: readonly Recipe[] = []): Promise<Build> {
     const imageId = recipe.imageId ?? this.nextId();
     const build = create(wire.BuildSchema, { recipes: [...below, { ...recipe, imageId }], force });
-    return await Build.begin({ containerId: imageId, fence: `f${this.#count}` }, build, this.host);
+    return await Build.begin({ containerId: imageId, fence: `f${this.#count}`, doorSecret: "" }, build, this.host);
   }
 
   /** Makes an image, and leaves nothing but that. */

@@ -29,7 +29,8 @@ test("images that nobody needs go before a container does, the oldest first", ne
   const shared = { layers, clock: systemClock, logger: silentLogger };
   const sizes = new LayerFacts(shared);
   const bases = { records: async () => [], forget: async () => {} };
-  const collector = new Collector({ ...shared, images, bases, facts: sizes, isElsewhere: false });
+  const content = { collect: async () => ({ files: 0, bytes: 0 }) };
+  const collector = new Collector({ ...shared, images, bases, content, facts: sizes, isElsewhere: false });
   const fill = (folder: string, mebibytes: number): Promise<void> =>
     writeFile(join(folder, "file"), randomBytes(mebibytes * mebibyte), { flush: true });
   for (const id of ["im-needed", "im-old", "im-new"]) {
@@ -42,11 +43,12 @@ test("images that nobody needs go before a container does, the oldest first", ne
     ["im-old", { usedAt: now + 1_000, isNeeded: false }],
     ["im-new", { usedAt: now + 2_000, isNeeded: false }],
   ]);
+  const asked: Promise<unknown>[] = [];
   collector.accompany({
     starters: () => new Set(),
     dropStarters: async () => {},
     askServer(freeBytes) {
-      void collector.collect({ ...modestWish, freeBytes, known, isDry: false });
+      asked.push(collector.collect({ ...modestWish, freeBytes, known, isDry: false }));
       return true;
     },
   });
@@ -57,7 +59,7 @@ test("images that nobody needs go before a container does, the oldest first", ne
     ...{ gauge: diskGauge(disk.path), trash: at("trash"), reserve: 50 * mebibyte },
     ...{ makeRoom: (bytes: number) => collector.makeRoom(bytes), clock: systemClock, logger: silentLogger },
   });
-  using _watch = guard.watch({
+  const watch = guard.watch({
     ...{ id: "one", folder: at("container"), limitMib: undefined, isFresh: true, pids: async () => [] },
     end: (message) => void ended.push(message),
   });
@@ -76,4 +78,6 @@ test("images that nobody needs go before a container does, the oldest first", ne
     () => `these are left: ${images.ids.join()}`,
   );
   assert.deepEqual([images.ids, ended], [["im-needed"], []]);
+  watch[Symbol.dispose]();
+  await Promise.all(asked); // before the disk goes
 });

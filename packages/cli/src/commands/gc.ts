@@ -28,7 +28,8 @@ export const gc: CliCommand<GcOptions> = {
     "been used for a time, with the logs of their builds and those layers that then nobody holds. What is removed is made " +
     "again when it is asked for. Base images go by the same rule, but not within a day of their last use: all platforms of " +
     "a machine share them. The platform does the same by itself every few hours, and earlier when the disk fills. " +
-    "Content of mounts and results of calls are not touched.",
+    "So does what a machine keeps of mounted files beside the server. What clients have uploaded, and what calls have as " +
+    "arguments and results, is not touched.",
   options: [
     new Option(
       "--unused-for <age>",
@@ -73,7 +74,7 @@ export const gc: CliCommand<GcOptions> = {
 function report(reply: operator.CollectGarbageResponse, isDry: boolean, terminal: Terminal): void {
   const verb = isDry ? "would go" : "went";
   if (reply.workers.length === 0) terminal.print("No worker that has images is connected.");
-  for (const { workerId, imageIds, bases, layers, bytes, leftBytes, error } of reply.workers) {
+  for (const { workerId, imageIds, bases, layers, bytes, leftBytes, files, fileBytes, error } of reply.workers) {
     const where = reply.workers.length > 1 ? `${workerId}: ` : "";
     if (error !== "") {
       terminal.report(`${where}${error}`);
@@ -81,6 +82,8 @@ function report(reply: operator.CollectGarbageResponse, isDry: boolean, terminal
     }
     const what = [counted(imageIds.length, "image"), counted(bases.length, "base image"), counted(layers, "layer")];
     terminal.print(`${where}${what.join(", ")} ${verb}: ${amount(bytes)}; ${amount(leftBytes)} are left.`);
+    if (files > 0)
+      terminal.print(`${where}${counted(files, "copy", "copies")} of mounted files ${verb}: ${amount(fileBytes)}.`);
     for (const name of [...imageIds, ...bases]) terminal.print(terminal.paint("dim", `  ${name}`));
   }
   const { forgottenImages, logBytes } = reply;
@@ -94,8 +97,8 @@ function another(name: string, before: string[] = []): string[] {
   return [...before, name];
 }
 
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+function counted(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
 }
 
 function amount(bytes: bigint): string {

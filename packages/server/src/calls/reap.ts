@@ -1,11 +1,13 @@
 /**
  * Forgets what nobody will ask for again: acknowledged and old calls, kept replies, containers long gone, secrets that
- * nothing uses, files of deleted volumes, uploads that were given up.
+ * nothing uses, entries of dicts and partitions of queues whose time is over, files of deleted volumes,
+ * uploads that were given up.
  */
 import type { Clock, Logger, Timer } from "@lydian/kit";
 
 import type { Times } from "../config.ts";
 import type { Store, Tx } from "../domain/store.ts";
+import { forgetPartitions } from "../queues/items.ts";
 import { forgetCall, portion } from "./sweep.ts";
 
 /** Between two rounds. */
@@ -61,6 +63,8 @@ export class Reaper {
       await this.#all((tx) => tx.replies.forget(repeats, portion));
       await this.#all((tx) => tx.containers.forget(now - containersKeptMs, portion));
       await this.#all((tx) => tx.secrets.forget(now - secretsKeptMs, portion));
+      await this.#all((tx) => tx.dicts.forget(now, portion));
+      await this.#all((tx) => forgetPartitions(tx, portion, now));
       await this.#all((tx) => tx.volumes.forget(portion));
       await this.#deps.sweepUploads(now - uploadsKeptMs);
     } catch (error) {

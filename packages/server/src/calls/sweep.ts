@@ -1,5 +1,5 @@
 /**
- * Ends everything of a call or a function: a portion at once and the rest by and by (alarms.ts goes on with it, over
+ * Ends everything of a call or a function, or removes what was in a dict or queue: a portion at once and the rest by and by (alarms.ts goes on with it, over
  * restarts too), so that nobody waits for a long unit of work.
  */
 import { DataFormat } from "@lydian/contract";
@@ -8,7 +8,7 @@ import { alarmsBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import type { Failure, Input } from "../domain/input.ts";
 import type { Tx } from "../domain/store.ts";
-import type { Sweep } from "../domain/sweep.ts";
+import type { Emptied, Sweep } from "../domain/sweep.ts";
 import { failureResult, type Result } from "./result.ts";
 import { transition } from "./transition.ts";
 
@@ -47,6 +47,14 @@ export async function forgetCall(tx: Tx, callId: string): Promise<number> {
   return rows;
 }
 
+/** Removes what nobody can see any more; answers how many rows went at once. */
+export async function empty(tx: Tx, what: Emptied, contents: number): Promise<number> {
+  const removal = { what, target: String(contents) };
+  const rows = await removeSome(tx, removal);
+  await later(tx, { ...removal, ...nothing }, rows);
+  return rows;
+}
+
 export async function failInput(tx: Tx, input: Input, result: Result, context: Context): Promise<void> {
   const report = { result, startedAt: undefined };
   await transition(tx, input, { kind: "fail", failure: "asReported" }, context, report);
@@ -72,15 +80,37 @@ async function later(tx: Tx, sweep: Sweep, rows: number): Promise<void> {
 }
 
 /** Up to a portion of it; answers how many rows that were. */
-async function some(tx: Tx, { what, target, result: bytes, dataFormat }: Sweep, context: Context): Promise<number> {
-  if (what === "forget") return await tx.calls.removeRows(target, portion);
-  if (what === "cancel") {
-    const inputs = await tx.inputs.cancellable(target, portion);
-    for (const input of inputs) await transition(tx, input, { kind: "stop", failure: cancelled }, context);
-    return inputs.length;
+async function some(tx: Tx, sweep: Sweep, context: Context): Promise<number> {
+  const { what, target, result: bytes, dataFormat } = sweep;
+  switch (what) {
+    case "cancel": {
+      const inputs = await tx.inputs.cancellable(target, portion);
+      for (const input of inputs) await transition(tx, input, { kind: "stop", failure: cancelled }, context);
+      return inputs.length;
+    }
+    case "fail":
+    case "failWaiting": {
+      const states = what === "fail" ? "unfinished" : "waiting";
+      const inputs = await tx.inputs[states](target, portion);
+      for (const input of inputs) await failInput(tx, input, { bytes, dataFormat }, context);
+      return inputs.length;
+    }
+    default:
+      return await removeSome(tx, { what, target });
   }
-  const states = what === "fail" ? "unfinished" : "waiting";
-  const inputs = await tx.inputs[states](target, portion);
-  for (const input of inputs) await failInput(tx, input, { bytes, dataFormat }, context);
-  return inputs.length;
+}
+
+type Removal = Pick<Sweep, "target"> & { what: Extract<Sweep["what"], "forget" | Emptied> };
+
+async function removeSome(tx: Tx, { what, target }: Removal): Promise<number> {
+  switch (what) {
+    case "forget":
+      return await tx.calls.removeRows(target, portion);
+    case "emptyDict":
+      return await tx.dicts.removeAll(Number(target), portion);
+    case "emptyQueue":
+      return await tx.queues.removeAll(Number(target), portion);
+    case "emptyPartition":
+      return await tx.queues.removeItems(Number(target), portion);
+  }
 }

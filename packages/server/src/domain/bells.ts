@@ -18,6 +18,18 @@ export const containerBell = (containerId: string): string => `container:${conta
 export const imagesBell = "images";
 /** The log of this app or image has grown, or its state changed. */
 export const logsBell = (appId: string): string => `logs:${appId}`;
-
 /** The worker has a session. */
 export const workerBell = (workerId: string): string => `worker ${workerId}`;
+/** There are items in this partition of a queue for those who take them: as many may wake as there are new items. */
+export const takersBell = (queueId: string, partition: Uint8Array): string => `takers:${placeOf(queueId, partition)}`;
+/** The same for those who only look. */
+export const lookersBell = (queueId: string, partition: Uint8Array): string => `lookers:${placeOf(queueId, partition)}`;
+/** There is room again in this partition for those who put. */
+export const roomBell = (queueId: string, partition: Uint8Array): string => `room:${placeOf(queueId, partition)}`;
+/** This dict or queue is no more, or was emptied. */
+export const objectBell = (id: string): string => `object:${id}`;
+/** This request, which a client may have sent several times, has its reply. */
+export const replyBell = (key: string): string => `reply:${key}`;
+
+const placeOf = (queueId: string, partition: Uint8Array): string =>
+  `${queueId}:${Buffer.from(partition).toString("hex")}`;

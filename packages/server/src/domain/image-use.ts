@@ -28,3 +28,11 @@ export function forgettable(uses: readonly ImageUse[], usedBefore: number, now: 
   for (const { id, isNeeded, isListed, usedAt } of uses) if (isNeeded || isListed || usedAt >= before) keep(id);
   return uses.map(({ id }) => id).filter((id) => !kept.has(id));
 }
+
+/** Why one cannot be deleted, for people; undefined when it can. */
+export function whyNeeded({ id, isNeeded, isListed }: ImageUse, uses: readonly ImageUse[]): string | undefined {
+  if (isNeeded) return "it is being made, a function of an app that has not stopped has it, or a name stands for it";
+  if (isListed) return "it is in the history of a name, which `modal image names delete` forgets";
+  const above = uses.find(({ bases }) => bases.includes(id));
+  return above && `image ${above.id} stands on it`;
+}

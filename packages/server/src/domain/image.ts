@@ -50,6 +50,18 @@ export interface Recipe {
   /** What stands for the secrets' values. */
   secretsIdentity: string;
   registry: RegistryLogin | undefined;
+  /** Instead of lines: a function that is called. */
+  called?: BuildFunction | undefined;
+}
+
+export interface BuildFunction {
+  name: string;
+  /** What it is called for: equal ones are the same step, whatever else may differ in how they are called. */
+  identity: string;
+  /** How it is called; kept as content. */
+  sha256: string;
+  /** How long its call may take, in milliseconds. */
+  mostMs: number;
 }
 
 /** Where the credentials for the registry are, and in which form. */
@@ -84,9 +96,7 @@ export type ImageEvent =
   /** Its worker says so. */
   | { kind: "end"; fence: string; outcome: Outcome }
   /** Its build takes too long. */
-  | { kind: "expire"; failure: Failure }
-  /** It needs no build, or can have none. */
-  | { kind: "settle"; outcome: Exclude<Outcome, { kind: "lost" }> };
+  | { kind: "expire"; failure: Failure };
 
 /** So many lost builds are the image's fault. */
 export const mostLosses = 3;
@@ -107,8 +117,6 @@ export function step(image: Image, event: ImageEvent, now: number): Image | unde
       return state === "building" && image.fence === event.fence ? ended(image, event.outcome, now) : undefined;
     case "expire":
       return state === "building" ? ended(image, { kind: "failed", failure: event.failure }, now) : undefined;
-    case "settle":
-      return state === "wanted" ? ended(image, event.outcome, now) : undefined;
   }
 }
 

@@ -10,11 +10,14 @@ import type { Container, ContainerState } from "./container.ts";
 import type { CallTarget, ClassRecord, Demand, FunctionRecord, Terms } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
+import type { StoredEntry } from "./dict.ts";
+import type { NamedObject, ObjectKind } from "./named-object.ts";
+import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
 import type { ImageUse } from "./image-use.ts";
-import type { StoredEntry, Entry, Volume, VolumeCommit } from "./volume.ts";
+import type { Entry, KeptEntry, Volume, VolumeCommit } from "./volume.ts";
 import type { Blob, Environment, ImageName, ImageRevision, Mount, Token, Workspace } from "./stored.ts";
 
 export interface Store {
@@ -36,13 +39,16 @@ export interface Tx {
   readonly chunks: Chunks;
   readonly classes: Classes;
   readonly containers: Containers;
+  readonly dicts: Dicts;
   readonly functions: Functions;
   readonly identity: Identity;
   readonly images: Images;
   readonly inputs: Inputs;
   readonly logs: Logs;
   readonly mounts: Mounts;
+  readonly objects: Objects;
   readonly outputs: Outputs;
+  readonly queues: Queues;
   readonly replies: Replies;
   readonly secrets: Secrets;
   readonly sweeps: Sweeps;
@@ -294,6 +300,71 @@ export interface Sweeps {
   remove(sweep: Sweep): Promise<void>;
 }
 
+/** Dicts and queues as such. */
+export interface Objects {
+  /** Answers it with its number. */
+  insert(object: Omit<NamedObject, "contents">): Promise<NamedObject>;
+  get(id: string): Promise<NamedObject | undefined>;
+  named(kind: ObjectKind, environmentId: string, name: string): Promise<NamedObject | undefined>;
+  /** Those with a name that were made before this time, the newest first. */
+  newest(kind: ObjectKind, environmentId: string, before: number, limit: number): Promise<NamedObject[]>;
+  /** Ids of those without a name. */
+  ephemeral(): Promise<string[]>;
+  /** Not its contents. */
+  remove(id: string): Promise<void>;
+}
+
+/** Contents of dicts, by the dicts' numbers. What is over at `now` is not there. */
+export interface Dicts {
+  get(dict: number, key: Uint8Array, now: number): Promise<StoredEntry | undefined>;
+  /** Until when an entry is kept, for whom its value does not matter. */
+  has(dict: number, key: Uint8Array, now: number): Promise<Pick<StoredEntry, "keptUntil"> | undefined>;
+  /** Inserts or replaces. */
+  put(dict: number, entry: StoredEntry): Promise<void>;
+  remove(dict: number, key: Uint8Array): Promise<void>;
+  /** Those of these keys that would be kept for a shorter time. */
+  keep(dict: number, keys: readonly Uint8Array[], until: number): Promise<void>;
+  /** How many there are, counted up to the limit. */
+  count(dict: number, now: number, limit: number): Promise<number>;
+  /** Those after this key, in their order, until they have so many bytes; values are empty unless they are asked for. */
+  after(dict: number, key: Uint8Array | undefined, portion: DictPortion, now: number): Promise<StoredEntry[]>;
+  /** Removes what is under this number; answers how many entries went. */
+  removeAll(dict: number, limit: number): Promise<number>;
+  /** Removes what is over; answers how many entries went. */
+  forget(now: number, limit: number): Promise<number>;
+}
+
+export interface DictPortion {
+  withValues: boolean;
+  bytes: number;
+}
+
+/** Contents of queues, by the queues' and partitions' numbers. */
+export interface Queues {
+  /** Also one whose time is over. */
+  partition(queue: number, key: Uint8Array): Promise<Partition | undefined>;
+  /** Answers it with its number. */
+  insertPartition(queue: number, key: Uint8Array, partition: Omit<Partition, "number">): Promise<Partition>;
+  updatePartition(partition: Partition): Promise<void>;
+  /** Not its items. */
+  removePartition(partition: number): Promise<void>;
+  /** How many there are, counted up to the limit, with those whose time is over and that are not removed yet. */
+  countPartitions(queue: number, limit: number): Promise<number>;
+  /** Of all partitions whose time is not over and that hold something. */
+  sizes(queue: number, now: number): Promise<QueueSizes>;
+  /** Partitions of all queues whose time is over. */
+  over(now: number, limit: number): Promise<number[]>;
+  push(partition: number, items: readonly QueueItem[]): Promise<void>;
+  /** Those after this position, in their order, until they have so many bytes. */
+  after(partition: number, position: number, portion: { limit: number; bytes: number }): Promise<QueueItem[]>;
+  /** Removes and answers the first ones, in their order. */
+  take(partition: number, limit: number): Promise<QueueItem[]>;
+  /** Removes items of a partition; answers how many went. */
+  removeItems(partition: number, limit: number): Promise<number>;
+  /** Removes items, then partitions of a queue; answers how many rows went. */
+  removeAll(queue: number, limit: number): Promise<number>;
+}
+
 /** Where to go on in a list by path; what `after` names is not in it. */
 export interface EntryPage {
   after: string;
@@ -310,23 +381,23 @@ export interface Volumes {
   ephemeral(): Promise<Volume[]>;
 
   /** What a path shows in the state of a commit; without one, in the newest. */
-  entry(volumeId: string, path: string, at?: number): Promise<StoredEntry | undefined>;
+  entry(volumeId: string, path: string, at?: number): Promise<KeptEntry | undefined>;
   /** How many entries a folder has in the state of a commit. */
   width(volumeId: string, folder: string, at: number): Promise<number>;
   /** What a folder shows in the state of a commit, by path. */
-  children(volumeId: string, folder: string, at: number, page: EntryPage): Promise<StoredEntry[]>;
+  children(volumeId: string, folder: string, at: number, page: EntryPage): Promise<KeptEntry[]>;
   /** All below a folder in the state of a commit, by path. */
-  below(volumeId: string, folder: string, at: number, page: EntryPage): Promise<StoredEntry[]>;
+  below(volumeId: string, folder: string, at: number, page: EntryPage): Promise<KeptEntry[]>;
   /** From commit `since` on the path shows this. Nothing else may be there. */
   begin(volumeId: string, entry: Entry, since: number): Promise<void>;
   /** From commit `until` on the path shows nothing. Answers what it showed. */
-  end(volumeId: string, path: string, until: number): Promise<StoredEntry | undefined>;
+  end(volumeId: string, path: string, until: number): Promise<KeptEntry | undefined>;
 
   addCommit(commit: VolumeCommit): Promise<void>;
   /** The number of the commit with this key. */
   commitOf(volumeId: string, key: string): Promise<number | undefined>;
   /** What the state `to` shows and the state `from` did not, in order of commits and paths, after this place. */
-  begun(volumeId: string, range: CommitRange, after: EntryPlace, limit: number): Promise<StoredEntry[]>;
+  begun(volumeId: string, range: CommitRange, after: EntryPlace, limit: number): Promise<KeptEntry[]>;
   /** Paths that the state `from` showed and the state `to` does not, in the same order. */
   ended(volumeId: string, range: CommitRange, after: EntryPlace, limit: number): Promise<EntryPlace[]>;
 

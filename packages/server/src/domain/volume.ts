@@ -56,7 +56,7 @@ export interface Entry {
 }
 
 /** An entry of a volume, from the commit that brought it on. */
-export interface StoredEntry extends Entry {
+export interface KeptEntry extends Entry {
   since: number;
 }
 

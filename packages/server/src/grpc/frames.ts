@@ -1,5 +1,5 @@
 /** gRPC's framing inside a stream: a byte that says whether it is compressed, four of length, the message. */
-import { fail } from "../errors.ts";
+import { fail, tooLarge } from "../errors.ts";
 
 const headBytes = 5;
 
@@ -58,6 +58,6 @@ export class FrameReader {
     }
     const length = head.readUInt32BE(1);
     if (length <= this.#most) return length;
-    throw fail("resourceExhausted", `The message has ${length} bytes, and ${this.#most} is the most.`);
+    throw tooLarge(`The message has ${length} bytes, and ${this.#most} is the most`);
   }
 }

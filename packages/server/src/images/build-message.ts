@@ -8,6 +8,7 @@ import type { Store, Tx } from "../domain/store.ts";
 import type { Values } from "../secrets/seal.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { ancestorsOf } from "./ancestors.ts";
+import { readBuildFunction } from "./build-function.ts";
 import { type AskAws, credentialsFrom } from "./registry-credentials.ts";
 
 export type Build = MessageInitShape<typeof worker.BuildSchema>;
@@ -55,6 +56,7 @@ export async function buildMessage(
       buildArgs: { ...recipe.buildArgs },
       secrets: { ...secrets },
       secretsIdentity: recipe.secretsIdentity,
+      ...(recipe.called && { function: await readBuildFunction(content, recipe.called) }),
       withheld: isWithheld,
       ...(login && { credentials: await credentialsFrom(login.registry.kind, login.values, askAws) }),
     });

@@ -11,7 +11,6 @@ import type { WorkerView } from "../domain/worker.ts";
 import { ServerError } from "../errors.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { type Build, buildMessage } from "./build-message.ts";
-import { withoutBuilds } from "./host-image.ts";
 import type { AskAws } from "./registry-credentials.ts";
 import { endBuild, moveImage } from "./transition.ts";
 
@@ -65,37 +64,25 @@ export class Builds {
     const { now } = this.#context();
     const workers = hands.workers();
     const building = images.filter(({ state }) => state === "building");
-    const overdue = building.filter(({ since }) => since + times.build <= now);
+    const deadlineOf = ({ since, recipe }: Image): number => since + times.build + (recipe.called?.mostMs ?? 0);
+    const overdue = building.filter((image) => deadlineOf(image) <= now);
     await this.#expire(overdue);
     for (const image of overdue) hands.stop(image, "its build took too long");
-    await this.#settle(images, workers);
     for (const image of await this.#assign(turns(images, workers))) void this.#hand(image);
     this.#tellWaiting(images, workers);
     const left = building.filter((image) => !overdue.includes(image));
-    this.#lookout.setAlarm(Math.min(...left.map(({ since }) => since + times.build)));
+    this.#lookout.setAlarm(Math.min(...left.map(deadlineOf)));
     return undefined;
   }
 
   async #expire(overdue: readonly Image[]): Promise<void> {
     if (overdue.length === 0) return;
-    const minutes = Math.round(this.#deps.times.build / 60_000);
-    const message = `The build took longer than ${minutes} minutes, the most that one may.`;
     await this.#deps.store.write(async (tx) => {
-      for (const { id } of overdue) {
+      for (const { id, since } of overdue) {
+        const minutes = Math.round((this.#context().now - since) / 60_000);
+        const message = `The build took longer than ${minutes} minutes, the most that it may.`;
         await moveImage(tx, id, { kind: "expire", failure: { status: "timeout", message } }, this.#context());
       }
-    });
-  }
-
-  /** What needs no build, or can have none here. */
-  async #settle(images: readonly Image[], workers: readonly WorkerView[]): Promise<void> {
-    const settled = images.flatMap(({ id, recipe }) => {
-      const outcome = withoutBuilds(recipe, workers);
-      return outcome === undefined ? [] : [{ id, outcome }];
-    });
-    if (settled.length === 0) return;
-    await this.#deps.store.write(async (tx) => {
-      for (const { id, outcome } of settled) await moveImage(tx, id, { kind: "settle", outcome }, this.#context());
     });
   }
 

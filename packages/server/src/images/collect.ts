@@ -6,10 +6,10 @@ import type { worker } from "@lydian/contract";
 import type { Clock, Logger, Timer } from "@lydian/kit";
 
 import type { Limits, Times } from "../config.ts";
-import { forgettable, type ImageUse } from "../domain/image-use.ts";
-import type { Store } from "../domain/store.ts";
+import { forgettable, type ImageUse, whyNeeded } from "../domain/image-use.ts";
+import type { Store, Tx } from "../domain/store.ts";
 import type { WorkerView } from "../domain/worker.ts";
-import { ServerError } from "../errors.ts";
+import { fail, ServerError } from "../errors.ts";
 import type { LogBook } from "../logs/log-book.ts";
 
 /** What is asked of the workers' sessions. */
@@ -102,6 +102,14 @@ export class ImageCollector {
     return { workers: collected, ...(await this.#forget(usedBefore, isDry)) };
   }
 
+  /** Has removed what workers and disks have of an image that was deleted. Twice does no harm. */
+  async leave(id: string): Promise<void> {
+    const { hands, logBook } = this.#deps;
+    await logBook.remove(id);
+    const holders = hands.workers().filter(({ images }) => images?.has(id));
+    await Promise.all(holders.map((holder) => this.#collectOn(holder.id, { images: [], named: [id] })));
+  }
+
   /** For a worker whose disk is short of room. */
   makeRoom(workerId: string, bytes: number): void {
     void this.#makeRoom(workerId, bytes);
@@ -123,11 +131,12 @@ export class ImageCollector {
 
   async #collectOn(workerId: string, wish: WorkerWish): Promise<WorkerGarbage> {
     try {
-      const { imageIds, bases, layers, bytes, leftBytes, error } = await this.#deps.hands.collect(workerId, wish);
-      return { workerId, imageIds, bases, layers, bytes, leftBytes, error };
+      const { $typeName: _, collectionId: __, ...collected } = await this.#deps.hands.collect(workerId, wish);
+      return { workerId, ...collected };
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      return { workerId, imageIds: [], bases: [], layers: 0, bytes: 0n, leftBytes: 0n, error: error.text };
+      const nothing = { imageIds: [], bases: [], layers: 0, bytes: 0n, files: 0, fileBytes: 0n, leftBytes: 0n };
+      return { workerId, ...nothing, error: error.text };
     }
   }
 
@@ -164,6 +173,17 @@ export class ImageCollector {
       log.error({ err: error }, "images that nothing needs could not be removed; the next round tries again");
     }
   }
+}
+
+/** Deletes what is known of an image that nothing needs; throws when something does. What it stands on stays. */
+export async function deleteImage(tx: Tx, id: string): Promise<void> {
+  const uses = await tx.images.uses();
+  const use = uses.find((each) => each.id === id);
+  if (use === undefined) throw fail("notFound", `Image ${id} does not exist.`);
+  const why = whyNeeded(use, uses);
+  if (why !== undefined) throw fail("failedPrecondition", `Image ${id} cannot be deleted: ${why}.`);
+  await tx.images.remove(id);
+  await tx.logs.forget(id);
 }
 
 function useOf({ id, usedAt, isNeeded }: ImageUse): WorkerWish["images"][number] {

@@ -11,9 +11,9 @@ import type { WorkerView } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
 import { identityOf } from "../secrets/known.ts";
-import { withoutBuilds } from "./host-image.ts";
+import type { FoundFunction } from "./build-function.ts";
 import { keyOf, recipeOf } from "./recipe.ts";
-import { moveImage, wantImage } from "./transition.ts";
+import { wantImage } from "./transition.ts";
 
 export interface Wish {
   recipe: Recipe;
@@ -39,13 +39,15 @@ export async function keepContextFiles(content: ContentStore, asked: Asked): Pro
   return files;
 }
 
+/** What a request brings along, or was looked up for it. */
+export interface Asking {
+  contextFiles: Recipe["contextFiles"];
+  builderVersion: string;
+  called: FoundFunction | undefined;
+}
+
 /** Throws when something that the image is made of does not exist. */
-export async function readWish(
-  tx: Tx,
-  asked: Asked,
-  contextFiles: Recipe["contextFiles"],
-  builderVersion: string,
-): Promise<Wish> {
+export async function readWish(tx: Tx, asked: Asked, { contextFiles, builderVersion, called }: Asking): Promise<Wish> {
   for (const { imageId, dockerTag } of asked.baseImages) {
     if ((await tx.images.get(imageId)) === undefined) {
       throw fail("notFound", `Image ${imageId}, the base "${dockerTag}" of this one, does not exist.`);
@@ -56,11 +58,14 @@ export async function readWish(
     throw fail("notFound", `Mount ${asked.contextMountId}, the image's context, does not exist.`);
   }
   const manifest = mount?.name === "" && mount.manifestSha256 !== emptyManifestSha256 ? mount.manifestSha256 : "";
+  const secretIds = called?.secretIds ?? asked.secretIds;
   const recipe = recipeOf(asked, {
     contextManifestSha256: manifest,
     contextName: mount?.name ?? "",
     contextFiles,
-    secretsIdentity: asked.secretIds.length === 0 ? "" : await identityOf(tx, asked.secretIds),
+    secretIds,
+    secretsIdentity: secretIds.length === 0 ? "" : await identityOf(tx, secretIds),
+    called: called?.step,
   });
   const registryIdentity = recipe.registry === undefined ? "" : await identityOf(tx, [recipe.registry.secretId]);
   return { recipe, builderVersion, key: keyOf(recipe, builderVersion, registryIdentity) };
@@ -82,10 +87,7 @@ export async function getOrCreateImage(
   const image = (reuse === "all" ? await known(tx, wish) : undefined) ?? (await create(tx, wish, reuse, context));
   await tx.images.setUsed([image.id, ...Object.values(image.recipe.bases)], context.now);
   const isMissing = image.state === "built" && !isThere(image, workers);
-  const wanted = (await wantImage(tx, image.id, { isMissing }, context)) ?? image;
-  const outcome = withoutBuilds(wanted.recipe, workers);
-  if (outcome === undefined) return wanted;
-  return (await moveImage(tx, wanted.id, { kind: "settle", outcome }, context)) ?? wanted;
+  return (await wantImage(tx, image.id, { isMissing }, context)) ?? image;
 }
 
 /** Equal values may be another secret's. */
@@ -93,13 +95,16 @@ export function hasItsSecrets({ recipe: own }: Pick<Image, "recipe">, { recipe }
   return JSON.stringify([own.secretIds, own.registry]) === JSON.stringify([recipe.secretIds, recipe.registry]);
 }
 
-/** With the secrets of this request: their values are the same, and those of earlier ones may be gone. */
+/**
+ * With the secrets of this request: their values are the same, and those of earlier ones may be gone. And with its function:
+ * the code around one that failed may have been mended.
+ */
 async function known(tx: Tx, { key, recipe }: Wish): Promise<Image | undefined> {
   const found = await tx.images.byKey(key);
   if (found === undefined) return undefined;
-  if (hasItsSecrets(found, { recipe })) return found;
-  const { secretIds, registry } = recipe;
-  const renewed = { ...found, recipe: { ...found.recipe, secretIds, registry } };
+  const { secretIds, registry, called } = recipe;
+  if (hasItsSecrets(found, { recipe }) && (called === undefined || found.state === "built")) return found;
+  const renewed = { ...found, recipe: { ...found.recipe, secretIds, registry, called } };
   await tx.images.put(renewed);
   return renewed;
 }

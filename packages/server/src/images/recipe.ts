@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 
 import { Arch, type Image as Asked, RegistryAuthType } from "@lydian/contract";
 
-import type { Recipe, RegistryLogin } from "../domain/image.ts";
+import type { BuildFunction, Recipe, RegistryLogin } from "../domain/image.ts";
+import type { Gpus } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
 
 /** The Dockerfiles' dialect that clients are told to use; they know others, too. */
@@ -15,6 +16,10 @@ export interface Given {
   contextName: string;
   contextFiles: Recipe["contextFiles"];
   secretsIdentity: string;
+  /** Whose call is its step, instead of lines. */
+  called: BuildFunction | undefined;
+  /** Of the function, if it is one. */
+  secretIds: readonly string[];
 }
 
 const logins: Readonly<Partial<Record<RegistryAuthType, RegistryLogin["kind"]>>> = {
@@ -26,12 +31,15 @@ const logins: Readonly<Partial<Record<RegistryAuthType, RegistryLogin["kind"]>>>
 /** Throws for what cannot be made, with a sentence that names it. */
 export function recipeOf(asked: Asked, given: Given): Recipe {
   refuse(asked);
+  if (given.called === undefined) refuseLines(asked);
+  else if (asked.baseImages.length !== 1) {
+    throw fail("invalidArgument", "A function is called on one image, and the request names none or several.");
+  }
   return {
     lines: asked.dockerfileCommands,
     bases: Object.fromEntries(asked.baseImages.map(({ dockerTag, imageId }) => [dockerTag, imageId])),
     ...given,
     buildArgs: asked.buildArgs,
-    secretIds: asked.secretIds,
     registry: registryOf(asked),
   };
 }
@@ -41,7 +49,7 @@ export function recipeOf(asked: Asked, given: Given): Recipe {
  * anew, too; secrets count by what stands for their values.
  */
 export function keyOf(recipe: Recipe, builder: string, registryIdentity: string): string {
-  const { lines, contextManifestSha256, contextName, contextFiles, secretsIdentity } = recipe;
+  const { lines, contextManifestSha256, contextName, contextFiles, secretsIdentity, called } = recipe;
   const content = [
     builder,
     lines,
@@ -51,6 +59,7 @@ export function keyOf(recipe: Recipe, builder: string, registryIdentity: string)
     sorted(recipe.buildArgs),
     secretsIdentity,
     [recipe.registry?.kind ?? "", registryIdentity],
+    ...(called === undefined ? [] : [called.identity]),
   ];
   return createHash("sha256").update(JSON.stringify(content)).digest("hex");
 }
@@ -67,24 +76,27 @@ function registryOf({ imageRegistryConfig: config }: Asked): RegistryLogin | und
   return { kind, secretId: config.secretId };
 }
 
-function refuse({ dockerfileCommands: lines, buildFunction, volumeMounts, gpuConfig, arch }: Asked): void {
-  if (buildFunction !== undefined) {
-    throw fail("unimplemented", "The image asks for run_function, which this version of Lydian cannot run.", {
-      hint: "Use run_commands instead, such as `python -c …` after add_local_python_source(…, copy=True)",
-    });
-  }
+function refuseLines({ dockerfileCommands: lines }: Asked): void {
   if (lines.length === 0) throw fail("invalidArgument", "The image has no steps: a FROM is the least.");
   if (!lines.some((line) => /^\s*FROM\s+\S/i.test(line))) {
     throw fail("invalidArgument", `The image's Dockerfile has no FROM; it begins with "${shortened(lines[0] ?? "")}".`);
   }
+}
+
+/** No step has one. */
+export function refuseGpus([asked]: readonly Gpus[]): void {
+  if (asked === undefined) return;
+  throw fail("unimplemented", `The image asks for a GPU (${asked.kind}) during its steps.`, {
+    hint: "Steps run without accelerators here; leave `gpu` away where a step only installs",
+  });
+}
+
+function refuse({ volumeMounts, gpuConfig, arch }: Asked): void {
   if (volumeMounts.length > 0) {
     throw fail("unimplemented", "The image asks for volumes during its steps, which this version of Lydian has not.");
   }
-  if ((gpuConfig?.count ?? 0) > 0) {
-    throw fail("unimplemented", `The image asks for a GPU (${gpuConfig?.gpuType ?? ""}) during its steps.`, {
-      hint: "Steps run without accelerators here; leave `gpu` away where a step only installs",
-    });
-  }
+  const { gpuType: kind = "", count = 0 } = gpuConfig ?? {};
+  refuseGpus(count > 0 ? [{ kind, count }] : []);
   const other = { [Arch.X86_64]: "x64", [Arch.AARCH64]: "arm64" }[arch as number];
   if (other !== undefined && other !== process.arch) {
     throw fail("invalidArgument", `The image is to be one for ${other}, and this platform runs on ${process.arch}.`);

@@ -45,11 +45,11 @@ export async function endBuild(
   await moveImage(tx, id, { kind: "end", fence, outcome }, context);
 }
 
-/** The worker is lost, or has come back without them. */
-export async function loseBuilds(tx: Tx, workerId: string, reason: string, context: Context): Promise<void> {
-  for (const image of await tx.images.underWay()) {
-    if (image.workerId === workerId) await endBuild(tx, image, { kind: "lost", reason }, context);
-  }
+/** The worker is lost. Answers what it was making. */
+export async function loseBuilds(tx: Tx, workerId: string, reason: string, context: Context): Promise<Image[]> {
+  const lost = (await tx.images.underWay()).filter((image) => image.workerId === workerId);
+  for (const image of lost) await endBuild(tx, image, { kind: "lost", reason }, context);
+  return lost;
 }
 
 /** Functions whose containers wait for an image that is not there any more, and cannot be made again. */

@@ -1,9 +1,11 @@
 /** Images: found or made, their builds followed. Names are in image-names.ts. */
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   type GenericResult,
   GenericResult_GenericStatus as Status,
   type GenericResultSchema,
+  type ImageGetOrCreateRequest,
   ImageGetOrCreateResponseSchema,
   type ImageJoinStreamingRequest,
   type ImageJoinStreamingResponseSchema,
@@ -15,6 +17,8 @@ import { statusOf } from "../calls/result.ts";
 import type { Image } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
+import { type FoundFunction, findBuildFunction } from "../images/build-function.ts";
+import { deleteImage, type ImageCollector } from "../images/collect.ts";
 import { getOrCreateImage, hasItsSecrets, isThere, keepContextFiles, readWish } from "../images/get-or-create.ts";
 import { builderVersion } from "../images/recipe.ts";
 import { wantImage } from "../images/transition.ts";
@@ -23,19 +27,22 @@ import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import { followLog, itemOf } from "./logs.ts";
 import { type Platform, contextOf, once } from "./platform.ts";
 
-export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
+export function imageRpcs(platform: Platform, collector: Pick<ImageCollector, "leave">): Rpcs<typeof ModalClient> {
   const { store, content, sessions, interest } = platform;
   return {
     imageGetOrCreate: user(async (request, call) => {
       const { image: asked, forceBuild, ignoreCache } = request;
       if (asked === undefined) throw fail("invalidArgument", "The request describes no image.");
-      const files = await keepContextFiles(content, asked);
-      const builder = request.builderVersion || builderVersion;
+      const asking = {
+        contextFiles: await keepContextFiles(content, asked),
+        builderVersion: request.builderVersion || builderVersion,
+        called: await calledIn(platform, request),
+      };
       const reuse = ignoreCache ? "apart" : forceBuild ? "anew" : "all";
       const workers = sessions.workers();
       if (reuse === "all") {
         const there = await store.read(async (tx) => {
-          const wish = await readWish(tx, asked, files, builder);
+          const wish = await readWish(tx, asked, asking);
           const found = await tx.images.byKey(wish.key);
           return found !== undefined && isThere(found, workers) && hasItsSecrets(found, wish) ? found : undefined;
         });
@@ -44,8 +51,9 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
           return { imageId: there.id, ...endOf(there) };
         }
       }
+      if (asking.called !== undefined) await content.put(asking.called.bytes);
       const reply = await once(platform, call, ImageGetOrCreateResponseSchema, async (tx, context) => {
-        const wish = await readWish(tx, asked, files, builder);
+        const wish = await readWish(tx, asked, asking);
         const image = await getOrCreateImage(tx, wish, reuse, workers, context);
         return { imageId: image.id, ...endOf(image) };
       });
@@ -53,12 +61,30 @@ export function imageRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       return reply;
     }),
     imageJoinStreaming: user((request, call) => followBuild(platform, request, call.signal)),
+    imageDelete: user(async ({ imageId }, call) => {
+      await once(platform, call, EmptySchema, async (tx) => {
+        await deleteImage(tx, imageId);
+        return {};
+      });
+      await collector.leave(imageId);
+      return {};
+    }),
     imageFromId: userOrContainer(async ({ imageId }) => {
       const image = await store.read((tx) => findImage(tx, imageId));
       await noteUse(platform, image);
       return { imageId: image.id, metadata: metadataOf(image) };
     }),
   };
+}
+
+/** The function that is to be called instead of a Dockerfile's lines. */
+async function calledIn(
+  { store, newId }: Platform,
+  { image, buildFunctionId }: ImageGetOrCreateRequest,
+): Promise<FoundFunction | undefined> {
+  const { buildFunction } = image ?? {};
+  if (buildFunction === undefined) return undefined;
+  return await store.read((tx) => findBuildFunction(tx, buildFunction, buildFunctionId, newId("ta")));
 }
 
 /** It is not old, nor is what it stands on. */

@@ -18,7 +18,7 @@ import type { Platform } from "./platform.ts";
 
 type Batch = MessageInitShape<typeof TaskLogsBatchSchema>;
 
-const descriptors: Record<LogStream, FileDescriptor> = {
+export const descriptors: Record<LogStream, FileDescriptor> = {
   stdout: FileDescriptor.STDOUT,
   stderr: FileDescriptor.STDERR,
   system: FileDescriptor.INFO,

@@ -10,8 +10,8 @@ import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { Interest } from "../images/interest.ts";
 import type { LogBook } from "../logs/log-book.ts";
+import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
-import type { VolumeLives } from "../volumes/lives.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
 import type { Call } from "./adapter-call.ts";
 
@@ -23,6 +23,7 @@ export interface Platform {
   newId: NewId;
   log: Logger;
   content: ContentStore;
+  heartbeats: Heartbeats;
   interest: Interest;
   logBook: LogBook;
   presence: Presence;
@@ -30,7 +31,6 @@ export interface Platform {
   timeouts: Timeouts;
   serverKey: Uint8Array;
   vault: Vault;
-  volumeLives: VolumeLives;
 }
 
 export function contextOf(platform: Platform): Context {
@@ -47,18 +47,35 @@ export async function once<Reply extends DescMessage>(
   schema: Reply,
   unit: (tx: Tx, context: Context) => Promise<MessageInitShape<Reply>>,
 ): Promise<MessageInitShape<Reply>> {
-  const { idempotencyKey, caller, rpc } = call;
-  if (idempotencyKey === undefined) return platform.store.write((tx) => unit(tx, contextOf(platform)));
-  const who = caller.kind === "user" ? caller.tokenId : caller.kind === "anyone" ? "" : caller.id;
-  const key = `${who} ${rpc} ${idempotencyKey}`;
+  return (await onceThere(platform, call, schema, unit)) as MessageInitShape<Reply>; // the unit answers something
+}
+
+/** The same for a unit that may have nothing to answer yet; it changes nothing then, and nothing is kept. */
+export async function onceThere<Reply extends DescMessage>(
+  platform: Platform,
+  call: Call,
+  schema: Reply,
+  unit: (tx: Tx, context: Context) => Promise<MessageInitShape<Reply> | undefined>,
+): Promise<MessageInitShape<Reply> | undefined> {
+  const key = replyKey(call);
+  if (key === undefined) return platform.store.write((tx) => unit(tx, contextOf(platform)));
   return platform.store.write(async (tx) => {
     const kept = await tx.replies.find(key);
     if (kept !== undefined) return fromBinary(schema, kept);
     const context = contextOf(platform);
-    const reply = create(schema, await unit(tx, context));
+    const answer = await unit(tx, context);
+    if (answer === undefined) return undefined;
+    const reply = create(schema, answer);
     await tx.replies.keep(key, toBinary(schema, reply), context.now);
     return reply;
   });
+}
+
+/** What the reply to this call is kept under, for the next time that it comes; undefined when its client gives no key. */
+export function replyKey({ idempotencyKey, caller, rpc }: Call): string | undefined {
+  if (idempotencyKey === undefined) return undefined;
+  const who = caller.kind === "user" ? caller.tokenId : caller.kind === "anyone" ? "" : caller.id;
+  return `${who} ${rpc} ${idempotencyKey}`;
 }
 
 /** The wire's times are seconds with a fraction. */

@@ -2,7 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { FileEntry_FileType, type FileEntrySchema, type ModalClient } from "@lydian/contract";
 
-import type { EntryKind, StoredEntry } from "../domain/volume.ts";
+import type { EntryKind, KeptEntry } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { fileAt, listFiles } from "../volumes/files.ts";
 import { knownVolume } from "../volumes/known.ts";
@@ -58,7 +58,7 @@ async function* list(
   }
 }
 
-function rangeIn({ path, size }: StoredEntry, start: number, length: number): { start: number; length: number } {
+function rangeIn({ path, size }: KeptEntry, start: number, length: number): { start: number; length: number } {
   if (start > size) throw fail("outOfRange", `${path} has only ${size} bytes.`);
   return { start, length: length === 0 ? size - start : Math.min(length, size - start) };
 }
@@ -69,6 +69,6 @@ const kinds: Record<EntryKind, FileEntry_FileType> = {
   link: FileEntry_FileType.SYMLINK,
 };
 
-function fileEntry({ path, kind, mtime, size }: StoredEntry): MessageInitShape<typeof FileEntrySchema> {
+function fileEntry({ path, kind, mtime, size }: KeptEntry): MessageInitShape<typeof FileEntrySchema> {
   return { path, type: kinds[kind], mtime: BigInt(Math.floor(mtime / 1_000_000)), size: BigInt(size) };
 }

@@ -29,7 +29,7 @@ const creations: Partial<Record<ObjectCreationType, Creation>> = {
 const usualPage = 100;
 
 export function volumeRpcs(platform: Platform): Rpcs<typeof ModalClient> {
-  const { store, config, volumeLives } = platform;
+  const { store, config, heartbeats } = platform;
   return {
     volumeGetOrCreate: userOrContainer(async (request, call) => {
       const creation = creations[request.objectCreationType];
@@ -43,7 +43,7 @@ export function volumeRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       const reply = await once(platform, call, VolumeGetOrCreateResponseSchema, async (tx, context) =>
         replyOf(await getOrCreateVolume(tx, wanted, context)),
       );
-      if (creation === "ephemeral") volumeLives.heard(reply.volumeId ?? "");
+      if (creation === "ephemeral") heartbeats.heard(reply.volumeId ?? "");
       return reply;
     }),
     volumeGetById: userOrContainer(async ({ volumeId }) => {
@@ -52,7 +52,7 @@ export function volumeRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     }),
     volumeHeartbeat: userOrContainer(async ({ volumeId }) => {
       const { state, id } = await store.read((tx) => knownVolume(tx, volumeId));
-      if (state === "ephemeral") volumeLives.heard(id);
+      if (state === "ephemeral") heartbeats.heard(id);
       return {};
     }),
     /** What the container has written is published; others' changes are for `reload` to show. */

@@ -1,4 +1,4 @@
-/** What can be a secret: a name that clients accept, and variables that a process can be started with. */
+/** What can be in a secret: variables that a process can be started with. */
 import { fail } from "../errors.ts";
 import type { Values } from "./seal.ts";
 
@@ -7,13 +7,6 @@ const mostVariableBytes = 128 * 1024;
 
 /** Of all variables; the kernel's own limit, for all secrets of a container, is 2 MiB. */
 const mostBytes = 1024 * 1024;
-
-export function checkName(name: string): void {
-  if (/^[\w.-]{1,63}$/.test(name)) return;
-  throw fail("invalidArgument", `${JSON.stringify(name)} cannot be a secret's name.`, {
-    hint: "A name has letters, digits, dashes, dots and underscores, and fewer than 64 of them",
-  });
-}
 
 /** Errors name variables, never their values. */
 export function checkValues(values: Values): void {

@@ -5,7 +5,8 @@ import type { Secret } from "../domain/secret.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { findEnvironment } from "../identity/environments.ts";
-import { checkName, checkValues } from "./check-values.ts";
+import { checkName } from "../objects/check-name.ts";
+import { checkValues } from "./check-values.ts";
 import { nameOf, secretsOf } from "./known.ts";
 import type { Values } from "./seal.ts";
 import type { Vault } from "./vault.ts";
@@ -49,7 +50,7 @@ export async function getOrCreateSecret(
   if (creation === "lookUp") return await getSecret(tx, request);
   checkValues(values);
   if (creation === "ofApp" || creation === "ephemeral") return await createAnonymous(tx, vault, request, context);
-  checkName(name);
+  checkName("secret", name);
   const { id: environmentId } = await findEnvironment(tx, environment);
   const existing = await tx.secrets.named(environmentId, name);
   if (existing === undefined) {

@@ -79,6 +79,38 @@ export function functionsIn(database: DatabaseSync): Functions {
        ifnull((SELECT queued + delayed FROM demands WHERE function_id = id), 0) AS waiting FROM functions WHERE id = :id`,
   );
   const ofApp = prepare<Row>(database, `SELECT ${columns} FROM functions WHERE app_id = :appId ORDER BY id`);
+  const named = prepare<{ id: string }>(database, `SELECT id FROM functions WHERE id = :idOrName OR name = :idOrName`);
+  const first = (row: Row | undefined): FunctionRecord | undefined => row && toFunction(row);
+  return {
+    put: async ({ binding, policy, definition, ...record }) => {
+      put.run({
+        ...record,
+        policy: JSON.stringify(policy),
+        minContainers: policy.minContainers,
+        baseId: binding?.baseId ?? null,
+        bindingKey: binding?.key ?? null,
+        parameters: binding?.parameters ?? null,
+        options: binding?.options ?? null,
+      });
+      if (definition.length > 0) define.run({ id: record.id, definition });
+    },
+    get: async (id) => first(get.one({ id })),
+    bound: async (key) => first(bound.one({ key })),
+    variants: async (baseId) => variants.all({ baseId }).map(toFunction),
+    target: async (id) => {
+      const row = target.one({ id });
+      return row && { ...row, defined: row.defined === 1 };
+    },
+    named: async (idOrName) => named.all({ idOrName }).map(({ id }) => id),
+    ofApp: async (appId) => ofApp.all({ appId }).map(toFunction),
+    ...demandsIn(database),
+  };
+}
+
+/** What the scheduler looks at, and the counts that it finds there. */
+function demandsIn(
+  database: DatabaseSync,
+): Pick<Functions, "demand" | "demands" | "terms" | "addDemand" | "setCrashes"> {
   const counts = `id AS functionId, definition_id AS definitionId, app_id AS appId,
     (SELECT environment_id FROM apps WHERE apps.id = app_id) AS environmentId, image_id AS imageId,
     (SELECT state FROM images WHERE images.id = image_id) AS imageState, policy, ifnull(queued, 0) AS queued,
@@ -107,30 +139,7 @@ export function functionsIn(database: DatabaseSync): Functions {
     database,
     `UPDATE functions SET crash_streak = :crashStreak, not_before = :notBefore WHERE id = :id`,
   );
-  const named = prepare<{ id: string }>(database, `SELECT id FROM functions WHERE id = :idOrName OR name = :idOrName`);
-  const first = (row: Row | undefined): FunctionRecord | undefined => row && toFunction(row);
   return {
-    put: async ({ binding, policy, definition, ...record }) => {
-      put.run({
-        ...record,
-        policy: JSON.stringify(policy),
-        minContainers: policy.minContainers,
-        baseId: binding?.baseId ?? null,
-        bindingKey: binding?.key ?? null,
-        parameters: binding?.parameters ?? null,
-        options: binding?.options ?? null,
-      });
-      if (definition.length > 0) define.run({ id: record.id, definition });
-    },
-    get: async (id) => first(get.one({ id })),
-    bound: async (key) => first(bound.one({ key })),
-    variants: async (baseId) => variants.all({ baseId }).map(toFunction),
-    target: async (id) => {
-      const row = target.one({ id });
-      return row && { ...row, defined: row.defined === 1 };
-    },
-    named: async (idOrName) => named.all({ idOrName }).map(({ id }) => id),
-    ofApp: async (appId) => ofApp.all({ appId }).map(toFunction),
     demands: async () => demands.all().map(toDemand),
     demand: async (id) => {
       const row = demand.one({ id });

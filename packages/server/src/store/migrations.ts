@@ -211,6 +211,34 @@ export const migrations: readonly string[] = [
   CREATE INDEX functions_by_image ON functions (image_id);
   CREATE INDEX image_revisions_by_image ON image_revisions (image_id);
   `,
+  // Dicts and queues.
+  `
+  CREATE TABLE objects (
+    contents INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+    environment_id TEXT NOT NULL REFERENCES environments, name TEXT NOT NULL, created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX objects_named ON objects (kind, environment_id, name) WHERE name <> '';
+  CREATE INDEX objects_listed ON objects (kind, environment_id, created_at);
+  CREATE INDEX objects_ephemeral ON objects (id) WHERE name = '';
+
+  -- Values come last: who asks for what is before them does not read them.
+  CREATE TABLE dict_entries (
+    number INTEGER PRIMARY KEY, dict INTEGER NOT NULL, kept_until INTEGER NOT NULL, key BLOB NOT NULL,
+    value BLOB NOT NULL, UNIQUE (dict, key)
+  ) STRICT;
+  CREATE INDEX dict_entries_by_end ON dict_entries (dict, kept_until);
+
+  CREATE TABLE queue_partitions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, queue INTEGER NOT NULL, key BLOB NOT NULL, next INTEGER NOT NULL,
+    items INTEGER NOT NULL, bytes INTEGER NOT NULL, kept_until INTEGER NOT NULL, UNIQUE (queue, key)
+  ) STRICT;
+  CREATE INDEX queue_partitions_by_end ON queue_partitions (kept_until);
+  CREATE TABLE queue_items (
+    number INTEGER PRIMARY KEY, part INTEGER NOT NULL, position INTEGER NOT NULL, value BLOB NOT NULL,
+    UNIQUE (part, position)
+  ) STRICT;
+  `,
   // Volumes: an entry is there from the commit `since` on, until the commit `until` or for ever.
   `
   CREATE TABLE volumes (

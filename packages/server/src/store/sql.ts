@@ -6,6 +6,8 @@ type Parameters = Record<string, SQLInputValue>;
 export interface Statement<Row> {
   one(parameters?: Parameters): Row | undefined;
   all(parameters?: Parameters): Row[];
+  /** One row after the other, for who does not want all: of a row that is not reached nothing is read. */
+  each(parameters?: Parameters): Iterable<Row>;
   /** The number of rows that changed. */
   run(parameters?: Parameters): number;
 }
@@ -16,6 +18,7 @@ export function prepare<Row = never>(database: DatabaseSync, sql: string): State
   return {
     one: (parameters = {}) => statement.get(parameters) as Row | undefined,
     all: (parameters = {}) => statement.all(parameters) as Row[],
+    each: (parameters = {}) => statement.iterate(parameters) as Iterable<Row>,
     run: (parameters = {}) => Number(statement.run(parameters).changes),
   };
 }
@@ -44,3 +47,15 @@ export function parseOnce<T>(parse: (text: string) => T): (text: string) => T {
 
 /** A list as one parameter, for `IN (SELECT value FROM json_each(:list))`. */
 export const list = (values: readonly string[]): string => JSON.stringify(values);
+
+/** Rows until they have so many bytes, the last one however large it is. */
+export function portionOf<Row>(rows: Iterable<Row>, bytes: number, bytesOf: (row: Row) => number): Row[] {
+  const taken: Row[] = [];
+  let left = bytes;
+  for (const row of rows) {
+    taken.push(row);
+    left -= bytesOf(row);
+    if (left <= 0) break;
+  }
+  return taken;
+}

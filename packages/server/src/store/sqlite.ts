@@ -14,10 +14,13 @@ import { appsIn } from "./apps.ts";
 import { callsIn, outputsIn } from "./calls.ts";
 import { chunksIn } from "./chunks.ts";
 import { containersIn } from "./containers.ts";
+import { dictsIn } from "./dicts.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
 import { migrations } from "./migrations.ts";
 import { imagesIn } from "./images.ts";
+import { objectsIn } from "./objects.ts";
+import { queuesIn } from "./queues.ts";
 import { secretsIn } from "./secrets.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
@@ -65,7 +68,7 @@ export function openStore(file: string, bells: Bells, sync?: Sync): Store {
 
 function connect(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5000 });
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536");
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
   return database;
 }
 
@@ -91,13 +94,16 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     chunks: chunksIn(database),
     classes: classesIn(database),
     containers: containersIn(database),
+    dicts: dictsIn(database),
     functions: functionsIn(database),
     identity: identityIn(database),
     images: imagesIn(database),
     inputs: inputsIn(database),
     logs: logsIn(database),
     mounts: mountsIn(database),
+    objects: objectsIn(database),
     outputs: outputsIn(database),
+    queues: queuesIn(database),
     replies: repliesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),

@@ -6,7 +6,7 @@ import {
   type EntryKind,
   folderOf,
   type Piece,
-  type StoredEntry,
+  type KeptEntry,
   type Volume,
   type VolumeCommit,
 } from "../domain/volume.ts";
@@ -29,7 +29,7 @@ const entryColumns = `path, since, kind, mode, mtime, size, content`;
 /** Of an entry in the state of the commit `:at`. */
 const shownAt = `since <= :at AND (until IS NULL OR until > :at)`;
 
-const toEntry = ({ path, since, kind, mode, mtime, size, content }: Row): StoredEntry => ({
+const toEntry = ({ path, since, kind, mode, mtime, size, content }: Row): KeptEntry => ({
   path,
   since,
   kind,
@@ -119,7 +119,7 @@ function entriesIn(database: DatabaseSync): Entries {
     database,
     `DELETE FROM volume_entries WHERE volume_id = :volumeId AND path = :path AND since = :since`,
   );
-  const entry = (volumeId: string, path: string, at = Number.MAX_SAFE_INTEGER): StoredEntry | undefined => {
+  const entry = (volumeId: string, path: string, at = Number.MAX_SAFE_INTEGER): KeptEntry | undefined => {
     const row = last.one({ volumeId, path, at });
     if (row === undefined || (row.until !== null && row.until <= at)) return undefined;
     return toEntry(row);

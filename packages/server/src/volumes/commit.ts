@@ -5,7 +5,7 @@
 import type { Limits } from "../config.ts";
 import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
-import { type Entry, foldersAbove, folderOf, type StoredEntry, type Volume } from "../domain/volume.ts";
+import { type Entry, foldersAbove, folderOf, type KeptEntry, type Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { nameOf } from "./known.ts";
 
@@ -183,8 +183,8 @@ class Commit {
 }
 
 /** All below a folder in the state of a commit, by path. */
-export async function allBelow(tx: Tx, volumeId: string, folder: string, at: number): Promise<StoredEntry[]> {
-  const all: StoredEntry[] = [];
+export async function allBelow(tx: Tx, volumeId: string, folder: string, at: number): Promise<KeptEntry[]> {
+  const all: KeptEntry[] = [];
   for (let after = ""; ; after = all.at(-1)?.path ?? "") {
     const found = await tx.volumes.below(volumeId, folder, at, { after, limit: page });
     all.push(...found);

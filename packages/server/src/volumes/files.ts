@@ -1,6 +1,6 @@
 /** What clients do with a volume's files from outside: list, put, copy, remove. Each change is a commit. */
 import type { Tx } from "../domain/store.ts";
-import { type Entry, joinPath, nameIn, type StoredEntry, type Volume } from "../domain/volume.ts";
+import { type Entry, joinPath, nameIn, type KeptEntry, type Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { allBelow, newFolder, page } from "./commit.ts";
 import { nameOf } from "./known.ts";
@@ -16,7 +16,7 @@ export interface Listing {
  * A page of what a folder shows in the volume's state as of `volume.head`, after this path, or of a file the file itself.
  * An empty one is the last. Throws notFound where there is nothing.
  */
-export async function listFiles(tx: Tx, { volume, path, recursive }: Listing, after: string): Promise<StoredEntry[]> {
+export async function listFiles(tx: Tx, { volume, path, recursive }: Listing, after: string): Promise<KeptEntry[]> {
   if (path !== "") {
     const entry = await tx.volumes.entry(volume.id, path, volume.head);
     if (entry === undefined) throw missing(volume, path);
@@ -79,7 +79,7 @@ export async function copies(tx: Tx, volume: Volume, request: CopyRequest, now: 
     if (found === undefined) throw missing(volume, from);
     const path = isFolder ? joinPath(to, nameIn(from)) : to;
     if (path === from) throw fail("invalidArgument", `${from} and ${path} are the same file.`);
-    const copy = (entry: StoredEntry, path: string): Entry => ({ ...entry, path, mtime: now * 1000 });
+    const copy = (entry: KeptEntry, path: string): Entry => ({ ...entry, path, mtime: now * 1000 });
     if (found.kind !== "folder") {
       written.push(copy(found, path));
       continue;
@@ -99,7 +99,7 @@ export async function copies(tx: Tx, volume: Volume, request: CopyRequest, now: 
 }
 
 /** Throws notFound where there is nothing, invalidArgument for what is no file. */
-export async function fileAt(tx: Tx, volume: Volume, text: string): Promise<StoredEntry> {
+export async function fileAt(tx: Tx, volume: Volume, text: string): Promise<KeptEntry> {
   const path = volumePath(text);
   const found = path === "" ? undefined : await tx.volumes.entry(volume.id, path);
   if (found === undefined && path !== "") throw missing(volume, path);

@@ -1,7 +1,7 @@
 /** Links by which clients get pieces of files and give blocks, each good for that alone and for a while. */
 import { type Sha256, sha256Of } from "../content/digest.ts";
 import { notValid, openQuery, signedQuery } from "../content/signed-query.ts";
-import { type Piece, pieceBytes, type StoredEntry } from "../domain/volume.ts";
+import { type Piece, pieceBytes, type KeptEntry } from "../domain/volume.ts";
 
 /** A part of a piece, and zeros after it. */
 export interface PieceRange extends Piece {
@@ -65,7 +65,7 @@ export class PieceLinks {
  * piece's end are left out.
  */
 export function rangesOf(
-  { pieces }: Pick<StoredEntry, "pieces">,
+  { pieces }: Pick<KeptEntry, "pieces">,
   range: { start: number; length: number },
   clientPads: boolean,
 ): PieceRange[] {

@@ -2,7 +2,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { worker } from "@lydian/contract";
 
-import { type Entry, type EntryKind, type StoredEntry } from "../domain/volume.ts";
+import { type Entry, type EntryKind, type KeptEntry } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { filePath } from "./paths.ts";
 
@@ -13,7 +13,7 @@ const fromWire = new Map<number, EntryKind>(
   Object.entries(toWire).map(([kind, number]) => [number, kind as EntryKind]),
 );
 
-export function entryToWire(entry: StoredEntry): worker.VolumeChange {
+export function entryToWire(entry: KeptEntry): worker.VolumeChange {
   const { path, kind, mode, mtime, size, pieces, target, since } = entry;
   const value: MessageInitShape<typeof worker.VolumeEntrySchema> = {
     ...{ path, mode, target, kind: toWire[kind], mtimeUs: BigInt(mtime), size: BigInt(size), since: BigInt(since) },

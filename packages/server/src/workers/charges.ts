@@ -76,7 +76,8 @@ function running(deps: ChargeDeps, container: Container): Charge {
   };
 }
 
-function build({ store, sessions }: ChargeDeps, image: Image): Charge {
+function build(deps: ChargeDeps, image: Image): Charge {
+  const { store, sessions } = deps;
   const { id, fence, workerId } = image;
   return {
     id,
@@ -87,6 +88,7 @@ function build({ store, sessions }: ChargeDeps, image: Image): Charge {
     missed: async () => {
       const outcome = { kind: "lost", reason: "its worker came back without it" } as const;
       await store.write((tx) => endBuild(tx, image, outcome, sessions.context()));
+      deps.cutDoors(id);
     },
     runs: async () => {},
     ended: async (exit) => {
@@ -97,6 +99,7 @@ function build({ store, sessions }: ChargeDeps, image: Image): Charge {
         sessions.hasMade(workerId, [...made.map((each) => each.id), id]);
       }
       await store.write((tx) => endBuild(tx, image, outcome, sessions.context()));
+      deps.cutDoors(id);
     },
   };
 }

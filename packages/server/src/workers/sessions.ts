@@ -200,7 +200,13 @@ export class WorkerSessions {
 
   /** Hands a build to its worker; when that is not connected, it comes back without it, and the build is lost. */
   build({ id: containerId, fence, workerId }: Image, build: Build): void {
-    this.#sessions.get(workerId)?.outbox.push({ message: { case: "assign", value: { containerId, fence, build } } });
+    const value = {
+      containerId,
+      fence,
+      doorSecret: doorSecret(this.#deps.serverKey, { id: containerId, fence }),
+      build,
+    };
+    this.#sessions.get(workerId)?.outbox.push({ message: { case: "assign", value } });
   }
 
   /** Ends a container, or a build under its image's id. */
@@ -265,8 +271,8 @@ export class WorkerSessions {
         const containers = await tx.containers.ofWorker(workerId);
         const exit = { reason: "lost", message: "its worker was not heard of any more" } as const;
         for (const { id } of containers) await endContainer(tx, id, exit, this.context());
-        await loseBuilds(tx, workerId, exit.message, this.context());
-        return containers;
+        const builds = await loseBuilds(tx, workerId, exit.message, this.context());
+        return [...containers, ...builds];
       });
       for (const { id } of lost) this.#deps.cutDoors(id);
     } catch (error) {

@@ -4,9 +4,12 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { ContainerArgumentsSchema, type Function, type worker } from "@lydian/contract";
 
+import type { App } from "../domain/app.ts";
 import type { Container } from "../domain/container.ts";
+import type { FunctionPolicy, FunctionRecord } from "../domain/function.ts";
 import { pythonMinor } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
+import type { Capacity } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
 import { appLayout, decodeDefinition } from "../functions/handle.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
@@ -34,22 +37,6 @@ export async function containerSpec(
     });
   }
   const definition = decodeDefinition(record);
-  const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
-  const containerArguments = create(ContainerArgumentsSchema, {
-    taskId: container.id,
-    functionId: record.id,
-    appId: app.id,
-    environmentName: environment?.name ?? "",
-    functionDef: definition,
-    ...(record.binding && { serializedParams: record.binding.parameters }),
-    appLayout: await appLayout(tx, app),
-  });
-  const mounts: { manifestSha256: string }[] = [];
-  for (const mountId of definition.mountIds) {
-    const mount = await tx.mounts.get(mountId);
-    if (mount === undefined) throw new Error(`mount ${mountId} of ${record.name} is missing`);
-    if (mount.manifestSha256 !== emptyManifestSha256) mounts.push({ manifestSha256: mount.manifestSha256 });
-  }
   const { secretIds } = definition;
   const secrets = await vault.environmentOf(tx, secretIds);
   const spec = {
@@ -60,31 +47,70 @@ export async function containerSpec(
         value: {
           python,
           clientVersion: record.clientVersion,
-          arguments: toBinary(ContainerArgumentsSchema, containerArguments),
+          arguments: await argumentsOf(tx, { record, app, taskId: container.id }),
         },
       },
     },
-    mounts,
-    env: { ...threadVariables(definition, container), ...secrets },
-    resources: {
-      milliCpu: BigInt(container.milliCpu),
-      memoryMib: BigInt(container.memoryMib),
-      diskMib: BigInt(record.policy.diskLimitMib),
-      milliCpuLimit: BigInt(record.policy.milliCpuLimit),
-      memoryLimitMib: BigInt(record.policy.memoryLimitMib),
-      ...(container.gpus && { gpus: container.gpus }),
-    },
-    network: { restricted: record.policy.network.restricted, allowedCidrs: [...record.policy.network.allowedCidrs] },
+    mounts: await mountsOf(tx, record),
+    env: { ...threadVariables(definition, container.milliCpu), ...secrets },
+    resources: { ...resourcesOf(record.policy, container), ...(container.gpus && { gpus: container.gpus }) },
+    network: networkOf(record.policy),
     imageId: image.id,
     volumes: await volumesOf(tx, definition),
   } satisfies ContainerSpec;
   return { spec, secretIds };
 }
 
+/** What the client's entry point reads first: a serialized ContainerArguments. */
+export async function argumentsOf(
+  tx: Tx,
+  { record, app, taskId }: { record: FunctionRecord; app: App; taskId: string },
+): Promise<Uint8Array> {
+  const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
+  const containerArguments = create(ContainerArgumentsSchema, {
+    taskId,
+    functionId: record.id,
+    appId: app.id,
+    environmentName: environment?.name ?? "",
+    functionDef: decodeDefinition(record),
+    ...(record.binding && { serializedParams: record.binding.parameters }),
+    appLayout: await appLayout(tx, app),
+  });
+  return toBinary(ContainerArgumentsSchema, containerArguments);
+}
+
+export async function mountsOf(tx: Tx, record: FunctionRecord): Promise<{ manifestSha256: string }[]> {
+  const mounts: { manifestSha256: string }[] = [];
+  for (const mountId of decodeDefinition(record).mountIds) {
+    const mount = await tx.mounts.get(mountId);
+    if (mount === undefined) throw new Error(`mount ${mountId} of ${record.name} is missing`);
+    if (mount.manifestSha256 !== emptyManifestSha256) mounts.push({ manifestSha256: mount.manifestSha256 });
+  }
+  return mounts;
+}
+
+/** Its limits, with what it is sure of. */
+export function resourcesOf(
+  policy: FunctionPolicy,
+  { milliCpu, memoryMib }: Capacity,
+): Omit<worker.Resources, "$typeName"> {
+  return {
+    milliCpu: BigInt(milliCpu),
+    memoryMib: BigInt(memoryMib),
+    diskMib: BigInt(policy.diskLimitMib),
+    milliCpuLimit: BigInt(policy.milliCpuLimit),
+    memoryLimitMib: BigInt(policy.memoryLimitMib),
+  };
+}
+
+export function networkOf({ network }: FunctionPolicy): Omit<worker.Network, "$typeName"> {
+  return { restricted: network.restricted, allowedCidrs: [...network.allowedCidrs] };
+}
+
 /** Libraries that compute in threads take as many as the host has cores, unless they are told how many are theirs. */
 const threadCounts = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ORT_INTRA_OP_NUM_THREADS"];
 
-function threadVariables({ resources }: Function, { milliCpu }: Container): Record<string, string> {
+export function threadVariables({ resources }: Function, milliCpu: number): Record<string, string> {
   if (resources === undefined || resources.milliCpu === 0 || resources.skipNumThreadsEnvVars) return {};
   const count = String(Math.max(1, Math.ceil(milliCpu / 1000)));
   return Object.fromEntries(threadCounts.map((name) => [name, count]));
@@ -94,7 +120,7 @@ function threadVariables({ resources }: Function, { milliCpu }: Container): Reco
  * Door secrets are derived from the server's key instead of being stored, so that an assignment can be repeated after
  * a restart and a copy of the database opens no door. Form: container id, fence, MAC, joined by dots.
  */
-export function doorSecret(key: Uint8Array, container: Pick<Container, "id" | "fence">): string {
+export function doorSecret(key: Uint8Array, container: { id: string; fence: string }): string {
   return `${container.id}.${container.fence}.${mac(key, container.id, container.fence).toString("base64url")}`;
 }
 

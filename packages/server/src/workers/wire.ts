@@ -36,6 +36,9 @@ export function exitOf(exit: worker.Exit | undefined): Exit {
 
 /** What a build's end is for its image. */
 export function outcomeOf(exit: worker.Exit | undefined): Outcome {
+  if (exit?.reason === worker.Exit_Reason.TIMED_OUT) {
+    return { kind: "failed", failure: { status: "timeout", message: exit.message } };
+  }
   const told = exitOf(exit);
   switch (told.reason) {
     case "lost":

@@ -42,14 +42,12 @@ const events: Readonly<Record<string, ImageEvent>> = {
   failed: { kind: "end", fence: "fence", outcome: failed },
   "made, of an earlier assignment": { kind: "end", fence: "earlier", outcome: built },
   expire: { kind: "expire", failure: { status: "timeout", message: "It took too long." } },
-  "settle as built": { kind: "settle", outcome: built },
-  "settle as failed": { kind: "settle", outcome: failed },
 };
 
 /** What is not here changes nothing. */
 const table: Readonly<Record<string, Readonly<Record<string, ImageState>>>> = {
   idle: { want: "wanted" },
-  wanted: { unwant: "idle", assign: "building", "settle as built": "built", "settle as failed": "failed" },
+  wanted: { unwant: "idle", assign: "building" },
   building: { unwant: "idle", made: "built", lost: "wanted", failed: "failed", expire: "failed" },
   "building, twice lost": { unwant: "idle", made: "built", lost: "failed", failed: "failed", expire: "failed" },
   built: { miss: "wanted" },

@@ -161,7 +161,7 @@ const fates: Record<string, Fate> = {
     policy: { retry: { ...retries, maxMs: 9 } },
   },
   rateLimit: { set: { rateLimit: { limit: 2 } }, warned: "a rate limit" },
-  isBuilderFunction: { means: "an image that is built by a function is refused before it" },
+  isBuilderFunction: { means: "the image that is made with it says so" },
 
   // How many containers it has, and what each of them takes.
   warmPoolSize: { policy: { minContainers: 2 } },

@@ -120,14 +120,6 @@ describe("a wanted image", () => {
     await it.start();
     assert.equal(it.built.length, 1);
   });
-
-  it("needs no build where nobody builds, or is refused there", async () => {
-    await using it = await running([worker()]);
-    await it.start();
-    await it.put(wanted("im-1"), wanted("im-2", { recipe: recipe({ lines: ["FROM ubuntu:24.04"] }) }));
-    assert.deepEqual((await it.find("im-1"))?.built?.python, "3.11");
-    assert.match((await it.find("im-2"))?.failure?.message ?? "", /"FROM ubuntu:24\.04" needs a root file system/);
-  });
 });
 
 describe("what is to be built", () => {
@@ -212,6 +204,20 @@ describe("a build", () => {
     const { state, failure } = (await it.find("im-1")) ?? {};
     assert.deepEqual([state, failure?.status], ["failed", "timeout"]);
     assert.match(failure?.message ?? "", /longer than 60 minutes/);
+    assert.deepEqual(it.stopped, ["im-1"]);
+  });
+
+  it("of a function has the time of that on top", async () => {
+    await using it = await running();
+    const called = { name: "build", identity: "x", sha256: "", mostMs: 7_200_000 };
+    const since = it.clock.now();
+    const building = { state: "building", since, workerId: "local", fence: "f", built: undefined } as const;
+    await it.put(image({ id: "im-1", ...building, recipe: recipe({ called }) }));
+    await it.start();
+    await it.clock.advance(3_600_000 + 7_199_000);
+    assert.deepEqual(it.stopped, []);
+    await it.clock.advance(1_000);
+    await it.clock.settle();
     assert.deepEqual(it.stopped, ["im-1"]);
   });
 

@@ -10,8 +10,13 @@ import { recipe } from "../support/rows.ts";
 
 type Asked = Exclude<MessageInitShape<typeof ImageSchema>, { $typeName: string }>;
 
-const nothing = { contextManifestSha256: "", contextName: "", contextFiles: [], secretsIdentity: "" };
+const nothing = {
+  ...{ contextManifestSha256: "", contextName: "", contextFiles: [] },
+  ...{ secretsIdentity: "", secretIds: ["st-1"], called: undefined },
+};
 const read = (asked: Asked) => recipeOf(create(ImageSchema, { dockerfileCommands: ["FROM a"], ...asked }), nothing);
+
+const called = { name: "build", identity: "x", sha256: "", mostMs: 1 };
 
 describe("an image's key", () => {
   const key = keyOf(recipe(), "2025.06", "");
@@ -37,8 +42,18 @@ describe("an image's key", () => {
     "the builder": keyOf(recipe(), "2026.10", ""),
     "the registry's login": keyOf(recipe({ registry: { kind: "aws", secretId: "st-1" } }), "2025.06", "x"),
     "another login": keyOf(recipe({ registry: { kind: "aws", secretId: "st-1" } }), "2025.06", "y"),
+    "a function": keyOf(recipe({ called: { ...called, identity: "x" } }), "2025.06", ""),
+    "another function": keyOf(recipe({ called: { ...called, identity: "y" } }), "2025.06", ""),
     "another kind of login": keyOf(recipe({ registry: { kind: "gcp", secretId: "st-1" } }), "2025.06", "x"),
   };
+  it("does not mind how a function is called", () => {
+    const [one, other] = [
+      { ...called, sha256: "1", mostMs: 1 },
+      { ...called, sha256: "2", mostMs: 2, name: "other" },
+    ];
+    assert.equal(keyOf(recipe({ called: one }), "2025.06", ""), keyOf(recipe({ called: other }), "2025.06", ""));
+  });
+
   it("is another one for whatever makes another image", () => {
     assert.equal(new Set([key, ...Object.values(others)]).size, Object.keys(others).length + 1);
   });
@@ -60,7 +75,6 @@ describe("a recipe", () => {
   const refused: Readonly<Record<string, [Asked, RegExp]>> = {
     "no lines": [{ dockerfileCommands: [] }, /has no steps/],
     "no FROM": [{ dockerfileCommands: ["RUN from"] }, /has no FROM; it begins with "RUN from"/],
-    run_function: [{ buildFunction: {} }, /run_function/],
     volumes: [{ volumeMounts: [{ volumeId: "vo-1" }] }, /volumes during its steps/],
     "a GPU": [{ gpuConfig: { count: 1, gpuType: "H100" } }, /a GPU \(H100\) during its steps/],
     "another processor": [{ arch: process.arch === "x64" ? Arch.AARCH64 : Arch.X86_64 }, /runs on/],

@@ -30,6 +30,7 @@ const walks: Readonly<Record<string, string>> = {
   images: "when those are looked for that nothing needs",
   functions: "when an operator names one",
   "calls USING INDEX calls_open": "maps whose clients are not done",
+  "objects USING COVERING INDEX objects_ephemeral": "at the server's start",
 };
 
 /** All statements that a store prepares. */

@@ -39,6 +39,23 @@ async function imageOfFunction({ world }: ImageStory): Promise<string> {
   return (await server.store.read((tx) => tx.functions.get(world.functionId)))?.imageId ?? "";
 }
 
+describe("an image", () => {
+  it("is deleted at once where nothing needs it, and asked for again it is another one", async () => {
+    await using story = await ImageStory.begin();
+    const remove = (imageId: string, key?: string) => story.world.asUser(rpc.imageDelete, { imageId }, key);
+    const below = await made(story, "RUN below");
+    const above = await made(story, "RUN above", { baseImages: [{ dockerTag: "base", imageId: below }] });
+    await assert.rejects(remove(below), new RegExp(`cannot be deleted: image ${above} stands on it`));
+    await assert.rejects(remove(await imageOfFunction(story)), /a function of an app that has not stopped has it/);
+    await remove(above, "key");
+    await remove(above, "key"); // the reply was lost
+    await remove(below);
+    await assert.rejects(remove(below), /does not exist/);
+    assert.deepEqual([...story.images], [await imageOfFunction(story)]);
+    assert.notEqual((await story.want([...lines, "RUN below"])).imageId, below);
+  });
+});
+
 describe("a collection", () => {
   it("has removed what no living app needs, and not before its time", async () => {
     await using story = await ImageStory.begin();

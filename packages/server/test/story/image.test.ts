@@ -4,6 +4,8 @@ import { describe, it } from "node:test";
 
 import { GenericResult_GenericStatus as Status, worker as wire } from "@lydian/contract";
 
+import { until } from "@lydian/testkit";
+
 import { rpc } from "../support/world.ts";
 import { type Followed, ImageStory } from "../support/image-story.ts";
 
@@ -228,14 +230,24 @@ describe("a build", () => {
     await using story = await ImageStory.begin();
     const { world } = story;
     const { imageId } = await story.want(lines);
-    const following = story.follow(imageId);
+    const followed = { log: "", last: undefined };
+    const following = story.follow(imageId, undefined, followed);
+    /** A line is written to disk beside the build: the next loss comes after it. */
+    const isTold = (line: string): Promise<true> =>
+      until(
+        10_000,
+        () => followed.log.includes(line),
+        () => followed.log,
+      );
     const first = story.next();
     world.worker.die();
     await story.join();
+    await isTold("lost 1 times");
     const second = story.next();
     assert.notEqual(second.fence, first.fence);
     story.tell(first, 0, "of the first\n");
     world.worker.exit(second.id, { reason: LOST, message: "the worker was killed" });
+    await isTold("lost 2 times");
     await world.rest();
     story.next();
     world.worker.die();

@@ -27,8 +27,8 @@ const inputs = Number(process.env["LYDIAN_INPUTS"] ?? usual);
 /** Before anything is measured: the server then has its code compiled and its buffers made. */
 const warmUp = 20_000;
 
-/** The two page caches of the database may take 64 MiB each, and the allocator some more; the heap keeps nothing. */
-const mostRssMib = 192;
+/** The two page caches of the database may take 16 MiB each, and the allocator some more; the heap keeps nothing. */
+const mostRssMib = 128;
 const mostHeapMib = 16;
 
 interface Weight {

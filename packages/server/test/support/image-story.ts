@@ -17,6 +17,7 @@ const caller = { kind: "user", tokenId: "ak-owner" } as const;
 /** What a client asks for besides lines. */
 export interface Wanted {
   image?: Exclude<MessageInitShape<typeof ImageSchema>, { $typeName: string }>;
+  buildFunctionId?: string;
   forceBuild?: boolean;
   ignoreCache?: boolean;
 }

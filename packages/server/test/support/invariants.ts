@@ -5,6 +5,11 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 /** Calls that are no more, of which rows are still to be removed. */
 const forgotten = `SELECT target FROM sweeps WHERE what = 'forget'`;
 
+/** Numbers of contents that are still to be removed. */
+function emptied(what: string): string {
+  return `SELECT CAST(target AS INTEGER) FROM sweeps WHERE what = '${what}'`;
+}
+
 /** Each query finds the rows that break its rule. */
 const rules: Readonly<Record<string, string>> = {
   "demands.queued counts the inputs that wait": `
@@ -69,6 +74,20 @@ const rules: Readonly<Record<string, string>> = {
     SELECT a.id FROM apps a WHERE a.state = 'stopped' AND (a.stopped_at IS NULL
       OR EXISTS (SELECT 1 FROM containers c WHERE c.app_id = a.id AND c.state <> 'gone')
       OR EXISTS (SELECT 1 FROM functions f JOIN demands d ON d.function_id = f.id WHERE f.app_id = a.id))`,
+  "a partition of a queue counts its items and their bytes": `
+    SELECT p.number, p.items, p.bytes, count(i.number) AS counted, sum(length(i.value)) AS summed FROM queue_partitions p
+    LEFT JOIN queue_items i ON i.part = p.number
+    WHERE p.queue NOT IN (${emptied("emptyQueue")})
+    GROUP BY p.number HAVING p.items <> counted OR p.bytes <> ifnull(summed, 0)`,
+  "a partition's items are before its next one": `
+    SELECT i.part, i.position FROM queue_items i JOIN queue_partitions p ON p.number = i.part WHERE i.position >= p.next`,
+  "what is in a partition, a queue or a dict that is no more is to be removed": `
+    SELECT part AS contents FROM queue_items
+    WHERE part NOT IN (SELECT number FROM queue_partitions UNION ${emptied("emptyPartition")})
+    UNION ALL SELECT queue FROM queue_partitions
+    WHERE queue NOT IN (SELECT contents FROM objects UNION ${emptied("emptyQueue")})
+    UNION ALL SELECT dict FROM dict_entries
+    WHERE dict NOT IN (SELECT contents FROM objects UNION ${emptied("emptyDict")})`,
   "a function that nothing waits for has no counts": `
     SELECT * FROM demands WHERE queued + claimed + delayed = 0 OR function_id NOT IN (SELECT id FROM functions)`,
 };

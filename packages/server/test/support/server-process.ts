@@ -22,7 +22,7 @@ import { Alarms } from "../../src/calls/alarms.ts";
 import { Deliveries } from "../../src/calls/deliveries.ts";
 import { Reaper } from "../../src/calls/reap.ts";
 import { Timeouts } from "../../src/calls/timeouts.ts";
-import { type ServerConfig, serverConfigSchema } from "../../src/config.ts";
+import { type ServerConfig, type ServerConfigInput, serverConfigSchema } from "../../src/config.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { Builds } from "../../src/images/builds.ts";
@@ -30,6 +30,7 @@ import { type Garbage, type GarbageWish, ImageCollector } from "../../src/images
 import { Interest } from "../../src/images/interest.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
+import { Heartbeats } from "../../src/objects/heartbeats.ts";
 import { type BoundRpc, bind } from "../../src/rpc/adapter-access.ts";
 import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
 import { admit } from "../../src/rpc/adapter-identity.ts";
@@ -38,12 +39,14 @@ import { appLookupRpcs } from "../../src/rpc/app-lookups.ts";
 import { lookupRpcs } from "../../src/rpc/lookups.ts";
 import { callRpcs } from "../../src/rpc/calls.ts";
 import { containerRpcs } from "../../src/rpc/containers.ts";
+import { dictRpcs } from "../../src/rpc/dicts.ts";
 import { functionRpcs } from "../../src/rpc/functions.ts";
 import { imageNameRpcs } from "../../src/rpc/image-names.ts";
 import { imageRpcs } from "../../src/rpc/images.ts";
 import { mountRpcs } from "../../src/rpc/mounts.ts";
 import { logRpcs } from "../../src/rpc/logs.ts";
 import type { Platform } from "../../src/rpc/platform.ts";
+import { queueRpcs } from "../../src/rpc/queues.ts";
 import { scalingRpcs } from "../../src/rpc/scaling.ts";
 import { secretRpcs } from "../../src/rpc/secrets.ts";
 import { volumeChangeRpcs } from "../../src/rpc/volume-changes.ts";
@@ -53,7 +56,6 @@ import { Scheduler } from "../../src/scheduler/loop.ts";
 import { KeyRing } from "../../src/secrets/key-ring.ts";
 import { Vault } from "../../src/secrets/vault.ts";
 import { openStore } from "../../src/store/sqlite.ts";
-import { VolumeLives } from "../../src/volumes/lives.ts";
 import { PieceLinks } from "../../src/volumes/piece-links.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
@@ -74,6 +76,8 @@ export interface Request {
   idempotencyKey?: string;
   signal?: AbortSignal;
 }
+
+export type Settings = Pick<ServerConfigInput, "limits" | "times">;
 
 /** A promise of something that the dead will never do. */
 const never = new Promise<never>(() => {});
@@ -115,11 +119,12 @@ export class ServerProcess {
     const vault = new Vault(ring, this.store);
     const timed = { ...shared, vault, times: config.times, serverKey, cutDoors };
     const presence = new Presence(timed);
+    const heartbeats = new Heartbeats(timed);
     const sessions = new WorkerSessions(timed);
     const timeouts = new Timeouts(timed);
-    const volumeLives = new VolumeLives(timed);
     const interest = new Interest({ ...timed, stop: (build, reason) => sessions.stop(build, reason) });
-    this.#platform = { ...timed, config, content, interest, logBook, presence, sessions, timeouts, volumeLives };
+    const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts };
+    this.#platform = { ...timed, config, ...parts };
     this.#parts = {
       presence,
       sessions,
@@ -141,7 +146,6 @@ export class ServerProcess {
       appRpcs,
       appLookupRpcs,
       lookupRpcs,
-      imageRpcs,
       imageNameRpcs,
       mountRpcs,
       functionRpcs,
@@ -149,12 +153,15 @@ export class ServerProcess {
       callRpcs,
       logRpcs,
       secretRpcs,
+      dictRpcs,
+      queueRpcs,
       volumeRpcs,
     ];
     const rpcs = families.map((family) => family(this.#platform));
+    const images = imageRpcs(this.#platform, this.#parts.collector);
     const links = new PieceLinks(serverKey, () => clock.now());
     const volumes = [volumeFileRpcs(this.#platform, links), volumeChangeRpcs(this.#platform, links)];
-    const bound = bind(ModalClient, ...rpcs, ...volumes, containerRpcs(this.#platform, deliveries));
+    const bound = bind(ModalClient, ...rpcs, images, ...volumes, containerRpcs(this.#platform, deliveries));
     this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
     this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
     const makeRoom = (workerId: string, bytes: number): void => this.#parts.collector.makeRoom(workerId, bytes);
@@ -163,8 +170,14 @@ export class ServerProcess {
 
   readonly #openSession: OpenSession;
 
-  static async start(folder: string, clock: ManualClock, newId: NewId): Promise<ServerProcess> {
+  static async start(
+    folder: string,
+    clock: ManualClock,
+    newId: NewId,
+    settings: Settings = {},
+  ): Promise<ServerProcess> {
     const config = serverConfigSchema.parse({
+      ...settings,
       data: folder,
       publicUrl: "http://lydian.example",
       workspace: "home",
@@ -177,9 +190,9 @@ export class ServerProcess {
     await server.#disk.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
     await server.#platform.logBook.start();
     await server.#parts.presence.start();
+    await server.#platform.heartbeats.start();
     await server.#parts.sessions.start();
     await server.#platform.timeouts.start();
-    await server.#platform.volumeLives.start();
     server.#parts.alarms.start();
     server.#parts.scheduler.start();
     server.#parts.reaper.start();
@@ -217,10 +230,10 @@ export class ServerProcess {
   async close(): Promise<void> {
     const { presence, sessions, alarms, scheduler, reaper, builds, collector } = this.#parts;
     presence.close();
+    this.#platform.heartbeats.close();
     this.#platform.interest.close();
     await builds.close();
     this.#platform.timeouts.close();
-    this.#platform.volumeLives.close();
     await alarms.close();
     await reaper.close();
     await scheduler.close();

@@ -29,7 +29,7 @@ import {
 
 import type { Demand } from "../../src/domain/function.ts";
 import { Watch } from "./invariants.ts";
-import { ConnectionLost, type Request, ServerProcess } from "./server-process.ts";
+import { ConnectionLost, type Request, ServerProcess, type Settings } from "./server-process.ts";
 
 export const rpc = ModalClient.method;
 
@@ -63,6 +63,7 @@ export class World implements AsyncDisposable {
   appId = "";
   functionId = "";
   readonly #folder: TemporaryFolder;
+  readonly #settings: Settings;
   readonly #newId: NewId = predictableIds();
   readonly #past: ServerProcess[] = [];
   #server: Promise<ServerProcess>;
@@ -70,8 +71,9 @@ export class World implements AsyncDisposable {
   #watch: Watch | undefined;
   #isOver = false;
 
-  private constructor(folder: TemporaryFolder, worker: FakeWorkerOptions) {
+  private constructor(folder: TemporaryFolder, worker: FakeWorkerOptions, settings: Settings) {
     this.#folder = folder;
+    this.#settings = settings;
     this.file = join(folder.path, "store.sqlite");
     this.worker = new FakeWorker(worker);
     this.#server = this.#start();
@@ -81,8 +83,9 @@ export class World implements AsyncDisposable {
   static async begin(
     worker: FakeWorkerOptions = {},
     definition: MessageInitShape<typeof FunctionSchema$> = {},
+    settings: Settings = {},
   ): Promise<World> {
-    const world = new World(await temporaryFolder(), worker);
+    const world = new World(await temporaryFolder(), worker, settings);
     await world.server();
     await world.#begin(definition);
     return world;
@@ -116,8 +119,10 @@ export class World implements AsyncDisposable {
     method: M,
     request: MessageInitShape<M["input"]>,
     idempotencyKey: string = this.newKey(),
+    signal?: AbortSignal,
   ): Promise<MessageShape<M["output"]>> {
-    return this.repeating((server) => server.call(method, request, { caller: user, idempotencyKey }));
+    const from = { caller: user, idempotencyKey, ...(signal && { signal }) };
+    return this.repeating((server) => server.call(method, request, from), signal);
   }
 
   /** One request through a container's door. */
@@ -252,7 +257,7 @@ export class World implements AsyncDisposable {
   }
 
   async #start(): Promise<ServerProcess> {
-    const server = await ServerProcess.start(this.#folder.path, this.clock, this.#newId);
+    const server = await ServerProcess.start(this.#folder.path, this.clock, this.#newId, this.#settings);
     this.#past.push(server);
     server.death.addEventListener("abort", () => {
       if (!this.#isOver) this.#server = this.#start();

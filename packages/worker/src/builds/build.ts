@@ -5,26 +5,41 @@
  */
 import { appendFileSync } from "node:fs";
 import { mkdir, open, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
-import { type Logger, messageOf, PlatformError } from "@lydian/kit";
+import { type Clock, type Logger, messageOf, PlatformError, removeBelow } from "@lydian/kit";
 
 import { AcknowledgedOffset } from "../container/acknowledged.ts";
+import { Door, type ServerAddress } from "../container/doors.ts";
+import { buildsFolder, doorFile, doorsFolder } from "../container/folder.ts";
 import { formatRecords } from "../container/log-format.ts";
 import { ImageGoneError } from "../image-gone.ts";
-import type { BuiltImage } from "./images.ts";
+import type { KnownImages, Outcome } from "./images.ts";
 import { lastLines } from "./last-lines.ts";
-import { makeImage, type RecipeHost } from "./recipe.ts";
+import { StepTimeout } from "./function-step.ts";
+import type { RecipeRequest } from "./recipe.ts";
 import { StepError } from "./run-step.ts";
+import type { StepCustomer, StepDoor } from "./step-host.ts";
 
-export interface BuildHost extends RecipeHost {
-  /** Where builds have their folders; what is in it when a worker begins is nobody's. */
-  readonly folder: string;
+/** Makes images of recipes, and knows those that are there. */
+export interface ImageMaker {
+  readonly images: Pick<KnownImages, "pin" | "forget"> & { find(id: string): Promise<Outcome | undefined> };
+  make(request: RecipeRequest, customer: StepCustomer): Promise<Outcome>;
+}
+
+export interface BuildHost {
+  readonly maker: ImageMaker;
+  readonly clock: Clock;
+  /** The worker's data folder. */
+  readonly data: string;
+  readonly server: ServerAddress;
   readonly newId: () => string;
   readonly logger: Logger;
 }
+
+type Assigned = Pick<wire.Assign, "containerId" | "fence" | "doorSecret">;
 
 export class Build {
   readonly id: string;
@@ -32,6 +47,7 @@ export class Build {
   readonly logFile: string;
   readonly #host: BuildHost;
   readonly #folder: string;
+  readonly #doorSecret: string;
   readonly #logger: Logger;
   readonly #acknowledged: AcknowledgedOffset;
   readonly #stop = new AbortController();
@@ -39,25 +55,23 @@ export class Build {
   readonly #released = new AbortController();
   #exit: wire.Exit | undefined;
 
-  private constructor(id: string, fence: string, folder: string, host: BuildHost) {
-    this.id = id;
+  private constructor({ containerId, fence, doorSecret }: Assigned, folder: string, host: BuildHost) {
+    this.id = containerId;
     this.fence = fence;
     this.#host = host;
     this.#folder = folder;
+    this.#doorSecret = doorSecret;
     this.logFile = join(folder, "log");
-    this.#logger = host.logger.child({ image: id });
+    this.#logger = host.logger.child({ image: containerId });
     this.#acknowledged = new AcknowledgedOffset(folder);
   }
 
-  static async begin(
-    { containerId: id, fence }: Pick<wire.Assign, "containerId" | "fence">,
-    build: wire.Build,
-    host: BuildHost,
-  ): Promise<Build> {
+  static async begin(assigned: Assigned, build: wire.Build, host: BuildHost): Promise<Build> {
+    const { containerId: id } = assigned;
     if (!/^im-[A-Za-z0-9]+$/.test(id)) throw new PlatformError(`${JSON.stringify(id)} is no image's id`);
-    const folder = join(host.folder, host.newId());
+    const folder = join(buildsFolder(host.data), host.newId());
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const made = new Build(id, fence, folder, host);
+    const made = new Build(assigned, folder, host);
     await (await open(made.logFile, "a", 0o600)).close();
     void made.#run(build);
     return made;
@@ -120,31 +134,31 @@ export class Build {
     this.#gone.abort();
   }
 
-  async #make(recipes: readonly wire.ImageRecipe[], force: boolean): Promise<BuiltImage> {
+  async #make(recipes: readonly wire.ImageRecipe[], force: boolean): Promise<Outcome> {
     const { newId } = this.#host;
     const { signal } = this.#stop;
     const say = (line: string): void => this.#say(line);
-    const customer = { newId, folder: this.#folder, logFile: this.logFile, say, signal };
+    const openDoor = (): Promise<StepDoor> => this.#openDoor();
+    const customer = { newId, folder: this.#folder, logFile: this.logFile, say, openDoor, signal };
     using pins = new DisposableStack();
-    for (const { imageId } of recipes) pins.use(this.#host.images.pin(imageId));
-    let image: BuiltImage | undefined;
+    for (const { imageId } of recipes) pins.use(this.#host.maker.images.pin(imageId));
+    let image: Outcome | undefined;
     for (const [index, recipe] of recipes.entries()) {
       const isLast = index === recipes.length - 1;
-      const present = isLast ? undefined : await this.#host.images.find(recipe.imageId);
+      const present = isLast ? undefined : await this.#host.maker.images.find(recipe.imageId);
       if (present === undefined && recipe.withheld) {
-        await this.#host.images.forget(recipe.imageId); // the server is told
+        await this.#host.maker.images.forget(recipe.imageId); // the server is told
         throw new ImageGoneError(`image ${recipe.imageId}, which this one stands on, is not on this worker any more`);
       }
       const nonce = isLast && force ? this.fence : undefined;
-      image = present ?? (await makeImage({ recipe, nonce }, this.#host, customer));
+      image = present ?? (await this.#host.maker.make({ recipe, nonce }, customer));
     }
     if (image === undefined) throw new PlatformError("the build has no recipe");
     return image;
   }
 
   async #failure(error: unknown): Promise<wire.Exit> {
-    const { reason } = this.#stop.signal;
-    if (reason !== undefined) return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
+    if (this.#stop.signal.aborted) return create(wire.ExitSchema, { reason: wire.Exit_Reason.STOPPED });
     if (error instanceof ImageGoneError) {
       return create(wire.ExitSchema, { reason: wire.Exit_Reason.LOST, message: error.message });
     }
@@ -153,7 +167,21 @@ export class Build {
     const shown = error instanceof StepError ? await lastLines(this.logFile) : "";
     const message = `${messageOf(error)}${hint}${shown}`;
     this.#say(message);
-    return create(wire.ExitSchema, { reason: wire.Exit_Reason.EXITED, code: 1, message });
+    const reason = error instanceof StepTimeout ? wire.Exit_Reason.TIMED_OUT : wire.Exit_Reason.EXITED;
+    return create(wire.ExitSchema, { reason, code: 1, message });
+  }
+
+  async #openDoor(): Promise<StepDoor> {
+    const { data, newId, server } = this.#host;
+    const door = await Door.open(doorFile(data, newId()), this.#doorSecret, server);
+    return {
+      file: door.file,
+      admit: (inside) => door.admit(inside),
+      [Symbol.asyncDispose]: async () => {
+        await door.close();
+        await removeBelow(doorsFolder(data), dirname(door.file));
+      },
+    };
   }
 
   #say(line: string): void {
@@ -165,6 +193,6 @@ export class Build {
   }
 }
 
-function builtToWire({ facts, config }: BuiltImage): { python: string; libc: string; workdir: string } {
+function builtToWire({ facts, config }: Outcome): { python: string; libc: string; workdir: string } {
   return { python: facts.python, libc: facts.libc, workdir: config.workdir };
 }

@@ -48,19 +48,29 @@ export async function fillByCopying(
       step.chown === undefined
         ? undefined
         : findAccount(step.chown, await accountFiles((path) => paths.realPath(path)));
-    const writer = new RootWriter(paths, owner, step.chmod);
-    let unpackings = 0;
-    for (const pattern of step.sources) {
-      const found = await source.match(pattern);
-      if (found.length === 0) throw new PlatformError(`there is no ${pattern} to copy`);
-      for (const path of found) {
-        const unpacked = step.isAdd ? await unpackedOf(source, path, `${work}-${unpackings++}`, signal) : undefined;
-        if (unpacked === undefined) await copyOne(step.target, source, path, writer, signal);
-        else await copyOne(step.target, unpacked, "/", writer, signal);
-      }
-    }
+    await copyInto(paths, step, source, { owner, scratch: work, signal });
   });
   await rename(join(work, "u"), diff);
+}
+
+/** Copies into a root in which nothing runs. Archives that are added are unpacked beside `scratch`. */
+export async function copyInto(
+  root: RootPaths,
+  step: CopyStep,
+  source: SourceTree,
+  { owner, scratch, signal }: { owner?: Account | undefined; scratch: string; signal: AbortSignal },
+): Promise<void> {
+  const writer = new RootWriter(root, owner, step.chmod);
+  let unpackings = 0;
+  for (const pattern of step.sources) {
+    const found = await source.match(pattern);
+    if (found.length === 0) throw new PlatformError(`there is no ${pattern} to copy`);
+    for (const path of found) {
+      const unpacked = step.isAdd ? await unpackedOf(source, path, `${scratch}-${unpackings++}`, signal) : undefined;
+      if (unpacked === undefined) await copyOne(step.target, source, path, writer, signal);
+      else await copyOne(step.target, unpacked, "/", writer, signal);
+    }
+  }
 }
 
 /** What is in an archive; undefined for whatever is none. */

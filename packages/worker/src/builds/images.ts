@@ -46,7 +46,21 @@ const recordSchema = z.object({
   facts: z.object({ python: z.string(), libc: z.string(), mark: z.string() }),
 });
 
-export class Images {
+/** What the worker knows of the images that it has, whatever they are made of. */
+export interface KnownImages {
+  readonly ids: readonly string[];
+  /** Is told of each image that is gone, or was asked for in vain. */
+  onGone(listener: (id: string) => void): void;
+  /** The image is not to be collected, from before it is there where need be, until that is disposed of. */
+  pin(id: string): Disposable;
+  find(id: string): Promise<RootImage | undefined>;
+  forget(id: string): Promise<void>;
+}
+
+/** Of an image that was made: what clients are told of it. */
+export type Outcome = Pick<BuiltImage, "config" | "facts">;
+
+export class Images implements KnownImages {
   readonly #folder: string;
   readonly #layers: LayerStore;
   readonly #known: Map<string, BuiltImage>;

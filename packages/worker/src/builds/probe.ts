@@ -44,7 +44,7 @@ export async function factsOf(
       await runCommand(request, scratch, host, { ...customer, logFile });
     } catch (error) {
       if (!(error instanceof StepError)) throw error;
-      customer.say(`The image's ${found.path} cannot be run: it ${error.message}`);
+      customer.say(`The image's ${found.path} cannot be run: ${error.message}`);
       return { ...nothing, mark: found.mark };
     }
     const [python = "", libc = ""] = stdoutOf(await readFile(logFile)).split("\n");

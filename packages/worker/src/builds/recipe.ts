@@ -1,10 +1,7 @@
 /** Makes one image of its recipe: the stages that it needs, step by step, each step a layer that is made once. */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { fromBinary } from "@bufbuild/protobuf";
-import * as wire from "@lydian/contract/worker";
+import type * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
 import { ImageGoneError } from "../image-gone.ts";
@@ -17,8 +14,10 @@ import { type Located, parseDockerfile } from "./dockerfile.ts";
 import { type CopyStep, fold, type RunStep, type State, type Step } from "./fold.ts";
 import type { BuiltImage, Images } from "./images.ts";
 import { factsOf } from "./probe.ts";
+import { fillByCalling, StepTimeout } from "./function-step.ts";
 import { fillByRunning, StepError } from "./run-step.ts";
-import { type ContextEntry, ContextTree, RootTree, type SourceTree } from "./source-tree.ts";
+import { type Context, contextOf } from "./context.ts";
+import { RootTree, type SourceTree } from "./source-tree.ts";
 import { lastNeeded, type Stage, stageNamed, stagesOf } from "./stages.ts";
 import { mostLayers, type Stack, type StepCustomer, type StepHost } from "./step-host.ts";
 import type { Variables } from "./words.ts";
@@ -72,19 +71,40 @@ class RecipeBuild {
   }
 
   async run(): Promise<BuiltImage> {
-    const { imageId, bases } = this.#recipe;
-    const { stages, args } = stagesOf(parseDockerfile(this.#recipe.lines), this.#recipe.buildArgs);
-    for (const stage of lastNeeded(stages)) this.#made.set(stage, await this.#makeStage(stage, args));
-    const last = stages.at(-1);
-    const made = last && this.#made.get(last);
-    if (last === undefined || made === undefined) throw new Error(`${imageId} has no stage`);
-    const below = await this.#host.images.find(bases[last.base] ?? "");
+    const { imageId, bases, function: called } = this.#recipe;
+    const { made, on } = called === undefined ? await this.#makeStages() : await this.#callFunction(called);
+    const below = await this.#host.images.find(bases[on] ?? "");
     const known = below?.facts ?? { python: "", libc: "", mark: "" };
     const facts = await factsOf(made.stack, made.config, known, this.#host, this.#customer);
     const layers = made.stack.length > 0 ? made.stack : [await this.#emptyLayer()];
     const image: BuiltImage = { layers, config: made.config, digest: made.digest, facts };
     await this.#host.images.keep(imageId, image);
     return image;
+  }
+
+  /** Answers what it stands on by name, too. */
+  async #makeStages(): Promise<{ made: Base; on: string }> {
+    const { imageId, lines, buildArgs } = this.#recipe;
+    const { stages, args } = stagesOf(parseDockerfile(lines), buildArgs);
+    for (const stage of lastNeeded(stages)) this.#made.set(stage, await this.#makeStage(stage, args));
+    const last = stages.at(-1);
+    const made = last && this.#made.get(last);
+    if (last === undefined || made === undefined) throw new Error(`${imageId} has no stage`);
+    return { made, on: last.base };
+  }
+
+  async #callFunction(called: wire.BuildFunction): Promise<{ made: Base; on: string }> {
+    const { bases, secrets, secretsIdentity } = this.#recipe;
+    const [[on, imageId] = ["", ""]] = Object.entries(bases);
+    const base = await this.#baseNamed(on);
+    const { python = "" } = (await this.#host.images.find(imageId))?.facts ?? {};
+    const request = { ...base, python, imageId, called, secrets };
+    const { env, workdir, entrypoint = [] } = base.config; // what the digest does not say
+    const made = await this.#makeLayer(base, "function", `run_function ${called.name}`, {
+      key: [called.identity, secretsIdentity, env, workdir, entrypoint],
+      fill: (folders) => fillByCalling(request, folders, this.#host, this.#customer),
+    });
+    return { made, on };
   }
 
   async #makeStage(stage: Stage, args: Variables): Promise<Base> {
@@ -110,12 +130,16 @@ class RecipeBuild {
   }
 
   async #makeStep(base: Base, step: Step, { text }: Located, stage: Stage): Promise<Base> {
+    const made = step.kind === "run" ? this.#run(base, step) : await this.#copy(base, step, stage);
+    return await this.#makeLayer(base, step.kind, text, made);
+  }
+
+  async #makeLayer(base: Base, kind: string, text: string, made: Made): Promise<Base> {
     const { layers } = this.#host;
     const { lease, say, signal } = this.#customer;
     const name = `Step ${++this.#step}: ${text}`;
     if (base.stack.length >= mostLayers) throw tooDeep(`${name}: the image has`, base.stack.length);
-    const made = step.kind === "run" ? this.#run(base, step) : await this.#copy(base, step, stage);
-    const id = layerId(step.kind, [base.digest, this.#nonce ?? null, ...made.key]);
+    const id = layerId(kind, [base.digest, this.#nonce ?? null, ...made.key]);
     say(`=> ${name}${(await layers.get(id)) === undefined ? "" : " (cached)"}`);
     const layer = await lease.make(id, (...folders) => named(name, made.fill(folders)), signal);
     return { stack: [layer, ...base.stack], config: base.config, digest: id };
@@ -190,28 +214,12 @@ class RecipeBuild {
   }
 
   async #openContext(): Promise<Context> {
-    const { contextManifestSha256, contextFiles, contextName } = this.#recipe;
-    const { content, bases } = this.#host;
-    const { signal } = this.#customer;
-    if (contextName !== "") {
-      const standalone = standaloneName(contextName);
-      if (standalone === undefined) throw new PlatformError(`there is no ${contextName} here to copy from`);
-      const { id, diff } = await bases.standalonePython(standalone, this.#customer);
-      return { tree: new RootTree(new RootPaths(diff)), identity: async () => [id] };
-    }
-    const files = new Map<string, ContextEntry>();
-    if (contextManifestSha256 !== "") {
-      const file = await content.file(contextManifestSha256, signal);
-      for (const { path, sha256, mode } of fromBinary(wire.ManifestSchema, await readFile(file)).files) {
-        files.set(path, { sha256, mode, content: () => content.file(sha256, signal) });
-      }
-    }
-    for (const { path, data } of contextFiles) {
-      const sha256 = createHash("sha256").update(data).digest("hex");
-      files.set(path.startsWith("/") ? path : `/${path}`, { sha256, mode: 0, content: async () => data });
-    }
-    const tree = new ContextTree(files);
-    return { tree, identity: (patterns) => tree.identity(patterns) };
+    const { contextName } = this.#recipe;
+    if (contextName === "") return await contextOf(this.#recipe, this.#host.content, this.#customer.signal);
+    const standalone = standaloneName(contextName);
+    if (standalone === undefined) throw new PlatformError(`there is no ${contextName} here to copy from`);
+    const { id, diff } = await this.#host.bases.standalonePython(standalone, this.#customer);
+    return { tree: new RootTree(new RootPaths(diff)), identity: async () => [id] };
   }
 
   async #emptyLayer(): Promise<Layer> {
@@ -231,7 +239,8 @@ async function named(step: string, work: Promise<void>): Promise<void> {
   try {
     await work;
   } catch (error) {
-    if (error instanceof StepError) throw new StepError(`${step}: the command ${error.message}`, error.end);
+    if (error instanceof StepTimeout) throw new StepTimeout(`${step}: ${error.message}`, error.end);
+    if (error instanceof StepError) throw new StepError(`${step}: ${error.message}`, error.end);
     throw error instanceof PlatformError
       ? new PlatformError(`${step}: ${error.message}`, {
           cause: error,
@@ -239,13 +248,6 @@ async function named(step: string, work: Promise<void>): Promise<void> {
         })
       : error;
   }
-}
-
-/** What the client sent along, or has asked for by name. */
-interface Context {
-  readonly tree: SourceTree;
-  /** What is copied by these sources, for a key. */
-  identity(patterns: readonly string[]): Promise<readonly unknown[]>;
 }
 
 type Folders = readonly [diff: string, scratch: string];

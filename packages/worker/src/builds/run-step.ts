@@ -6,8 +6,9 @@ import { PlatformError } from "@lydian/kit";
 
 import { describeEnd, type ProcessEnd } from "../container/exit.ts";
 import type { ContainerPlace } from "../container/folder.ts";
-import { type ImageConfig, MountPoints, type PackageSettings } from "../images/index.ts";
-import type { Account, ProcessSpec } from "../runtime/runtime.ts";
+import { type ImageConfig, imageSources, MountPoints, type PackageSettings, settingsFor } from "../images/index.ts";
+import type { Account, DoorHandler, Layout, LayRequest, ProcessSpec, Resources } from "../runtime/runtime.ts";
+import { ownFolders } from "../runtime/runc/runc-layout.ts";
 import type { Stack, StepCustomer, StepHost } from "./step-host.ts";
 
 export interface RunRequest {
@@ -19,9 +20,26 @@ export interface RunRequest {
   readonly account: Account;
 }
 
+/** What a step's container is like. */
+export interface StepContainer {
+  readonly stack: Stack;
+  readonly config: ImageConfig;
+  /** Lies on the stack while the step runs, and is not kept. */
+  readonly shown?: Stack;
+  /** Where more is mounted than in every container. */
+  readonly mountedFolders?: readonly string[];
+  readonly resources?: Resources;
+  readonly network?: LayRequest["network"];
+  /** Absent: it does not see the platform. */
+  readonly door?: { readonly file: string; readonly admit: DoorHandler };
+}
+
+/** What is to run in it, when its files can be laid out. Its environment wins over the host's settings for packages. */
+export type StepProgram = (place: ContainerPlace, layout: Layout) => Promise<ProcessSpec>;
+
 /** Where every container has something mounted. */
-const mountedFolders = ["/proc", "/dev", "/sys", "/run/lydian"];
-const mountedFiles = ["/run/lydian/init", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"];
+const everyFolder = ["/proc", "/dev", "/sys", "/run/lydian"];
+const everyFile = ["/run/lydian/init", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"];
 
 /** A step that was ended by its limits, or failed. */
 export class StepError extends PlatformError {
@@ -34,38 +52,53 @@ export class StepError extends PlatformError {
 }
 
 /**
- * Runs it to its end; throws a StepError when that is not success. What it wrote is then `scratch/u`. Host settings for
+ * Runs it to its end; throws a StepError when that is not success. What it wrote is then `scratch/root/u`. Host settings for
  * packages (proxies, indexes, certificates) are there while it runs; nothing of them is in what it leaves.
  */
 export async function runCommand(
-  request: RunRequest,
+  { argv, env, cwd, account: user, ...container }: RunRequest,
   scratch: string,
   host: StepHost,
   customer: StepCustomer,
 ): Promise<void> {
-  const { runtime, resources } = host;
-  const { stack, config, argv, env, cwd, account } = request;
+  await runProgram(container, async () => ({ argv, env, cwd, user }), scratch, host, customer);
+}
+
+/** As above, for whatever a container can be. */
+export async function runProgram(
+  container: StepContainer,
+  program: StepProgram,
+  scratch: string,
+  host: StepHost,
+  customer: StepCustomer,
+): Promise<void> {
+  const { runtime } = host;
+  const { stack, config, shown = [], door, resources = host.resources, network } = container;
   const { signal } = customer;
-  const settings = await host.settings();
-  const place = await placeOf(customer);
+  const settings = settingsFor(await host.settings(), await imageSources(stack));
+  const place = await placeOf(customer, door?.file);
   try {
     const points = join(scratch, "points");
     await mkdir(points, { mode: 0o755 });
     const build = {
       work: join(scratch, "root"),
-      points: { id: "points", diff: points },
-      binds: await bindsOf(settings, points, stack, join(scratch, "settings")),
+      shown: [{ id: "points", diff: points }, ...shown],
+      binds: await bindsOf(settings, points, container, join(scratch, "settings")),
+      hasDoor: door !== undefined,
     };
-    const door = (inside: { destroy(): unknown }): void => void inside.destroy();
-    await runtime.lay(place, { image: { layers: stack, config }, build, resources, door, signal });
-    const process = await runtime.start(place, { argv, cwd, user: account, env: { ...settings.environment, ...env } });
-    const stop = (): void => process.signal("SIGKILL");
+    const admit: DoorHandler = door?.admit ?? ((inside) => void inside.destroy());
+    const image = { layers: stack, config };
+    const layout = await runtime.lay(place, { image, build, resources, network, door: admit, signal });
+    const { env, ...process } = await program(place, layout);
+    const running = await runtime.start(place, { ...process, env: { ...settings.environment, ...env } });
+    await runtime.ready(place); // its limits hold from the beginning
+    const stop = (): void => running.signal("SIGKILL");
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
-    const end = await process.end;
+    const end = await running.end;
     signal.removeEventListener("abort", stop);
     signal.throwIfAborted();
-    if (end.reason !== "exited" || end.code !== 0) throw new StepError(describeEnd(end), end);
+    if (end.reason !== "exited" || end.code !== 0) throw new StepError(`the command ${describeEnd(end)}`, end);
   } finally {
     await runtime.clear(place);
     await rm(place.folder, { recursive: true, force: true });
@@ -80,29 +113,36 @@ export async function fillByRunning(
   customer: StepCustomer,
 ): Promise<void> {
   await runCommand(request, scratch, host, customer);
-  await rename(join(scratch, "root", "u"), diff);
+  await rename(upperOf(scratch), diff);
 }
 
-async function placeOf({ newId, folder, logFile }: StepCustomer): Promise<ContainerPlace> {
+/** Where what a step wrote is, once it has ended. */
+export function upperOf(scratch: string): string {
+  return join(scratch, "root", "u");
+}
+
+async function placeOf({ newId, folder, logFile }: StepCustomer, door: string | undefined): Promise<ContainerPlace> {
   const id = newId();
-  const place = { id, hostId: id, folder: join(folder, id), logFile, doorFile: join(folder, id, "door", "s") };
+  const own = join(folder, id);
+  const place = { id, hostId: id, folder: own, logFile, doorFile: door ?? join(own, "door", "s") };
   await mkdir(place.folder, { recursive: true, mode: 0o700 });
   await (await open(logFile, "a", 0o600)).close();
   return place;
 }
 
 async function bindsOf(
-  { binds, files }: PackageSettings,
+  { binds, files }: Pick<PackageSettings, "binds" | "files">,
   points: string,
-  stack: Stack,
+  { stack, shown = [], mountedFolders = [], door }: StepContainer,
   settings: string,
 ): Promise<{ source: string; path: string }[]> {
   const made = new MountPoints(
     points,
-    stack.map(({ diff }) => diff),
+    [...shown, ...stack].map(({ diff }) => diff),
   );
-  for (const path of mountedFolders) await made.make(path, "folder");
-  for (const path of mountedFiles) await made.make(path, "file");
+  const doorFolders = door === undefined ? [] : Object.values(ownFolders);
+  for (const path of [...everyFolder, ...mountedFolders, ...doorFolders]) await made.make(path, "folder");
+  for (const path of everyFile) await made.make(path, "file");
   const all: { source: string; path: string }[] = [];
   for (const { source, path } of binds) {
     if (path === "/etc/resolv.conf") continue; // a container's own

@@ -3,7 +3,10 @@ import type { Clock } from "@lydian/kit";
 
 import type { ContentCache } from "../content.ts";
 import type { BaseImages, PackageSettings } from "../images/index.ts";
+import type { Door } from "../container/doors.ts";
+import type { Workshop } from "../container/prepare.ts";
 import type { Layer, LayerStore, Mounter } from "../layers/index.ts";
+import type { ClientPackages } from "../runners/client-packages.ts";
 import type { Resources, Runtime } from "../runtime/runtime.ts";
 
 export interface StepHost {
@@ -13,10 +16,14 @@ export interface StepHost {
   readonly bases: Pick<BaseImages, "resolve" | "standalonePython">;
   readonly content: Pick<ContentCache, "file">;
   readonly settings: () => Promise<PackageSettings>;
+  readonly clients: Pick<ClientPackages, "find">;
+  readonly capacity: Workshop["capacity"];
   /** What a step may have. */
   readonly resources: Resources;
   readonly clock: Clock;
 }
+
+export type StepDoor = Pick<Door, "file" | "admit"> & AsyncDisposable;
 
 /** Whom a step is done for. */
 export interface StepCustomer {
@@ -27,6 +34,8 @@ export interface StepCustomer {
   /** Where the output of programs goes, in the form of containers' logs. */
   readonly logFile: string;
   readonly say: (line: string) => void;
+  /** A way to the server for one of its containers. */
+  readonly openDoor: () => Promise<StepDoor>;
   readonly signal: AbortSignal;
 }
 

@@ -11,7 +11,7 @@ export async function answerCollect(collector: Collector | undefined, asked: wir
   const { collectionId } = asked;
   try {
     if (collector === undefined) return create(wire.CollectedSchema, { collectionId });
-    const { images, bases, layers, bytes, leftBytes } = await collector.collect({
+    const { images, bases, layers, bytes, content, leftBytes } = await collector.collect({
       usedBefore: Number(asked.usedBeforeMs) || modestWish.usedBefore,
       mostBytes: Number(asked.mostBytes) || modestWish.mostBytes,
       freeBytes: Number(asked.freeBytes),
@@ -26,6 +26,8 @@ export async function answerCollect(collector: Collector | undefined, asked: wir
       layers: layers.length,
       bytes: BigInt(bytes),
       leftBytes: BigInt(leftBytes),
+      files: content.files,
+      fileBytes: BigInt(content.bytes),
     });
   } catch (error) {
     return create(wire.CollectedSchema, { collectionId, error: messageOf(error) });

@@ -1,5 +1,5 @@
 /**
- * Removes images and layers that nobody needs. What there is and what is held is found out here; which images are needed the
+ * Removes images and layers that nobody needs, and fetched files that nobody has used for long. What there is and what is held is found out here; which images are needed the
  * server says, for it knows the functions and the names; what-goes.ts decides.
  *
  * An image goes by its record: from then on it is not there, whatever is left of it. Its layers then go one by one, each only
@@ -8,6 +8,7 @@
 import { type Clock, type Logger, PlatformError } from "@lydian/kit";
 
 import type { Images } from "../builds/images.ts";
+import type { ContentCache } from "../content.ts";
 import type { BaseImages } from "../images/index.ts";
 import { type LayerFacts, LayerInUseError, type LayerStore, recordHolder } from "../layers/index.ts";
 import { type ImageUse, type Inventory, modestWish, type Selection, whatGoes, type Wish } from "./what-goes.ts";
@@ -17,7 +18,9 @@ export interface CollectorOptions {
   readonly bases: Pick<BaseImages, "records" | "forget">;
   readonly layers: LayerStore;
   readonly facts: Pick<LayerFacts, "sizes">;
-  /** Nothing that is removed here makes room for containers: the layers lie on another disk. */
+  /** Files of mounts and contexts, which are fetched again when they are wanted again. */
+  readonly content: Pick<ContentCache, "collect">;
+  /** No layer that is removed makes room for containers: they lie on another disk than the content and what containers write. */
   readonly isElsewhere: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -43,8 +46,10 @@ export interface Collected {
   /** Whole names. */
   readonly bases: readonly string[];
   readonly layers: readonly string[];
-  /** What was freed. */
+  /** What these took. */
   readonly bytes: number;
+  /** Files of mounts and contexts, and what they took. */
+  readonly content: { readonly files: number; readonly bytes: number };
   /** What all layers of this host take now. */
   readonly leftBytes: number;
 }
@@ -106,11 +111,18 @@ export class Collector {
 
   /** Before containers have to end for want of disk: frees so many bytes, if it can; answers how many. */
   async makeRoom(bytes: number): Promise<number> {
-    const { isElsewhere, clock, logger } = this.#options;
-    if (isElsewhere) return 0;
-    const own = await this.collect({ ...modestWish, freeBytes: bytes, known: undefined, isDry: false });
-    let freed = own.bytes;
-    if (freed < bytes && this.#asked === undefined && this.#companions?.askServer(bytes - freed) === true) {
+    const { isElsewhere, content, clock, logger } = this.#options;
+    let freed = (await content.collect(clock.now())).bytes;
+    if (freed < bytes && !isElsewhere) {
+      const own = { ...modestWish, freeBytes: bytes - freed, known: undefined, isDry: false };
+      freed += (await this.collect(own)).bytes;
+    }
+    if (
+      freed < bytes &&
+      !isElsewhere &&
+      this.#asked === undefined &&
+      this.#companions?.askServer(bytes - freed) === true
+    ) {
       this.#asked = Promise.withResolvers();
       using _patience = clock.timer(answerMs, () => this.#asked?.resolve(0));
       freed += await this.#asked.promise;
@@ -121,7 +133,8 @@ export class Collector {
   }
 
   async #collect(request: CollectRequest): Promise<Collected> {
-    const { layers: store } = this.#options;
+    const { layers: store, content: files } = this.#options;
+    const content = await files.collect(request.usedBefore, request.isDry);
     await store.releaseLost();
     const inventory = await this.#inventory(request.known);
     const all = inventory.layers.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -132,7 +145,8 @@ export class Collector {
       return [...new Set(gone.images.filter((image) => image.kind === kind).map(({ name }) => name))];
     };
     const layers = gone.layers.map(({ id }) => id);
-    return { images: names("image"), bases: names("base"), layers, bytes: gone.bytes, leftBytes: all - gone.bytes };
+    const { bytes } = gone;
+    return { images: names("image"), bases: names("base"), layers, bytes, content, leftBytes: all - bytes };
   }
 
   async #inventory(known: CollectRequest["known"]): Promise<Inventory<Found>> {

@@ -75,7 +75,8 @@ export class Container implements Assignment {
 
   /** Takes an assignment: from here on the container survives kill -9 of the worker. Then it is prepared and started. */
   static async begin(assigned: Lease, spec: wire.ContainerSpec, host: ContainerHost): Promise<Container> {
-    const starter = host.starters?.take(spec);
+    const isLarge = host.mountLayers?.hasLarge(spec.mounts) === true;
+    const starter = isLarge ? undefined : host.starters?.take(spec);
     const lease = starter === undefined ? assigned : { ...assigned, hostId: starter.place.hostId };
     const place = containerPlace(host.data, lease.containerId, lease.hostId);
     let container: Container;

@@ -57,6 +57,11 @@ function place(data: string, parent: string, id: string, hostId: string): Contai
     }
   }
   const folder = join(parent, id);
+  return { id, hostId, folder, logFile: join(folder, "log"), doorFile: doorFile(data, hostId) };
+}
+
+/** The one file of a folder of its own. */
+export function doorFile(data: string, hostId: string): string {
   const short = createHash("sha256").update(hostId).digest("hex").slice(0, 12);
-  return { id, hostId, folder, logFile: join(folder, "log"), doorFile: join(doorsFolder(data), short, "s") };
+  return join(doorsFolder(data), short, "s");
 }

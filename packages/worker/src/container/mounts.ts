@@ -20,11 +20,11 @@ export interface PlannedFile {
 /** How many files are fetched and copied at a time. */
 const parallel = 16;
 
-/** Fetches the mounts' manifests and files and lays them out; a later mount wins over an earlier one. */
+/** Fetches the mounts' manifests and files and lays them out; a later mount wins over an earlier one. Answers them. */
 export async function layMounts(
   mounts: readonly wire.Mount[],
-  options: { content: ContentCache; layout: Pick<Layout, "hostPath" | "owner">; signal: AbortSignal },
-): Promise<void> {
+  options: { content: Pick<ContentCache, "file">; layout: Pick<Layout, "hostPath" | "owner">; signal: AbortSignal },
+): Promise<readonly PlannedFile[]> {
   const { content, layout, signal } = options;
   const manifests = await Promise.all(
     mounts.map(async (mount) =>
@@ -38,6 +38,7 @@ export async function layMounts(
     await layFile(await content.file(file.sha256, signal), file);
     if (layout.owner !== undefined) await chown(file.hostPath, layout.owner, layout.owner);
   });
+  return files;
 }
 
 /** What goes where: one entry per path. Refuses a path that is not what it seems. */

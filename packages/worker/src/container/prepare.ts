@@ -6,7 +6,7 @@ import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
 import { ImageGoneError } from "../image-gone.ts";
-import type { Images } from "../builds/images.ts";
+import type { KnownImages } from "../builds/images.ts";
 import type {
   DoorHandler,
   Layout,
@@ -18,6 +18,7 @@ import type {
 } from "../runtime/runtime.ts";
 import type { Starters, WaitingStarter } from "../starters/starters.ts";
 import type { ContainerPlace } from "./folder.ts";
+import type { MountLayers } from "./mount-layers.ts";
 import type { Volumes } from "../volumes/volumes.ts";
 import { layMounts } from "./mounts.ts";
 
@@ -27,7 +28,9 @@ export interface Workshop {
   content: ContentCache;
   clients: ClientPackages;
   /** Absent: the runtime has none of its own. */
-  images?: Images | undefined;
+  images?: KnownImages | undefined;
+  /** Absent: all files of mounts are copied. */
+  mountLayers?: MountLayers | undefined;
   /** Absent: each container is started from nothing. */
   starters?: Starters | undefined;
   /** Absent: the runtime can mount none. */
@@ -73,21 +76,27 @@ async function prepareWith(
     asked,
   }: { place: ContainerPlace; spec: wire.ContainerSpec; workshop: Workshop; asked: Customer },
 ): Promise<ProcessSpec> {
-  const network = spec.network?.restricted === true ? { allowedCidrs: spec.network.allowedCidrs } : undefined;
+  const network = networkOf(spec.network);
   if (network !== undefined && !workshop.runtime.ownNetwork) {
     throw new PlatformError(`the runtime "${workshop.runtime.name}" cannot keep a function off the network`, {
       hint: "run the platform with --runtime runc, or leave out block_network",
     });
   }
-  const resources = resourcesOf(spec, workshop);
+  const resources = resourcesOf(spec.resources, workshop.capacity);
   const mount = await volumesOf(place, spec, workshop);
+  const { starter, signal } = asked;
+  await using shown = image && (await workshop.mountLayers?.show(spec.mounts, image, signal));
+  const { layers = [], others = spec.mounts } = shown ?? {};
+  if (starter !== undefined && layers.length > 0)
+    throw new PlatformError("its mounts have more files than one can be given");
+  const stacked = image && { ...image, layers: [...layers, ...image.layers] };
   const layout =
-    asked.starter === undefined
-      ? await workshop.runtime.lay(place, { ...asked, image, network, resources, mount })
-      : await asked.starter.become(place, { ...asked, resources });
+    starter === undefined
+      ? await workshop.runtime.lay(place, { ...asked, image: stacked, network, resources, mount })
+      : await starter.become(place, { ...asked, resources });
   const other = new AbortController(); // when one half fails, the other need not go on
-  const customer = { ...asked, signal: AbortSignal.any([asked.signal, other.signal]) };
-  const files = layMounts(spec.mounts, {
+  const customer = { ...asked, signal: AbortSignal.any([signal, other.signal]) };
+  const files = layMounts(others, {
     content: workshop.content,
     layout,
     signal: customer.signal,
@@ -123,7 +132,7 @@ async function imageOf({ imageId }: wire.ContainerSpec, { images }: Workshop): P
 }
 
 /** What is 0 on the wire was not asked for: memory then ends where the worker's own does. */
-function resourcesOf({ resources }: wire.ContainerSpec, { capacity }: Workshop): Resources {
+export function resourcesOf(resources: wire.Resources | undefined, capacity: Workshop["capacity"]): Resources {
   const milliCpu = Number(resources?.milliCpu ?? 0);
   const milliCpuLimit = Number(resources?.milliCpuLimit ?? 0);
   const memoryMib = Number(resources?.memoryLimitMib || capacity.memoryMib);
@@ -134,6 +143,11 @@ function resourcesOf({ resources }: wire.ContainerSpec, { capacity }: Workshop):
     ...(memoryMib > 0 && { memoryMib }),
     ...(diskMib > 0 && { diskMib }),
   };
+}
+
+/** Undefined for one that reaches all that is outside. */
+export function networkOf(network: wire.Network | undefined): LayRequest["network"] {
+  return network?.restricted === true ? { allowedCidrs: network.allowedCidrs } : undefined;
 }
 
 async function prepareRunner(

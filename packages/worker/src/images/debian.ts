@@ -7,6 +7,7 @@ import { hasCode, PlatformError } from "@lydian/kit";
 import { sourcesOf } from "./debian-sources.ts";
 import type { LayerRecipe, LayerWork } from "./layer-builds.ts";
 import { layerId } from "./layer-id.ts";
+import { osRelease } from "./os-release.ts";
 import type { PackageSettings } from "./package-settings.ts";
 import { contained, runProgram } from "./run-program.ts";
 
@@ -55,13 +56,7 @@ export async function hostRelease(file = "/etc/os-release"): Promise<Release> {
   } catch (error) {
     if (!hasCode(error, "ENOENT")) throw error;
   }
-  const field = (name: string): string => {
-    const value = new RegExp(`^${name}=(?<value>.*)$`, "m").exec(text)?.groups?.["value"] ?? "";
-    return value.replace(/^["']|["']$/g, "");
-  };
-  const isDebian = /\b(debian|ubuntu)\b/.test(`${field("ID")} ${field("ID_LIKE")}`);
-  const codename = field("UBUNTU_CODENAME") || field("VERSION_CODENAME");
-  return release(isDebian && /^[a-z]+$/.test(codename) ? codename : defaultCodename);
+  return release(osRelease(text).codename || defaultCodename);
 }
 
 export function release(codename: string): Release {

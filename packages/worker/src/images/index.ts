@@ -1,7 +1,8 @@
 /** Base images: what the rest of the worker uses of them. */
+export { imageSources, settingsFor } from "./apt-sources.ts";
 export { BaseImages, type BaseImagesOptions, type KnownImage, type ResolveOptions } from "./base-images.ts";
 export { openHostStore } from "./host-store.ts";
-export { type ImageConfig, imageConfigSchema } from "./image-config.ts";
+export { type ImageConfig, imageConfigSchema, usualPath } from "./image-config.ts";
 export { applyLayer } from "./registry/apply-layer.ts";
 export { layerId } from "./layer-id.ts";
 export { MountPoints } from "./mount-points.ts";

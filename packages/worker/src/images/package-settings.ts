@@ -12,6 +12,7 @@ import { promisify } from "node:util";
 import { hasCode } from "@lydian/kit";
 
 import { keysOf, type SourcesFile } from "./debian-sources.ts";
+import { osRelease } from "./os-release.ts";
 
 export interface PackageSettings {
   /** Files and folders of the host and the place where a build sees them. */
@@ -23,6 +24,8 @@ export interface PackageSettings {
   readonly warnings: readonly string[];
   /** The host's package sources, which are among the binds; for who must choose among them. */
   readonly sources: readonly SourcesFile[];
+  /** The host's own release, such as "bookworm", whose packages they bring; empty where it has others. */
+  readonly codename: string;
 }
 
 /** Where the settings are looked for; tests have a small host of their own. */
@@ -93,6 +96,7 @@ export async function packageSettings(host: SettingsHost = thisHost): Promise<Pa
     environment,
     warnings: [...warnings, ...resolver.warnings],
     sources,
+    codename: osRelease((await read(host, "/etc/os-release")) ?? "").codename,
   };
 }
 
@@ -100,7 +104,7 @@ export async function packageSettings(host: SettingsHost = thisHost): Promise<Pa
 export async function noPackageSettings(host: SettingsHost = thisHost): Promise<PackageSettings> {
   const { file, warnings } = await resolverFile(host);
   const binds = file === undefined ? [] : [{ source: join(host.root, file), path: "/etc/resolv.conf" }];
-  return { binds, files: [], environment: {}, warnings, sources: [] };
+  return { binds, files: [], environment: {}, warnings, sources: [], codename: "" };
 }
 
 /** What a running container is shown of these settings. */

@@ -1,4 +1,5 @@
 /** Layers and mounts: what the rest of the worker uses of them. */
+export { type EntryKind, entryKind } from "./entry-kind.ts";
 export { type CheckedLayers, checkLayers, type DamagedLayer, imageOfRecord } from "./check-layers.ts";
 export { makeOpaque, makeWhiteout, sealDiff, syncFileSystem } from "./layer-diff.ts";
 export { type Fill, type Layer, LayerInUseError, LayerStore } from "./layer-store.ts";

@@ -76,7 +76,7 @@ export class LayerStore {
     for (const part of [folder, store.#drafts, store.#locks, store.#gone, store.#holds]) {
       await mkdir(part, { recursive: true, mode: 0o700 });
     }
-    await store.#tidy();
+    await store.tidy();
     return store;
   }
 
@@ -277,10 +277,11 @@ export class LayerStore {
     await removeBelow(folder, path);
   }
 
-  async #tidy(): Promise<void> {
+  /** Removes what a crash has left half made or half deleted, and the holds that outlived what they were for. */
+  async tidy(): Promise<void> {
     for (const name of await readdir(this.#drafts)) {
       using lock = tryLock(join(this.#locks, name));
-      if (lock !== undefined) await this.#delete(this.#drafts, join(this.#drafts, name));
+      if (lock !== undefined) await this.#deleteDraft(join(this.#drafts, name));
     }
     for (const name of await readdir(this.#gone)) await this.#delete(this.#gone, join(this.#gone, name));
     for (const name of await this.#names()) {
@@ -288,6 +289,15 @@ export class LayerStore {
     }
     await this.#held.tidy();
     await this.releaseLost();
+  }
+
+  /** A container of a build whose worker was killed may still write into it: then it goes when that is ended. */
+  async #deleteDraft(draft: string): Promise<void> {
+    try {
+      await this.#delete(this.#drafts, draft);
+    } catch (error) {
+      if (!hasCode(error, "ENOTEMPTY")) throw error;
+    }
   }
 }
 

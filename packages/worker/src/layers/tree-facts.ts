@@ -29,9 +29,9 @@ const seekData = 3; // SEEK_DATA
 const blockBytes = 256 * 1024;
 const nothing = Buffer.alloc(blockBytes);
 
-/** Of a thread that has time: reads all of it, synchronously. */
-export function treeFacts(root: string): TreeFacts {
-  const tree = new Tree(root);
+/** Of a thread that has time: reads all of it, synchronously; `goOn` throws when it is to be broken off. */
+export function treeFacts(root: string, goOn: () => void): TreeFacts {
+  const tree = new Tree(root, goOn);
   tree.add("", Buffer.from(root));
   return { bytes: tree.bytes, digest: `${factsWay}:${tree.hash.digest("hex")}` };
 }
@@ -40,18 +40,21 @@ class Tree {
   readonly hash = createHash("sha256");
   bytes = 0;
   readonly #root: string;
+  readonly #goOn: () => void;
   /** The first name of each inode that has several. */
   readonly #linked = new Map<number, string>();
   readonly #block = Buffer.alloc(blockBytes);
   readonly #attributes = Buffer.alloc(65_536); // the most that the kernel gives
   readonly #value = Buffer.alloc(65_536);
 
-  constructor(root: string) {
+  constructor(root: string, goOn: () => void) {
     this.#root = root;
+    this.#goOn = goOn;
   }
 
   /** `name` is relative to the root, its bytes as Latin-1, so that no two names are one; `path` is that on the host. */
   add(name: string, path: Buffer): void {
+    this.#goOn();
     const stats = lstatSync(path);
     const { mode, uid, gid, rdev, nlink, ino } = stats;
     const first = stats.isDirectory() || nlink === 1 ? undefined : this.#linked.get(ino);
@@ -86,6 +89,7 @@ class Tree {
   /** Blocks of nothing are passed over, be they holes or not: a file may be said to be far larger than any disk. */
   #readInto(hash: Hash, file: number, size: number): void {
     for (let at = this.#dataFrom(file, 0); at < size;) {
+      this.#goOn();
       at -= at % blockBytes;
       const length = readSync(file, this.#block, 0, blockBytes, at);
       if (length === 0) return;

@@ -1,4 +1,5 @@
 /** Reads layers for their facts in a thread of its own (tree-thread.ts), one after the other; this is its owner's side. */
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
 import { PlatformError } from "@lydian/kit";
@@ -6,10 +7,12 @@ import { PlatformError } from "@lydian/kit";
 import { errorOf, type Failure } from "./mount-requests.ts";
 import type { TreeFacts } from "./tree-facts.ts";
 
-export interface ToThread {
-  readonly id: number;
-  readonly root: string;
+export interface ThreadOptions {
+  /** Its one element is 1 when nobody waits any more. */
+  readonly isClosed: Int32Array<SharedArrayBuffer>;
 }
+
+export type ToThread = { kind: "read"; id: number; root: string } | { kind: "end" };
 
 export type FromThread =
   | { kind: "read"; id: number; facts: TreeFacts }
@@ -17,6 +20,7 @@ export type FromThread =
 
 export class TreeReader implements AsyncDisposable {
   readonly #waiting = new Map<number, PromiseWithResolvers<TreeFacts>>();
+  readonly #isClosed = new Int32Array(new SharedArrayBuffer(4));
   #thread: Worker | undefined;
   #lastId = 0;
 
@@ -26,17 +30,23 @@ export class TreeReader implements AsyncDisposable {
     const id = ++this.#lastId;
     const read = Promise.withResolvers<TreeFacts>();
     this.#waiting.set(id, read);
-    this.#thread.postMessage({ id, root } satisfies ToThread, []);
+    tell(this.#thread, { kind: "read", id, root });
     return await read.promise;
   }
 
+  /** Ended by its own hand: terminated in the middle of a system call, it may take the process along. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#thread?.terminate();
+    Atomics.store(this.#isClosed, 0, 1);
+    const thread = this.#thread;
+    if (thread === undefined) return;
+    const ended = once(thread, "exit");
+    tell(thread, { kind: "end" });
+    await ended;
   }
 
   #start(): Worker {
     const script = new URL(import.meta.url.endsWith(".ts") ? "tree-thread.ts" : "tree-thread.js", import.meta.url);
-    const thread = new Worker(script);
+    const thread = new Worker(script, { workerData: { isClosed: this.#isClosed } satisfies ThreadOptions });
     thread.on("message", (message: FromThread) => {
       const read = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
@@ -53,3 +63,5 @@ export class TreeReader implements AsyncDisposable {
     return thread;
   }
 }
+
+const tell = (thread: Worker, message: ToThread): void => thread.postMessage(message, []);

@@ -12,6 +12,8 @@ import type { Layout, ProcessSpec } from "../runtime/runtime.ts";
 import { type ClientPackages, dependenciesBeside } from "./client-packages.ts";
 import { dirname } from "node:path";
 
+const clientFolder = "pkg";
+
 export interface PythonRequest {
   runner: wire.PythonRunner;
   containerId: string;
@@ -19,18 +21,21 @@ export interface PythonRequest {
   /** What the function's definition and its secrets set. */
   env: Readonly<Record<string, string>>;
   layout: Layout;
-  clients: ClientPackages;
+  clients: Pick<ClientPackages, "find">;
   /** For the container's log. */
   say: (line: string) => void;
   signal: AbortSignal;
 }
+
+/** Where its container has the client mounted. */
+export const clientFolders: readonly string[] = [`/${clientFolder}`, `/${dependenciesBeside}`];
 
 /** Lays out what the entry point needs; answers how to start it. */
 export async function preparePython(request: PythonRequest): Promise<ProcessSpec> {
   const { runner, layout } = request;
   const program = await layout.python(runner.python);
   const client = await request.clients.find(runner.clientVersion, runner.python, request);
-  const shown = await layout.addFolder("pkg", client.own);
+  const shown = await layout.addFolder(clientFolder, client.own);
   await layout.addFolder(dependenciesBeside, client.dependencies);
   const argumentsFile = await layout.addFile("arguments", runner.arguments);
   const [first, ...rest] = [...(layout.entrypoint ?? []), program, "-m", "modal._container_entrypoint"] as const;

@@ -1,13 +1,19 @@
 /** Makes the runtime that the configuration names, with all that it stands on. */
+import { join } from "node:path";
+
 import type { Capacity } from "@lydian/contract/worker";
-import type { Clock, Logger } from "@lydian/kit";
+import { type Clock, idMaker, type Logger } from "@lydian/kit";
 
 import type { BuildHost } from "../builds/build.ts";
-import type { Images } from "../builds/images.ts";
+import type { MountLayers } from "../container/mount-layers.ts";
+import type { KnownImages } from "../builds/images.ts";
 import type { Collector } from "../collect/collector.ts";
 import type { WorkerConfig } from "../config.ts";
 import type { ContentCache } from "../content.ts";
+import type { ClientPackages } from "../runners/client-packages.ts";
 import type { Interpreters } from "../runners/interpreters.ts";
+import { Environments } from "../environments/environments.ts";
+import { packageSettings, usualPath } from "../images/index.ts";
 import type { Volumes } from "../volumes/volumes.ts";
 import { ProcessRuntime } from "./process/process-runtime.ts";
 import type { Runtime } from "./runtime.ts";
@@ -15,8 +21,9 @@ import type { Runtime } from "./runtime.ts";
 export interface OpenRuntime {
   readonly runtime: Runtime;
   /** Absent: it has no images of its own, and makes none. */
-  readonly images?: Images;
+  readonly images?: KnownImages;
   readonly builds?: BuildHost;
+  readonly mountLayers?: MountLayers;
   readonly collector?: Collector;
   /** Absent: it can mount none. */
   readonly volumes?: Volumes;
@@ -29,6 +36,7 @@ export interface RuntimeParts {
   readonly workerId: string;
   readonly interpreters: Interpreters;
   readonly content: ContentCache;
+  readonly clients: ClientPackages;
   /** What all containers together may have. */
   readonly capacity: Pick<Capacity, "milliCpu" | "memoryMib">;
   /** The worker's own door to the server. */
@@ -38,13 +46,30 @@ export interface RuntimeParts {
 }
 
 export async function openRuntime(parts: RuntimeParts): Promise<OpenRuntime> {
-  const { config, interpreters } = parts;
+  const { config } = parts;
   switch (config.runtime.name) {
     case "process":
-      return { runtime: new ProcessRuntime({ data: config.data, interpreters }), close: async () => {} };
+      return await openProcesses(parts);
     case "runc": {
       const { openRunc } = await import("./runc/open-runc.ts"); // loads what only containers need
       return openRunc(parts, config.runtime);
     }
   }
+}
+
+async function openProcesses({ config, interpreters, content, clock, logger }: RuntimeParts): Promise<OpenRuntime> {
+  const { data, server } = config;
+  const maker = await Environments.open({
+    folder: join(data, "environments"),
+    settings: async () => (await packageSettings()).environment,
+    path: process.env["PATH"] ?? usualPath,
+    ...{ content, interpreters, clock },
+  });
+  const newId = idMaker(() => clock.now());
+  return {
+    runtime: new ProcessRuntime({ data, interpreters }),
+    images: maker,
+    builds: { newId: () => newId("ta"), maker, ...{ data, server, clock, logger } },
+    close: async () => {},
+  };
 }

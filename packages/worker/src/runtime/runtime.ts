@@ -55,7 +55,7 @@ export interface HandedOver {
 export interface LayRequest {
   /** Absent: a runtime without images of its own, whose containers have the host's root. */
   readonly image?: RootImage | undefined;
-  /** It is a step of a build: what it writes is kept, and it does not see the platform. */
+  /** It is a step of a build: what it writes is kept. */
   readonly build?: BuildRoot;
   readonly resources: Resources;
   /** What its own connections reach; absent: all that is outside of this host. Only a runtime with `ownNetwork` can. */
@@ -70,21 +70,33 @@ export interface LayRequest {
   readonly signal: AbortSignal;
 }
 
+/** Where functions are processes of the host: what an image is for them. */
+export interface HostEnvironment {
+  /** A folder whose `root` is copied to where /root is. */
+  readonly files: string;
+  /** The interpreter of its virtual environment; undefined: the host's own. */
+  readonly program: string | undefined;
+}
+
 /** The root file system, and how its programs are run unless somebody says otherwise. */
 export interface RootImage {
   /** Topmost first. */
   readonly layers: readonly Layer[];
   readonly config: ImageConfig;
+  /** Where there is no root file system. */
+  readonly environment?: HostEnvironment;
 }
 
 /** What the root of a build's step has besides. */
 export interface BuildRoot {
   /** Where the upper is to be, as `u`; the caller's, and so not deleted with the container. */
   readonly work: string;
-  /** A layer of mount points, on top of the others. */
-  readonly points: Layer;
-  /** Files and folders of the host that it sees, where `points` has a place for them. */
+  /** Layers on top of the image's that are not kept, topmost first: mount points, for one. */
+  readonly shown: readonly Layer[];
+  /** Files and folders of the host that it sees, where `shown` has a place for them. */
   readonly binds: readonly { readonly source: string; readonly path: string }[];
+  /** It sees the platform after all, as a container of a function does. */
+  readonly hasDoor: boolean;
 }
 
 /** Absent: unlimited, but for the number of processes, which has a default. */

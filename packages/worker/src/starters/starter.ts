@@ -14,7 +14,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Clock, PlatformError, removeBelow } from "@lydian/kit";
 
 import { whenAborted } from "../abort.ts";
-import type { Images } from "../builds/images.ts";
+import type { KnownImages } from "../builds/images.ts";
 import { type ContainerPlace, doorsFolder, startersFolder } from "../container/folder.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import { preparePython } from "../runners/python.ts";
@@ -28,7 +28,7 @@ export interface StarterHost {
   readonly data: string;
   readonly runtime: StarterRuntime;
   readonly clients: ClientPackages;
-  readonly images: Pick<Images, "find"> | undefined;
+  readonly images: Pick<KnownImages, "find"> | undefined;
   /** The most that a container has. */
   readonly memoryMib: number;
   readonly clock: Clock;

@@ -133,6 +133,7 @@ export class Starters {
   }
 
   #keep(wanted: Wanted, starter: WaitingStarter): void {
+    if (this.#wanted.get(keyOf(wanted.kind)) !== wanted) return this.#drop(starter); // its kind was forgotten meanwhile
     wanted.waiting.push(starter);
     this.#options.logger.debug({ starter: starter.place.id, kind: keyOf(wanted.kind) }, "a starter waits");
     const onEnd = (): void => {

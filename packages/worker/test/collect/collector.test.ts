@@ -27,13 +27,15 @@ async function scene(t: TestContext) {
   const images = await Images.open(join(folder, "images"), layers);
   const shared = { layers, clock, logger: silentLogger };
   const bases = new BaseImages({ ...shared, folder, registry: undefined });
-  const options = { ...shared, images, bases, facts: new LayerFacts(shared), isElsewhere: false };
+  const stale = { files: 2, bytes: 500 };
+  const content = { collect: async (before: number) => (before > Date.now() - day ? stale : { files: 0, bytes: 0 }) };
+  const options = { ...shared, images, bases, facts: new LayerFacts(shared), content, isElsewhere: false };
   const collector = new Collector(options);
   const gone: string[] = [];
   images.onGone((id) => gone.push(id));
   const layer = (id: string) => layers.make(id, (diff) => writeFile(join(diff, "file"), "x".repeat(10_000)));
   return {
-    ...{ folder, clock, layers, images, collector, options, gone, layer },
+    ...{ folder, clock, layers, images, collector, options, gone, layer, stale },
     async image(id: string, ...ids: string[]): Promise<void> {
       const own = await Promise.all(ids.map(layer));
       await images.keep(id, { layers: own, config: plainConfig, digest: id, facts });
@@ -164,7 +166,7 @@ describe("a collection and others", () => {
 });
 
 describe("room for containers", () => {
-  it("is made of layers that no image has first, and then of what the server says", async (t) => {
+  it("is made of fetched files first, then of layers that no image has, and then of what the server says", async (t) => {
     const it = await scene(t);
     await it.image("im-1", "a");
     await it.layer("left");
@@ -178,26 +180,30 @@ describe("room for containers", () => {
         return true;
       },
     });
-    const first = await it.collector.makeRoom(1);
+    const { bytes } = it.stale;
+    assert.equal(await it.collector.makeRoom(bytes), bytes);
+    assert.equal(await it.left(), "im-1: a,left");
+    const ofLayer = await it.collector.makeRoom(bytes + 1);
     assert.deepEqual(asked, []);
     assert.equal(await it.left(), "im-1: a");
-    assert.equal(await it.collector.makeRoom(1), first);
+    assert.equal(await it.collector.makeRoom(bytes + 1), ofLayer);
     assert.deepEqual([asked, await it.left()], [[1], ": "]);
   });
 
-  it("is not waited for when the server does not answer, nor made on another disk", async (t) => {
+  it("is not waited for when the server does not answer, nor made of layers on another disk", async (t) => {
     const it = await scene(t);
     await it.image("im-1", "a");
     const { promise: isAsked, resolve } = Promise.withResolvers<void>();
     const askServer = (): boolean => (resolve(), true);
     it.collector.accompany({ starters: () => new Set(), dropStarters: async () => {}, askServer });
-    const freed = it.collector.makeRoom(1);
+    const { bytes } = it.stale;
+    const freed = it.collector.makeRoom(bytes + 1);
     await isAsked;
     await it.clock.advance(60_000);
-    assert.equal(await freed, 0);
+    assert.equal(await freed, bytes);
     const elsewhere = new Collector({ ...it.options, isElsewhere: true });
     await it.layer("left");
-    assert.equal(await elsewhere.makeRoom(1), 0);
+    assert.equal(await elsewhere.makeRoom(bytes + 1), bytes);
     assert.equal(await it.left(), "im-1: a,left");
   });
 });

@@ -49,7 +49,8 @@ it("leaves no record of a layer that is gone, and no layer that nobody can remov
     }
     const shared = { layers, clock: systemClock, logger: silentLogger };
     const bases = { records: async () => [], forget: async () => {} };
-    const options = { ...shared, images, bases, facts: new LayerFacts(shared), isElsewhere: false };
+    const content = { collect: async () => ({ files: 0, bytes: 0 }) };
+    const options = { ...shared, images, bases, content, facts: new LayerFacts(shared), isElsewhere: false };
     const known = new Map(records.map(({ id }) => [id, { usedAt: 0, isNeeded: true }]));
     const asked = { ...modestWish, usedBefore: Date.now() + 1_000, isDry: false };
     await new Collector(options).collect({ ...asked, known });

@@ -284,6 +284,21 @@ describe("a layer store of several processes", () => {
     assert.deepEqual((await readdir(join(folder, "a"))).sort(), ["diff", "holders"]);
   });
 
+  it("is opened while what a killed process has started still writes, and tidied when that has ended", async (t) => {
+    const folder = await temporaryFolder(t);
+    const store = await LayerStore.open(folder);
+    const draft = join(folder, ".drafts", "a", "diff");
+    const script = 'i=0; while :; do mkdir -p "$0/$((i%7))/$i" 2>&-; i=$((i+1)); [ $i = 9 ] && echo on; done';
+    const writer = spawn("sh", ["-c", script, draft], { stdio: ["ignore", "pipe", "inherit"] });
+    const closed = once(writer, "close");
+    await once(writer.stdout, "data");
+    for (let opened = 0; opened < 5; opened++) await LayerStore.open(folder);
+    writer.kill("SIGKILL");
+    await closed;
+    await store.tidy();
+    assert.deepEqual(await leftovers(folder), []);
+  });
+
   it("clears away what crashes left", async (t) => {
     const folder = await temporaryFolder(t);
     const other = await otherMaker(folder);

@@ -4,7 +4,6 @@ import { it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
 
-import type { ClientPackages } from "../../src/runners/client-packages.ts";
 import { preparePython } from "../../src/runners/python.ts";
 import type { Layout } from "../../src/runtime/runtime.ts";
 
@@ -25,9 +24,7 @@ it("starts the client's entry point with the user's variables, but never with an
     imageId: "im-1",
     env: { HOME: "/elsewhere", PYTHONPATH: "/mine", MODAL_SERVER_URL: "https://other", MODAL_TASK_ID: "ta-2", A: "b" },
     layout,
-    clients: {
-      find: async () => ({ own: "/cache/own", dependencies: "/cache/dependencies" }),
-    } as unknown as ClientPackages,
+    clients: { find: async () => ({ own: "/cache/own", dependencies: "/cache/dependencies" }) },
     say: () => {},
     signal: new AbortController().signal,
   });

@@ -40,7 +40,7 @@ function scene(count = 1) {
   const clock = new ManualClock();
   const made: FakeStarter[] = [];
   const memory = { free: 50, total: 100 };
-  const world = { clock, made, memory, isBroken: false };
+  const world = { clock, made, memory, isBroken: false, gate: Promise.resolve() };
   const starters = new Starters({
     data: "/data",
     count,
@@ -49,6 +49,7 @@ function scene(count = 1) {
     memory: () => memory,
     async make(place, kind) {
       if (world.isBroken) throw new Error("it cannot be made");
+      await world.gate;
       const starter = new FakeStarter(place, kind);
       made.push(starter);
       return starter;
@@ -138,6 +139,33 @@ test("starters that cannot be made are tried again three times, and when they ar
   it.take();
   await it.pass(500);
   assert.equal(it.made.length, 1);
+});
+
+test("starters of images that go end, also those that are just being made, and are made when they are wanted again", async () => {
+  const { world, starters, made, take, pass } = scene();
+  take("im-1");
+  take("im-2");
+  await pass(500);
+  assert.equal(starters.hostIds().size, 2);
+  await starters.leave(new Set(["im-1"]));
+  assert.deepEqual(
+    made.map(({ kind, isDropped }) => [kind.imageId, isDropped]),
+    [
+      ["im-2", false],
+      ["im-1", true],
+    ],
+  );
+  const { promise, resolve } = Promise.withResolvers<void>();
+  world.gate = promise;
+  take("im-3");
+  await pass(500);
+  await starters.leave(new Set(["im-3"]));
+  resolve();
+  await pass(0);
+  assert.deepEqual([made.at(-1)?.kind.imageId, made.at(-1)?.isDropped], ["im-3", true]);
+  take("im-3");
+  await pass(500);
+  assert.equal(take("im-3"), "1.6.4 on im-3");
 });
 
 test("starters end with the worker, also those that are just being made", async () => {

@@ -16,7 +16,8 @@ const images = await Images.open(join(folder, "images"), layers);
 const shared = { layers, clock: systemClock, logger: silentLogger };
 const facts = new LayerFacts(shared);
 const bases = { records: async () => [], forget: async () => {} };
-const collector = new Collector({ ...shared, images, bases, facts, isElsewhere: false });
+const content = { collect: async () => ({ files: 0, bytes: 0 }) };
+const collector = new Collector({ ...shared, images, bases, content, facts, isElsewhere: false });
 
 async function make(n: number): Promise<void> {
   await using lease = layers.lease();

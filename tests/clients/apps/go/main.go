@@ -226,6 +226,51 @@ func failures() {
 	})
 }
 
+func queues() {
+	story("a queue's items come out in order, by partitions, and are waited for", func() {
+		queue := must(client.Queues.Ephemeral(ctx, nil))
+		defer queue.CloseEphemeral()
+		done := func(err error) { must(0, err) }
+		done(queue.Put(ctx, "first", nil))
+		done(queue.PutMany(ctx, []any{true, "third"}, nil))
+		done(queue.Put(ctx, "elsewhere", &modal.QueuePutParams{Partition: "other", PartitionTTL: time.Minute}))
+		equal(must(queue.Len(ctx, nil)), 3)
+		equal(must(queue.Len(ctx, &modal.QueueLenParams{Total: true})), 4)
+		var seen []any
+		for item, err := range queue.Iterate(ctx, nil) {
+			seen = append(seen, must(item, err))
+		}
+		equal(seen, []any{"first", true, "third"})
+		equal(must(queue.Get(ctx, nil)), "first")
+		equal(must(queue.GetMany(ctx, 5, nil)), []any{true, "third"})
+		patience := 100 * time.Millisecond
+		_, err := queue.Get(ctx, &modal.QueueGetParams{Timeout: &patience})
+		fails[modal.QueueEmptyError](err, "")
+		var waiting sync.WaitGroup
+		waiting.Go(func() { equal(must(queue.Get(ctx, nil)), "came") })
+		done(queue.Put(ctx, "came", nil))
+		waiting.Wait()
+		done(queue.PutMany(ctx, make([]any, 5000), nil))
+		fails[modal.QueueFullError](queue.Put(ctx, 1, &modal.QueuePutParams{Timeout: &patience}), "")
+		done(queue.Clear(ctx, &modal.QueueClearParams{All: true}))
+		equal(must(queue.Len(ctx, &modal.QueueLenParams{Total: true})), 0)
+	})
+
+	story("a queue is shared with Python by its name", func() {
+		name := fmt.Sprintf("foreign-go-%d", os.Getpid())
+		queue := must(client.Queues.FromName(ctx, name, &modal.QueueFromNameParams{CreateIfMissing: true}))
+		must(0, queue.Put(ctx, []any{"one", "two"}, nil))
+		typed := must(client.Cls.FromName(ctx, "foreign", "Typed", nil))
+		method := must(must(typed.Instance(ctx, map[string]any{"number": 1})).Method("pass_on"))
+		must(method.Remote(ctx, []any{name}, nil))
+		equal(fmt.Sprint(must(queue.Get(ctx, nil))), "map[answer:['one', 'two']]")
+		must(0, client.Queues.Delete(ctx, name, nil))
+		_, err := client.Queues.FromName(ctx, name, nil)
+		fails[modal.NotFoundError](err, name)
+		must(0, client.Queues.Delete(ctx, name, &modal.QueueDeleteParams{AllowMissing: true}))
+	})
+}
+
 func main() {
 	if len(os.Args) > 1 {
 		panic("it takes no arguments")
@@ -235,6 +280,7 @@ func main() {
 	calls()
 	values()
 	classes()
+	queues()
 	failures()
 	told.Wait()
 }

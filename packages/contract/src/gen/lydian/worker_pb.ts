@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/worker.proto.
  */
 export const file_lydian_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIocDCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAEjAKC2ltYWdlc19nb25lGAUgASgLMhkubHlkaWFuLndvcmtlci5JbWFnZXNHb25lSAASMAoLcm9vbV93YW50ZWQYBiABKAsyGS5seWRpYW4ud29ya2VyLlJvb21XYW50ZWRIABItCgljb2xsZWN0ZWQYByABKAsyGC5seWRpYW4ud29ya2VyLkNvbGxlY3RlZEgAEjAKC3ZvbHVtZV9kb25lGAggASgLMhkubHlkaWFuLndvcmtlci5Wb2x1bWVEb25lSABCCQoHbWVzc2FnZSLlAgoIVG9Xb3JrZXISKQoHd2VsY29tZRgBIAEoCzIWLmx5ZGlhbi53b3JrZXIuV2VsY29tZUgAEicKBmFzc2lnbhgCIAEoCzIVLmx5ZGlhbi53b3JrZXIuQXNzaWduSAASIwoEc3RvcBgDIAEoCzITLmx5ZGlhbi53b3JrZXIuU3RvcEgAEioKCGxvZ3NfYWNrGAQgASgLMhYubHlkaWFuLndvcmtlci5Mb2dzQWNrSAASKQoHcmVsZWFzZRgFIAEoCzIWLmx5ZGlhbi53b3JrZXIuUmVsZWFzZUgAEiUKBXJlYWR5GAYgASgLMhQubHlkaWFuLndvcmtlci5SZWFkeUgAEikKB2NvbGxlY3QYByABKAsyFi5seWRpYW4ud29ya2VyLkNvbGxlY3RIABIsCgl2b2x1bWVfZG8YCCABKAsyFy5seWRpYW4ud29ya2VyLlZvbHVtZURvSABCCQoHbWVzc2FnZSKRAgoESm9pbhIRCgl3b3JrZXJfaWQYASABKAkSKQoIY2FwYWNpdHkYAiABKAsyFy5seWRpYW4ud29ya2VyLkNhcGFjaXR5EigKCHJ1bnRpbWVzGAMgAygLMhYubHlkaWFuLndvcmtlci5SdW50aW1lEi8KBmxhYmVscxgEIAMoCzIfLmx5ZGlhbi53b3JrZXIuSm9pbi5MYWJlbHNFbnRyeRIuCgdhZG9wdGVkGAUgAygLMh0ubHlkaWFuLndvcmtlci5Db250YWluZXJTdGF0ZRIRCglpbWFnZV9pZHMYBiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJUCghDYXBhY2l0eRIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIhCgRncHVzGAMgAygLMhMubHlkaWFuLndvcmtlci5HcHVzIiMKBEdwdXMSDAoEa2luZBgBIAEoCRINCgVjb3VudBgCIAEoDSJeCgdSdW50aW1lEgwKBG5hbWUYASABKAkSEAoIaXNvbGF0ZXMYAiABKAgSEwoLb3duX25ldHdvcmsYAyABKAgSDgoGbGltaXRzGAQgASgIEg4KBmJ1aWxkcxgFIAEoCCIHCgVSZW5ldyIgCgdXZWxjb21lEhUKDWxlYXNlX3NlY29uZHMYASABKAMikwEKBkFzc2lnbhIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEwoLZG9vcl9zZWNyZXQYAyABKAkSKgoEc3BlYxgEIAEoCzIcLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYxIjCgVidWlsZBgFIAEoCzIULmx5ZGlhbi53b3JrZXIuQnVpbGQi5gIKDUNvbnRhaW5lclNwZWMSEwoLZGVzY3JpcHRpb24YASABKAkSJQoGcnVubmVyGAIgASgLMhUubHlkaWFuLndvcmtlci5SdW5uZXISJAoGbW91bnRzGAMgAygLMhQubHlkaWFuLndvcmtlci5Nb3VudBIyCgNlbnYYBCADKAsyJS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclNwZWMuRW52RW50cnkSKwoJcmVzb3VyY2VzGAUgASgLMhgubHlkaWFuLndvcmtlci5SZXNvdXJjZXMSEAoIaW1hZ2VfaWQYBiABKAkSJwoHbmV0d29yaxgHIAEoCzIWLmx5ZGlhbi53b3JrZXIuTmV0d29yaxIrCgd2b2x1bWVzGAggAygLMhoubHlkaWFuLndvcmtlci5Wb2x1bWVNb3VudBoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlMKC1ZvbHVtZU1vdW50EhEKCXZvbHVtZV9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEhEKCXJlYWRfb25seRgDIAEoCBIQCghzdWJfcGF0aBgEIAEoCSK0AQoIVm9sdW1lRG8SEgoKcmVxdWVzdF9pZBgBIAEoCRIUCgxjb250YWluZXJfaWQYAiABKAkSDQoFZmVuY2UYAyABKAkSEQoJdm9sdW1lX2lkGAQgASgJEigKA2FjdBgFIAEoDjIbLmx5ZGlhbi53b3JrZXIuVm9sdW1lRG8uQWN0IjIKA0FjdBITCg9BQ1RfVU5TUEVDSUZJRUQQABIKCgZDT01NSVQQARIKCgZSRUxPQUQQAiJBCgpWb2x1bWVEb25lEhIKCnJlcXVlc3RfaWQYASABKAkSDwoHZmFpbHVyZRgCIAEoCRIOCgZwYXNzZXMYAyABKAgiagoMVm9sdW1lQ2hhbmdlEg4KBGhlYWQYASABKANIABItCgd3cml0dGVuGAIgASgLMhoubHlkaWFuLndvcmtlci5Wb2x1bWVFbnRyeUgAEhEKB3JlbW92ZWQYAyABKAlIAEIICgZjaGFuZ2UigQIKC1ZvbHVtZUVudHJ5EgwKBHBhdGgYASABKAkSLQoEa2luZBgCIAEoDjIfLmx5ZGlhbi53b3JrZXIuVm9sdW1lRW50cnkuS2luZBIMCgRtb2RlGAMgASgNEhAKCG10aW1lX3VzGAQgASgDEgwKBHNpemUYBSABKAMSKgoGcGllY2VzGAYgAygLMhoubHlkaWFuLndvcmtlci5Wb2x1bWVQaWVjZRIOCgZ0YXJnZXQYByABKAkSDQoFc2luY2UYCCABKAMiPAoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCAoERklMRRABEgoKBkZPTERFUhACEggKBExJTksQAyI9CgtWb2x1bWVQaWVjZRIOCgZzaGEyNTYYASABKAwSDgoGb2Zmc2V0GAIgASgDEg4KBmxlbmd0aBgDIAEoAyI0CgdOZXR3b3JrEhIKCnJlc3RyaWN0ZWQYASABKAgSFQoNYWxsb3dlZF9jaWRycxgCIAMoCSI/CgZSdW5uZXISLQoGcHl0aG9uGAEgASgLMhsubHlkaWFuLndvcmtlci5QeXRob25SdW5uZXJIAEIGCgRraW5kIkkKDFB5dGhvblJ1bm5lchIOCgZweXRob24YASABKAkSFgoOY2xpZW50X3ZlcnNpb24YAiABKAkSEQoJYXJndW1lbnRzGAMgASgMIkMKBUJ1aWxkEisKB3JlY2lwZXMYASADKAsyGi5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlEg0KBWZvcmNlGAIgASgIIrwECgtJbWFnZVJlY2lwZRIQCghpbWFnZV9pZBgBIAEoCRINCgVsaW5lcxgCIAMoCRI0CgViYXNlcxgDIAMoCzIlLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUuQmFzZXNFbnRyeRIfChdjb250ZXh0X21hbmlmZXN0X3NoYTI1NhgEIAEoCRIxCg1jb250ZXh0X2ZpbGVzGAUgAygLMhoubHlkaWFuLndvcmtlci5Db250ZXh0RmlsZRIUCgxjb250ZXh0X25hbWUYBiABKAkSPQoKYnVpbGRfYXJncxgHIAMoCzIpLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUuQnVpbGRBcmdzRW50cnkSOAoHc2VjcmV0cxgIIAMoCzInLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUuU2VjcmV0c0VudHJ5EhgKEHNlY3JldHNfaWRlbnRpdHkYCSABKAkSNwoLY3JlZGVudGlhbHMYCiABKAsyIi5seWRpYW4ud29ya2VyLlJlZ2lzdHJ5Q3JlZGVudGlhbHMSEAoId2l0aGhlbGQYCyABKAgaLAoKQmFzZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjAKDkJ1aWxkQXJnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLgoMU2VjcmV0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoLQ29udGV4dEZpbGUSDAoEcGF0aBgBIAEoCRIMCgRkYXRhGAIgASgMIjkKE1JlZ2lzdHJ5Q3JlZGVudGlhbHMSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiOwoKQnVpbHRJbWFnZRIOCgZweXRob24YASABKAkSDAoEbGliYxgCIAEoCRIPCgd3b3JrZGlyGAMgASgJIiAKBU1vdW50EhcKD21hbmlmZXN0X3NoYTI1NhgBIAEoCSJ5CghNYW5pZmVzdBIrCgVmaWxlcxgBIAMoCzIcLmx5ZGlhbi53b3JrZXIuTWFuaWZlc3QuRmlsZRpACgRGaWxlEgwKBHBhdGgYASABKAkSDgoGc2hhMjU2GAIgASgJEgwKBHNpemUYAyABKAMSDAoEbW9kZRgEIAEoDSKaAQoJUmVzb3VyY2VzEhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEhAKCGRpc2tfbWliGAMgASgDEhcKD21pbGxpX2NwdV9saW1pdBgEIAEoAxIYChBtZW1vcnlfbGltaXRfbWliGAUgASgDEiEKBGdwdXMYBiABKAsyEy5seWRpYW4ud29ya2VyLkdwdXMi0gEKDkNvbnRhaW5lclN0YXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIyCgVwaGFzZRgDIAEoDjIjLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3RhdGUuUGhhc2USIQoEZXhpdBgEIAEoCzITLmx5ZGlhbi53b3JrZXIuRXhpdCJECgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEg0KCVBSRVBBUklORxABEgsKB1JVTk5JTkcQAhIICgRHT05FEAMimAIKBEV4aXQSKgoGcmVhc29uGAEgASgOMhoubHlkaWFuLndvcmtlci5FeGl0LlJlYXNvbhIMCgRjb2RlGAIgASgFEg4KBnNpZ25hbBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEigKBWJ1aWx0GAUgASgLMhkubHlkaWFuLndvcmtlci5CdWlsdEltYWdlIooBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGRVhJVEVEEAESDAoIU0lHTkFMRUQQAhIRCg1PVVRfT0ZfTUVNT1JZEAMSCwoHU1RPUFBFRBAEEhMKD0ZBSUxFRF9UT19TVEFSVBAFEggKBExPU1QQBhIPCgtPVVRfT0ZfRElTSxAHIj0KBFN0b3ASFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhAKCGdyYWNlX21zGAMgASgDIi4KB1JlbGVhc2USFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJIiwKBVJlYWR5EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSKfAgoETG9ncxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSJwoFbGluZXMYBSADKAsyGC5seWRpYW4ud29ya2VyLkxvZ3MuTGluZRpfCgRMaW5lEioKBnN0cmVhbRgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuTG9ncy5TdHJlYW0SDwoHdGltZV9tcxgCIAEoAxIMCgRkYXRhGAMgASgMEgwKBHNpemUYBCABKA0iRAoGU3RyZWFtEhYKElNUUkVBTV9VTlNQRUNJRklFRBAAEgoKBlNURE9VVBABEgoKBlNUREVSUhACEgoKBlNZU1RFTRADIkIKB0xvZ3NBY2sSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhIKCmVuZF9vZmZzZXQYAyABKAMiHwoKSW1hZ2VzR29uZRIRCglpbWFnZV9pZHMYASADKAkiGwoKUm9vbVdhbnRlZBINCgVieXRlcxgBIAEoAyKpAQoHQ29sbGVjdBIVCg1jb2xsZWN0aW9uX2lkGAEgASgJEicKBmltYWdlcxgCIAMoCzIXLmx5ZGlhbi53b3JrZXIuSW1hZ2VVc2USFgoOdXNlZF9iZWZvcmVfbXMYAyABKAMSEgoKbW9zdF9ieXRlcxgEIAEoAxISCgpmcmVlX2J5dGVzGAUgASgDEg0KBW5hbWVkGAYgAygJEg8KB2RyeV9ydW4YByABKAgiQAoISW1hZ2VVc2USEAoIaW1hZ2VfaWQYASABKAkSEgoKdXNlZF9hdF9tcxgCIAEoAxIOCgZuZWVkZWQYAyABKAgihgEKCUNvbGxlY3RlZBIVCg1jb2xsZWN0aW9uX2lkGAEgASgJEhEKCWltYWdlX2lkcxgCIAMoCRINCgViYXNlcxgDIAMoCRIOCgZsYXllcnMYBCABKA0SDQoFYnl0ZXMYBSABKAMSEgoKbGVmdF9ieXRlcxgGIAEoAxINCgVlcnJvchgHIAEoCTJMCgdXb3JrZXJzEkEKB1Nlc3Npb24SGS5seWRpYW4ud29ya2VyLkZyb21Xb3JrZXIaFy5seWRpYW4ud29ya2VyLlRvV29ya2VyKAEwAWIGcHJvdG8z");
+  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIocDCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAEjAKC2ltYWdlc19nb25lGAUgASgLMhkubHlkaWFuLndvcmtlci5JbWFnZXNHb25lSAASMAoLcm9vbV93YW50ZWQYBiABKAsyGS5seWRpYW4ud29ya2VyLlJvb21XYW50ZWRIABItCgljb2xsZWN0ZWQYByABKAsyGC5seWRpYW4ud29ya2VyLkNvbGxlY3RlZEgAEjAKC3ZvbHVtZV9kb25lGAggASgLMhkubHlkaWFuLndvcmtlci5Wb2x1bWVEb25lSABCCQoHbWVzc2FnZSLlAgoIVG9Xb3JrZXISKQoHd2VsY29tZRgBIAEoCzIWLmx5ZGlhbi53b3JrZXIuV2VsY29tZUgAEicKBmFzc2lnbhgCIAEoCzIVLmx5ZGlhbi53b3JrZXIuQXNzaWduSAASIwoEc3RvcBgDIAEoCzITLmx5ZGlhbi53b3JrZXIuU3RvcEgAEioKCGxvZ3NfYWNrGAQgASgLMhYubHlkaWFuLndvcmtlci5Mb2dzQWNrSAASKQoHcmVsZWFzZRgFIAEoCzIWLmx5ZGlhbi53b3JrZXIuUmVsZWFzZUgAEiUKBXJlYWR5GAYgASgLMhQubHlkaWFuLndvcmtlci5SZWFkeUgAEikKB2NvbGxlY3QYByABKAsyFi5seWRpYW4ud29ya2VyLkNvbGxlY3RIABIsCgl2b2x1bWVfZG8YCCABKAsyFy5seWRpYW4ud29ya2VyLlZvbHVtZURvSABCCQoHbWVzc2FnZSKRAgoESm9pbhIRCgl3b3JrZXJfaWQYASABKAkSKQoIY2FwYWNpdHkYAiABKAsyFy5seWRpYW4ud29ya2VyLkNhcGFjaXR5EigKCHJ1bnRpbWVzGAMgAygLMhYubHlkaWFuLndvcmtlci5SdW50aW1lEi8KBmxhYmVscxgEIAMoCzIfLmx5ZGlhbi53b3JrZXIuSm9pbi5MYWJlbHNFbnRyeRIuCgdhZG9wdGVkGAUgAygLMh0ubHlkaWFuLndvcmtlci5Db250YWluZXJTdGF0ZRIRCglpbWFnZV9pZHMYBiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJUCghDYXBhY2l0eRIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIhCgRncHVzGAMgAygLMhMubHlkaWFuLndvcmtlci5HcHVzIiMKBEdwdXMSDAoEa2luZBgBIAEoCRINCgVjb3VudBgCIAEoDSJeCgdSdW50aW1lEgwKBG5hbWUYASABKAkSEAoIaXNvbGF0ZXMYAiABKAgSEwoLb3duX25ldHdvcmsYAyABKAgSDgoGbGltaXRzGAQgASgIEg4KBmJ1aWxkcxgFIAEoCCIHCgVSZW5ldyIgCgdXZWxjb21lEhUKDWxlYXNlX3NlY29uZHMYASABKAMikwEKBkFzc2lnbhIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEwoLZG9vcl9zZWNyZXQYAyABKAkSKgoEc3BlYxgEIAEoCzIcLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYxIjCgVidWlsZBgFIAEoCzIULmx5ZGlhbi53b3JrZXIuQnVpbGQi5gIKDUNvbnRhaW5lclNwZWMSEwoLZGVzY3JpcHRpb24YASABKAkSJQoGcnVubmVyGAIgASgLMhUubHlkaWFuLndvcmtlci5SdW5uZXISJAoGbW91bnRzGAMgAygLMhQubHlkaWFuLndvcmtlci5Nb3VudBIyCgNlbnYYBCADKAsyJS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclNwZWMuRW52RW50cnkSKwoJcmVzb3VyY2VzGAUgASgLMhgubHlkaWFuLndvcmtlci5SZXNvdXJjZXMSEAoIaW1hZ2VfaWQYBiABKAkSJwoHbmV0d29yaxgHIAEoCzIWLmx5ZGlhbi53b3JrZXIuTmV0d29yaxIrCgd2b2x1bWVzGAggAygLMhoubHlkaWFuLndvcmtlci5Wb2x1bWVNb3VudBoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlMKC1ZvbHVtZU1vdW50EhEKCXZvbHVtZV9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEhEKCXJlYWRfb25seRgDIAEoCBIQCghzdWJfcGF0aBgEIAEoCSK0AQoIVm9sdW1lRG8SEgoKcmVxdWVzdF9pZBgBIAEoCRIUCgxjb250YWluZXJfaWQYAiABKAkSDQoFZmVuY2UYAyABKAkSEQoJdm9sdW1lX2lkGAQgASgJEigKA2FjdBgFIAEoDjIbLmx5ZGlhbi53b3JrZXIuVm9sdW1lRG8uQWN0IjIKA0FjdBITCg9BQ1RfVU5TUEVDSUZJRUQQABIKCgZDT01NSVQQARIKCgZSRUxPQUQQAiJBCgpWb2x1bWVEb25lEhIKCnJlcXVlc3RfaWQYASABKAkSDwoHZmFpbHVyZRgCIAEoCRIOCgZwYXNzZXMYAyABKAgiagoMVm9sdW1lQ2hhbmdlEg4KBGhlYWQYASABKANIABItCgd3cml0dGVuGAIgASgLMhoubHlkaWFuLndvcmtlci5Wb2x1bWVFbnRyeUgAEhEKB3JlbW92ZWQYAyABKAlIAEIICgZjaGFuZ2UigQIKC1ZvbHVtZUVudHJ5EgwKBHBhdGgYASABKAkSLQoEa2luZBgCIAEoDjIfLmx5ZGlhbi53b3JrZXIuVm9sdW1lRW50cnkuS2luZBIMCgRtb2RlGAMgASgNEhAKCG10aW1lX3VzGAQgASgDEgwKBHNpemUYBSABKAMSKgoGcGllY2VzGAYgAygLMhoubHlkaWFuLndvcmtlci5Wb2x1bWVQaWVjZRIOCgZ0YXJnZXQYByABKAkSDQoFc2luY2UYCCABKAMiPAoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCAoERklMRRABEgoKBkZPTERFUhACEggKBExJTksQAyI9CgtWb2x1bWVQaWVjZRIOCgZzaGEyNTYYASABKAwSDgoGb2Zmc2V0GAIgASgDEg4KBmxlbmd0aBgDIAEoAyI0CgdOZXR3b3JrEhIKCnJlc3RyaWN0ZWQYASABKAgSFQoNYWxsb3dlZF9jaWRycxgCIAMoCSI/CgZSdW5uZXISLQoGcHl0aG9uGAEgASgLMhsubHlkaWFuLndvcmtlci5QeXRob25SdW5uZXJIAEIGCgRraW5kIkkKDFB5dGhvblJ1bm5lchIOCgZweXRob24YASABKAkSFgoOY2xpZW50X3ZlcnNpb24YAiABKAkSEQoJYXJndW1lbnRzGAMgASgMIkMKBUJ1aWxkEisKB3JlY2lwZXMYASADKAsyGi5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlEg0KBWZvcmNlGAIgASgIIuwECgtJbWFnZVJlY2lwZRIQCghpbWFnZV9pZBgBIAEoCRINCgVsaW5lcxgCIAMoCRI0CgViYXNlcxgDIAMoCzIlLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUuQmFzZXNFbnRyeRIfChdjb250ZXh0X21hbmlmZXN0X3NoYTI1NhgEIAEoCRIxCg1jb250ZXh0X2ZpbGVzGAUgAygLMhoubHlkaWFuLndvcmtlci5Db250ZXh0RmlsZRIUCgxjb250ZXh0X25hbWUYBiABKAkSPQoKYnVpbGRfYXJncxgHIAMoCzIpLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUuQnVpbGRBcmdzRW50cnkSOAoHc2VjcmV0cxgIIAMoCzInLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUuU2VjcmV0c0VudHJ5EhgKEHNlY3JldHNfaWRlbnRpdHkYCSABKAkSNwoLY3JlZGVudGlhbHMYCiABKAsyIi5seWRpYW4ud29ya2VyLlJlZ2lzdHJ5Q3JlZGVudGlhbHMSLgoIZnVuY3Rpb24YCyABKAsyHC5seWRpYW4ud29ya2VyLkJ1aWxkRnVuY3Rpb24SEAoId2l0aGhlbGQYDCABKAgaLAoKQmFzZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjAKDkJ1aWxkQXJnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLgoMU2VjcmV0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi/gIKDUJ1aWxkRnVuY3Rpb24SDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoCRIPCgd0YXNrX2lkGAMgASgJEhYKDmNsaWVudF92ZXJzaW9uGAQgASgJEhEKCWFyZ3VtZW50cxgFIAEoDBINCgVpbnB1dBgGIAEoDBIkCgZtb3VudHMYByADKAsyFC5seWRpYW4ud29ya2VyLk1vdW50EjIKA2VudhgIIAMoCzIlLmx5ZGlhbi53b3JrZXIuQnVpbGRGdW5jdGlvbi5FbnZFbnRyeRIrCglyZXNvdXJjZXMYCSABKAsyGC5seWRpYW4ud29ya2VyLlJlc291cmNlcxInCgduZXR3b3JrGAogASgLMhYubHlkaWFuLndvcmtlci5OZXR3b3JrEhIKCnN0YXJ0dXBfbXMYCyABKAMSEgoKdGltZW91dF9tcxgMIAEoAxoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKC0NvbnRleHRGaWxlEgwKBHBhdGgYASABKAkSDAoEZGF0YRgCIAEoDCI5ChNSZWdpc3RyeUNyZWRlbnRpYWxzEhAKCHVzZXJuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIjsKCkJ1aWx0SW1hZ2USDgoGcHl0aG9uGAEgASgJEgwKBGxpYmMYAiABKAkSDwoHd29ya2RpchgDIAEoCSIgCgVNb3VudBIXCg9tYW5pZmVzdF9zaGEyNTYYASABKAkieQoITWFuaWZlc3QSKwoFZmlsZXMYASADKAsyHC5seWRpYW4ud29ya2VyLk1hbmlmZXN0LkZpbGUaQAoERmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoCRIMCgRzaXplGAMgASgDEgwKBG1vZGUYBCABKA0imgEKCVJlc291cmNlcxIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIQCghkaXNrX21pYhgDIAEoAxIXCg9taWxsaV9jcHVfbGltaXQYBCABKAMSGAoQbWVtb3J5X2xpbWl0X21pYhgFIAEoAxIhCgRncHVzGAYgASgLMhMubHlkaWFuLndvcmtlci5HcHVzItIBCg5Db250YWluZXJTdGF0ZRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSMgoFcGhhc2UYAyABKA4yIy5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlLlBoYXNlEiEKBGV4aXQYBCABKAsyEy5seWRpYW4ud29ya2VyLkV4aXQiRAoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABINCglQUkVQQVJJTkcQARILCgdSVU5OSU5HEAISCAoER09ORRADIqcCCgRFeGl0EioKBnJlYXNvbhgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuRXhpdC5SZWFzb24SDAoEY29kZRgCIAEoBRIOCgZzaWduYWwYAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIoCgVidWlsdBgFIAEoCzIZLmx5ZGlhbi53b3JrZXIuQnVpbHRJbWFnZSKZAQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkVYSVRFRBABEgwKCFNJR05BTEVEEAISEQoNT1VUX09GX01FTU9SWRADEgsKB1NUT1BQRUQQBBITCg9GQUlMRURfVE9fU1RBUlQQBRIICgRMT1NUEAYSDwoLT1VUX09GX0RJU0sQBxINCglUSU1FRF9PVVQQCCI9CgRTdG9wEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIQCghncmFjZV9tcxgDIAEoAyIuCgdSZWxlYXNlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSIsCgVSZWFkeRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkinwIKBExvZ3MSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEg4KBm9mZnNldBgDIAEoAxISCgplbmRfb2Zmc2V0GAQgASgDEicKBWxpbmVzGAUgAygLMhgubHlkaWFuLndvcmtlci5Mb2dzLkxpbmUaXwoETGluZRIqCgZzdHJlYW0YASABKA4yGi5seWRpYW4ud29ya2VyLkxvZ3MuU3RyZWFtEg8KB3RpbWVfbXMYAiABKAMSDAoEZGF0YRgDIAEoDBIMCgRzaXplGAQgASgNIkQKBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIKCgZTVERPVVQQARIKCgZTVERFUlIQAhIKCgZTWVNURU0QAyJCCgdMb2dzQWNrEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRISCgplbmRfb2Zmc2V0GAMgASgDIh8KCkltYWdlc0dvbmUSEQoJaW1hZ2VfaWRzGAEgAygJIhsKClJvb21XYW50ZWQSDQoFYnl0ZXMYASABKAMiqQEKB0NvbGxlY3QSFQoNY29sbGVjdGlvbl9pZBgBIAEoCRInCgZpbWFnZXMYAiADKAsyFy5seWRpYW4ud29ya2VyLkltYWdlVXNlEhYKDnVzZWRfYmVmb3JlX21zGAMgASgDEhIKCm1vc3RfYnl0ZXMYBCABKAMSEgoKZnJlZV9ieXRlcxgFIAEoAxINCgVuYW1lZBgGIAMoCRIPCgdkcnlfcnVuGAcgASgIIkAKCEltYWdlVXNlEhAKCGltYWdlX2lkGAEgASgJEhIKCnVzZWRfYXRfbXMYAiABKAMSDgoGbmVlZGVkGAMgASgIIqkBCglDb2xsZWN0ZWQSFQoNY29sbGVjdGlvbl9pZBgBIAEoCRIRCglpbWFnZV9pZHMYAiADKAkSDQoFYmFzZXMYAyADKAkSDgoGbGF5ZXJzGAQgASgNEg0KBWJ5dGVzGAUgASgDEhIKCmxlZnRfYnl0ZXMYBiABKAMSDQoFZXJyb3IYByABKAkSDQoFZmlsZXMYCCABKA0SEgoKZmlsZV9ieXRlcxgJIAEoAzJMCgdXb3JrZXJzEkEKB1Nlc3Npb24SGS5seWRpYW4ud29ya2VyLkZyb21Xb3JrZXIaFy5seWRpYW4ud29ya2VyLlRvV29ya2VyKAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message lydian.worker.FromWorker
@@ -354,7 +354,8 @@ export type Assign = Message<"lydian.worker.Assign"> & {
   fence: string;
 
   /**
-   * What the worker writes first on each connection of this container's doors. Kept with mode 0600, never logged.
+   * What the worker writes first on each connection of this container's doors, or of the containers of a build's
+   * functions. Kept with mode 0600, never logged.
    *
    * @generated from field: string door_secret = 3;
    */
@@ -943,10 +944,17 @@ export type ImageRecipe = Message<"lydian.worker.ImageRecipe"> & {
   credentials?: RegistryCredentials | undefined;
 
   /**
+   * Instead of lines: a function that is called on the one image of `bases`.
+   *
+   * @generated from field: lydian.worker.BuildFunction function = 11;
+   */
+  function?: BuildFunction | undefined;
+
+  /**
    * The worker was taken to have this image, so its secrets and credentials are left out. If it has not, it says so
    * (ImagesGone), and the build is LOST: without them the image would be another one.
    *
-   * @generated from field: bool withheld = 11;
+   * @generated from field: bool withheld = 12;
    */
   withheld: boolean;
 };
@@ -957,6 +965,96 @@ export type ImageRecipe = Message<"lydian.worker.ImageRecipe"> & {
  */
 export const ImageRecipeSchema: GenMessage<ImageRecipe> = /*@__PURE__*/
   messageDesc(file_lydian_worker, 20);
+
+/**
+ * A client's function whose one call is the step of an image. Its environment has the recipe's secrets, too.
+ *
+ * @generated from message lydian.worker.BuildFunction
+ */
+export type BuildFunction = Message<"lydian.worker.BuildFunction"> & {
+  /**
+   * For people.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What tells it from others, in the step's key.
+   *
+   * @generated from field: string identity = 2;
+   */
+  identity: string;
+
+  /**
+   * Its container's, inside of which it is in the arguments.
+   *
+   * @generated from field: string task_id = 3;
+   */
+  taskId: string;
+
+  /**
+   * Of the public client.
+   *
+   * @generated from field: string client_version = 4;
+   */
+  clientVersion: string;
+
+  /**
+   * A serialized modal.client.ContainerArguments.
+   *
+   * @generated from field: bytes arguments = 5;
+   */
+  arguments: Uint8Array;
+
+  /**
+   * A serialized modal.client.FunctionInput.
+   *
+   * @generated from field: bytes input = 6;
+   */
+  input: Uint8Array;
+
+  /**
+   * Shown while it runs; not the image's.
+   *
+   * @generated from field: repeated lydian.worker.Mount mounts = 7;
+   */
+  mounts: Mount[];
+
+  /**
+   * @generated from field: map<string, string> env = 8;
+   */
+  env: { [key: string]: string };
+
+  /**
+   * @generated from field: lydian.worker.Resources resources = 9;
+   */
+  resources?: Resources | undefined;
+
+  /**
+   * @generated from field: lydian.worker.Network network = 10;
+   */
+  network?: Network | undefined;
+
+  /**
+   * Until it takes its input, and from then on until it has returned.
+   *
+   * @generated from field: int64 startup_ms = 11;
+   */
+  startupMs: bigint;
+
+  /**
+   * @generated from field: int64 timeout_ms = 12;
+   */
+  timeoutMs: bigint;
+};
+
+/**
+ * Describes the message lydian.worker.BuildFunction.
+ * Use `create(BuildFunctionSchema)` to create a new message.
+ */
+export const BuildFunctionSchema: GenMessage<BuildFunction> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 21);
 
 /**
  * @generated from message lydian.worker.ContextFile
@@ -980,7 +1078,7 @@ export type ContextFile = Message<"lydian.worker.ContextFile"> & {
  * Use `create(ContextFileSchema)` to create a new message.
  */
 export const ContextFileSchema: GenMessage<ContextFile> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 21);
+  messageDesc(file_lydian_worker, 22);
 
 /**
  * @generated from message lydian.worker.RegistryCredentials
@@ -1004,7 +1102,7 @@ export type RegistryCredentials = Message<"lydian.worker.RegistryCredentials"> &
  * Use `create(RegistryCredentialsSchema)` to create a new message.
  */
 export const RegistryCredentialsSchema: GenMessage<RegistryCredentials> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 22);
+  messageDesc(file_lydian_worker, 23);
 
 /**
  * What an image is like.
@@ -1037,7 +1135,7 @@ export type BuiltImage = Message<"lydian.worker.BuiltImage"> & {
  * Use `create(BuiltImageSchema)` to create a new message.
  */
 export const BuiltImageSchema: GenMessage<BuiltImage> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 23);
+  messageDesc(file_lydian_worker, 24);
 
 /**
  * A tree of files laid into the container before it starts, named by the SHA-256 of its serialized Manifest, which is
@@ -1057,7 +1155,7 @@ export type Mount = Message<"lydian.worker.Mount"> & {
  * Use `create(MountSchema)` to create a new message.
  */
 export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 24);
+  messageDesc(file_lydian_worker, 25);
 
 /**
  * @generated from message lydian.worker.Manifest
@@ -1074,7 +1172,7 @@ export type Manifest = Message<"lydian.worker.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 25);
+  messageDesc(file_lydian_worker, 26);
 
 /**
  * @generated from message lydian.worker.Manifest.File
@@ -1110,7 +1208,7 @@ export type Manifest_File = Message<"lydian.worker.Manifest.File"> & {
  * Use `create(Manifest_FileSchema)` to create a new message.
  */
 export const Manifest_FileSchema: GenMessage<Manifest_File> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 25, 0);
+  messageDesc(file_lydian_worker, 26, 0);
 
 /**
  * What the container is sure of, and what it may go up to; a limit of 0 is the worker's own.
@@ -1156,7 +1254,7 @@ export type Resources = Message<"lydian.worker.Resources"> & {
  * Use `create(ResourcesSchema)` to create a new message.
  */
 export const ResourcesSchema: GenMessage<Resources> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 26);
+  messageDesc(file_lydian_worker, 27);
 
 /**
  * @generated from message lydian.worker.ContainerState
@@ -1190,7 +1288,7 @@ export type ContainerState = Message<"lydian.worker.ContainerState"> & {
  * Use `create(ContainerStateSchema)` to create a new message.
  */
 export const ContainerStateSchema: GenMessage<ContainerState> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 27);
+  messageDesc(file_lydian_worker, 28);
 
 /**
  * @generated from enum lydian.worker.ContainerState.Phase
@@ -1232,7 +1330,7 @@ export type ContainerState_Phase = (typeof ContainerState_Phase)[keyof typeof Co
  * Describes the enum lydian.worker.ContainerState.Phase.
  */
 export const ContainerState_PhaseSchema: GenEnum<ContainerState_Phase> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 27, 0);
+  enumDesc(file_lydian_worker, 28, 0);
 
 /**
  * @generated from message lydian.worker.Exit
@@ -1258,8 +1356,8 @@ export type Exit = Message<"lydian.worker.Exit"> & {
   signal: string;
 
   /**
-   * For FAILED_TO_START, LOST and OUT_OF_DISK, and of a build that failed: what happened and what to do about it, for
-   * people.
+   * For FAILED_TO_START, LOST, OUT_OF_DISK and TIMED_OUT, and of a build that failed: what happened and what to do about
+   * it, for people.
    *
    * @generated from field: string message = 4;
    */
@@ -1278,7 +1376,7 @@ export type Exit = Message<"lydian.worker.Exit"> & {
  * Use `create(ExitSchema)` to create a new message.
  */
 export const ExitSchema: GenMessage<Exit> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 28);
+  messageDesc(file_lydian_worker, 29);
 
 /**
  * @generated from enum lydian.worker.Exit.Reason
@@ -1337,6 +1435,13 @@ export const Exit_Reason = {
    * @generated from enum value: OUT_OF_DISK = 7;
    */
   OUT_OF_DISK: 7,
+
+  /**
+   * Of a build: a step took longer than it may.
+   *
+   * @generated from enum value: TIMED_OUT = 8;
+   */
+  TIMED_OUT: 8,
 } as const;
 
 /**
@@ -1348,7 +1453,7 @@ export type Exit_Reason = (typeof Exit_Reason)[keyof typeof Exit_Reason] | Unkno
  * Describes the enum lydian.worker.Exit.Reason.
  */
 export const Exit_ReasonSchema: GenEnum<Exit_Reason> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 28, 0);
+  enumDesc(file_lydian_worker, 29, 0);
 
 /**
  * End this container: SIGTERM, then SIGKILL after the grace.
@@ -1377,7 +1482,7 @@ export type Stop = Message<"lydian.worker.Stop"> & {
  * Use `create(StopSchema)` to create a new message.
  */
 export const StopSchema: GenMessage<Stop> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 29);
+  messageDesc(file_lydian_worker, 30);
 
 /**
  * The end is recorded: the worker forgets the container.
@@ -1401,7 +1506,7 @@ export type Release = Message<"lydian.worker.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 30);
+  messageDesc(file_lydian_worker, 31);
 
 /**
  * The container has loaded its code and asks for inputs: the limit of its processor time, which would only have slowed
@@ -1426,7 +1531,7 @@ export type Ready = Message<"lydian.worker.Ready"> & {
  * Use `create(ReadySchema)` to create a new message.
  */
 export const ReadySchema: GenMessage<Ready> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 31);
+  messageDesc(file_lydian_worker, 32);
 
 /**
  * A piece of a container's log, in order and without a gap; sent again from the acknowledged offset after a break, when
@@ -1468,7 +1573,7 @@ export type Logs = Message<"lydian.worker.Logs"> & {
  * Use `create(LogsSchema)` to create a new message.
  */
 export const LogsSchema: GenMessage<Logs> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 32);
+  messageDesc(file_lydian_worker, 33);
 
 /**
  * @generated from message lydian.worker.Logs.Line
@@ -1504,7 +1609,7 @@ export type Logs_Line = Message<"lydian.worker.Logs.Line"> & {
  * Use `create(Logs_LineSchema)` to create a new message.
  */
 export const Logs_LineSchema: GenMessage<Logs_Line> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 32, 0);
+  messageDesc(file_lydian_worker, 33, 0);
 
 /**
  * @generated from enum lydian.worker.Logs.Stream
@@ -1542,7 +1647,7 @@ export type Logs_Stream = (typeof Logs_Stream)[keyof typeof Logs_Stream] | Unkno
  * Describes the enum lydian.worker.Logs.Stream.
  */
 export const Logs_StreamSchema: GenEnum<Logs_Stream> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 32, 0);
+  enumDesc(file_lydian_worker, 33, 0);
 
 /**
  * The pieces up to this offset are on the server's disk.
@@ -1571,7 +1676,7 @@ export type LogsAck = Message<"lydian.worker.LogsAck"> & {
  * Use `create(LogsAckSchema)` to create a new message.
  */
 export const LogsAckSchema: GenMessage<LogsAck> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 33);
+  messageDesc(file_lydian_worker, 34);
 
 /**
  * The worker has these images no more, or was taken to have them.
@@ -1590,7 +1695,7 @@ export type ImagesGone = Message<"lydian.worker.ImagesGone"> & {
  * Use `create(ImagesGoneSchema)` to create a new message.
  */
 export const ImagesGoneSchema: GenMessage<ImagesGone> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 34);
+  messageDesc(file_lydian_worker, 35);
 
 /**
  * The worker's disk is short of room: it asks for a Collect, which says what is not needed.
@@ -1611,7 +1716,7 @@ export type RoomWanted = Message<"lydian.worker.RoomWanted"> & {
  * Use `create(RoomWantedSchema)` to create a new message.
  */
 export const RoomWantedSchema: GenMessage<RoomWanted> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 35);
+  messageDesc(file_lydian_worker, 36);
 
 /**
  * Remove images that nothing needs, and layers that then nobody holds. Each field after `images` lets something go, the one
@@ -1675,7 +1780,7 @@ export type Collect = Message<"lydian.worker.Collect"> & {
  * Use `create(CollectSchema)` to create a new message.
  */
 export const CollectSchema: GenMessage<Collect> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 36);
+  messageDesc(file_lydian_worker, 37);
 
 /**
  * @generated from message lydian.worker.ImageUse
@@ -1706,7 +1811,7 @@ export type ImageUse = Message<"lydian.worker.ImageUse"> & {
  * Use `create(ImageUseSchema)` to create a new message.
  */
 export const ImageUseSchema: GenMessage<ImageUse> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 37);
+  messageDesc(file_lydian_worker, 38);
 
 /**
  * @generated from message lydian.worker.Collected
@@ -1754,6 +1859,18 @@ export type Collected = Message<"lydian.worker.Collected"> & {
    * @generated from field: string error = 7;
    */
   error: string;
+
+  /**
+   * Of mounts and contexts, which are fetched again when they are wanted again.
+   *
+   * @generated from field: uint32 files = 8;
+   */
+  files: number;
+
+  /**
+   * @generated from field: int64 file_bytes = 9;
+   */
+  fileBytes: bigint;
 };
 
 /**
@@ -1761,7 +1878,7 @@ export type Collected = Message<"lydian.worker.Collected"> & {
  * Use `create(CollectedSchema)` to create a new message.
  */
 export const CollectedSchema: GenMessage<Collected> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 38);
+  messageDesc(file_lydian_worker, 39);
 
 /**
  * @generated from service lydian.worker.Workers

@@ -28,6 +28,8 @@ export interface ThreadOptions {
 export type ToThread = { kind: "bytes"; bytes: Uint8Array } | { kind: "end" };
 
 export type FromThread =
+  /** It has loaded all its code. */
+  | { kind: "ready" }
   /** So many bytes have been dealt with. */
   | { kind: "took"; bytes: number }
   | { kind: "done" }
@@ -67,6 +69,7 @@ class ApplyThread {
   readonly done: Promise<void>;
   readonly #thread: Worker;
   readonly #failed = new AbortController();
+  readonly #ready = Promise.withResolvers<void>();
   #underWay = 0;
   #room = Promise.withResolvers<void>();
 
@@ -76,12 +79,17 @@ class ApplyThread {
     this.#thread = thread;
     const done = Promise.withResolvers<void>();
     this.done = done.promise;
-    const fail = (error: Error): void => this.#failed.abort(error);
+    const fail = (error: Error): void => {
+      this.#ready.resolve(); // or never
+      this.#failed.abort(error);
+    };
     thread.on("error", fail);
     const onExit = (): void => fail(new Error("the thread that unpacks has ended"));
     thread.on("exit", onExit);
     thread.on("message", (message: FromThread) => {
       switch (message.kind) {
+        case "ready":
+          return this.#ready.resolve();
         case "took":
           return this.#took(message.bytes);
         case "done":
@@ -113,7 +121,9 @@ class ApplyThread {
     this.#tell({ kind: "end" });
   }
 
+  /** Not while its code is loaded: what declares system calls takes the whole process along when it is broken off. */
   async terminate(): Promise<void> {
+    await this.#ready.promise;
     await this.#thread.terminate();
   }
 

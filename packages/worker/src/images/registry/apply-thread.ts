@@ -75,6 +75,7 @@ function failureOf(error: unknown): FromThread {
   return { kind: "failed", failure: describeFailure(new PlatformError(`the layer is damaged: ${messageOf(error)}`)) };
 }
 
+tell({ kind: "ready" });
 try {
   await apply();
   tell({ kind: "done" });

@@ -2,15 +2,15 @@
  * The runtime `process`: a function is a process of the host with the host's Python, in a folder of its own. For
  * development: nothing is isolated and no limit is enforced, and what a function writes outside its home stays.
  */
-import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { constants, cp, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { PlatformError } from "@lydian/kit";
+import { hasCode, PlatformError } from "@lydian/kit";
 
 import type { ProcessEnd } from "../../container/exit.ts";
 import { type ContainerPlace, doorsFolder } from "../../container/folder.ts";
 import type { Interpreters } from "../../runners/interpreters.ts";
-import type { Adoption, ContainerProcess, Layout, ProcessSpec, Runtime } from "../runtime.ts";
+import type { Adoption, ContainerProcess, Layout, LayRequest, ProcessSpec, Runtime } from "../runtime.ts";
 import { type KeeperRecord, readEnd, readKeeperRecord, startKeeper, watchKeeper } from "./keeper.ts";
 import { isRunning, signalProcess } from "./process-identity.ts";
 import { killByEnvironment } from "./sweep.ts";
@@ -32,12 +32,16 @@ export class ProcessRuntime implements Runtime {
     this.#interpreters = options.interpreters;
   }
 
-  async lay(place: ContainerPlace): Promise<Layout> {
+  async lay(place: ContainerPlace, { image }: Pick<LayRequest, "image">): Promise<Layout> {
     const home = join(place.folder, "root");
     await mkdir(home, { recursive: true, mode: 0o700 });
+    const { config, environment } = image ?? {};
+    if (environment !== undefined) await copyHome(environment.files, home);
+    const { workdir = "/", env = {} } = config ?? {};
     return {
       home,
-      environment: hostEnvironment(),
+      environment: { ...hostEnvironment(), ...env },
+      ...(workdir !== "/" && { workdir: await madeFolder(join(home, workdir.slice("/root".length))) }),
       serverUrl: `unix:${place.doorFile}`,
       hostPath: (containerPath) => hostPath(home, containerPath),
       async addFile(name, bytes) {
@@ -52,7 +56,7 @@ export class ProcessRuntime implements Runtime {
         await symlink(hostFolder, link);
         return link;
       },
-      python: async (minor) => (await this.#interpreters.find(minor)).program,
+      python: async (minor) => environment?.program ?? (await this.#interpreters.find(minor)).program,
     };
   }
 
@@ -118,6 +122,20 @@ export class ProcessRuntime implements Runtime {
       message: "the process that kept it was killed or the host was restarted; how the function ended is unknown",
     };
   }
+}
+
+/** What the image has below /root; copies, for a function may write to what it finds. */
+async function copyHome(files: string, home: string): Promise<void> {
+  try {
+    await cp(join(files, "root"), home, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error; // it has nothing there
+  }
+}
+
+async function madeFolder(path: string): Promise<string> {
+  await mkdir(path, { recursive: true, mode: 0o755 });
+  return path;
 }
 
 /** What a function may know of the worker's own environment. */

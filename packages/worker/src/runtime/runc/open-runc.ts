@@ -8,11 +8,12 @@ import { idMaker } from "@lydian/kit";
 
 import type { BuildHost } from "../../builds/build.ts";
 import { Images } from "../../builds/images.ts";
+import { makeImage, type RecipeHost } from "../../builds/recipe.ts";
 import { Collector } from "../../collect/collector.ts";
 import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
-import { buildsFolder } from "../../container/folder.ts";
 import { diskGauge } from "../../disk/disk-gauge.ts";
+import { MountLayers } from "../../container/mount-layers.ts";
 import { DiskGuard } from "../../disk/disk-guard.ts";
 import { containerSettings, openHostStore } from "../../images/index.ts";
 import { Mounter } from "../../layers/index.ts";
@@ -34,7 +35,7 @@ type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<OpenRuntime> {
   const { runc, conmon, tini, userNamespaces } = asked;
   http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
-  const { config, workerId, interpreters, content, capacity, clock, logger } = parts;
+  const { config, workerId, interpreters, content, clients, capacity, clock, logger } = parts;
   const instance = instanceOf(workerId);
   const run = `/run/lydian/${instance}`;
   await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
@@ -60,7 +61,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const reserve = asked.diskReserveMib === undefined ? undefined : asked.diskReserveMib * 2 ** 20;
   const images = await Images.open(join(config.data, "images"), layers);
   const isElsewhere = (await stat(layers.folder)).dev !== (await stat(config.data)).dev;
-  const collector = new Collector({ images, bases, layers, facts, isElsewhere, clock, logger });
+  const collector = new Collector({ images, bases, layers, facts, content, isElsewhere, clock, logger });
   const makeRoom = (bytes: number): Promise<number> => collector.makeRoom(bytes);
   const disk = new DiskGuard({ gauge: diskGauge(config.data), trash, reserve, makeRoom, clock, logger });
   const runtime = new RuncRuntime({
@@ -73,17 +74,21 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   });
   await facts.start();
   const newId = idMaker(() => clock.now());
-  const builds: BuildHost = {
-    folder: buildsFolder(config.data),
-    newId: () => newId("ta"),
+  const recipeHost: RecipeHost = {
     resources: { memoryMib: Number(capacity.memoryMib) },
-    ...{ runtime, layers, mounter, bases, content, images, settings, clock, logger },
+    ...{ runtime, layers, mounter, bases, content, images, settings, clients, capacity, clock },
+  };
+  const builds: BuildHost = {
+    newId: () => newId("ta"),
+    maker: { images, make: (request, customer) => makeImage(request, recipeHost, customer) },
+    ...{ data: config.data, server: config.server, clock, logger },
   };
   const volumes = await openVolumes(parts, { mounter, trash: new Trash(trash, clock, logger) });
   return {
     runtime,
     images,
     builds,
+    mountLayers: new MountLayers({ layers, mounter, content }),
     collector,
     volumes,
     async close() {

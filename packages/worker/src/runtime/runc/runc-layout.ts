@@ -14,6 +14,8 @@ import { RootPaths } from "./root-path.ts";
 
 /** The platform's own folder in every container. */
 const own = "/run/lydian";
+/** What is mounted there besides the first process's program, where it sees the platform. */
+export const ownFolders = { door: `${own}/door`, files: `${own}/files` };
 
 const system = ["/proc", "/dev", "/sys"];
 /** Where something is mounted in every container: a file laid there could not be seen. */
@@ -48,10 +50,10 @@ export class RuncLayout implements Layout {
     this.environment = { LANG: "C.UTF-8", ...inherited?.environment, ...env };
     this.entrypoint = entrypoint;
     this.workdir = workdir === "/" ? this.home : workdir;
-    this.serverUrl = `unix:${own}/door/${basename(place.doorFile)}`;
-    if (parts.build === undefined) {
-      this.#show(dirname(place.doorFile), `${own}/door`);
-      this.#show(host.files, `${own}/files`);
+    this.serverUrl = `unix:${ownFolders.door}/${basename(place.doorFile)}`;
+    if (parts.build?.hasDoor ?? true) {
+      this.#show(dirname(place.doorFile), ownFolders.door);
+      this.#show(host.files, ownFolders.files);
     }
     for (const { source, path } of parts.build?.binds ?? inherited?.binds ?? [])
       this.binds.push({ source, path, executable: true });
@@ -70,18 +72,14 @@ export class RuncLayout implements Layout {
 
   hostPath(containerPath: string): string {
     if (!this.#isOpen) throw new Error(`${containerPath} comes after the start of the container`);
-    if (mounted.some((folder) => `${containerPath}/`.startsWith(`${folder}/`))) {
-      throw new PlatformError(`${containerPath} cannot be laid out: it is the system's in every container`, {
-        hint: "mount it elsewhere, such as below /root",
-      });
-    }
+    refuseSystemPath(containerPath);
     return this.#paths.hostPath(containerPath);
   }
 
   async addFile(name: string, bytes: Uint8Array): Promise<string> {
     // Root inside is nobody's superuser outside: it reads what all may read. The way here is barred to all others.
     await writeFile(join(this.#host.files, name), bytes, { mode: 0o644 });
-    return `${own}/files/${name}`;
+    return `${ownFolders.files}/${name}`;
   }
 
   async addFolder(name: string, hostFolder: string): Promise<string> {
@@ -133,6 +131,14 @@ export class RuncLayout implements Layout {
   #show(source: string, path: string): void {
     this.binds.push({ source, path, executable: false });
   }
+}
+
+/** Throws for a path where no file can be laid that a container is to see. */
+export function refuseSystemPath(containerPath: string): void {
+  if (!mounted.some((folder) => `${containerPath}/`.startsWith(`${folder}/`))) return;
+  throw new PlatformError(`${containerPath} cannot be laid out: it is the system's in every container`, {
+    hint: "mount it elsewhere, such as below /root",
+  });
 }
 
 async function isProgram(path: string): Promise<boolean> {

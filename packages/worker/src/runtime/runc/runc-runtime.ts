@@ -139,7 +139,7 @@ export class RuncRuntime implements Runtime {
       throw new ImageGoneError("a layer of the image was removed");
     }
     const work = build?.work ?? workFolder(place);
-    const lowers = build === undefined ? layers : [build.points, ...layers];
+    const lowers = build === undefined ? layers : [...build.shown, ...layers];
     const held: Held = { place, resources, door, isSpare, mount, layers, lowers, work };
     this.#held.set(place.hostId, held);
     this.#step(place, "layers");
@@ -157,7 +157,7 @@ export class RuncRuntime implements Runtime {
       layout.nameHost(hostnameOf(place.hostId)),
       // Without the map of ids, for files are laid by the host's root; `start` mounts it again with it.
       mounter.mountRoot({ lowers, work, target: host.root, volatile: true }),
-      build === undefined ? this.#openDoor(held, slot) : undefined,
+      (build?.hasDoor ?? true) ? this.#openDoor(held, slot) : undefined,
     ]);
     this.#step(place, "root");
     return layout;
@@ -282,6 +282,7 @@ export class RuncRuntime implements Runtime {
       await this.#remains.remove(host);
     };
     await allSettledWell(others.map(remove));
+    await this.#options.layers.tidy(); // what steps of builds were writing
     await allSettledWell([network.clearOthers(recorded), this.#releaseOthers(recorded)]);
     const kept = new Set(known.filter(({ hostId }) => recorded.has(hostId)).map(({ folder }) => folder));
     const parents = [containersFolder(data), startersFolder(data)];

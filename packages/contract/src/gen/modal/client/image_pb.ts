@@ -6,6 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { FunctionInput } from "./call_pb.ts";
 import { file_modal_client_call } from "./call_pb.ts";
 import type { TaskLogs } from "./log_pb.ts";
@@ -24,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/image.proto.
  */
 export const file_modal_client_image: GenFile = /*@__PURE__*/
-  fileDesc("Chhtb2RhbC9jbGllbnQvaW1hZ2UucHJvdG8SDG1vZGFsLmNsaWVudCIxCglCYXNlSW1hZ2USEAoIaW1hZ2VfaWQYASABKAkSEgoKZG9ja2VyX3RhZxgCIAEoCSIyChBJbWFnZUNvbnRleHRGaWxlEhAKCGZpbGVuYW1lGAEgASgJEgwKBGRhdGEYAiABKAwiZAoTSW1hZ2VSZWdpc3RyeUNvbmZpZxI6ChJyZWdpc3RyeV9hdXRoX3R5cGUYASABKA4yHi5tb2RhbC5jbGllbnQuUmVnaXN0cnlBdXRoVHlwZRIRCglzZWNyZXRfaWQYAiABKAkiYAoNQnVpbGRGdW5jdGlvbhISCgpkZWZpbml0aW9uGAEgASgJEg8KB2dsb2JhbHMYAiABKAwSKgoFaW5wdXQYAyABKAsyGy5tb2RhbC5jbGllbnQuRnVuY3Rpb25JbnB1dCK7BAoFSW1hZ2USLAoLYmFzZV9pbWFnZXMYBSADKAsyFy5tb2RhbC5jbGllbnQuQmFzZUltYWdlEhsKE2RvY2tlcmZpbGVfY29tbWFuZHMYBiADKAkSNQoNY29udGV4dF9maWxlcxgHIAMoCzIeLm1vZGFsLmNsaWVudC5JbWFnZUNvbnRleHRGaWxlEg8KB3ZlcnNpb24YCyABKAkSEgoKc2VjcmV0X2lkcxgMIAMoCRIYChBjb250ZXh0X21vdW50X2lkGA8gASgJEisKCmdwdV9jb25maWcYECABKAsyFy5tb2RhbC5jbGllbnQuR1BVQ29uZmlnEkAKFWltYWdlX3JlZ2lzdHJ5X2NvbmZpZxgRIAEoCzIhLm1vZGFsLmNsaWVudC5JbWFnZVJlZ2lzdHJ5Q29uZmlnEg8KB3J1bnRpbWUYEyABKAkSMwoOYnVpbGRfZnVuY3Rpb24YFSABKAsyGy5tb2RhbC5jbGllbnQuQnVpbGRGdW5jdGlvbhI2CgpidWlsZF9hcmdzGBYgAygLMiIubW9kYWwuY2xpZW50LkltYWdlLkJ1aWxkQXJnc0VudHJ5EjAKDXZvbHVtZV9tb3VudHMYFyADKAsyGS5tb2RhbC5jbGllbnQuVm9sdW1lTW91bnQSIAoEYXJjaBgYIAEoDjISLm1vZGFsLmNsaWVudC5BcmNoGjAKDkJ1aWxkQXJnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi4AIKDUltYWdlTWV0YWRhdGESIAoTcHl0aG9uX3ZlcnNpb25faW5mbxgBIAEoCUgAiAEBEkgKD3B5dGhvbl9wYWNrYWdlcxgCIAMoCzIvLm1vZGFsLmNsaWVudC5JbWFnZU1ldGFkYXRhLlB5dGhvblBhY2thZ2VzRW50cnkSFAoHd29ya2RpchgDIAEoCUgBiAEBEh4KEWxpYmNfdmVyc2lvbl9pbmZvGAQgASgJSAKIAQESIgoVaW1hZ2VfYnVpbGRlcl92ZXJzaW9uGAUgASgJSAOIAQEaNQoTUHl0aG9uUGFja2FnZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhYKFF9weXRob25fdmVyc2lvbl9pbmZvQgoKCF93b3JrZGlyQhQKEl9saWJjX3ZlcnNpb25faW5mb0IYChZfaW1hZ2VfYnVpbGRlcl92ZXJzaW9uIp4CChdJbWFnZUdldE9yQ3JlYXRlUmVxdWVzdBIiCgVpbWFnZRgCIAEoCzITLm1vZGFsLmNsaWVudC5JbWFnZRIOCgZhcHBfaWQYBCABKAkSGQoRZXhpc3RpbmdfaW1hZ2VfaWQYBSABKAkSGQoRYnVpbGRfZnVuY3Rpb25faWQYBiABKAkSEwoLZm9yY2VfYnVpbGQYByABKAgSNAoJbmFtZXNwYWNlGAggASgOMiEubW9kYWwuY2xpZW50LkRlcGxveW1lbnROYW1lc3BhY2USFwoPYnVpbGRlcl92ZXJzaW9uGAkgASgJEh8KF2FsbG93X2dsb2JhbF9kZXBsb3ltZW50GAogASgIEhQKDGlnbm9yZV9jYWNoZRgLIAEoCCKIAQoYSW1hZ2VHZXRPckNyZWF0ZVJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEisKBnJlc3VsdBgCIAEoCzIbLm1vZGFsLmNsaWVudC5HZW5lcmljUmVzdWx0Ei0KCG1ldGFkYXRhGAMgASgLMhsubW9kYWwuY2xpZW50LkltYWdlTWV0YWRhdGEieAoZSW1hZ2VKb2luU3RyZWFtaW5nUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCRIPCgd0aW1lb3V0GAIgASgCEhUKDWxhc3RfZW50cnlfaWQYAyABKAkSIQoZaW5jbHVkZV9sb2dzX2Zvcl9maW5pc2hlZBgEIAEoCCLCAQoaSW1hZ2VKb2luU3RyZWFtaW5nUmVzcG9uc2USKwoGcmVzdWx0GAEgASgLMhsubW9kYWwuY2xpZW50LkdlbmVyaWNSZXN1bHQSKQoJdGFza19sb2dzGAIgAygLMhYubW9kYWwuY2xpZW50LlRhc2tMb2dzEhAKCGVudHJ5X2lkGAMgASgJEgsKA2VvZhgEIAEoCBItCghtZXRhZGF0YRgFIAEoCzIbLm1vZGFsLmNsaWVudC5JbWFnZU1ldGFkYXRhIiYKEkltYWdlRnJvbUlkUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCSJWChNJbWFnZUZyb21JZFJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEi0KCG1ldGFkYXRhGAIgASgLMhsubW9kYWwuY2xpZW50LkltYWdlTWV0YWRhdGEiPQoUSW1hZ2VHZXRCeVRhZ1JlcXVlc3QSCwoDdGFnGAEgASgJEhgKEGVudmlyb25tZW50X25hbWUYAiABKAkiKQoVSW1hZ2VHZXRCeVRhZ1Jlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJImQKE0ltYWdlUHVibGlzaFJlcXVlc3QSEAoIaW1hZ2VfaWQYASABKAkSCwoDdGFnGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYAyABKAkSFAoMYWxsb3dfcHVibGljGAQgASgIIj0KFEltYWdlUHVibGlzaFJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEhMKC3JldmlzaW9uX2lkGAIgASgJIn8KFEltYWdlTGlzdFRhZ3NSZXF1ZXN0EhgKEGVudmlyb25tZW50X25hbWUYASABKAkSEgoKdGFnX3ByZWZpeBgCIAEoCRITCgttYXhfb2JqZWN0cxgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJEhAKCGltYWdlX2lkGAUgASgJIooBChFJbWFnZUxpc3RUYWdzSXRlbRILCgN0YWcYASABKAkSEAoIaW1hZ2VfaWQYAiABKAkSEwoLcmV2aXNpb25faWQYAyABKAkSEgoKY3JlYXRlZF9hdBgEIAEoARISCgp1cGRhdGVkX2F0GAUgASgBEhkKEWxhc3RfcHVibGlzaGVkX2J5GAYgASgJInoKFUltYWdlTGlzdFRhZ3NSZXNwb25zZRIuCgVpdGVtcxgBIAMoCzIfLm1vZGFsLmNsaWVudC5JbWFnZUxpc3RUYWdzSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgDIAEoCSJqChhJbWFnZVRhZ1JldmlzaW9uc1JlcXVlc3QSCwoDdGFnGAEgASgJEhgKEGVudmlyb25tZW50X25hbWUYAiABKAkSEwoLbWF4X29iamVjdHMYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJoChVJbWFnZVRhZ1JldmlzaW9uc0l0ZW0SEAoIaW1hZ2VfaWQYASABKAkSEwoLcmV2aXNpb25faWQYAiABKAkSEgoKY3JlYXRlZF9hdBgDIAEoARIUCgxwdWJsaXNoZWRfYnkYBCABKAkijwEKGUltYWdlVGFnUmV2aXNpb25zUmVzcG9uc2USMgoFaXRlbXMYASADKAsyIy5tb2RhbC5jbGllbnQuSW1hZ2VUYWdSZXZpc2lvbnNJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRILCgN0YWcYAyABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgEIAEoCSIlChZJbWFnZU5hbWVEZWxldGVSZXF1ZXN0EgsKA3RhZxgBIAEoCSqyAQoQUmVnaXN0cnlBdXRoVHlwZRIiCh5SRUdJU1RSWV9BVVRIX1RZUEVfVU5TUEVDSUZJRUQQABIaChZSRUdJU1RSWV9BVVRIX1RZUEVfQVdTEAESGgoWUkVHSVNUUllfQVVUSF9UWVBFX0dDUBACEh0KGVJFR0lTVFJZX0FVVEhfVFlQRV9QVUJMSUMQAxIjCh9SRUdJU1RSWV9BVVRIX1RZUEVfU1RBVElDX0NSRURTEAQqPwoEQXJjaBIUChBBUkNIX1VOU1BFQ0lGSUVEEAASDwoLQVJDSF9YODZfNjQQARIQCgxBUkNIX0FBUkNINjQQAmIGcHJvdG8z", [file_modal_client_call, file_modal_client_log, file_modal_client_object, file_modal_client_resources, file_modal_client_result, file_modal_client_volume]);
+  fileDesc("Chhtb2RhbC9jbGllbnQvaW1hZ2UucHJvdG8SDG1vZGFsLmNsaWVudCIxCglCYXNlSW1hZ2USEAoIaW1hZ2VfaWQYASABKAkSEgoKZG9ja2VyX3RhZxgCIAEoCSIyChBJbWFnZUNvbnRleHRGaWxlEhAKCGZpbGVuYW1lGAEgASgJEgwKBGRhdGEYAiABKAwiZAoTSW1hZ2VSZWdpc3RyeUNvbmZpZxI6ChJyZWdpc3RyeV9hdXRoX3R5cGUYASABKA4yHi5tb2RhbC5jbGllbnQuUmVnaXN0cnlBdXRoVHlwZRIRCglzZWNyZXRfaWQYAiABKAkiYAoNQnVpbGRGdW5jdGlvbhISCgpkZWZpbml0aW9uGAEgASgJEg8KB2dsb2JhbHMYAiABKAwSKgoFaW5wdXQYAyABKAsyGy5tb2RhbC5jbGllbnQuRnVuY3Rpb25JbnB1dCK7BAoFSW1hZ2USLAoLYmFzZV9pbWFnZXMYBSADKAsyFy5tb2RhbC5jbGllbnQuQmFzZUltYWdlEhsKE2RvY2tlcmZpbGVfY29tbWFuZHMYBiADKAkSNQoNY29udGV4dF9maWxlcxgHIAMoCzIeLm1vZGFsLmNsaWVudC5JbWFnZUNvbnRleHRGaWxlEg8KB3ZlcnNpb24YCyABKAkSEgoKc2VjcmV0X2lkcxgMIAMoCRIYChBjb250ZXh0X21vdW50X2lkGA8gASgJEisKCmdwdV9jb25maWcYECABKAsyFy5tb2RhbC5jbGllbnQuR1BVQ29uZmlnEkAKFWltYWdlX3JlZ2lzdHJ5X2NvbmZpZxgRIAEoCzIhLm1vZGFsLmNsaWVudC5JbWFnZVJlZ2lzdHJ5Q29uZmlnEg8KB3J1bnRpbWUYEyABKAkSMwoOYnVpbGRfZnVuY3Rpb24YFSABKAsyGy5tb2RhbC5jbGllbnQuQnVpbGRGdW5jdGlvbhI2CgpidWlsZF9hcmdzGBYgAygLMiIubW9kYWwuY2xpZW50LkltYWdlLkJ1aWxkQXJnc0VudHJ5EjAKDXZvbHVtZV9tb3VudHMYFyADKAsyGS5tb2RhbC5jbGllbnQuVm9sdW1lTW91bnQSIAoEYXJjaBgYIAEoDjISLm1vZGFsLmNsaWVudC5BcmNoGjAKDkJ1aWxkQXJnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi4AIKDUltYWdlTWV0YWRhdGESIAoTcHl0aG9uX3ZlcnNpb25faW5mbxgBIAEoCUgAiAEBEkgKD3B5dGhvbl9wYWNrYWdlcxgCIAMoCzIvLm1vZGFsLmNsaWVudC5JbWFnZU1ldGFkYXRhLlB5dGhvblBhY2thZ2VzRW50cnkSFAoHd29ya2RpchgDIAEoCUgBiAEBEh4KEWxpYmNfdmVyc2lvbl9pbmZvGAQgASgJSAKIAQESIgoVaW1hZ2VfYnVpbGRlcl92ZXJzaW9uGAUgASgJSAOIAQEaNQoTUHl0aG9uUGFja2FnZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhYKFF9weXRob25fdmVyc2lvbl9pbmZvQgoKCF93b3JrZGlyQhQKEl9saWJjX3ZlcnNpb25faW5mb0IYChZfaW1hZ2VfYnVpbGRlcl92ZXJzaW9uIp4CChdJbWFnZUdldE9yQ3JlYXRlUmVxdWVzdBIiCgVpbWFnZRgCIAEoCzITLm1vZGFsLmNsaWVudC5JbWFnZRIOCgZhcHBfaWQYBCABKAkSGQoRZXhpc3RpbmdfaW1hZ2VfaWQYBSABKAkSGQoRYnVpbGRfZnVuY3Rpb25faWQYBiABKAkSEwoLZm9yY2VfYnVpbGQYByABKAgSNAoJbmFtZXNwYWNlGAggASgOMiEubW9kYWwuY2xpZW50LkRlcGxveW1lbnROYW1lc3BhY2USFwoPYnVpbGRlcl92ZXJzaW9uGAkgASgJEh8KF2FsbG93X2dsb2JhbF9kZXBsb3ltZW50GAogASgIEhQKDGlnbm9yZV9jYWNoZRgLIAEoCCKIAQoYSW1hZ2VHZXRPckNyZWF0ZVJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEisKBnJlc3VsdBgCIAEoCzIbLm1vZGFsLmNsaWVudC5HZW5lcmljUmVzdWx0Ei0KCG1ldGFkYXRhGAMgASgLMhsubW9kYWwuY2xpZW50LkltYWdlTWV0YWRhdGEieAoZSW1hZ2VKb2luU3RyZWFtaW5nUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCRIPCgd0aW1lb3V0GAIgASgCEhUKDWxhc3RfZW50cnlfaWQYAyABKAkSIQoZaW5jbHVkZV9sb2dzX2Zvcl9maW5pc2hlZBgEIAEoCCLCAQoaSW1hZ2VKb2luU3RyZWFtaW5nUmVzcG9uc2USKwoGcmVzdWx0GAEgASgLMhsubW9kYWwuY2xpZW50LkdlbmVyaWNSZXN1bHQSKQoJdGFza19sb2dzGAIgAygLMhYubW9kYWwuY2xpZW50LlRhc2tMb2dzEhAKCGVudHJ5X2lkGAMgASgJEgsKA2VvZhgEIAEoCBItCghtZXRhZGF0YRgFIAEoCzIbLm1vZGFsLmNsaWVudC5JbWFnZU1ldGFkYXRhIi0KGUltYWdlQnVpbGRDaGFpbkdldFJlcXVlc3QSEAoIaW1hZ2VfaWQYASABKAkitAEKDkltYWdlQnVpbGRTdGVwEhAKCGltYWdlX2lkGAEgASgJEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5idWlsZGVyX2FwcF9pZBgEIAEoCRIXCg9idWlsZGVyX3Rhc2tfaWQYBSABKAkiTwoaSW1hZ2VCdWlsZENoYWluR2V0UmVzcG9uc2USMQoLYnVpbGRfc3RlcHMYASADKAsyHC5tb2RhbC5jbGllbnQuSW1hZ2VCdWlsZFN0ZXAiJgoSSW1hZ2VGcm9tSWRSZXF1ZXN0EhAKCGltYWdlX2lkGAEgASgJIiYKEkltYWdlRGVsZXRlUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCSJWChNJbWFnZUZyb21JZFJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEi0KCG1ldGFkYXRhGAIgASgLMhsubW9kYWwuY2xpZW50LkltYWdlTWV0YWRhdGEiPQoUSW1hZ2VHZXRCeVRhZ1JlcXVlc3QSCwoDdGFnGAEgASgJEhgKEGVudmlyb25tZW50X25hbWUYAiABKAkiKQoVSW1hZ2VHZXRCeVRhZ1Jlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJImQKE0ltYWdlUHVibGlzaFJlcXVlc3QSEAoIaW1hZ2VfaWQYASABKAkSCwoDdGFnGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYAyABKAkSFAoMYWxsb3dfcHVibGljGAQgASgIIj0KFEltYWdlUHVibGlzaFJlc3BvbnNlEhAKCGltYWdlX2lkGAEgASgJEhMKC3JldmlzaW9uX2lkGAIgASgJIn8KFEltYWdlTGlzdFRhZ3NSZXF1ZXN0EhgKEGVudmlyb25tZW50X25hbWUYASABKAkSEgoKdGFnX3ByZWZpeBgCIAEoCRITCgttYXhfb2JqZWN0cxgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJEhAKCGltYWdlX2lkGAUgASgJIooBChFJbWFnZUxpc3RUYWdzSXRlbRILCgN0YWcYASABKAkSEAoIaW1hZ2VfaWQYAiABKAkSEwoLcmV2aXNpb25faWQYAyABKAkSEgoKY3JlYXRlZF9hdBgEIAEoARISCgp1cGRhdGVkX2F0GAUgASgBEhkKEWxhc3RfcHVibGlzaGVkX2J5GAYgASgJInoKFUltYWdlTGlzdFRhZ3NSZXNwb25zZRIuCgVpdGVtcxgBIAMoCzIfLm1vZGFsLmNsaWVudC5JbWFnZUxpc3RUYWdzSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgDIAEoCSJqChhJbWFnZVRhZ1JldmlzaW9uc1JlcXVlc3QSCwoDdGFnGAEgASgJEhgKEGVudmlyb25tZW50X25hbWUYAiABKAkSEwoLbWF4X29iamVjdHMYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJoChVJbWFnZVRhZ1JldmlzaW9uc0l0ZW0SEAoIaW1hZ2VfaWQYASABKAkSEwoLcmV2aXNpb25faWQYAiABKAkSEgoKY3JlYXRlZF9hdBgDIAEoARIUCgxwdWJsaXNoZWRfYnkYBCABKAkijwEKGUltYWdlVGFnUmV2aXNpb25zUmVzcG9uc2USMgoFaXRlbXMYASADKAsyIy5tb2RhbC5jbGllbnQuSW1hZ2VUYWdSZXZpc2lvbnNJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRILCgN0YWcYAyABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgEIAEoCSIlChZJbWFnZU5hbWVEZWxldGVSZXF1ZXN0EgsKA3RhZxgBIAEoCSqyAQoQUmVnaXN0cnlBdXRoVHlwZRIiCh5SRUdJU1RSWV9BVVRIX1RZUEVfVU5TUEVDSUZJRUQQABIaChZSRUdJU1RSWV9BVVRIX1RZUEVfQVdTEAESGgoWUkVHSVNUUllfQVVUSF9UWVBFX0dDUBACEh0KGVJFR0lTVFJZX0FVVEhfVFlQRV9QVUJMSUMQAxIjCh9SRUdJU1RSWV9BVVRIX1RZUEVfU1RBVElDX0NSRURTEAQqPwoEQXJjaBIUChBBUkNIX1VOU1BFQ0lGSUVEEAASDwoLQVJDSF9YODZfNjQQARIQCgxBUkNIX0FBUkNINjQQAmIGcHJvdG8z", [file_google_protobuf_timestamp, file_modal_client_call, file_modal_client_log, file_modal_client_object, file_modal_client_resources, file_modal_client_result, file_modal_client_volume]);
 
 /**
  * What a `FROM` or `COPY --from` name stands for.
@@ -437,6 +439,83 @@ export const ImageJoinStreamingResponseSchema: GenMessage<ImageJoinStreamingResp
   messageDesc(file_modal_client_image, 9);
 
 /**
+ * @generated from message modal.client.ImageBuildChainGetRequest
+ */
+export type ImageBuildChainGetRequest = Message<"modal.client.ImageBuildChainGetRequest"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+};
+
+/**
+ * Describes the message modal.client.ImageBuildChainGetRequest.
+ * Use `create(ImageBuildChainGetRequestSchema)` to create a new message.
+ */
+export const ImageBuildChainGetRequestSchema: GenMessage<ImageBuildChainGetRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 10);
+
+/**
+ * Where the log of an image's making is, in the terms of `AppFetchLogs`.
+ *
+ * @generated from message modal.client.ImageBuildStep
+ */
+export type ImageBuildStep = Message<"modal.client.ImageBuildStep"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp started_at = 2;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp finished_at = 3;
+   */
+  finishedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string builder_app_id = 4;
+   */
+  builderAppId: string;
+
+  /**
+   * empty: all of it
+   *
+   * @generated from field: string builder_task_id = 5;
+   */
+  builderTaskId: string;
+};
+
+/**
+ * Describes the message modal.client.ImageBuildStep.
+ * Use `create(ImageBuildStepSchema)` to create a new message.
+ */
+export const ImageBuildStepSchema: GenMessage<ImageBuildStep> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 11);
+
+/**
+ * @generated from message modal.client.ImageBuildChainGetResponse
+ */
+export type ImageBuildChainGetResponse = Message<"modal.client.ImageBuildChainGetResponse"> & {
+  /**
+   * what it stands on first, the image itself last
+   *
+   * @generated from field: repeated modal.client.ImageBuildStep build_steps = 1;
+   */
+  buildSteps: ImageBuildStep[];
+};
+
+/**
+ * Describes the message modal.client.ImageBuildChainGetResponse.
+ * Use `create(ImageBuildChainGetResponseSchema)` to create a new message.
+ */
+export const ImageBuildChainGetResponseSchema: GenMessage<ImageBuildChainGetResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 12);
+
+/**
  * @generated from message modal.client.ImageFromIdRequest
  */
 export type ImageFromIdRequest = Message<"modal.client.ImageFromIdRequest"> & {
@@ -451,7 +530,24 @@ export type ImageFromIdRequest = Message<"modal.client.ImageFromIdRequest"> & {
  * Use `create(ImageFromIdRequestSchema)` to create a new message.
  */
 export const ImageFromIdRequestSchema: GenMessage<ImageFromIdRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 10);
+  messageDesc(file_modal_client_image, 13);
+
+/**
+ * @generated from message modal.client.ImageDeleteRequest
+ */
+export type ImageDeleteRequest = Message<"modal.client.ImageDeleteRequest"> & {
+  /**
+   * @generated from field: string image_id = 1;
+   */
+  imageId: string;
+};
+
+/**
+ * Describes the message modal.client.ImageDeleteRequest.
+ * Use `create(ImageDeleteRequestSchema)` to create a new message.
+ */
+export const ImageDeleteRequestSchema: GenMessage<ImageDeleteRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_image, 14);
 
 /**
  * @generated from message modal.client.ImageFromIdResponse
@@ -473,7 +569,7 @@ export type ImageFromIdResponse = Message<"modal.client.ImageFromIdResponse"> & 
  * Use `create(ImageFromIdResponseSchema)` to create a new message.
  */
 export const ImageFromIdResponseSchema: GenMessage<ImageFromIdResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 11);
+  messageDesc(file_modal_client_image, 15);
 
 /**
  * Finds a published image.
@@ -501,7 +597,7 @@ export type ImageGetByTagRequest = Message<"modal.client.ImageGetByTagRequest"> 
  * Use `create(ImageGetByTagRequestSchema)` to create a new message.
  */
 export const ImageGetByTagRequestSchema: GenMessage<ImageGetByTagRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 12);
+  messageDesc(file_modal_client_image, 16);
 
 /**
  * @generated from message modal.client.ImageGetByTagResponse
@@ -518,7 +614,7 @@ export type ImageGetByTagResponse = Message<"modal.client.ImageGetByTagResponse"
  * Use `create(ImageGetByTagResponseSchema)` to create a new message.
  */
 export const ImageGetByTagResponseSchema: GenMessage<ImageGetByTagResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 13);
+  messageDesc(file_modal_client_image, 17);
 
 /**
  * Lets a name stand for an image from now on.
@@ -556,7 +652,7 @@ export type ImagePublishRequest = Message<"modal.client.ImagePublishRequest"> & 
  * Use `create(ImagePublishRequestSchema)` to create a new message.
  */
 export const ImagePublishRequestSchema: GenMessage<ImagePublishRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 14);
+  messageDesc(file_modal_client_image, 18);
 
 /**
  * @generated from message modal.client.ImagePublishResponse
@@ -578,7 +674,7 @@ export type ImagePublishResponse = Message<"modal.client.ImagePublishResponse"> 
  * Use `create(ImagePublishResponseSchema)` to create a new message.
  */
 export const ImagePublishResponseSchema: GenMessage<ImagePublishResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 15);
+  messageDesc(file_modal_client_image, 19);
 
 /**
  * @generated from message modal.client.ImageListTagsRequest
@@ -619,7 +715,7 @@ export type ImageListTagsRequest = Message<"modal.client.ImageListTagsRequest"> 
  * Use `create(ImageListTagsRequestSchema)` to create a new message.
  */
 export const ImageListTagsRequestSchema: GenMessage<ImageListTagsRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 16);
+  messageDesc(file_modal_client_image, 20);
 
 /**
  * A name and what it stands for; times in Unix seconds.
@@ -669,7 +765,7 @@ export type ImageListTagsItem = Message<"modal.client.ImageListTagsItem"> & {
  * Use `create(ImageListTagsItemSchema)` to create a new message.
  */
 export const ImageListTagsItemSchema: GenMessage<ImageListTagsItem> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 17);
+  messageDesc(file_modal_client_image, 21);
 
 /**
  * @generated from message modal.client.ImageListTagsResponse
@@ -698,7 +794,7 @@ export type ImageListTagsResponse = Message<"modal.client.ImageListTagsResponse"
  * Use `create(ImageListTagsResponseSchema)` to create a new message.
  */
 export const ImageListTagsResponseSchema: GenMessage<ImageListTagsResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 18);
+  messageDesc(file_modal_client_image, 22);
 
 /**
  * What a name stood for over time.
@@ -732,7 +828,7 @@ export type ImageTagRevisionsRequest = Message<"modal.client.ImageTagRevisionsRe
  * Use `create(ImageTagRevisionsRequestSchema)` to create a new message.
  */
 export const ImageTagRevisionsRequestSchema: GenMessage<ImageTagRevisionsRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 19);
+  messageDesc(file_modal_client_image, 23);
 
 /**
  * @generated from message modal.client.ImageTagRevisionsItem
@@ -766,7 +862,7 @@ export type ImageTagRevisionsItem = Message<"modal.client.ImageTagRevisionsItem"
  * Use `create(ImageTagRevisionsItemSchema)` to create a new message.
  */
 export const ImageTagRevisionsItemSchema: GenMessage<ImageTagRevisionsItem> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 20);
+  messageDesc(file_modal_client_image, 24);
 
 /**
  * @generated from message modal.client.ImageTagRevisionsResponse
@@ -800,7 +896,7 @@ export type ImageTagRevisionsResponse = Message<"modal.client.ImageTagRevisionsR
  * Use `create(ImageTagRevisionsResponseSchema)` to create a new message.
  */
 export const ImageTagRevisionsResponseSchema: GenMessage<ImageTagRevisionsResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 21);
+  messageDesc(file_modal_client_image, 25);
 
 /**
  * Forgets a name; the image stays.
@@ -819,7 +915,7 @@ export type ImageNameDeleteRequest = Message<"modal.client.ImageNameDeleteReques
  * Use `create(ImageNameDeleteRequestSchema)` to create a new message.
  */
 export const ImageNameDeleteRequestSchema: GenMessage<ImageNameDeleteRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_image, 22);
+  messageDesc(file_modal_client_image, 26);
 
 /**
  * @generated from enum modal.client.RegistryAuthType

@@ -6,6 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { TaskState } from "./task_pb.ts";
 import { file_modal_client_task } from "./task_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/log.proto.
  */
 export const file_modal_client_log: GenFile = /*@__PURE__*/
-  fileDesc("ChZtb2RhbC9jbGllbnQvbG9nLnByb3RvEgxtb2RhbC5jbGllbnQi/wEKCFRhc2tMb2dzEgwKBGRhdGEYASABKAkSKwoKdGFza19zdGF0ZRgGIAEoDjIXLm1vZGFsLmNsaWVudC5UYXNrU3RhdGUSEQoJdGltZXN0YW1wGAcgASgBEjUKD2ZpbGVfZGVzY3JpcHRvchgIIAEoDjIcLm1vZGFsLmNsaWVudC5GaWxlRGVzY3JpcHRvchIYChBmdW5jdGlvbl9jYWxsX2lkGAogASgJEhAKCGlucHV0X2lkGAsgASgJEhQKDHRpbWVzdGFtcF9ucxgMIAEoBBIUCgxjb250YWluZXJfaWQYDSABKAkSFgoOY29udGFpbmVyX25hbWUYDiABKAki/QEKEUFwcEdldExvZ3NSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIPCgd0aW1lb3V0GAIgASgCEhUKDWxhc3RfZW50cnlfaWQYBCABKAkSEwoLZnVuY3Rpb25faWQYBSABKAkSEAoIaW5wdXRfaWQYBiABKAkSDwoHdGFza19pZBgHIAEoCRI1Cg9maWxlX2Rlc2NyaXB0b3IYCCABKA4yHC5tb2RhbC5jbGllbnQuRmlsZURlc2NyaXB0b3ISGAoQZnVuY3Rpb25fY2FsbF9pZBgJIAEoCRISCgpzYW5kYm94X2lkGAogASgJEhMKC3NlYXJjaF90ZXh0GAwgASgJIvQBCg1UYXNrTG9nc0JhdGNoEg8KB3Rhc2tfaWQYASABKAkSJQoFaXRlbXMYAiADKAsyFi5tb2RhbC5jbGllbnQuVGFza0xvZ3MSEAoIZW50cnlfaWQYBSABKAkSEAoIYXBwX2RvbmUYCiABKAgSEwoLZnVuY3Rpb25faWQYCyABKAkSEAoIaW5wdXRfaWQYDCABKAkSEAoIaW1hZ2VfaWQYDSABKAkSCwoDZW9mGA4gASgIEhMKC3B0eV9leGVjX2lkGA8gASgJEhgKEHJvb3RfZnVuY3Rpb25faWQYECABKAkSEgoKc2FuZGJveF9pZBgSIAEoCSqDAQoORmlsZURlc2NyaXB0b3ISHwobRklMRV9ERVNDUklQVE9SX1VOU1BFQ0lGSUVEEAASGgoWRklMRV9ERVNDUklQVE9SX1NURE9VVBABEhoKFkZJTEVfREVTQ1JJUFRPUl9TVERFUlIQAhIYChRGSUxFX0RFU0NSSVBUT1JfSU5GTxADYgZwcm90bzM", [file_modal_client_task]);
+  fileDesc("ChZtb2RhbC9jbGllbnQvbG9nLnByb3RvEgxtb2RhbC5jbGllbnQi/wEKCFRhc2tMb2dzEgwKBGRhdGEYASABKAkSKwoKdGFza19zdGF0ZRgGIAEoDjIXLm1vZGFsLmNsaWVudC5UYXNrU3RhdGUSEQoJdGltZXN0YW1wGAcgASgBEjUKD2ZpbGVfZGVzY3JpcHRvchgIIAEoDjIcLm1vZGFsLmNsaWVudC5GaWxlRGVzY3JpcHRvchIYChBmdW5jdGlvbl9jYWxsX2lkGAogASgJEhAKCGlucHV0X2lkGAsgASgJEhQKDHRpbWVzdGFtcF9ucxgMIAEoBBIUCgxjb250YWluZXJfaWQYDSABKAkSFgoOY29udGFpbmVyX25hbWUYDiABKAki/QEKEUFwcEdldExvZ3NSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIPCgd0aW1lb3V0GAIgASgCEhUKDWxhc3RfZW50cnlfaWQYBCABKAkSEwoLZnVuY3Rpb25faWQYBSABKAkSEAoIaW5wdXRfaWQYBiABKAkSDwoHdGFza19pZBgHIAEoCRI1Cg9maWxlX2Rlc2NyaXB0b3IYCCABKA4yHC5tb2RhbC5jbGllbnQuRmlsZURlc2NyaXB0b3ISGAoQZnVuY3Rpb25fY2FsbF9pZBgJIAEoCRISCgpzYW5kYm94X2lkGAogASgJEhMKC3NlYXJjaF90ZXh0GAwgASgJIvQBCg1UYXNrTG9nc0JhdGNoEg8KB3Rhc2tfaWQYASABKAkSJQoFaXRlbXMYAiADKAsyFi5tb2RhbC5jbGllbnQuVGFza0xvZ3MSEAoIZW50cnlfaWQYBSABKAkSEAoIYXBwX2RvbmUYCiABKAgSEwoLZnVuY3Rpb25faWQYCyABKAkSEAoIaW5wdXRfaWQYDCABKAkSEAoIaW1hZ2VfaWQYDSABKAkSCwoDZW9mGA4gASgIEhMKC3B0eV9leGVjX2lkGA8gASgJEhgKEHJvb3RfZnVuY3Rpb25faWQYECABKAkSEgoKc2FuZGJveF9pZBgSIAEoCSLDAgoTQXBwRmV0Y2hMb2dzUmVxdWVzdBIOCgZhcHBfaWQYASABKAkSKQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVsaW1pdBgEIAEoDRIsCgZzb3VyY2UYBSABKA4yHC5tb2RhbC5jbGllbnQuRmlsZURlc2NyaXB0b3ISEwoLZnVuY3Rpb25faWQYBiABKAkSGAoQZnVuY3Rpb25fY2FsbF9pZBgHIAEoCRIPCgd0YXNrX2lkGAggASgJEhIKCnNhbmRib3hfaWQYCSABKAkSEwoLc2VhcmNoX3RleHQYCiABKAkSIAoYcGFyYW1ldHJpemVkX2Z1bmN0aW9uX2lkGAsgASgJIkQKFEFwcEZldGNoTG9nc1Jlc3BvbnNlEiwKB2JhdGNoZXMYASADKAsyGy5tb2RhbC5jbGllbnQuVGFza0xvZ3NCYXRjaCLJAgoTQXBwQ291bnRMb2dzUmVxdWVzdBIOCgZhcHBfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCRITCgtmdW5jdGlvbl9pZBgDIAEoCRIYChBmdW5jdGlvbl9jYWxsX2lkGAQgASgJEhIKCnNhbmRib3hfaWQYBSABKAkSEwoLc2VhcmNoX3RleHQYBiABKAkSKQoFc2luY2UYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtidWNrZXRfc2VjcxgJIAEoDRIsCgZzb3VyY2UYCiABKA4yHC5tb2RhbC5jbGllbnQuRmlsZURlc2NyaXB0b3ISIAoYcGFyYW1ldHJpemVkX2Z1bmN0aW9uX2lkGAsgASgJIuYBChRBcHBDb3VudExvZ3NSZXNwb25zZRIOCgZhcHBfaWQYASABKAkSPQoHYnVja2V0cxgCIAMoCzIsLm1vZGFsLmNsaWVudC5BcHBDb3VudExvZ3NSZXNwb25zZS5Mb2dCdWNrZXQafwoJTG9nQnVja2V0EjMKD2J1Y2tldF9zdGFydF9hdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLc3Rkb3V0X2xvZ3MYAiABKAQSEwoLc3RkZXJyX2xvZ3MYAyABKAQSEwoLc3lzdGVtX2xvZ3MYBCABKAQqgwEKDkZpbGVEZXNjcmlwdG9yEh8KG0ZJTEVfREVTQ1JJUFRPUl9VTlNQRUNJRklFRBAAEhoKFkZJTEVfREVTQ1JJUFRPUl9TVERPVVQQARIaChZGSUxFX0RFU0NSSVBUT1JfU1RERVJSEAISGAoURklMRV9ERVNDUklQVE9SX0lORk8QA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_modal_client_task]);
 
 /**
  * A piece of output, or a change of a container's state.
@@ -225,6 +227,223 @@ export type TaskLogsBatch = Message<"modal.client.TaskLogsBatch"> & {
  */
 export const TaskLogsBatchSchema: GenMessage<TaskLogsBatch> = /*@__PURE__*/
   messageDesc(file_modal_client_log, 2);
+
+/**
+ * The last lines of a span of time. The other ids, the source and the text narrow it.
+ *
+ * @generated from message modal.client.AppFetchLogsRequest
+ */
+export type AppFetchLogsRequest = Message<"modal.client.AppFetchLogsRequest"> & {
+  /**
+   * or what an ImageBuildStep says
+   *
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * exclusive
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 limit = 4;
+   */
+  limit: number;
+
+  /**
+   * @generated from field: modal.client.FileDescriptor source = 5;
+   */
+  source: FileDescriptor;
+
+  /**
+   * @generated from field: string function_id = 6;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: string function_call_id = 7;
+   */
+  functionCallId: string;
+
+  /**
+   * @generated from field: string task_id = 8;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: string sandbox_id = 9;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string search_text = 10;
+   */
+  searchText: string;
+
+  /**
+   * @generated from field: string parametrized_function_id = 11;
+   */
+  parametrizedFunctionId: string;
+};
+
+/**
+ * Describes the message modal.client.AppFetchLogsRequest.
+ * Use `create(AppFetchLogsRequestSchema)` to create a new message.
+ */
+export const AppFetchLogsRequestSchema: GenMessage<AppFetchLogsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_log, 3);
+
+/**
+ * @generated from message modal.client.AppFetchLogsResponse
+ */
+export type AppFetchLogsResponse = Message<"modal.client.AppFetchLogsResponse"> & {
+  /**
+   * in the order of time
+   *
+   * @generated from field: repeated modal.client.TaskLogsBatch batches = 1;
+   */
+  batches: TaskLogsBatch[];
+};
+
+/**
+ * Describes the message modal.client.AppFetchLogsResponse.
+ * Use `create(AppFetchLogsResponseSchema)` to create a new message.
+ */
+export const AppFetchLogsResponseSchema: GenMessage<AppFetchLogsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_log, 4);
+
+/**
+ * How many lines there are in a span of time, as for `AppFetchLogs`.
+ *
+ * @generated from message modal.client.AppCountLogsRequest
+ */
+export type AppCountLogsRequest = Message<"modal.client.AppCountLogsRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: string function_id = 3;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: string function_call_id = 4;
+   */
+  functionCallId: string;
+
+  /**
+   * @generated from field: string sandbox_id = 5;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string search_text = 6;
+   */
+  searchText: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 7;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 8;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 bucket_secs = 9;
+   */
+  bucketSecs: number;
+
+  /**
+   * @generated from field: modal.client.FileDescriptor source = 10;
+   */
+  source: FileDescriptor;
+
+  /**
+   * @generated from field: string parametrized_function_id = 11;
+   */
+  parametrizedFunctionId: string;
+};
+
+/**
+ * Describes the message modal.client.AppCountLogsRequest.
+ * Use `create(AppCountLogsRequestSchema)` to create a new message.
+ */
+export const AppCountLogsRequestSchema: GenMessage<AppCountLogsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_log, 5);
+
+/**
+ * @generated from message modal.client.AppCountLogsResponse
+ */
+export type AppCountLogsResponse = Message<"modal.client.AppCountLogsResponse"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * in the order of time
+   *
+   * @generated from field: repeated modal.client.AppCountLogsResponse.LogBucket buckets = 2;
+   */
+  buckets: AppCountLogsResponse_LogBucket[];
+};
+
+/**
+ * Describes the message modal.client.AppCountLogsResponse.
+ * Use `create(AppCountLogsResponseSchema)` to create a new message.
+ */
+export const AppCountLogsResponseSchema: GenMessage<AppCountLogsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_log, 6);
+
+/**
+ * @generated from message modal.client.AppCountLogsResponse.LogBucket
+ */
+export type AppCountLogsResponse_LogBucket = Message<"modal.client.AppCountLogsResponse.LogBucket"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp bucket_start_at = 1;
+   */
+  bucketStartAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint64 stdout_logs = 2;
+   */
+  stdoutLogs: bigint;
+
+  /**
+   * @generated from field: uint64 stderr_logs = 3;
+   */
+  stderrLogs: bigint;
+
+  /**
+   * @generated from field: uint64 system_logs = 4;
+   */
+  systemLogs: bigint;
+};
+
+/**
+ * Describes the message modal.client.AppCountLogsResponse.LogBucket.
+ * Use `create(AppCountLogsResponse_LogBucketSchema)` to create a new message.
+ */
+export const AppCountLogsResponse_LogBucketSchema: GenMessage<AppCountLogsResponse_LogBucket> = /*@__PURE__*/
+  messageDesc(file_modal_client_log, 6, 0);
 
 /**
  * @generated from enum modal.client.FileDescriptor
