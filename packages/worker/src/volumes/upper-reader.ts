@@ -1,4 +1,5 @@
 /** Reads what uppers have changed in a thread of its own (upper-thread.ts); this is its owner's side. */
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
 import { PlatformError } from "@lydian/kit";
@@ -6,11 +7,7 @@ import { PlatformError } from "@lydian/kit";
 import { errorOf, type Failure } from "../layers/mount-requests.ts";
 import type { Difference } from "./difference.ts";
 
-export interface ToThread {
-  readonly id: number;
-  readonly upper: string;
-  readonly layers: readonly string[];
-}
+export type ToThread = { kind: "read"; id: number; upper: string; layers: readonly string[] } | { kind: "end" };
 
 export type FromThread =
   | { kind: "read"; id: number; difference: Difference }
@@ -28,7 +25,7 @@ export class UpperReader implements AsyncDisposable {
     const read = Promise.withResolvers<Difference>();
     this.#waiting.set(id, read);
     this.#thread.ref();
-    this.#thread.postMessage({ id, upper, layers } satisfies ToThread, []);
+    tell(this.#thread, { kind: "read", id, upper, layers });
     try {
       return await read.promise;
     } finally {
@@ -36,8 +33,14 @@ export class UpperReader implements AsyncDisposable {
     }
   }
 
+  /** Ended by its own hand: terminated in the middle of a system call, it may take the process along. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#thread?.terminate();
+    const thread = this.#thread;
+    if (thread === undefined) return;
+    thread.ref();
+    const ended = once(thread, "exit");
+    tell(thread, { kind: "end" });
+    await ended;
   }
 
   #start(): Worker {
@@ -60,3 +63,5 @@ export class UpperReader implements AsyncDisposable {
     return thread;
   }
 }
+
+const tell = (thread: Worker, message: ToThread): void => thread.postMessage(message, []);

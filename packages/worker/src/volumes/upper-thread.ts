@@ -9,7 +9,9 @@ if (parentPort === null) throw new Error("upper-thread.ts is started by the uppe
 const port = parentPort;
 const tell = (message: FromThread): void => port.postMessage(message);
 
-port.on("message", ({ id, upper, layers }: ToThread) => {
+port.on("message", (message: ToThread) => {
+  if (message.kind === "end") return port.close();
+  const { id, upper, layers } = message;
   try {
     tell({ kind: "read", id, difference: differenceOf(upper, layers) });
   } catch (error) {
