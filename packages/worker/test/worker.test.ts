@@ -14,7 +14,13 @@ import { readKeeperRecord } from "../src/runtime/process/keeper.ts";
 import { isRunning } from "../src/runtime/process/process-identity.ts";
 import { temporaryFolder } from "./support/temporary.ts";
 import { FakeServer } from "./support/fake-server.ts";
-import { assignment, installFakeClient, startWorkerProcess, type WorkerProcess } from "./support/worker-process.ts";
+import {
+  assignment,
+  installFakeClient,
+  plantImage,
+  startWorkerProcess,
+  type WorkerProcess,
+} from "./support/worker-process.ts";
 
 const { ContainerState_Phase: Phase, Exit_Reason: Reason } = wire;
 
@@ -29,6 +35,7 @@ async function bench(t: TestContext): Promise<Bench> {
   const folder = await temporaryFolder(t);
   const server = await FakeServer.start();
   const minor = await installFakeClient(join(folder, "cache"));
+  await plantImage(join(folder, "w"), minor);
   const workers: WorkerProcess[] = [];
   t.after(async () => {
     for (const worker of workers)

@@ -97,3 +97,11 @@ export function startWorkerProcess(folder: string, server: FakeServer, args: rea
     },
   };
 }
+
+/** The image of these assignments, as a worker before has made it: the host's own Python. */
+export async function plantImage(data: string, python: string): Promise<void> {
+  const folder = join(data, "environments", "im-1");
+  await mkdir(join(folder, "files"), { recursive: true });
+  const config = { env: { PATH: process.env["PATH"] ?? "" }, workdir: "/", user: "root" };
+  await writeFile(join(folder, "record.json"), JSON.stringify({ python, config, program: "" }));
+}
