@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { silentLogger } from "@lydian/kit";
+import { turns } from "@lydian/testkit";
 
 import { acknowledge } from "../../src/calls/await.ts";
 import { failUnfinished } from "../../src/calls/sweep.ts";
@@ -109,7 +110,9 @@ test("uploads that were given up are swept with the time before which they began
   const note = async (before: number): Promise<void> => void sweeps.push(before);
   const reaper = new Reaper({ store: test.store, clock: test.clock, times, log: silentLogger, sweepUploads: note });
   reaper.start();
-  await test.clock.advance(120_000);
+  await test.clock.advance(60_000);
+  await turns(); // a round is many units of work
+  await test.clock.advance(60_000);
   await reaper.close();
   assert.deepEqual(sweeps, [test.clock.now() - 60_000 - dayMs, test.clock.now() - dayMs]);
 });
