@@ -48,6 +48,7 @@ describe("a get", () => {
     using database = new DatabaseSync(it.world.file, { readOnly: true });
     const version = database.prepare("PRAGMA data_version"); // another one after each change that somebody else commits
     await it.world.clock.advance(15_000); // the world's image is given up
+    await it.world.rest();
     const before = version.get();
     const waiting = it.get({ timeout: 30 });
     await it.world.rest();
