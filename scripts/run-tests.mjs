@@ -2,6 +2,7 @@
 //
 //   node scripts/run-tests.mjs unit host
 //   npm run test:unit -- packages/kit/test/ids.test.ts --test-name-pattern=sortable
+//   npm run test:clients -- --client=1.3.5      the tests that are told with each client, with this one
 
 import { spawn } from "node:child_process";
 import { dirname } from "node:path";
@@ -19,7 +20,8 @@ const root = process.env.LYDIAN_TEST_ROOT ?? dirname(dirname(fileURLToPath(impor
 function runTier(tier, files, flags) {
   const args = ["--conditions=lydian-source", "--test", ...tier.flags, ...flags, ...files];
   // A test of this script runs it inside `node --test`, whose mark would make the inner run skip every file.
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const { NODE_TEST_CONTEXT: _, ...own } = process.env;
+  const env = client === undefined ? own : { ...own, LYDIAN_CLIENTS: client };
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { cwd: root, env, stdio: "inherit" });
     let broken = false;
@@ -40,8 +42,12 @@ function runTier(tier, files, flags) {
 
 const args = process.argv.slice(2);
 const names = args.filter((arg) => Object.hasOwn(tiers, arg));
-const flags = args.filter((arg) => arg.startsWith("--"));
-const only = args.filter((arg) => !names.includes(arg) && !flags.includes(arg));
+const options = args.filter((arg) => arg.startsWith("--"));
+const only = args.filter((arg) => !names.includes(arg) && !options.includes(arg));
+const client = options.find((arg) => arg.startsWith("--client="))?.slice("--client=".length);
+const flags = options.filter((arg) => !arg.startsWith("--client="));
+// Their names say which client it is.
+if (client !== undefined) flags.push(`--test-name-pattern=${client.replaceAll(".", "\\.")}`);
 
 /** @type {string[]} */
 const lines = [];

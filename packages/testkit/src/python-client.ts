@@ -18,10 +18,14 @@ export const clientVersions: readonly string[] = (
 
 export const newestClient: string = clientVersions.at(-1) ?? "";
 
-/** Those that tests are run with: the oldest and the newest, which differ most, or with `LYDIAN_CLIENTS=all` every one. */
-export const testedClients: readonly string[] = clientVersions.filter(
-  (version) => process.env["LYDIAN_CLIENTS"] === "all" || [clientVersions[0], newestClient].includes(version),
-);
+/** Those that tests are run with: the newest, or the one that `LYDIAN_CLIENTS` names, or with `all` every one. */
+export const testedClients: readonly string[] = testedOf(process.env["LYDIAN_CLIENTS"] || newestClient);
+
+function testedOf(wanted: string): readonly string[] {
+  const found = clientVersions.filter((version) => wanted === "all" || version === wanted);
+  if (found.length === 0) throw new Error(`LYDIAN_CLIENTS is ${wanted}; the clients are ${clientVersions.join(", ")}`);
+  return found;
+}
 
 /** Where set-up puts the programs of a version's virtual environment. */
 function programsOf(version: string): string {
