@@ -96,11 +96,23 @@ testEachClient("the function ends while there is no worker", async (version) => 
   await isAnsweredBy(story, story.running);
 });
 
+/**
+ * grpclib (0.4.9) fails so when a connection is lost in the very moment of a request, and the client in the container then
+ * tells that as the function's own error: nobody else can know better.
+ */
+const clientsOwnFault = /'Connection' object has no attribute '_transport'/;
+
 test("server and worker are killed at once", { skip }, async () => {
-  await using story = await waitingCall(newestClient);
-  await Promise.all([story.platform.kill("server"), story.platform.kill("worker")]);
-  await goOn(story.running);
-  await isAnsweredBy(story, story.running);
+  for (let tries = 3; ; tries--) {
+    await using story = await waitingCall(newestClient);
+    await Promise.all([story.platform.kill("server"), story.platform.kill("worker")]);
+    await goOn(story.running);
+    try {
+      return await isAnsweredBy(story, story.running);
+    } catch (error) {
+      if (tries === 1 || !clientsOwnFault.test(story.run.output)) throw error;
+    }
+  }
 });
 
 test("the function is killed: another one gets the input", { skip }, async () => {
