@@ -135,7 +135,6 @@ async function byBuildah(folder: string, root: string, wheels: string): Promise<
     return String(error).split("\n").slice(0, 3).join(" ");
   } finally {
     await buildah("rm", "--all"); // takes its mounts away
-    await run("umount", [join(folder, "storage", "overlay")]);
   }
 }
 
