@@ -10,14 +10,18 @@ const firstContainerMs = 300_000;
 export async function platformOfFile(options?: PlatformOptions): Promise<Platform> {
   const platform = await Platform.start(options);
   // The first container of a machine waits for its image and for the client's package: minutes that are no test's.
-  if (platform.runtime === "runc") before(() => runOnce(platform), { timeout: firstContainerMs });
+  let first: Promise<void> | undefined;
+  if (platform.runtime === "runc") before(() => (first = runOnce(platform)), { timeout: firstContainerMs });
   let shown = 0;
   afterEach((context) => {
     const fresh = platform.log.slice(shown);
     shown += fresh.length;
     if ("passed" in context && !context.passed) console.error(`The platform's log during "${context.name}":\n${fresh}`);
   });
-  after(() => platform[Symbol.asyncDispose]());
+  after(async () => {
+    await first?.catch(() => {}); // told by the hook; where no test is chosen, the hooks do not wait for each other
+    await platform[Symbol.asyncDispose]();
+  });
   return platform;
 }
 
