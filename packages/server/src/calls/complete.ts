@@ -48,8 +48,8 @@ export async function completeInputs(
     await tx.functions.setCrashes(container.functionId, 0, 0);
     tx.ring(demandBell);
   }
-  if (released.length === container.held && (await tx.functions.target(container.functionId))?.waiting === 0)
-    tx.ring(idleBell);
+  const isIdle = released.length === container.held;
+  if (isIdle && (await tx.functions.demand(container.functionId))?.queued === 0) tx.ring(idleBell);
   if (container.state === "draining" && released.length > 0) await setDeadline(tx, containerId, context);
   return released;
 }

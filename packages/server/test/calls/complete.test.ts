@@ -11,7 +11,7 @@ import { failUnfinished } from "../../src/calls/sweep.ts";
 import { failureResult } from "../../src/calls/result.ts";
 import { transition } from "../../src/calls/transition.ts";
 import { endContainer } from "../../src/containers/end.ts";
-import { callBell } from "../../src/domain/bells.ts";
+import { callBell, idleBell } from "../../src/domain/bells.ts";
 import type { Context } from "../../src/domain/context.ts";
 import type { FunctionRecord } from "../../src/domain/function.ts";
 import { noRetries } from "../../src/domain/retry.ts";
@@ -350,5 +350,36 @@ describe("a failure that the platform decides", () => {
       assert.notEqual(result.status, Status.INTERNAL_FAILURE);
       assert.notEqual(result.status, Status.UNSPECIFIED);
     }
+  });
+});
+
+describe("a container that holds nothing any more", () => {
+  /** What was rung for those who wait for room, when its one input is done while others are in this state. */
+  const ringsBeside = async (others: "delayed" | "queued"): Promise<number> => {
+    await using test = await testStore();
+    const { of, inputId, holder } = await scene(test);
+    await test.does(async (tx, context) => {
+      const { inputId: id } = await plantCall(tx, of, context);
+      if (others === "queued") return;
+      const input = await tx.inputs.get(id);
+      const { id: containerId } = await plantContainer(tx, of, context);
+      const claimed = input && (await transition(tx, input, { kind: "claim", containerId }, context));
+      const retry = { ...noRetries, retries: 1 };
+      const report = { kind: "report", containerId, attempt: 1, outcome: "failure", retry } as const;
+      if (claimed !== undefined) await transition(tx, claimed, report, context);
+    });
+    const rings = countRings(test.bells, idleBell);
+    await complete(test, holder, inputId, "done");
+    const { count } = rings;
+    await rings.stop();
+    return count;
+  };
+
+  it("makes room for others while inputs of its own only wait for their next attempt's time", async () => {
+    assert.equal(await ringsBeside("delayed"), 1);
+  });
+
+  it("makes none while one waits for it", async () => {
+    assert.equal(await ringsBeside("queued"), 0);
   });
 });
