@@ -114,11 +114,17 @@ function runStep(command: Command, text: string, { config, args }: State): PlanS
   return { kind: "install", tool, words: rest, env, text };
 }
 
-/** Undefined for what only a shell can do. */
+/**
+ * Undefined for what only a shell can do; and where a variable is not the image's own, such as one of a secret, which would
+ * stand in the list of the host's processes.
+ */
 function shellWords(command: string, variables: Variables): readonly string[] | undefined {
   const plain = command.replaceAll("$(command -v python)", "python");
   const unquoted = plain.replaceAll(/'[^']*'|"(?:\\.|[^"\\])*"|\\./g, "");
-  if (/[;&|<>()`]/.test(unquoted) || /\$\(|`/.test(plain.replaceAll(/'[^']*'/g, ""))) return undefined;
+  const expanded = plain.replaceAll(/'[^']*'/g, "");
+  if (/[;&|<>()`]/.test(unquoted) || /\$\(|`/.test(expanded)) return undefined;
+  const named = [...expanded.matchAll(/\$\{?(\w+)/g)].map(([, name = ""]) => name);
+  if (named.some((name) => !(name in variables))) return undefined;
   return splitWords(plain).map((word) => expand(word, variables));
 }
 

@@ -78,6 +78,7 @@ describe("a step that needs a root file system of its own is refused by its name
     "RUN pip install $(cat list)",
     "RUN pip install `cat list`",
     "RUN pip install x > log",
+    "RUN pip install git+https://$TOKEN@example.com/x.git",
     "RUN pip download x",
     "WORKDIR /work",
     "USER nobody",
