@@ -1,6 +1,7 @@
 /**
  * Mounts of many files, as layers: laid once on an image for all containers that have both, instead of copied into each.
- * They lie on the image; what a container writes lies on them.
+ * They lie on the image, and what is copied or written lies on them. The clients name a function's mounts in no order, so which of
+ * two has a path that both have is nobody's to say.
  */
 import { readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,19 +9,17 @@ import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
 
-import { withRoot } from "../builds/copy-step.ts";
+import { showFiles } from "../builds/shown-files.ts";
 import type { ContentCache } from "../content.ts";
 import { layerId } from "../images/index.ts";
-import { type Layer, type LayerStore, type Mounter, sealDiff } from "../layers/index.ts";
+import type { Layer, LayerLease, LayerStore, Mounter } from "../layers/index.ts";
 import type { RootImage } from "../runtime/runtime.ts";
-import { refuseSystemPath } from "../runtime/runc/runc-layout.ts";
-import { layMounts } from "./mounts.ts";
 
 /** From here on copying them takes longer than a starter saves. */
 const manyFiles = 500;
 
-/** There are few that are started again and again; then all of them begin anew. */
-const mostChosen = 1000;
+/** There are few that are mounted again and again; then all of them begin anew. */
+const mostKnown = 1000;
 
 export interface Shown extends AsyncDisposable {
   /** Topmost first. They are not removed until this is disposed of. */
@@ -31,8 +30,8 @@ export interface Shown extends AsyncDisposable {
 
 export class MountLayers {
   readonly #parts: { layers: LayerStore; mounter: Mounter; content: Pick<ContentCache, "file"> };
-  /** Which of a container's mounts become layers, by the digests of all of them: read once, as manifests may be long. */
-  readonly #chosen = new Map<string, ReadonlySet<string>>();
+  /** Whether a mount has so many files, by its manifest's digest: found out once, as manifests may be long. */
+  readonly #isLarge = new Map<string, boolean>();
 
   constructor(parts: { layers: LayerStore; mounter: Mounter; content: Pick<ContentCache, "file"> }) {
     this.#parts = parts;
@@ -40,22 +39,19 @@ export class MountLayers {
 
   /** Whether some of them become layers, as far as is known. */
   hasLarge(mounts: readonly wire.Mount[]): boolean {
-    return (this.#chosen.get(keyOf(mounts))?.size ?? 0) > 0;
+    return mounts.some(({ manifestSha256 }) => this.#isLarge.get(manifestSha256) === true);
   }
 
   async show(mounts: readonly wire.Mount[], image: RootImage, signal: AbortSignal): Promise<Shown> {
     const lease = this.#parts.layers.lease();
     const release = async (): Promise<void> => await lease[Symbol.asyncDispose]();
     try {
-      const large = await this.#choose(mounts, signal);
       const layers: Layer[] = [];
-      for (const mount of mounts.filter(({ manifestSha256 }) => large.has(manifestSha256))) {
-        const id = layerId("mount", [mount.manifestSha256, image.layers.map((layer) => layer.id)]);
-        const fill = (diff: string, scratch: string): Promise<void> =>
-          this.#fill(mount, image, [diff, scratch], signal);
-        layers.unshift(await lease.make(id, fill, signal));
+      const others: wire.Mount[] = [];
+      for (const mount of mounts) {
+        if (await this.#becomesLayer(mount, signal)) layers.unshift(await this.#layerOf(mount, image, lease, signal));
+        else others.push(mount);
       }
-      const others = mounts.filter(({ manifestSha256 }) => !large.has(manifestSha256));
       return { layers, others, [Symbol.asyncDispose]: release };
     } catch (error) {
       await release();
@@ -63,47 +59,22 @@ export class MountLayers {
     }
   }
 
-  /** Those of many files; none where what is copied would win over a later one of them. */
-  async #choose(mounts: readonly wire.Mount[], signal: AbortSignal): Promise<ReadonlySet<string>> {
-    const key = keyOf(mounts);
-    const known = this.#chosen.get(key);
-    if (known !== undefined) return known;
-    const copied = new Set<string>();
-    const large = new Set<string>();
-    for (const { manifestSha256 } of mounts) {
-      const manifest = await this.#parts.content.file(manifestSha256, signal);
-      const { files } = fromBinary(wire.ManifestSchema, await readFile(manifest));
-      if (files.length >= manyFiles) large.add(manifestSha256);
-      else for (const { path } of files) copied.add(path);
-      if (large.has(manifestSha256) && files.some(({ path }) => copied.has(path))) {
-        large.clear();
-        break;
-      }
-    }
-    if (this.#chosen.size === mostChosen) this.#chosen.clear();
-    this.#chosen.set(key, large);
-    return large;
+  async #layerOf(mount: wire.Mount, image: RootImage, lease: LayerLease, signal: AbortSignal): Promise<Layer> {
+    const id = layerId("mount", [mount.manifestSha256, image.layers.map((layer) => layer.id)]);
+    const fill = async (diff: string, scratch: string): Promise<void> => {
+      const { layer } = await showFiles([mount], image.layers, join(scratch, "files"), this.#parts, signal);
+      await rename(layer.diff, diff);
+    };
+    return await lease.make(id, fill, signal);
   }
 
-  /** On the image, so that its links are followed. */
-  async #fill(
-    mount: wire.Mount,
-    { layers }: RootImage,
-    [diff, scratch]: readonly [string, string],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { content } = this.#parts;
-    const work = join(scratch, "files");
-    await withRoot(this.#parts, layers, work, async (root) => {
-      const hostPath = (path: string): string => {
-        refuseSystemPath(path);
-        return root.hostPath(path);
-      };
-      await layMounts([mount], { content, layout: { hostPath }, signal });
-    });
-    sealDiff(join(work, "u"));
-    await rename(join(work, "u"), diff);
+  async #becomesLayer({ manifestSha256 }: wire.Mount, signal: AbortSignal): Promise<boolean> {
+    const known = this.#isLarge.get(manifestSha256);
+    if (known !== undefined) return known;
+    const manifest = await readFile(await this.#parts.content.file(manifestSha256, signal));
+    const isLarge = fromBinary(wire.ManifestSchema, manifest).files.length >= manyFiles;
+    if (this.#isLarge.size === mostKnown) this.#isLarge.clear();
+    this.#isLarge.set(manifestSha256, isLarge);
+    return isLarge;
   }
 }
-
-const keyOf = (mounts: readonly wire.Mount[]): string => mounts.map(({ manifestSha256 }) => manifestSha256).join(" ");
