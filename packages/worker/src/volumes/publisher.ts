@@ -97,7 +97,7 @@ export class Publisher {
 
   #read(): Promise<Difference> {
     const { folder, layers } = this.#place;
-    return this.#deps.reader.read(`${folder}/u`, layers);
+    return this.#deps.reader.read({ upper: `${folder}/u`, layers });
   }
 
   /** What was published and is no more: what the layers show instead, or nothing. */
