@@ -25,7 +25,8 @@ def work(name: str, how: str = "waits"):
         return seen, os.environ["MODAL_TASK_ID"]
     while True:
         try:
-            sign.remote(name, give=True)
+            # Beside it: a cancellation that comes while this thread is inside of the client may be lost there.
+            threading.Thread(target=sign.remote, args=(name,), kwargs={"give": True}).start()
             time.sleep(600)
         except modal.exception.InputCancellation:
             seen.append(name)
