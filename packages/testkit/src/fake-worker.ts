@@ -139,7 +139,7 @@ export class FakeWorker {
       workerId: this.id,
       capacity: { milliCpu: BigInt(milliCpu), memoryMib: BigInt(memoryMib), gpus },
       labels,
-      runtimes: [{ name: "fake", builds: true }],
+      runtimes: [{ name: "fake" }],
       imageIds: [...this.#images],
       // One that is gone is told as what it was before: its end is told after its log.
       adopted: [...this.containers.values()].map(({ id, fence, phase }) => ({

@@ -40,8 +40,7 @@ export interface AgentOptions {
   /** Given by the operator, such as the region that it is in. */
   labels: Readonly<Record<string, string>>;
   doorFile: string;
-  /** Absent: this worker makes no images. */
-  builds: BuildHost | undefined;
+  builds: BuildHost;
   /** Absent: it has no images that could go. */
   collector?: Collector | undefined;
   /** All but `onPhase`, which is the agent's own. */
@@ -71,7 +70,7 @@ export class Agent {
     this.#clock = options.host.clock;
     this.#logger = options.host.logger;
     this.host = { ...options.host, onPhase: (container) => this.#tellState(container) };
-    this.host.images?.onGone((id) => this.#tellGone([id]));
+    this.host.images.onGone((id) => this.#tellGone([id]));
   }
 
   /** Asks the server what is not needed, so that so much may be freed; false when it cannot be asked now. */
@@ -155,7 +154,7 @@ export class Agent {
       void session.send({ case: "renew", value: {} });
     };
     renew();
-    const left = new Set(this.host.images?.ids);
+    const left = new Set(this.host.images.ids);
     this.#tellGone(imageIds.filter((id) => !left.has(id)));
     for (const container of this.#containers.values()) {
       this.#tellState(container); // it may have changed since Join was made
@@ -177,10 +176,9 @@ export class Agent {
           isolates: runtime.isolates,
           ownNetwork: runtime.ownNetwork,
           limits: runtime.limits,
-          builds: this.#options.builds !== undefined,
         },
       ],
-      imageIds: [...(this.host.images?.ids ?? [])],
+      imageIds: [...this.host.images.ids],
       adopted: [...this.#containers.values()].map(currentState),
     });
   }
@@ -295,9 +293,7 @@ export class Agent {
       const lease = { containerId, fence, doorSecret, runtime: this.host.runtime.name };
       return await Container.begin(lease, spec, this.host);
     }
-    const { builds } = this.#options;
-    if (builds === undefined) throw new PlatformError("this worker makes no images");
-    return await Build.begin(assign, build, builds);
+    return await Build.begin(assign, build, this.#options.builds);
   }
 
   /** Ends a container that may still run, and all that is known of it. */

@@ -16,7 +16,6 @@ export interface Runtime {
   isolates: boolean;
   ownNetwork: boolean;
   limits: boolean;
-  builds: boolean;
 }
 
 /** A worker as the scheduler sees it: only those with a live session are placed on. */
@@ -26,8 +25,8 @@ export interface WorkerView {
   gpus: readonly Gpus[];
   /** Given by its operator: `region`, `cloud` and others. */
   labels: Readonly<Record<string, string>>;
-  /** The images that it has, when it makes some; undefined when its containers use what the host has. */
-  images: ReadonlySet<string> | undefined;
+  /** Those that it has. */
+  images: ReadonlySet<string>;
 }
 
 /** What a container needs of its worker. */
@@ -49,7 +48,7 @@ export interface NeededImage {
 
 /** Whether a container could begin there with what it has. */
 export function hasImage({ image }: Pick<Needs, "image">, { images }: Pick<WorkerView, "images">): boolean {
-  return image === undefined || (image.isBuilt && (images === undefined || images.has(image.id)));
+  return image === undefined || (image.isBuilt && images.has(image.id));
 }
 
 /** What a worker has left for more containers. */

@@ -138,11 +138,7 @@ export function turns(
   underWay: readonly Image[],
   workers: readonly WorkerView[],
 ): { image: Image; workerId: string }[] {
-  const left = new Map(
-    workers
-      .filter(({ images }) => images !== undefined)
-      .map(({ id, capacity }) => [id, Math.max(1, Math.floor(capacity.milliCpu / 1000))]),
-  );
+  const left = new Map(workers.map(({ id, capacity }) => [id, Math.max(1, Math.floor(capacity.milliCpu / 1000))]));
   const take = (id: string): void => void left.set(id, (left.get(id) ?? 0) - 1);
   for (const { state, workerId } of underWay) if (state === "building" && left.has(workerId)) take(workerId);
   const chosen: { image: Image; workerId: string }[] = [];

@@ -96,8 +96,7 @@ export class ImageCollector {
     const uses = await store.read((tx) => tx.images.uses());
     const byRule = { usedBeforeMs: BigInt(Math.max(1, usedBefore)), mostBytes: BigInt(mostBytes) };
     const asked = { images: uses.map(useOf), named: [...named], dryRun: isDry, ...(named.length === 0 && byRule) };
-    const workers = hands.workers().filter(({ images }) => images !== undefined);
-    const collected = await Promise.all(workers.map(({ id }) => this.#collectOn(id, asked)));
+    const collected = await Promise.all(hands.workers().map(({ id }) => this.#collectOn(id, asked)));
     if (named.length > 0) return { workers: collected, forgotten: [], logBytes: 0 };
     return { workers: collected, ...(await this.#forget(usedBefore, isDry)) };
   }
@@ -106,7 +105,7 @@ export class ImageCollector {
   async leave(id: string): Promise<void> {
     const { hands, logBook } = this.#deps;
     await logBook.remove(id);
-    const holders = hands.workers().filter(({ images }) => images?.has(id));
+    const holders = hands.workers().filter(({ images }) => images.has(id));
     await Promise.all(holders.map((holder) => this.#collectOn(holder.id, { images: [], named: [id] })));
   }
 

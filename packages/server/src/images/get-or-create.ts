@@ -74,7 +74,7 @@ export async function readWish(tx: Tx, asked: Asked, { contextFiles, builderVers
 /** Whether containers could begin with it, as far as is known. */
 export function isThere({ id, state }: Pick<Image, "id" | "state">, workers: readonly WorkerView[]): boolean {
   if (state !== "built") return false;
-  return workers.length === 0 || workers.some(({ images }) => images === undefined || images.has(id));
+  return workers.length === 0 || workers.some(({ images }) => images.has(id));
 }
 
 export async function getOrCreateImage(

@@ -35,7 +35,7 @@ export async function* runSession(
     gpus: (join.value.capacity?.gpus ?? []).map(({ kind, count }) => ({ kind, count })),
     labels: join.value.labels,
     runtimes: join.value.runtimes,
-    images: join.value.runtimes.some(({ builds }) => builds) ? new Set(join.value.imageIds) : undefined,
+    images: new Set(join.value.imageIds),
     outbox: new Outbox(),
   };
   const stream = new SessionStream(deps, session);

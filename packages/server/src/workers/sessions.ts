@@ -41,7 +41,7 @@ export interface SessionDeps {
 
 export interface Session extends Omit<WorkerView, "id"> {
   readonly workerId: string;
-  readonly images: Set<string> | undefined;
+  readonly images: Set<string>;
   readonly runtimes: readonly Runtime[];
   readonly outbox: Outbox<ToWorker>;
 }
@@ -120,7 +120,7 @@ export class WorkerSessions {
 
   /** The worker has these images from here on. */
   hasMade(workerId: string, imageIds: readonly string[]): void {
-    for (const id of imageIds) this.#sessions.get(workerId)?.images?.add(id);
+    for (const id of imageIds) this.#sessions.get(workerId)?.images.add(id);
   }
 
   /** The worker has them no more: who needs one has it made again. */

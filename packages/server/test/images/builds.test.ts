@@ -12,7 +12,7 @@ import type { WorkerView } from "../../src/domain/worker.ts";
 import type { Build } from "../../src/images/build-message.ts";
 import { Builds, turns as turnsOf } from "../../src/images/builds.ts";
 import { testStore } from "../support/open-store.ts";
-import { builder, image, recipe, worker } from "../support/rows.ts";
+import { builder, image, recipe } from "../support/rows.ts";
 
 const wanted = (id: Image["id"], changes: Partial<Image> = {}): Image =>
   image({ id, key: id, state: "wanted", built: undefined, ...changes });
@@ -92,7 +92,7 @@ describe("turns", () => {
       wanted("im-2"),
       wanted("im-3"),
     ];
-    const chosen = turnsOf(underWay, [small, worker({ id: "plain" }), large]);
+    const chosen = turnsOf(underWay, [small, large]);
     assert.deepEqual(
       chosen.map((each) => [each.image.id, each.workerId]),
       [

@@ -119,6 +119,7 @@ describe("place, whatever comes,", () => {
         room(`w${i}`, random.below(2_000) - 100, random.below(2_000) - 100, {
           starts: random.below(6) - 1,
           gpus: gpusOf(random.below(5)),
+          images: new Set(), // and no request asks for one
         }),
       );
       const requests = Array.from({ length: random.below(10) }, () =>

@@ -11,7 +11,7 @@ import { candidatesFrom, reclaim as reclaimFor } from "../../src/scheduler/recla
 import { container, demand, needs, noSlack, policy, worker as workerWith } from "../support/rows.ts";
 
 const worker = (id: string, milliCpu: number, memoryMib = 1_000): Room => ({
-  ...workerWith({ id, capacity: { milliCpu, memoryMib } }),
+  ...workerWith({ id, capacity: { milliCpu, memoryMib }, images: new Set() }), // and no request asks for one
   starts: 0,
   slack: noSlack,
 });

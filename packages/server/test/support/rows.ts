@@ -46,12 +46,19 @@ export const needs = (changes: Partial<Needs> = {}): Needs => ({
   ...changes,
 });
 
+/** Of a worker that is only looked at: whatever is asked for, it has. */
+class AllImages extends Set<string> {
+  override has(): boolean {
+    return true;
+  }
+}
+
 export const worker = (changes: Partial<WorkerView> = {}): WorkerView => ({
   id: "local",
   capacity: { milliCpu: 1_000, memoryMib: 1_024 },
   gpus: [],
   labels: {},
-  images: undefined,
+  images: new AllImages(),
   ...changes,
 });
 

@@ -27,8 +27,7 @@ export interface Workshop {
   runtime: Runtime;
   content: ContentCache;
   clients: ClientPackages;
-  /** Absent: the runtime has none of its own. */
-  images?: KnownImages | undefined;
+  images: KnownImages;
   /** Absent: all files of mounts are copied. */
   mountLayers?: MountLayers | undefined;
   /** Absent: each container is started from nothing. */
@@ -58,17 +57,17 @@ export async function prepareProcess(
 ): Promise<ProcessSpec> {
   const { imageId } = spec;
   const { images } = workshop;
-  using _pin = images?.pin(imageId);
+  using _pin = images.pin(imageId);
   try {
     return await prepareWith(await imageOf(spec, workshop), { place, spec, workshop, asked });
   } catch (error) {
-    if (error instanceof ImageGoneError) await images?.forget(imageId); // the server is told, and has it made again
+    if (error instanceof ImageGoneError) await images.forget(imageId); // the server is told, and has it made again
     throw error;
   }
 }
 
 async function prepareWith(
-  image: RootImage | undefined,
+  image: RootImage,
   {
     place,
     spec,
@@ -85,11 +84,11 @@ async function prepareWith(
   const resources = resourcesOf(spec.resources, workshop.capacity);
   const mount = await volumesOf(place, spec, workshop);
   const { starter, signal } = asked;
-  await using shown = image && (await workshop.mountLayers?.show(spec.mounts, image, signal));
+  await using shown = await workshop.mountLayers?.show(spec.mounts, image, signal);
   const { layers = [], others = spec.mounts } = shown ?? {};
   if (starter !== undefined && layers.length > 0)
     throw new PlatformError("its mounts have more files than one can be given");
-  const stacked = image && { ...image, layers: [...layers, ...image.layers] };
+  const stacked = { ...image, layers: [...layers, ...image.layers] };
   const layout =
     starter === undefined
       ? await workshop.runtime.lay(place, { ...asked, image: stacked, network, resources, mount })
@@ -125,9 +124,9 @@ async function volumesOf(
   });
 }
 
-async function imageOf({ imageId }: wire.ContainerSpec, { images }: Workshop): Promise<RootImage | undefined> {
-  const image = await images?.find(imageId);
-  if (images !== undefined && image === undefined) throw new ImageGoneError(`image ${imageId} is not on this worker`);
+async function imageOf({ imageId }: wire.ContainerSpec, { images }: Workshop): Promise<RootImage> {
+  const image = await images.find(imageId);
+  if (image === undefined) throw new ImageGoneError(`image ${imageId} is not on this worker`);
   return image;
 }
 

@@ -20,10 +20,10 @@ import type { Runtime } from "./runtime.ts";
 
 export interface OpenRuntime {
   readonly runtime: Runtime;
-  /** Absent: it has no images of its own, and makes none. */
-  readonly images?: KnownImages;
-  readonly builds?: BuildHost;
+  readonly images: KnownImages;
+  readonly builds: BuildHost;
   readonly mountLayers?: MountLayers;
+  /** Absent: nothing collects its images. */
   readonly collector?: Collector;
   /** Absent: it can mount none. */
   readonly volumes?: Volumes;

@@ -53,8 +53,7 @@ export interface HandedOver {
 
 /** What a container asks for before its files are laid out. */
 export interface LayRequest {
-  /** Absent: a runtime without images of its own, whose containers have the host's root. */
-  readonly image?: RootImage | undefined;
+  readonly image: RootImage;
   /** It is a step of a build: what it writes is kept. */
   readonly build?: BuildRoot;
   readonly resources: Resources;

@@ -14,6 +14,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Clock, PlatformError, removeBelow } from "@lydian/kit";
 
 import { whenAborted } from "../abort.ts";
+import { ImageGoneError } from "../image-gone.ts";
 import type { KnownImages } from "../builds/images.ts";
 import { type ContainerPlace, doorsFolder, startersFolder } from "../container/folder.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
@@ -28,7 +29,7 @@ export interface StarterHost {
   readonly data: string;
   readonly runtime: StarterRuntime;
   readonly clients: ClientPackages;
-  readonly images: Pick<KnownImages, "find"> | undefined;
+  readonly images: Pick<KnownImages, "find">;
   /** The most that a container has. */
   readonly memoryMib: number;
   readonly clock: Clock;
@@ -84,8 +85,10 @@ export class Starter {
       await mkdir(stageOf(place), { recursive: true, mode: 0o755 });
       await (await open(place.logFile, "a", 0o600)).close();
       await mkdir(dirname(place.doorFile), { recursive: true, mode: 0o711 });
+      const image = await host.images.find(kind.imageId);
+      if (image === undefined) throw new ImageGoneError(`image ${kind.imageId} is not on this worker`);
       const layout = await host.runtime.lay(place, {
-        image: await host.images?.find(kind.imageId),
+        image,
         resources: { memoryMib: host.memoryMib },
         isSpare: true,
         door: (inside) => inside.destroy(),

@@ -35,9 +35,9 @@ export class ProcessRuntime implements Runtime {
   async lay(place: ContainerPlace, { image }: Pick<LayRequest, "image">): Promise<Layout> {
     const home = join(place.folder, "root");
     await mkdir(home, { recursive: true, mode: 0o700 });
-    const { config, environment } = image ?? {};
+    const { config, environment } = image;
     if (environment !== undefined) await copyHome(environment.files, home);
-    const { workdir = "/", env = {} } = config ?? {};
+    const { workdir, env } = config;
     return {
       home,
       environment: { ...hostEnvironment(), ...env },

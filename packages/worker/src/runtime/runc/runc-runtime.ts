@@ -133,7 +133,6 @@ export class RuncRuntime implements Runtime {
     }
     const { network, mounter } = this.#options;
     const { resources, door, signal, isSpare = false, image, build, mount } = request;
-    if (image === undefined) throw new Error(`${place.id} has no image`);
     const { layers } = image;
     if (!(await this.#options.layers.hold(this.#holder(place.hostId), layers))) {
       throw new ImageGoneError("a layer of the image was removed");
