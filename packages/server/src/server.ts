@@ -22,6 +22,7 @@ import { Tokens } from "./identity/tokens.ts";
 import { ensureIdentity } from "./identity/first-start.ts";
 import { createWeb } from "./ingress/http.ts";
 import { identityOf } from "./ingress/identity.ts";
+import { WebFunctions } from "./ingress/web-functions.ts";
 import { type ListenAt, Port } from "./ingress/port.ts";
 import { awsPassword } from "./images/aws-password.ts";
 import { Builds } from "./images/builds.ts";
@@ -51,6 +52,7 @@ import { secretRpcs } from "./rpc/secrets.ts";
 import { volumeChangeRpcs } from "./rpc/volume-changes.ts";
 import { volumeFileRpcs } from "./rpc/volume-files.ts";
 import { volumeRpcs } from "./rpc/volumes.ts";
+import { webRpcs } from "./rpc/web.ts";
 import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler, type SchedulerDeps } from "./scheduler/loop.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
@@ -59,6 +61,7 @@ import { openStore } from "./store/sqlite.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
 import { volumeWorkerRoutes } from "./volumes/worker-routes.ts";
+import { WebCalls } from "./web/calls.ts";
 import { doorResolver } from "./workers/doors.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
@@ -92,7 +95,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
   await logBook.start();
   const vault = new Vault(await KeyRing.load(join(config.data, "secrets-key"), config.secretsKey), store);
-  const shared = { store, bells, clock, newId, log, times: config.times, serverKey, vault };
+  const shared = { store, bells, clock, newId, log, times: config.times, serverKey, vault, settings: config };
   const presence = new Presence(shared);
   const heartbeats = new Heartbeats(shared);
   const deliveries = new Deliveries();
@@ -104,7 +107,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const timeouts = new Timeouts(shared);
   const alarms = new Alarms(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
-  const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts };
+  const web = new WebCalls({ ...shared, limits: config.limits });
+  const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts, web };
   const platform: Platform = { ...shared, config, ...parts };
   const tell: SchedulerDeps["tell"] = (to, text) => {
     logBook
@@ -130,7 +134,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors, makeRoom })),
   ];
   const port = await openPort(options, platform, { links, pieceLinks, uploads }, rpcs);
-  const acting = { presence, heartbeats, sessions, timeouts, alarms, interest, builds, scheduler, reaper, collector };
+  const acting = {
+    presence,
+    heartbeats,
+    sessions,
+    timeouts,
+    alarms,
+    web,
+    interest,
+    builds,
+    scheduler,
+    reaper,
+    collector,
+  };
   await startAll(acting);
   await port.listen(options.listenAt);
   return {
@@ -151,6 +167,7 @@ interface Parts {
   timeouts: Timeouts;
   heartbeats: Heartbeats;
   alarms: Alarms;
+  web: WebCalls;
   interest: Interest;
   builds: Builds;
   scheduler: Scheduler;
@@ -164,6 +181,7 @@ async function startAll(parts: Parts): Promise<void> {
   await parts.timeouts.start();
   await parts.heartbeats.start();
   parts.alarms.start();
+  await parts.web.start();
   await parts.interest.start();
   parts.builds.start();
   parts.scheduler.start();
@@ -220,6 +238,7 @@ function families(
     queueRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
+    webRpcs(platform),
     volumeRpcs(platform),
     volumeFileRpcs(platform, pieceLinks),
     volumeChangeRpcs(platform, pieceLinks),
@@ -228,13 +247,14 @@ function families(
 
 async function openPort(
   { config, clock, log, tls }: ServerOptions,
-  { store, content, newId, serverKey }: Platform,
+  { store, content, newId, serverKey, web: calls }: Platform,
   { links, pieceLinks, uploads }: { links: BlobLinks; pieceLinks: PieceLinks; uploads: BlobUploads },
   rpcs: BoundRpc[],
 ): Promise<Port> {
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({
     logger: log,
+    functions: new WebFunctions({ web: calls, store, clock, config, log }),
     routes: [
       contentRoutes({ store: content, links, uploads, isWorker }),
       volumeRoutes({ store: content, links: pieceLinks }),

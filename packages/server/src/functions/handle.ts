@@ -13,6 +13,7 @@ import { isId } from "@lydian/kit";
 import type { App } from "../domain/app.ts";
 import type { FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
+import { addressed, type EndpointSettings } from "../web/endpoints.ts";
 import { volumeHandle } from "../volumes/handle.ts";
 
 type LayoutObject = NonNullable<MessageInitShape<typeof AppLayoutSchema>["objects"]>[number];
@@ -64,11 +65,11 @@ export function functionData(definition: Function): MessageInitShape<typeof Func
 }
 
 /** All that code in a container may refer to, with what is needed to call it. */
-export async function appLayout(tx: Tx, app: App): Promise<AppLayout> {
+export async function appLayout(tx: Tx, app: App, settings: EndpointSettings): Promise<AppLayout> {
   const objects = new Map<string, LayoutObject>();
   for (const record of await tx.functions.ofApp(app.id)) {
     const definition = decodeDefinition(record);
-    const value = functionHandle(record, definition);
+    const value = functionHandle(record, addressed(definition, settings));
     objects.set(record.id, { objectId: record.id, handleMetadataOneof: { case: "functionHandleMetadata", value } });
     for (const { objectId } of definition.objectDependencies) {
       if (!objects.has(objectId)) objects.set(objectId, await dependency(tx, objectId));

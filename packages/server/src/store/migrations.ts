@@ -266,4 +266,13 @@ export const migrations: readonly string[] = [
   CREATE INDEX volume_entries_by_begin ON volume_entries (volume_id, since, path);
   CREATE INDEX volume_entries_by_end ON volume_entries (volume_id, until, path) WHERE until IS NOT NULL;
   `,
+  // Web functions: who has which host name, and who may pass where not everybody may.
+  `
+  CREATE TABLE web_addresses (
+    host TEXT PRIMARY KEY, function_id TEXT NOT NULL, method TEXT NOT NULL, guarded INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX web_addresses_by_function ON web_addresses (function_id);
+  CREATE TABLE proxy_tokens (id TEXT PRIMARY KEY, secret_sha256 TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+  CREATE INDEX calls_of_web ON calls (id) WHERE shape = 'web' AND state <> 'finished';
+  `,
 ];

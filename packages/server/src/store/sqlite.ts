@@ -24,6 +24,7 @@ import { queuesIn } from "./queues.ts";
 import { secretsIn } from "./secrets.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
+import { proxyTokensIn, webAddressesIn } from "./web.ts";
 import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
@@ -103,11 +104,13 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     mounts: mountsIn(database),
     objects: objectsIn(database),
     outputs: outputsIn(database),
+    proxyTokens: proxyTokensIn(database),
     queues: queuesIn(database),
     replies: repliesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),
     volumes: volumesIn(database),
+    webAddresses: webAddressesIn(database),
   };
 }
 

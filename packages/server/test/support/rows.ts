@@ -26,6 +26,9 @@ import { encodeDefinition } from "../../src/functions/handle.ts";
 
 export const limits = limitsSchema.parse({});
 
+/** Where web functions are. */
+export const settings = { publicUrl: "http://localhost", workspace: "home", web: { customDomains: [] } };
+
 export const policy = (changes: Partial<FunctionPolicy> = {}): FunctionPolicy => ({
   ...emptyPolicy,
   maxContainers: 10,

@@ -52,11 +52,13 @@ import { secretRpcs } from "../../src/rpc/secrets.ts";
 import { volumeChangeRpcs } from "../../src/rpc/volume-changes.ts";
 import { volumeFileRpcs } from "../../src/rpc/volume-files.ts";
 import { volumeRpcs } from "../../src/rpc/volumes.ts";
+import { webRpcs } from "../../src/rpc/web.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
 import { KeyRing } from "../../src/secrets/key-ring.ts";
 import { Vault } from "../../src/secrets/vault.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import { PieceLinks } from "../../src/volumes/piece-links.ts";
+import { WebCalls } from "../../src/web/calls.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
 import { WorkerSessions } from "../../src/workers/sessions.ts";
@@ -117,13 +119,14 @@ export class ServerProcess {
     const deliveries = new Deliveries();
     const cutDoors = (id: string): void => deliveries.forget(id);
     const vault = new Vault(ring, this.store);
-    const timed = { ...shared, vault, times: config.times, serverKey, cutDoors };
+    const timed = { ...shared, vault, times: config.times, serverKey, cutDoors, settings: config };
     const presence = new Presence(timed);
     const heartbeats = new Heartbeats(timed);
     const sessions = new WorkerSessions(timed);
     const timeouts = new Timeouts(timed);
     const interest = new Interest({ ...timed, stop: (build, reason) => sessions.stop(build, reason) });
-    const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts };
+    const web = new WebCalls({ ...timed, limits: config.limits });
+    const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts, web };
     this.#platform = { ...timed, config, ...parts };
     this.#parts = {
       presence,
@@ -156,6 +159,7 @@ export class ServerProcess {
       dictRpcs,
       queueRpcs,
       volumeRpcs,
+      webRpcs,
     ];
     const rpcs = families.map((family) => family(this.#platform));
     const images = imageRpcs(this.#platform, this.#parts.collector);
@@ -193,6 +197,7 @@ export class ServerProcess {
     await server.#platform.heartbeats.start();
     await server.#parts.sessions.start();
     await server.#platform.timeouts.start();
+    await server.#platform.web.start();
     server.#parts.alarms.start();
     server.#parts.scheduler.start();
     server.#parts.reaper.start();
