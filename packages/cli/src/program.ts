@@ -12,6 +12,7 @@ import { image } from "./commands/image.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
+import { volume } from "./commands/volume.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const allCommands: readonly (CliCommand | CommandGroup)[] = [
@@ -22,6 +23,7 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   image,
   gc,
   secret,
+  volume,
 ];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */

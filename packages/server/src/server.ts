@@ -50,6 +50,7 @@ import { scalingRpcs } from "./rpc/scaling.ts";
 import { secretRpcs } from "./rpc/secrets.ts";
 import { volumeChangeRpcs } from "./rpc/volume-changes.ts";
 import { volumeFileRpcs } from "./rpc/volume-files.ts";
+import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
 import { volumeRpcs } from "./rpc/volumes.ts";
 import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler, type SchedulerDeps } from "./scheduler/loop.ts";
@@ -126,7 +127,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const pieceLinks = new PieceLinks(serverKey, () => clock.now());
   const rpcs = [
     ...bind(ModalClient, ...families(platform, deliveries, { links, pieceLinks }, collector)),
-    ...bind(operator.Operators, operatorRpcs(platform, collector)),
+    ...bind(operator.Operators, operatorRpcs(platform, collector), volumeHistoryRpcs(platform)),
     ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors, makeRoom })),
   ];
   const port = await openPort(options, platform, { links, pieceLinks, uploads }, rpcs);

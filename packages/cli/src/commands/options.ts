@@ -38,6 +38,13 @@ export function parseAge(text: string): number {
   throw new InvalidArgumentError("It has to be a number with s, m, h or d, such as 30m.");
 }
 
+/** Of the lines of a list. */
+export function parseLimit(text: string): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count > 0 && count <= 10_000) return count;
+  throw new InvalidArgumentError("It has to be a number from 1 to 10000.");
+}
+
 export function parseCount(text: string): number {
   if (/^\d{1,3}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It has to be a number from 0 to 999.");

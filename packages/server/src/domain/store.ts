@@ -371,8 +371,8 @@ export interface EntryPage {
   limit: number;
 }
 
-export interface Volumes {
-  /** Inserts or replaces. */
+export interface Volumes extends VolumeHistory {
+  /** Inserts or replaces, but for the oldest state. */
   put(volume: Volume): Promise<void>;
   get(id: string): Promise<Volume | undefined>;
   named(environmentId: string, name: string): Promise<Volume | undefined>;
@@ -403,6 +403,22 @@ export interface Volumes {
 
   /** Forgets entries and commits of volumes that are deleted, and those themselves; answers how many rows. */
   forget(limit: number): Promise<number>;
+}
+
+/** Which states of volumes can be read. */
+export interface VolumeHistory {
+  /** Those before this number, the newest first. */
+  commitsBefore(volumeId: string, number: number, limit: number): Promise<VolumeCommit[]>;
+  /** Those after this id with more than one state. */
+  withHistory(after: string, limit: number): Promise<Volume[]>;
+  /** The state that was the newest at this time, or an earlier one: looks at so many commits at most. */
+  stateAt(volume: Pick<Volume, "id" | "oldest">, time: number, limit: number): Promise<number>;
+  /** States before this one are not read any more. */
+  setOldest(volumeId: string, oldest: number): Promise<void>;
+  /** Forgets what only states that are not read any more showed, but not that there was something; answers how many rows. */
+  trim(limit: number): Promise<number>;
+  /** Forgets commits that are not read any more and were made before this time; answers how many. */
+  forgetCommits(volume: Pick<Volume, "id" | "oldest">, before: number, limit: number): Promise<number>;
 }
 
 export interface CommitRange {

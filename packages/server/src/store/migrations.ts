@@ -266,4 +266,12 @@ export const migrations: readonly string[] = [
   CREATE INDEX volume_entries_by_begin ON volume_entries (volume_id, since, path);
   CREATE INDEX volume_entries_by_end ON volume_entries (volume_id, until, path) WHERE until IS NOT NULL;
   `,
+  // Which states of volumes can be read, and up to which end of an entry the others are forgotten.
+  `
+  ALTER TABLE volumes ADD COLUMN oldest INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE volumes ADD COLUMN trimmed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE volumes ADD COLUMN trimmed_path TEXT NOT NULL DEFAULT '';
+  CREATE INDEX volumes_with_history ON volumes (id) WHERE head > oldest AND state <> 'deleted';
+  CREATE INDEX volumes_to_trim ON volumes (id) WHERE trimmed < oldest AND state <> 'deleted';
+  `,
 ];

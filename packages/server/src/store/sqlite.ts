@@ -22,6 +22,7 @@ import { imagesIn } from "./images.ts";
 import { objectsIn } from "./objects.ts";
 import { queuesIn } from "./queues.ts";
 import { secretsIn } from "./secrets.ts";
+import { volumeHistoryIn } from "./volume-history.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
 import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
@@ -107,7 +108,7 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     replies: repliesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),
-    volumes: volumesIn(database),
+    volumes: { ...volumesIn(database), ...volumeHistoryIn(database) },
   };
 }
 

@@ -26,6 +26,7 @@ const walks: Readonly<Record<string, string>> = {
   "images USING INDEX images_under_way": "what is built now, or is to be",
   "volumes USING INDEX volumes_ephemeral": "at the server's start",
   "volumes USING INDEX volumes_deleted": "those whose files are not all gone yet",
+  "volumes USING INDEX volumes_to_trim": "those of which states are to be forgotten",
   apps: "when an operator names one",
   images: "when those are looked for that nothing needs",
   functions: "when an operator names one",
