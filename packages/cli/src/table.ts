@@ -25,3 +25,9 @@ export function tableOf<Row>(
   );
   return [titles, ...lines].map((line) => line.trimEnd()).join("\n");
 }
+
+/** A moment in milliseconds since the epoch, in the zone of whoever reads it. */
+export function localTime(ms: bigint): string {
+  const at = new Date(Number(ms) - new Date(Number(ms)).getTimezoneOffset() * 60_000);
+  return at.toISOString().slice(0, 19).replace("T", " ");
+}

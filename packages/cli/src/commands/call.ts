@@ -5,7 +5,7 @@ import { Argument, InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, type CommandGroup, exitStatus } from "../command.ts";
 import { connect } from "../platform-client.ts";
-import { type Column, tableOf } from "../table.ts";
+import { type Column, localTime, tableOf } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { dataOption, parseAge } from "./options.ts";
 
@@ -146,7 +146,7 @@ function callColumns(terminal: Terminal): Column<operator.CallSummary>[] {
     { title: "INPUTS", text: ({ inputs }) => String(inputs), right: true },
     { title: "OPEN", text: ({ unfinished }) => String(unfinished), right: true },
     { title: "FAILED", text: ({ failed }) => String(failed), right: true },
-    { title: "CREATED", text: ({ createdAtMs }) => timeOf(createdAtMs) },
+    { title: "CREATED", text: ({ createdAtMs }) => localTime(createdAtMs) },
     { title: "TOOK", text: ({ createdAtMs, finishedAtMs }) => durationOf(createdAtMs, finishedAtMs), right: true },
   ];
 }
@@ -166,12 +166,6 @@ function inputColumns(terminal: Terminal): Column<operator.InputSummary>[] {
     { title: "TOOK", text: ({ startedAtMs, finishedAtMs }) => durationOf(startedAtMs, finishedAtMs), right: true },
     { title: "ERROR", text: ({ error }) => firstLine(error) },
   ];
-}
-
-/** In the zone of whoever reads it. */
-function timeOf(ms: bigint): string {
-  const at = new Date(Number(ms) - new Date(Number(ms)).getTimezoneOffset() * 60_000);
-  return at.toISOString().slice(0, 19).replace("T", " ");
 }
 
 function durationOf(from: bigint, to: bigint): string {

@@ -266,4 +266,13 @@ export const migrations: readonly string[] = [
   CREATE INDEX volume_entries_by_begin ON volume_entries (volume_id, since, path);
   CREATE INDEX volume_entries_by_end ON volume_entries (volume_id, until, path) WHERE until IS NOT NULL;
   `,
+  // Functions that are called by themselves.
+  `
+  CREATE TABLE schedules (
+    function_id TEXT PRIMARY KEY, app_id TEXT NOT NULL, rule TEXT NOT NULL, anchor INTEGER NOT NULL, due_at INTEGER NOT NULL,
+    set_at INTEGER NOT NULL, last_due_at INTEGER, last_call_id TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX schedules_by_moment ON schedules (due_at);
+  CREATE INDEX schedules_by_app ON schedules (app_id);
+  `,
 ];

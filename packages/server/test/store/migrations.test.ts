@@ -84,6 +84,7 @@ const taken = [
   "0dfe75358260c0984d05f63c2c78eed1f3129fd3eed983789893552fc3a559b9",
   "60aec7a9ff152683de4a83833c89aad074397117c7d8fa89c4a5be05805c9f28",
   "cbfb1bdccabfa3b8f2f3f0f44dd58c10f4dd6b4aedc8ed776ff900e6ec344e21",
+  "f6cfc3aff08fe07c107c20a381a5eaf1dacf635caac1747894bb6b7f187e59eb",
 ];
 
 describe("migrations", () => {

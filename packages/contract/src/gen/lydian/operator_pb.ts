@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/operator.proto.
  */
 export const file_lydian_operator: GenFile = /*@__PURE__*/
-  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0iGQoXUm90YXRlU2VjcmV0c0tleVJlcXVlc3QiTwoYUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIPCgdzZWNyZXRzGAIgASgNEhIKCnVucmVhZGFibGUYAyADKAkihgEKFUNvbGxlY3RHYXJiYWdlUmVxdWVzdBIWCgl1bnVzZWRfbXMYASABKANIAIgBARIXCgptb3N0X2J5dGVzGAIgASgDSAGIAQESDgoGaW1hZ2VzGAMgAygJEg8KB2RyeV9ydW4YBCABKAhCDAoKX3VudXNlZF9tc0INCgtfbW9zdF9ieXRlcyJ2ChZDb2xsZWN0R2FyYmFnZVJlc3BvbnNlEi8KB3dvcmtlcnMYASADKAsyHi5seWRpYW4ub3BlcmF0b3IuV29ya2VyR2FyYmFnZRIYChBmb3Jnb3R0ZW5faW1hZ2VzGAIgAygJEhEKCWxvZ19ieXRlcxgDIAEoAyKpAQoNV29ya2VyR2FyYmFnZRIRCgl3b3JrZXJfaWQYASABKAkSEQoJaW1hZ2VfaWRzGAIgAygJEg0KBWJhc2VzGAMgAygJEg4KBmxheWVycxgEIAEoDRINCgVieXRlcxgFIAEoAxISCgpsZWZ0X2J5dGVzGAYgASgDEg0KBWVycm9yGAcgASgJEg0KBWZpbGVzGAggASgNEhIKCmZpbGVfYnl0ZXMYCSABKAMqTAoJQ2FsbFN0YXRlEhoKFkNBTExfU1RBVEVfVU5TUEVDSUZJRUQQABIICgRPUEVOEAESDQoJU1VDQ0VFREVEEAISCgoGRkFJTEVEEAMysAQKCU9wZXJhdG9ycxJSCglMaXN0Q2FsbHMSIS5seWRpYW4ub3BlcmF0b3IuTGlzdENhbGxzUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5MaXN0Q2FsbHNSZXNwb25zZRJYCgtJbnNwZWN0Q2FsbBIjLmx5ZGlhbi5vcGVyYXRvci5JbnNwZWN0Q2FsbFJlcXVlc3QaJC5seWRpYW4ub3BlcmF0b3IuSW5zcGVjdENhbGxSZXNwb25zZRJVCgpDYW5jZWxDYWxsEiIubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXF1ZXN0GiMubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXNwb25zZRJSCglSZXRyeUNhbGwSIS5seWRpYW4ub3BlcmF0b3IuUmV0cnlDYWxsUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5SZXRyeUNhbGxSZXNwb25zZRJnChBSb3RhdGVTZWNyZXRzS2V5EigubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXF1ZXN0GikubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXNwb25zZRJhCg5Db2xsZWN0R2FyYmFnZRImLmx5ZGlhbi5vcGVyYXRvci5Db2xsZWN0R2FyYmFnZVJlcXVlc3QaJy5seWRpYW4ub3BlcmF0b3IuQ29sbGVjdEdhcmJhZ2VSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0iGQoXUm90YXRlU2VjcmV0c0tleVJlcXVlc3QiTwoYUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIPCgdzZWNyZXRzGAIgASgNEhIKCnVucmVhZGFibGUYAyADKAkiOAoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSCwoDYXBwGAEgASgJEhMKC2Vudmlyb25tZW50GAIgASgJIkwKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIzCglzY2hlZHVsZXMYASADKAsyIC5seWRpYW4ub3BlcmF0b3IuU2NoZWR1bGVTdW1tYXJ5IvABCg9TY2hlZHVsZVN1bW1hcnkSDgoGYXBwX2lkGAEgASgJEhAKCGFwcF9uYW1lGAIgASgJEhMKC2Vudmlyb25tZW50GAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSDAoEcnVsZRgGIAEoCRISCgpuZXh0X2F0X21zGAcgASgDEhIKCmxhc3RfYXRfbXMYCCABKAMSFAoMbGFzdF9jYWxsX2lkGAkgASgJEi4KCmxhc3Rfc3RhdGUYCiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlIkgKElJ1blNjaGVkdWxlUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSEwoLZW52aXJvbm1lbnQYAyABKAkiJgoTUnVuU2NoZWR1bGVSZXNwb25zZRIPCgdjYWxsX2lkGAEgASgJIoYBChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSFgoJdW51c2VkX21zGAEgASgDSACIAQESFwoKbW9zdF9ieXRlcxgCIAEoA0gBiAEBEg4KBmltYWdlcxgDIAMoCRIPCgdkcnlfcnVuGAQgASgIQgwKCl91bnVzZWRfbXNCDQoLX21vc3RfYnl0ZXMidgoWQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRIvCgd3b3JrZXJzGAEgAygLMh4ubHlkaWFuLm9wZXJhdG9yLldvcmtlckdhcmJhZ2USGAoQZm9yZ290dGVuX2ltYWdlcxgCIAMoCRIRCglsb2dfYnl0ZXMYAyABKAMiqQEKDVdvcmtlckdhcmJhZ2USEQoJd29ya2VyX2lkGAEgASgJEhEKCWltYWdlX2lkcxgCIAMoCRINCgViYXNlcxgDIAMoCRIOCgZsYXllcnMYBCABKA0SDQoFYnl0ZXMYBSABKAMSEgoKbGVmdF9ieXRlcxgGIAEoAxINCgVlcnJvchgHIAEoCRINCgVmaWxlcxgIIAEoDRISCgpmaWxlX2J5dGVzGAkgASgDKkwKCUNhbGxTdGF0ZRIaChZDQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASCAoET1BFThABEg0KCVNVQ0NFRURFRBACEgoKBkZBSUxFRBADMuoFCglPcGVyYXRvcnMSUgoJTGlzdENhbGxzEiEubHlkaWFuLm9wZXJhdG9yLkxpc3RDYWxsc1JlcXVlc3QaIi5seWRpYW4ub3BlcmF0b3IuTGlzdENhbGxzUmVzcG9uc2USWAoLSW5zcGVjdENhbGwSIy5seWRpYW4ub3BlcmF0b3IuSW5zcGVjdENhbGxSZXF1ZXN0GiQubHlkaWFuLm9wZXJhdG9yLkluc3BlY3RDYWxsUmVzcG9uc2USVQoKQ2FuY2VsQ2FsbBIiLmx5ZGlhbi5vcGVyYXRvci5DYW5jZWxDYWxsUmVxdWVzdBojLmx5ZGlhbi5vcGVyYXRvci5DYW5jZWxDYWxsUmVzcG9uc2USUgoJUmV0cnlDYWxsEiEubHlkaWFuLm9wZXJhdG9yLlJldHJ5Q2FsbFJlcXVlc3QaIi5seWRpYW4ub3BlcmF0b3IuUmV0cnlDYWxsUmVzcG9uc2USZwoQUm90YXRlU2VjcmV0c0tleRIoLmx5ZGlhbi5vcGVyYXRvci5Sb3RhdGVTZWNyZXRzS2V5UmVxdWVzdBopLmx5ZGlhbi5vcGVyYXRvci5Sb3RhdGVTZWNyZXRzS2V5UmVzcG9uc2USXgoNTGlzdFNjaGVkdWxlcxIlLmx5ZGlhbi5vcGVyYXRvci5MaXN0U2NoZWR1bGVzUmVxdWVzdBomLmx5ZGlhbi5vcGVyYXRvci5MaXN0U2NoZWR1bGVzUmVzcG9uc2USWAoLUnVuU2NoZWR1bGUSIy5seWRpYW4ub3BlcmF0b3IuUnVuU2NoZWR1bGVSZXF1ZXN0GiQubHlkaWFuLm9wZXJhdG9yLlJ1blNjaGVkdWxlUmVzcG9uc2USYQoOQ29sbGVjdEdhcmJhZ2USJi5seWRpYW4ub3BlcmF0b3IuQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0GicubHlkaWFuLm9wZXJhdG9yLkNvbGxlY3RHYXJiYWdlUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * Empty fields do not narrow the list.
@@ -390,6 +390,167 @@ export const RotateSecretsKeyResponseSchema: GenMessage<RotateSecretsKeyResponse
   messageDesc(file_lydian_operator, 11);
 
 /**
+ * @generated from message lydian.operator.ListSchedulesRequest
+ */
+export type ListSchedulesRequest = Message<"lydian.operator.ListSchedulesRequest"> & {
+  /**
+   * An app's id or name; empty: all apps.
+   *
+   * @generated from field: string app = 1;
+   */
+  app: string;
+
+  /**
+   * An environment's name; empty: all environments.
+   *
+   * @generated from field: string environment = 2;
+   */
+  environment: string;
+};
+
+/**
+ * Describes the message lydian.operator.ListSchedulesRequest.
+ * Use `create(ListSchedulesRequestSchema)` to create a new message.
+ */
+export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 12);
+
+/**
+ * @generated from message lydian.operator.ListSchedulesResponse
+ */
+export type ListSchedulesResponse = Message<"lydian.operator.ListSchedulesResponse"> & {
+  /**
+   * @generated from field: repeated lydian.operator.ScheduleSummary schedules = 1;
+   */
+  schedules: ScheduleSummary[];
+};
+
+/**
+ * Describes the message lydian.operator.ListSchedulesResponse.
+ * Use `create(ListSchedulesResponseSchema)` to create a new message.
+ */
+export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 13);
+
+/**
+ * @generated from message lydian.operator.ScheduleSummary
+ */
+export type ScheduleSummary = Message<"lydian.operator.ScheduleSummary"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: string app_name = 2;
+   */
+  appName: string;
+
+  /**
+   * @generated from field: string environment = 3;
+   */
+  environment: string;
+
+  /**
+   * @generated from field: string function_id = 4;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: string function_name = 5;
+   */
+  functionName: string;
+
+  /**
+   * For people: `by cron "0 2 * * *" in UTC`, `every 5 hours`.
+   *
+   * @generated from field: string rule = 6;
+   */
+  rule: string;
+
+  /**
+   * Milliseconds since the epoch.
+   *
+   * @generated from field: int64 next_at_ms = 7;
+   */
+  nextAtMs: bigint;
+
+  /**
+   * When the run before was due; 0 when there was none.
+   *
+   * @generated from field: int64 last_at_ms = 8;
+   */
+  lastAtMs: bigint;
+
+  /**
+   * Of the run before; its results are kept as those of any call.
+   *
+   * @generated from field: string last_call_id = 9;
+   */
+  lastCallId: string;
+
+  /**
+   * @generated from field: lydian.operator.CallState last_state = 10;
+   */
+  lastState: CallState;
+};
+
+/**
+ * Describes the message lydian.operator.ScheduleSummary.
+ * Use `create(ScheduleSummarySchema)` to create a new message.
+ */
+export const ScheduleSummarySchema: GenMessage<ScheduleSummary> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 14);
+
+/**
+ * @generated from message lydian.operator.RunScheduleRequest
+ */
+export type RunScheduleRequest = Message<"lydian.operator.RunScheduleRequest"> & {
+  /**
+   * An app's id or name.
+   *
+   * @generated from field: string app = 1;
+   */
+  app: string;
+
+  /**
+   * @generated from field: string function = 2;
+   */
+  function: string;
+
+  /**
+   * An environment's name; empty: the default one.
+   *
+   * @generated from field: string environment = 3;
+   */
+  environment: string;
+};
+
+/**
+ * Describes the message lydian.operator.RunScheduleRequest.
+ * Use `create(RunScheduleRequestSchema)` to create a new message.
+ */
+export const RunScheduleRequestSchema: GenMessage<RunScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 15);
+
+/**
+ * @generated from message lydian.operator.RunScheduleResponse
+ */
+export type RunScheduleResponse = Message<"lydian.operator.RunScheduleResponse"> & {
+  /**
+   * @generated from field: string call_id = 1;
+   */
+  callId: string;
+};
+
+/**
+ * Describes the message lydian.operator.RunScheduleResponse.
+ * Use `create(RunScheduleResponseSchema)` to create a new message.
+ */
+export const RunScheduleResponseSchema: GenMessage<RunScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 16);
+
+/**
  * @generated from message lydian.operator.CollectGarbageRequest
  */
 export type CollectGarbageRequest = Message<"lydian.operator.CollectGarbageRequest"> & {
@@ -427,7 +588,7 @@ export type CollectGarbageRequest = Message<"lydian.operator.CollectGarbageReque
  * Use `create(CollectGarbageRequestSchema)` to create a new message.
  */
 export const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 12);
+  messageDesc(file_lydian_operator, 17);
 
 /**
  * @generated from message lydian.operator.CollectGarbageResponse
@@ -458,7 +619,7 @@ export type CollectGarbageResponse = Message<"lydian.operator.CollectGarbageResp
  * Use `create(CollectGarbageResponseSchema)` to create a new message.
  */
 export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 13);
+  messageDesc(file_lydian_operator, 18);
 
 /**
  * What was removed on one worker.
@@ -525,7 +686,7 @@ export type WorkerGarbage = Message<"lydian.operator.WorkerGarbage"> & {
  * Use `create(WorkerGarbageSchema)` to create a new message.
  */
 export const WorkerGarbageSchema: GenMessage<WorkerGarbage> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 14);
+  messageDesc(file_lydian_operator, 19);
 
 /**
  * @generated from enum lydian.operator.CallState
@@ -620,6 +781,26 @@ export const Operators: GenService<{
     methodKind: "unary";
     input: typeof RotateSecretsKeyRequestSchema;
     output: typeof RotateSecretsKeyResponseSchema;
+  },
+  /**
+   * Functions that are called by themselves, in the order of their next runs.
+   *
+   * @generated from rpc lydian.operator.Operators.ListSchedules
+   */
+  listSchedules: {
+    methodKind: "unary";
+    input: typeof ListSchedulesRequestSchema;
+    output: typeof ListSchedulesResponseSchema;
+  },
+  /**
+   * Calls a function that has a schedule now; its next run stays what it is.
+   *
+   * @generated from rpc lydian.operator.Operators.RunSchedule
+   */
+  runSchedule: {
+    methodKind: "unary";
+    input: typeof RunScheduleRequestSchema;
+    output: typeof RunScheduleResponseSchema;
   },
   /**
    * Removes what nothing needs: images on workers, their layers, and what the server knows of them.
