@@ -9,6 +9,7 @@ import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
 import { gc } from "./commands/gc.ts";
 import { image } from "./commands/image.ts";
+import { schedule } from "./commands/schedule.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
@@ -20,6 +21,7 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   setup,
   doctor,
   call,
+  schedule,
   image,
   gc,
   secret,

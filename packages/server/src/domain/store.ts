@@ -12,6 +12,7 @@ import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StoredEntry } from "./dict.ts";
 import type { NamedObject, ObjectKind } from "./named-object.ts";
+import type { Schedule } from "./schedule.ts";
 import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
@@ -50,6 +51,7 @@ export interface Tx {
   readonly outputs: Outputs;
   readonly queues: Queues;
   readonly replies: Replies;
+  readonly schedules: Schedules;
   readonly secrets: Secrets;
   readonly sweeps: Sweeps;
   readonly volumes: Volumes;
@@ -270,6 +272,22 @@ export interface Replies {
   find(key: string): Promise<Uint8Array | undefined>;
   keep(key: string, reply: Uint8Array, at: number): Promise<void>;
   forget(before: number, limit: number): Promise<number>;
+}
+
+export interface Schedules {
+  /** Inserts or replaces. */
+  put(schedule: Schedule): Promise<void>;
+  get(functionId: string): Promise<Schedule | undefined>;
+  remove(functionId: string): Promise<void>;
+  ofApp(appId: string): Promise<Schedule[]>;
+  /** Those whose moment has come, the earliest first. */
+  due(now: number, limit: number): Promise<Schedule[]>;
+  /** When the next one is due. */
+  nextDue(): Promise<number | undefined>;
+  /** Those whose moment was set later than now, which a clock did that has gone back since. */
+  setAfter(now: number): Promise<Schedule[]>;
+  /** In the order of their moments. */
+  all(): Promise<Schedule[]>;
 }
 
 export interface Secrets {

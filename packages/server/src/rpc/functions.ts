@@ -19,6 +19,7 @@ import { functionPolicy, gpusOf } from "../functions/policy.ts";
 import { reviewDefinition } from "../functions/review.ts";
 import { bindFunction } from "../functions/bind.ts";
 import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
+import { checkSchedule } from "../schedules/rule.ts";
 import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import { type Platform, once } from "./platform.ts";
@@ -49,6 +50,7 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         const forms = formsIn(request);
         const [definition] = forms;
         const concessions = reviewDefinition(definition);
+        checkSchedule(definition, context.now);
         const policy = functionPolicy(definition, "itself", gpusOf(forms));
         const lacking = checkFit(definition.functionName, policy, platform.sessions.workers(), { strict });
         const { appId, existingFunctionId: existingId } = request;

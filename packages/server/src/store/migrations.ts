@@ -274,4 +274,13 @@ export const migrations: readonly string[] = [
   CREATE INDEX volumes_with_history ON volumes (id) WHERE head > oldest AND state <> 'deleted';
   CREATE INDEX volumes_to_trim ON volumes (id) WHERE trimmed < oldest AND state <> 'deleted';
   `,
+  // Functions that are called by themselves.
+  `
+  CREATE TABLE schedules (
+    function_id TEXT PRIMARY KEY, app_id TEXT NOT NULL, rule TEXT NOT NULL, anchor INTEGER NOT NULL, due_at INTEGER NOT NULL,
+    set_at INTEGER NOT NULL, last_due_at INTEGER, last_call_id TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX schedules_by_moment ON schedules (due_at);
+  CREATE INDEX schedules_by_app ON schedules (app_id);
+  `,
 ];

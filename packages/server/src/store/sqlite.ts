@@ -21,6 +21,7 @@ import { migrations } from "./migrations.ts";
 import { imagesIn } from "./images.ts";
 import { objectsIn } from "./objects.ts";
 import { queuesIn } from "./queues.ts";
+import { schedulesIn } from "./schedules.ts";
 import { secretsIn } from "./secrets.ts";
 import { volumeHistoryIn } from "./volume-history.ts";
 import { volumesIn } from "./volumes.ts";
@@ -106,6 +107,7 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     outputs: outputsIn(database),
     queues: queuesIn(database),
     replies: repliesIn(database),
+    schedules: schedulesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),
     volumes: { ...volumesIn(database), ...volumeHistoryIn(database) },
