@@ -18,6 +18,7 @@ import {
 } from "./mount-requests.ts";
 import { detachAll, releaseMount } from "./mount-table.ts";
 import { type LayersBy, mountRoot } from "./root-mount.ts";
+import { showTree } from "./show-tree.ts";
 import { SystemCallError } from "./system-call.ts";
 
 if (parentPort === null) throw new Error("mount-thread.ts is started by the mounter");
@@ -52,6 +53,8 @@ function perform(request: MountRequest, layersBy: LayersBy): boolean | void {
       return mountRoot(request.mount, layersBy);
     case "bind":
       return bindMount(request.mount);
+    case "show":
+      return showTree(request.tree);
     case "release":
       return releaseMount(request.mount, request.below);
     case "detach":

@@ -29,7 +29,7 @@ export interface RootMount {
   readonly work: string;
   /** An existing directory. */
   readonly target: string;
-  readonly idMap?: IdMap;
+  readonly idMap?: IdMap | undefined;
   /** Folders of the layers can be renamed, by marks in the upper that make it a diff of these layers alone. */
   readonly redirects?: boolean;
   /** Nothing is synced to disk, so the upper must be thrown away after a crash of the host. */
@@ -46,7 +46,16 @@ export interface BindMount {
   /** Absolute, in the container. Resolved inside the root, whatever symbolic links the root has; made when missing. */
   readonly path: string;
   readonly readOnly: boolean;
-  readonly idMap?: IdMap;
+  readonly idMap?: IdMap | undefined;
+}
+
+/** Shows all that is below a folder of the host at the same paths inside a root, for reading. */
+export interface TreeMount {
+  /** It has folders and files, and no links. */
+  readonly source: string;
+  /** The target of a root's mount. */
+  readonly root: string;
+  readonly idMap?: IdMap | undefined;
 }
 
 export interface MounterOptions {
@@ -118,6 +127,11 @@ export class Mounter {
 
   async bind(mount: BindMount): Promise<void> {
     await this.#ask({ kind: "bind", mount });
+  }
+
+  /** What is there already of it, or mounted there, is not looked at again: once for each root. */
+  async show(tree: TreeMount): Promise<void> {
+    await this.#ask({ kind: "show", tree });
   }
 
   /**
@@ -192,6 +206,8 @@ function objectOf(request: MountRequest): string {
       return request.folder;
     case "bind":
       return request.mount.path;
+    case "show":
+      return request.tree.source;
     case "mountRoot":
       return request.mount.target;
     case "release":
