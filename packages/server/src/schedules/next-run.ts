@@ -14,6 +14,17 @@ export function nextRun(rule: ScheduleRule, anchor: number, after: number): numb
   return rule.kind === "cron" ? nextOfCron(rule, after) : nextOfPeriod(rule, anchor, after);
 }
 
+/** The same for many that are asked about one moment: most share a few cron rules, each of which is computed once. */
+export function nextRunsAfter(after: number): (rule: ScheduleRule, anchor: number) => number | undefined {
+  const known = new Map<string, number | undefined>();
+  return (rule, anchor) => {
+    if (rule.kind === "period") return nextRun(rule, anchor, after);
+    const key = `${rule.timezone} ${rule.expression}`;
+    if (!known.has(key)) known.set(key, nextRun(rule, anchor, after));
+    return known.get(key);
+  };
+}
+
 function nextOfCron({ expression, timezone }: CronRule, after: number): number | undefined {
   const options = { paused: true, timezone, mode: "5-part", fixedTimeRule: "no-wildcard" } as const;
   return new Cron(expression, options).nextRun(new Date(after))?.getTime();

@@ -13,10 +13,10 @@ import { ServerError } from "../errors.ts";
 import type { Notice, Tell } from "../logs/log-book.ts";
 import { resetFuture } from "./arrange.ts";
 import { callScheduled, lastWaits } from "./call.ts";
-import { nextRun } from "./next-run.ts";
+import { nextRunsAfter } from "./next-run.ts";
 
 /** Runs in one unit of work at most. */
-const portion = 500;
+const portion = 1_000;
 
 /** A run that is later than this was missed, and its app's log says so; in milliseconds. */
 const lateMs = 60_000;
@@ -70,15 +70,23 @@ export class Timekeeper {
 
   async #fireDue(tx: Tx, context: Context): Promise<Notice[]> {
     const notices: Notice[] = [];
+    // After now, and not after the moment that each was due: however many have passed since, it was one run.
+    const nextRun = nextRunsAfter(context.now);
     for (const schedule of await tx.schedules.due(context.now, portion)) {
-      const text = await this.#fireOne(tx, schedule, context);
+      const nextAt = nextRun(schedule.rule, schedule.anchor);
+      const text = await this.#fireOne(tx, schedule, nextAt, context);
       if (text !== undefined) notices.push({ to: { appId: schedule.appId, functionId: schedule.functionId }, text });
     }
     return notices;
   }
 
   /** Answers what the app's log should say of it. */
-  async #fireOne(tx: Tx, schedule: Schedule, context: Context): Promise<string | undefined> {
+  async #fireOne(
+    tx: Tx,
+    schedule: Schedule,
+    nextAt: number | undefined,
+    context: Context,
+  ): Promise<string | undefined> {
     const { now } = context;
     const run = `The run that was due at ${new Date(schedule.dueAt).toISOString()}`;
     let { last } = schedule;
@@ -94,8 +102,6 @@ export class Timekeeper {
         notice = `${run} could not be queued: ${error.text}`;
       }
     }
-    // After now, and not after the moment that it was due: however many have passed since, it was one run.
-    const nextAt = nextRun(schedule.rule, schedule.anchor, now);
     if (nextAt === undefined) await tx.schedules.remove(schedule.functionId);
     else await tx.schedules.put({ ...schedule, dueAt: nextAt, setAt: now, last });
     return notice;
