@@ -21,7 +21,7 @@ import type { ContainerSettings } from "../../images/index.ts";
 import { ImageGoneError } from "../../image-gone.ts";
 import type { Layer, LayerStore, Mounter } from "../../layers/index.ts";
 import type { NetworkPool, NetworkSlot } from "../../network/network-pool.ts";
-import type { ContainerRoot } from "../../volumes/mounted-volume.ts";
+import type { ContainerRoot } from "../../volumes/volume-mount.ts";
 import { signalProcess } from "../process/process-identity.ts";
 import type {
   Adoption,
