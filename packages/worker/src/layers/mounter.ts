@@ -58,6 +58,16 @@ export interface TreeMount {
   readonly idMap?: IdMap | undefined;
 }
 
+/** A mount that takes another one's place. */
+export interface MountSwap {
+  readonly old: string;
+  /** The clones of the old one below this folder go with it. */
+  readonly below: string;
+  readonly mount: RootMount;
+  /** Where the new one is shown. */
+  readonly points: readonly Omit<BindMount, "source">[];
+}
+
 export interface MounterOptions {
   /** How overlayfs is told its layers, instead of what the kernel is found to take. */
   readonly layersBy?: LayersBy;
@@ -143,12 +153,12 @@ export class Mounter {
   }
 
   /**
-   * Takes away a mount and all its clones below a folder, unless a process still uses one of them: an open file, a working
-   * folder, a map. Answers whether they are gone; if not, those that could be taken away are, and the mount itself is there.
-   * The processes that could use them must stand still meanwhile.
+   * Puts a mount in the place of another one and of all its clones below a folder, unless a process still uses one of them:
+   * an open file, a working folder, a map. Answers whether it did; if not, or when it rejects, all is as it was. The
+   * processes that could use them must stand still meanwhile; what the old one has is then written to no more.
    */
-  async release(mount: string, below: string): Promise<boolean> {
-    return (await this.#ask({ kind: "release", mount, below })) === true;
+  async swap(swap: MountSwap): Promise<boolean> {
+    return (await this.#ask({ kind: "swap", swap })) === true;
   }
 
   /** Takes away all mounts below a folder, but not one on the folder itself. */
@@ -210,7 +220,7 @@ function objectOf(request: MountRequest): string {
       return request.tree.source;
     case "mountRoot":
       return request.mount.target;
-    case "release":
-      return request.mount;
+    case "swap":
+      return request.swap.old;
   }
 }
