@@ -22,6 +22,7 @@ import { Tokens } from "./identity/tokens.ts";
 import { ensureIdentity } from "./identity/first-start.ts";
 import { createWeb } from "./ingress/http.ts";
 import { identityOf } from "./ingress/identity.ts";
+import { WebFunctions } from "./ingress/web-functions.ts";
 import { type ListenAt, Port } from "./ingress/port.ts";
 import { awsPassword } from "./images/aws-password.ts";
 import { Builds } from "./images/builds.ts";
@@ -52,6 +53,7 @@ import { volumeChangeRpcs } from "./rpc/volume-changes.ts";
 import { volumeFileRpcs } from "./rpc/volume-files.ts";
 import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
 import { volumeRpcs } from "./rpc/volumes.ts";
+import { webRpcs } from "./rpc/web.ts";
 import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
@@ -61,6 +63,7 @@ import { openStore } from "./store/sqlite.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
 import { volumeWorkerRoutes } from "./volumes/worker-routes.ts";
+import { WebCalls } from "./web/calls.ts";
 import { doorResolver } from "./workers/doors.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
@@ -94,7 +97,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
   await logBook.start();
   const vault = new Vault(await KeyRing.load(join(config.data, "secrets-key"), config.secretsKey), store);
-  const shared = { store, bells, clock, newId, log, times: config.times, serverKey, vault };
+  const shared = { store, bells, clock, newId, log, times: config.times, serverKey, vault, settings: config };
   const presence = new Presence(shared);
   const heartbeats = new Heartbeats(shared);
   const deliveries = new Deliveries();
@@ -106,12 +109,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const timeouts = new Timeouts(shared);
   const alarms = new Alarms(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
+  const web = new WebCalls({ ...shared, limits: config.limits });
   const tell: Tell = (to, text) => {
     logBook
       .say(to, clock.now(), text)
       .catch((error: unknown) => log.warn({ err: error, ...to }, "a notice is not in the log"));
   };
-  const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts };
+  const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts, web };
   const platform: Platform = { ...shared, config, ...parts };
   const scheduler = new Scheduler({ ...shared, limits: config.limits, hands: sessions, tell });
   const timekeeper = new Timekeeper({ ...shared, limits: config.limits, tell });
@@ -139,6 +143,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     sessions,
     timeouts,
     alarms,
+    web,
     interest,
     builds,
     scheduler,
@@ -166,6 +171,7 @@ interface Parts {
   timeouts: Timeouts;
   heartbeats: Heartbeats;
   alarms: Alarms;
+  web: WebCalls;
   interest: Interest;
   builds: Builds;
   scheduler: Scheduler;
@@ -180,6 +186,7 @@ async function startAll(parts: Parts): Promise<void> {
   await parts.timeouts.start();
   await parts.heartbeats.start();
   parts.alarms.start();
+  await parts.web.start();
   await parts.interest.start();
   parts.builds.start();
   parts.scheduler.start();
@@ -238,6 +245,7 @@ function families(
     queueRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
+    webRpcs(platform),
     volumeRpcs(platform),
     volumeFileRpcs(platform, pieceLinks),
     volumeChangeRpcs(platform, pieceLinks),
@@ -246,13 +254,14 @@ function families(
 
 async function openPort(
   { config, clock, log, tls }: ServerOptions,
-  { store, content, newId, serverKey }: Platform,
+  { store, content, newId, serverKey, web: calls }: Platform,
   { links, pieceLinks, uploads }: { links: BlobLinks; pieceLinks: PieceLinks; uploads: BlobUploads },
   rpcs: BoundRpc[],
 ): Promise<Port> {
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({
     logger: log,
+    functions: new WebFunctions({ web: calls, store, clock, config, log }),
     routes: [
       contentRoutes({ store: content, links, uploads, isWorker }),
       volumeRoutes({ store: content, links: pieceLinks }),

@@ -11,8 +11,9 @@ import type { ContentStore } from "../content/content-store.ts";
 import type { BuildFunction } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
-import { decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import { argumentsOf, mountsOf, networkOf, resourcesOf, threadVariables } from "../workers/spec.ts";
+import type { EndpointSettings } from "../web/endpoints.ts";
 import { refuseGpus } from "./recipe.ts";
 
 export interface FoundFunction {
@@ -29,6 +30,7 @@ export async function findBuildFunction(
   asked: Asked,
   functionId: string,
   taskId: string,
+  settings: EndpointSettings,
 ): Promise<FoundFunction> {
   const record = await tx.functions.get(functionId);
   const app = record && (await tx.apps.get(record.appId));
@@ -43,7 +45,7 @@ export async function findBuildFunction(
   const described = create(worker.BuildFunctionSchema, {
     ...{ name, taskId, clientVersion, input },
     identity: identityOf(asked, input),
-    arguments: await argumentsOf(tx, { record, app, taskId }),
+    arguments: await argumentsOf(tx, { record, app, taskId }, settings),
     mounts: await mountsOf(tx, record),
     env: threadVariables(definition, milliCpu),
     resources: resourcesOf(policy, { milliCpu, memoryMib }),

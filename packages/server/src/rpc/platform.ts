@@ -12,6 +12,7 @@ import type { Interest } from "../images/interest.ts";
 import type { LogBook, Tell } from "../logs/log-book.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
+import type { WebCalls } from "../web/calls.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
 import type { Call } from "./adapter-call.ts";
 
@@ -33,6 +34,7 @@ export interface Platform {
   timeouts: Timeouts;
   serverKey: Uint8Array;
   vault: Vault;
+  web: WebCalls;
 }
 
 export function contextOf(platform: Platform): Context {

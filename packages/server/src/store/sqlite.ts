@@ -26,6 +26,7 @@ import { secretsIn } from "./secrets.ts";
 import { volumeHistoryIn } from "./volume-history.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
+import { proxyTokensIn, webAddressesIn } from "./web.ts";
 import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
@@ -105,12 +106,14 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     mounts: mountsIn(database),
     objects: objectsIn(database),
     outputs: outputsIn(database),
+    proxyTokens: proxyTokensIn(database),
     queues: queuesIn(database),
     replies: repliesIn(database),
     schedules: schedulesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),
     volumes: { ...volumesIn(database), ...volumeHistoryIn(database) },
+    webAddresses: webAddressesIn(database),
   };
 }
 

@@ -52,12 +52,14 @@ import { secretRpcs } from "../../src/rpc/secrets.ts";
 import { volumeChangeRpcs } from "../../src/rpc/volume-changes.ts";
 import { volumeFileRpcs } from "../../src/rpc/volume-files.ts";
 import { volumeRpcs } from "../../src/rpc/volumes.ts";
+import { webRpcs } from "../../src/rpc/web.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
 import { Timekeeper } from "../../src/schedules/timekeeper.ts";
 import { KeyRing } from "../../src/secrets/key-ring.ts";
 import { Vault } from "../../src/secrets/vault.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import { PieceLinks } from "../../src/volumes/piece-links.ts";
+import { WebCalls } from "../../src/web/calls.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
 import { WorkerSessions } from "../../src/workers/sessions.ts";
@@ -119,16 +121,17 @@ export class ServerProcess {
     const deliveries = new Deliveries();
     const cutDoors = (id: string): void => deliveries.forget(id);
     const vault = new Vault(ring, this.store);
-    const timed = { ...shared, vault, times: config.times, serverKey, cutDoors };
+    const timed = { ...shared, vault, times: config.times, serverKey, cutDoors, settings: config };
     const presence = new Presence(timed);
     const heartbeats = new Heartbeats(timed);
     const sessions = new WorkerSessions(timed);
     const timeouts = new Timeouts(timed);
     const interest = new Interest({ ...timed, stop: (build, reason) => sessions.stop(build, reason) });
+    const web = new WebCalls({ ...timed, limits: config.limits });
     const tell: Tell = (to, text) => {
       logBook.say(to, mortalClock.now(), text).catch(() => {}); // it is closing
     };
-    const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts };
+    const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts, web };
     this.#platform = { ...timed, config, ...parts };
     this.#parts = {
       presence,
@@ -160,6 +163,7 @@ export class ServerProcess {
       dictRpcs,
       queueRpcs,
       volumeRpcs,
+      webRpcs,
     ];
     const rpcs = families.map((family) => family(this.#platform));
     const images = imageRpcs(this.#platform, this.#parts.collector);
@@ -197,6 +201,7 @@ export class ServerProcess {
     await server.#platform.heartbeats.start();
     await server.#parts.sessions.start();
     await server.#platform.timeouts.start();
+    await server.#platform.web.start();
     server.#parts.alarms.start();
     server.#parts.scheduler.start();
     server.#parts.timekeeper.start();
