@@ -4,7 +4,15 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 
-import { missingClient, modal, newestClient, Platform, platformOfFile, temporaryFolder } from "@lydian/testkit";
+import {
+  missingClient,
+  modal,
+  newestClient,
+  Platform,
+  platformOfFile,
+  runLydian,
+  temporaryFolder,
+} from "@lydian/testkit";
 
 import { app } from "./stories.ts";
 import { tellStories } from "./told-stories.ts";
@@ -68,6 +76,35 @@ test(
     ]);
   },
 );
+
+test("`lydian volume` tells what was changed, and brings it back", { skip: missingClient(newestClient) }, async () => {
+  const lydian = async (...args: string[]): Promise<string> => {
+    await using run = runLydian(["volume", ...args, "--data", platform.data]);
+    await run.finishWith(0);
+    return run.stdout;
+  };
+  const file = join(folder.path, "weights");
+  const put = async (text: string): Promise<void> => {
+    await writeFile(file, text);
+    await says(newestClient, "put", "--force", "past", file, "/weights");
+  };
+  await says(newestClient, "create", "past");
+  await put("good");
+  await put("spoilt");
+  const [history, diff, json] = await Promise.all([
+    lydian("history", "past"),
+    lydian("diff", "past@1"),
+    lydian("diff", "past@2", "past@1", "--json"),
+  ]);
+  assert.match(history, /COMMIT .*\n +2 .* now .*\n +1 .* kept /);
+  assert.match(diff, /^changed +4 B +6 B +weights$/m);
+  assert.equal((JSON.parse(json) as { changes: { after: { size: string } }[] }).changes[0]?.after.size, "4");
+  assert.match(await lydian("restore", "past@1"), /commit 3 has written 1 path and removed 0/);
+  assert.match(await says(newestClient, "get", "past", "weights", "-"), /^good/);
+  await using refused = runLydian(["volume", "restore", "past@9", "--data", platform.data]);
+  await refused.finishWith(1);
+  assert.match(refused.output, /Volume "past" has no commit 9: its newest one is 3/);
+});
 
 const skip = platform.runtime === "runc" ? missingClient(newestClient) : "containers cannot run here";
 

@@ -9,9 +9,11 @@ import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
 import { gc } from "./commands/gc.ts";
 import { image } from "./commands/image.ts";
+import { schedule } from "./commands/schedule.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
+import { volume } from "./commands/volume.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const allCommands: readonly (CliCommand | CommandGroup)[] = [
@@ -19,9 +21,11 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   setup,
   doctor,
   call,
+  schedule,
   image,
   gc,
   secret,
+  volume,
 ];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */

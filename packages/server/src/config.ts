@@ -31,6 +31,8 @@ export const timesSchema = z.object({
   webBodySilence: milliseconds.default(60_000),
   /** How long a worker may take to commit or reload a volume. */
   volumeAct: milliseconds.default(3_600_000),
+  /** How long a state of a volume can still be read, and restored, after another one has taken its place. */
+  volumeHistory: milliseconds.default(86_400_000),
   /** How long the results of a call are kept that nobody has acknowledged. */
   resultKept: milliseconds.default(7 * 86_400_000),
   /** How long an image is kept that no function of a living app and no name needs, since it was asked for last. */

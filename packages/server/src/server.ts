@@ -28,7 +28,7 @@ import { awsPassword } from "./images/aws-password.ts";
 import { Builds } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
-import { LogBook } from "./logs/log-book.ts";
+import { LogBook, type Tell } from "./logs/log-book.ts";
 import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, type Rpcs, bind, createRpcServer } from "./rpc/adapter.ts";
 import { appLookupRpcs } from "./rpc/app-lookups.ts";
@@ -51,10 +51,12 @@ import { scalingRpcs } from "./rpc/scaling.ts";
 import { secretRpcs } from "./rpc/secrets.ts";
 import { volumeChangeRpcs } from "./rpc/volume-changes.ts";
 import { volumeFileRpcs } from "./rpc/volume-files.ts";
+import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
 import { volumeRpcs } from "./rpc/volumes.ts";
 import { webRpcs } from "./rpc/web.ts";
 import { workerRpcs } from "./rpc/workers.ts";
-import { Scheduler, type SchedulerDeps } from "./scheduler/loop.ts";
+import { Scheduler } from "./scheduler/loop.ts";
+import { Timekeeper } from "./schedules/timekeeper.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
 import { Vault } from "./secrets/vault.ts";
 import { openStore } from "./store/sqlite.ts";
@@ -108,14 +110,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const alarms = new Alarms(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const web = new WebCalls({ ...shared, limits: config.limits });
-  const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts, web };
-  const platform: Platform = { ...shared, config, ...parts };
-  const tell: SchedulerDeps["tell"] = (to, text) => {
+  const tell: Tell = (to, text) => {
     logBook
       .say(to, clock.now(), text)
       .catch((error: unknown) => log.warn({ err: error, ...to }, "a notice is not in the log"));
   };
+  const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts, web };
+  const platform: Platform = { ...shared, config, ...parts };
   const scheduler = new Scheduler({ ...shared, limits: config.limits, hands: sessions, tell });
+  const timekeeper = new Timekeeper({ ...shared, limits: config.limits, tell });
   const builds = new Builds({
     ...shared,
     content,
@@ -130,7 +133,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const pieceLinks = new PieceLinks(serverKey, () => clock.now());
   const rpcs = [
     ...bind(ModalClient, ...families(platform, deliveries, { links, pieceLinks }, collector)),
-    ...bind(operator.Operators, operatorRpcs(platform, collector)),
+    ...bind(operator.Operators, operatorRpcs(platform, collector), volumeHistoryRpcs(platform)),
     ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors, makeRoom })),
   ];
   const port = await openPort(options, platform, { links, pieceLinks, uploads }, rpcs);
@@ -144,6 +147,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     interest,
     builds,
     scheduler,
+    timekeeper,
     reaper,
     collector,
   };
@@ -171,6 +175,7 @@ interface Parts {
   interest: Interest;
   builds: Builds;
   scheduler: Scheduler;
+  timekeeper: Timekeeper;
   reaper: Reaper;
   collector: ImageCollector;
 }
@@ -185,6 +190,7 @@ async function startAll(parts: Parts): Promise<void> {
   await parts.interest.start();
   parts.builds.start();
   parts.scheduler.start();
+  parts.timekeeper.start();
   parts.reaper.start();
   parts.collector.start();
 }
@@ -195,6 +201,7 @@ async function closeAll(parts: Parts): Promise<void> {
   parts.heartbeats.close();
   await parts.alarms.close();
   await parts.reaper.close();
+  await parts.timekeeper.close();
   await parts.scheduler.close();
   await parts.builds.close();
   parts.interest.close();

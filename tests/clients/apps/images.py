@@ -28,7 +28,13 @@ def looks(name, image):
         def read(path):
             return pathlib.Path(path).read_text()
 
-        return eval(expression, dict(os=os, read=read, sys=sys, version=version, which=shutil.which))
+        def writing(path):
+            try:
+                pathlib.Path(path).open("a").close()
+            except OSError as error:
+                return error.strerror
+
+        return eval(expression, dict(os=os, read=read, sys=sys, version=version, which=shutil.which, writing=writing))
 
     return app.function(image=image.add_local_python_source("story"), serialized=True, name=name)(look)
 
@@ -178,9 +184,12 @@ files = looks("files", copied.add_local_dir(built / "folder", "/shown", ignore=l
 
 @story()
 def local_files():
-    """add_local_dir and add_local_file, copied into the image or laid into the container"""
+    """add_local_dir and add_local_file, copied into the image, or shown in the container for reading only"""
     equal(files.remote("read('/listing')"), "/copied/a.txt\n/copied/deep/b.txt\n/copied/one.txt\n")
     equal(files.remote("os.listdir('/shown/deep'), read('/shown/deep/b.txt')"), (["b.txt"], "text of b\n"))
+    refused = "Read-only file system"
+    equal(files.remote("writing('/copied/a.txt'), writing('/shown/a.txt'), writing('/shown/new')"), (None, refused, refused))
+    equal(commanded.remote("writing('/root/story.py'), writing('/root/new')"), (refused, None))
 
 
 secret = modal.Secret.from_dict({"TOKEN": "never in a layer"})

@@ -6,7 +6,8 @@ import { Option } from "commander";
 import { type CliCommand, exitStatus } from "../command.ts";
 import { connect } from "../platform-client.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, parseAge, parseMebibytes } from "./options.ts";
+import { amountOf, countedOf } from "../words.ts";
+import { dataOption, jsonOption, parseAge, parseMebibytes } from "./options.ts";
 
 export interface GcOptions {
   data?: string;
@@ -44,7 +45,7 @@ export const gc: CliCommand<GcOptions> = {
       "only this one, whoever needs it: an id, or a base image's whole name; repeatable",
     ).argParser(another),
     new Option("--dry-run", "only say what would be removed"),
-    new Option("--json", "print JSON"),
+    jsonOption(),
     dataOption(),
   ],
   examples: [
@@ -80,27 +81,23 @@ function report(reply: operator.CollectGarbageResponse, isDry: boolean, terminal
       terminal.report(`${where}${error}`);
       continue;
     }
-    const what = [counted(imageIds.length, "image"), counted(bases.length, "base image"), counted(layers, "layer")];
-    terminal.print(`${where}${what.join(", ")} ${verb}: ${amount(bytes)}; ${amount(leftBytes)} are left.`);
+    const what = [
+      countedOf(imageIds.length, "image"),
+      countedOf(bases.length, "base image"),
+      countedOf(layers, "layer"),
+    ];
+    terminal.print(`${where}${what.join(", ")} ${verb}: ${amountOf(bytes)}; ${amountOf(leftBytes)} are left.`);
     if (files > 0)
-      terminal.print(`${where}${counted(files, "copy", "copies")} of mounted files ${verb}: ${amount(fileBytes)}.`);
+      terminal.print(`${where}${countedOf(files, "copy", "copies")} of mounted files ${verb}: ${amountOf(fileBytes)}.`);
     for (const name of [...imageIds, ...bases]) terminal.print(terminal.paint("dim", `  ${name}`));
   }
   const { forgottenImages, logBytes } = reply;
   if (forgottenImages.length === 0) return;
   terminal.print(
-    `What was known of ${counted(forgottenImages.length, "image")} ${verb}, with logs of ${amount(logBytes)}.`,
+    `What was known of ${countedOf(forgottenImages.length, "image")} ${verb}, with logs of ${amountOf(logBytes)}.`,
   );
 }
 
 function another(name: string, before: string[] = []): string[] {
   return [...before, name];
-}
-
-function counted(count: number, noun: string, nouns = `${noun}s`): string {
-  return `${count} ${count === 1 ? noun : nouns}`;
-}
-
-function amount(bytes: bigint): string {
-  return `${(Number(bytes) / 1e6).toFixed(1)} MB`;
 }

@@ -12,6 +12,7 @@ import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StoredEntry } from "./dict.ts";
 import type { NamedObject, ObjectKind } from "./named-object.ts";
+import type { Schedule } from "./schedule.ts";
 import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
@@ -52,6 +53,7 @@ export interface Tx {
   readonly proxyTokens: ProxyTokens;
   readonly queues: Queues;
   readonly replies: Replies;
+  readonly schedules: Schedules;
   readonly secrets: Secrets;
   readonly sweeps: Sweeps;
   readonly volumes: Volumes;
@@ -293,6 +295,22 @@ export interface Replies {
   forget(before: number, limit: number): Promise<number>;
 }
 
+export interface Schedules {
+  /** Inserts or replaces. */
+  put(schedule: Schedule): Promise<void>;
+  get(functionId: string): Promise<Schedule | undefined>;
+  remove(functionId: string): Promise<void>;
+  ofApp(appId: string): Promise<Schedule[]>;
+  /** Those whose moment has come, the earliest first. */
+  due(now: number, limit: number): Promise<Schedule[]>;
+  /** When the next one is due. */
+  nextDue(): Promise<number | undefined>;
+  /** Those whose moment was set later than now, which a clock did that has gone back since. */
+  setAfter(now: number): Promise<Schedule[]>;
+  /** In the order of their moments. */
+  all(): Promise<Schedule[]>;
+}
+
 export interface Secrets {
   /** Inserts or replaces. */
   put(secret: Secret): Promise<void>;
@@ -392,8 +410,8 @@ export interface EntryPage {
   limit: number;
 }
 
-export interface Volumes {
-  /** Inserts or replaces. */
+export interface Volumes extends VolumeHistory {
+  /** Inserts or replaces, but for the oldest state. */
   put(volume: Volume): Promise<void>;
   get(id: string): Promise<Volume | undefined>;
   named(environmentId: string, name: string): Promise<Volume | undefined>;
@@ -424,6 +442,22 @@ export interface Volumes {
 
   /** Forgets entries and commits of volumes that are deleted, and those themselves; answers how many rows. */
   forget(limit: number): Promise<number>;
+}
+
+/** Which states of volumes can be read. */
+export interface VolumeHistory {
+  /** Those before this number, the newest first. */
+  commitsBefore(volumeId: string, number: number, limit: number): Promise<VolumeCommit[]>;
+  /** Those after this id with more than one state. */
+  withHistory(after: string, limit: number): Promise<Volume[]>;
+  /** The state that was the newest at this time, or an earlier one: looks at so many commits at most. */
+  stateAt(volume: Pick<Volume, "id" | "oldest">, time: number, limit: number): Promise<number>;
+  /** States before this one are not read any more. */
+  setOldest(volumeId: string, oldest: number): Promise<void>;
+  /** Forgets what only states that are not read any more showed, but not that there was something; answers how many rows. */
+  trim(limit: number): Promise<number>;
+  /** Forgets commits that are not read any more and were made before this time; answers how many. */
+  forgetCommits(volume: Pick<Volume, "id" | "oldest">, before: number, limit: number): Promise<number>;
 }
 
 export interface CommitRange {

@@ -52,7 +52,6 @@ export const refusals: readonly Refusal[] = [
   { field: "isServer", asks: given("isServer"), what: "a server" },
   { field: "httpConfig", asks: given("httpConfig"), what: "an HTTP server" },
   { field: "isSessioned", asks: given("isSessioned"), what: "sessions" },
-  { field: "schedule", asks: given("schedule"), what: "a schedule" },
   {
     field: "ExperimentalGroupSize",
     asks: ({ ExperimentalGroupSize: size }) => size > 1,

@@ -11,7 +11,7 @@ import type { ContentStore } from "../content/content-store.ts";
 import type { BuildFunction } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
-import { decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import { argumentsOf, mountsOf, networkOf, resourcesOf, threadVariables } from "../workers/spec.ts";
 import type { EndpointSettings } from "../web/endpoints.ts";
 import { refuseGpus } from "./recipe.ts";

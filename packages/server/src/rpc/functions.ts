@@ -19,7 +19,9 @@ import { functionPolicy, gpusOf } from "../functions/policy.ts";
 import { reviewDefinition } from "../functions/review.ts";
 import { addressed, claimAddresses, nameEndpoints } from "../web/endpoints.ts";
 import { bindFunction } from "../functions/bind.ts";
-import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
+import { functionData, functionHandle } from "../functions/handle.ts";
+import { checkSchedule } from "../schedules/rule.ts";
 import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import { type Platform, once } from "./platform.ts";
@@ -51,6 +53,7 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         const forms = formsIn(request);
         const [definition] = forms;
         const concessions = reviewDefinition(definition);
+        checkSchedule(definition, context.now);
         const policy = functionPolicy(definition, "itself", gpusOf(forms));
         const lacking = checkFit(definition.functionName, policy, platform.sessions.workers(), { strict });
         const { appId, existingFunctionId: existingId } = request;

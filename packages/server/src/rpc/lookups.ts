@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import type { ModalClient } from "@lydian/contract";
 
 import { fail } from "../errors.ts";
-import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
+import { functionData, functionHandle } from "../functions/handle.ts";
 import { addressed } from "../web/endpoints.ts";
 import { findClass, findFunction } from "../functions/lookup.ts";
 import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";

@@ -9,7 +9,7 @@ import type { ContentStore } from "../content/content-store.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { Interest } from "../images/interest.ts";
-import type { LogBook } from "../logs/log-book.ts";
+import type { LogBook, Tell } from "../logs/log-book.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { WebCalls } from "../web/calls.ts";
@@ -29,6 +29,8 @@ export interface Platform {
   logBook: LogBook;
   presence: Presence;
   sessions: WorkerSessions;
+  /** Writes a line into an app's log, as the platform's own. */
+  tell: Tell;
   timeouts: Timeouts;
   serverKey: Uint8Array;
   vault: Vault;

@@ -21,7 +21,9 @@ import { migrations } from "./migrations.ts";
 import { imagesIn } from "./images.ts";
 import { objectsIn } from "./objects.ts";
 import { queuesIn } from "./queues.ts";
+import { schedulesIn } from "./schedules.ts";
 import { secretsIn } from "./secrets.ts";
+import { volumeHistoryIn } from "./volume-history.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
 import { proxyTokensIn, webAddressesIn } from "./web.ts";
@@ -107,9 +109,10 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     proxyTokens: proxyTokensIn(database),
     queues: queuesIn(database),
     replies: repliesIn(database),
+    schedules: schedulesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),
-    volumes: volumesIn(database),
+    volumes: { ...volumesIn(database), ...volumeHistoryIn(database) },
     webAddresses: webAddressesIn(database),
   };
 }

@@ -1,7 +1,7 @@
 /** SQL of volumes, their commits and their entries. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { Volumes } from "../domain/store.ts";
+import type { VolumeHistory, Volumes } from "../domain/store.ts";
 import {
   type EntryKind,
   folderOf,
@@ -22,7 +22,7 @@ interface Row {
   content: Uint8Array;
 }
 
-const volumeColumns = `id, environment_id AS environmentId, state, name, version, head, entries, bytes,
+export const volumeColumns = `id, environment_id AS environmentId, state, name, version, head, oldest, entries, bytes,
   created_at AS createdAt, created_by AS createdBy`;
 const entryColumns = `path, since, kind, mode, mtime, size, content`;
 
@@ -44,11 +44,11 @@ const toEntry = ({ path, since, kind, mode, mtime, size, content }: Row): KeptEn
 const rangeBelow = (folder: string): { first: string; last: string } =>
   folder === "" ? { first: "", last: "\u{10FFFF}" } : { first: `${folder}/`, last: `${folder}0` };
 
-export function volumesIn(database: DatabaseSync): Volumes {
+export function volumesIn(database: DatabaseSync): Omit<Volumes, keyof VolumeHistory> {
   const put = prepare(
     database,
-    `INSERT INTO volumes (id, environment_id, state, name, version, head, entries, bytes, created_at, created_by)
-     VALUES (:id, :environmentId, :state, :name, :version, :head, :entries, :bytes, :createdAt, :createdBy)
+    `INSERT INTO volumes (id, environment_id, state, name, version, head, oldest, entries, bytes, created_at, created_by)
+     VALUES (:id, :environmentId, :state, :name, :version, :head, :oldest, :entries, :bytes, :createdAt, :createdBy)
      ON CONFLICT (id) DO UPDATE SET state = :state, name = :name, head = :head, entries = :entries, bytes = :bytes`,
   );
   const get = prepare<Volume>(database, `SELECT ${volumeColumns} FROM volumes WHERE id = :id`);

@@ -6,7 +6,8 @@ import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { type Function, FunctionSchema$, Function_FunctionType } from "@lydian/contract";
 
 import { defineClass, defineFunction, reserveFunction } from "../../src/functions/define.ts";
-import { appLayout, decodeDefinition, functionData, functionHandle } from "../../src/functions/handle.ts";
+import { decodeDefinition } from "../../src/functions/definition.ts";
+import { appLayout, functionData, functionHandle } from "../../src/functions/handle.ts";
 import { functionPolicy } from "../../src/functions/policy.ts";
 import { isFail } from "../../src/errors.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";

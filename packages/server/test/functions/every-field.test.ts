@@ -149,7 +149,7 @@ const fates: Record<string, Fate> = {
   ptyInfo: { set: { ptyInfo: { enabled: true } }, warned: "a terminal" },
 
   // When it runs, how often, how long.
-  schedule: { refused: "a schedule" },
+  schedule: { obeyed: "schedules/arrange.ts" },
   timeoutSecs: { policy: { timeoutMs: 2_000 } },
   startupTimeoutSecs: { policy: { startupMs: 2_000 } },
   "retryPolicy.retries": { policy: { retry: retries } },

@@ -14,7 +14,6 @@ const review = (definition: MessageInitShape<typeof FunctionSchema$>): string[] 
 const refused: MessageInitShape<typeof FunctionSchema$>[] = [
   { cloudBucketMounts: [{ bucketName: "b", mountPath: "/x" }] },
   { webhookConfig: { type: WebhookType.FUNCTION, asyncMode: WebhookAsyncMode.TRIGGER } },
-  { schedule: { scheduleOneof: { case: "cron", value: { cronString: "* * * * *" } } } },
   { networkAccess: { allowedDomains: ["example.org"] } },
 ];
 

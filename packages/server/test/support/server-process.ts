@@ -29,7 +29,7 @@ import { Builds } from "../../src/images/builds.ts";
 import { type Garbage, type GarbageWish, ImageCollector } from "../../src/images/collect.ts";
 import { Interest } from "../../src/images/interest.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
-import { LogBook } from "../../src/logs/log-book.ts";
+import { LogBook, type Tell } from "../../src/logs/log-book.ts";
 import { Heartbeats } from "../../src/objects/heartbeats.ts";
 import { type BoundRpc, bind } from "../../src/rpc/adapter-access.ts";
 import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
@@ -54,6 +54,7 @@ import { volumeFileRpcs } from "../../src/rpc/volume-files.ts";
 import { volumeRpcs } from "../../src/rpc/volumes.ts";
 import { webRpcs } from "../../src/rpc/web.ts";
 import { Scheduler } from "../../src/scheduler/loop.ts";
+import { Timekeeper } from "../../src/schedules/timekeeper.ts";
 import { KeyRing } from "../../src/secrets/key-ring.ts";
 import { Vault } from "../../src/secrets/vault.ts";
 import { openStore } from "../../src/store/sqlite.ts";
@@ -100,6 +101,7 @@ export class ServerProcess {
     sessions: WorkerSessions;
     alarms: Alarms;
     scheduler: Scheduler;
+    timekeeper: Timekeeper;
     reaper: Reaper;
     builds: Builds;
     collector: ImageCollector;
@@ -126,22 +128,24 @@ export class ServerProcess {
     const timeouts = new Timeouts(timed);
     const interest = new Interest({ ...timed, stop: (build, reason) => sessions.stop(build, reason) });
     const web = new WebCalls({ ...timed, limits: config.limits });
-    const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts, web };
+    const tell: Tell = (to, text) => {
+      logBook.say(to, mortalClock.now(), text).catch(() => {}); // it is closing
+    };
+    const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts, web };
     this.#platform = { ...timed, config, ...parts };
     this.#parts = {
       presence,
       sessions,
       alarms: new Alarms(timed),
       scheduler: new Scheduler({ ...timed, limits: config.limits, hands: sessions, tell: () => {} }),
+      timekeeper: new Timekeeper({ ...timed, limits: config.limits, tell }),
       reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
       builds: new Builds({
         ...timed,
         content,
         hands: sessions,
         askAws: async () => "password",
-        tell: (appId, text) => {
-          logBook.say({ appId, functionId: "" }, mortalClock.now(), text).catch(() => {}); // it is closing
-        },
+        tell: (appId, text) => tell({ appId, functionId: "" }, text),
       }),
       collector: new ImageCollector({ ...timed, limits: config.limits, hands: sessions, logBook }),
     };
@@ -200,6 +204,7 @@ export class ServerProcess {
     await server.#platform.web.start();
     server.#parts.alarms.start();
     server.#parts.scheduler.start();
+    server.#parts.timekeeper.start();
     server.#parts.reaper.start();
     await server.#platform.interest.start();
     server.#parts.builds.start();
@@ -233,7 +238,7 @@ export class ServerProcess {
 
   /** The orderly end. */
   async close(): Promise<void> {
-    const { presence, sessions, alarms, scheduler, reaper, builds, collector } = this.#parts;
+    const { presence, sessions, alarms, scheduler, timekeeper, reaper, builds, collector } = this.#parts;
     presence.close();
     this.#platform.heartbeats.close();
     this.#platform.interest.close();
@@ -241,6 +246,7 @@ export class ServerProcess {
     this.#platform.timeouts.close();
     await alarms.close();
     await reaper.close();
+    await timekeeper.close();
     await scheduler.close();
     sessions.close();
     await collector.close();
