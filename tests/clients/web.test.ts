@@ -88,9 +88,10 @@ for (const version of testedClients) {
   });
 }
 
-describe("the way to a web function and back", { skip: missingClient(newestClient), concurrency: true }, () => {
-  const api = (path: string): string => url("api", path);
+const api = (path: string): string => url("api", path);
+const together = { skip: missingClient(newestClient), concurrency: true };
 
+describe("requests and answers", together, () => {
   test("methods, queries, headers and bodies arrive as they were sent, but for those of the connection", async () => {
     for (const method of ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"]) {
       const answer = await caller.ask(api("/echo?a=1&b=%C3%A9"), {
@@ -136,39 +137,9 @@ describe("the way to a web function and back", { skip: missingClient(newestClien
     const answer = await caller.ask(api("/mirror/"), { method: "POST", body });
     assert.ok(answer.text === body.toString());
   });
+});
 
-  test("sockets: text, bytes, a protocol, and each side's close", async () => {
-    const socket = caller.socket(api("/socket"), ["first", "second"]);
-    await once(socket, "open");
-    assert.equal(socket.protocol, "second");
-    socket.send("hello");
-    assert.deepEqual(await once(socket, "message"), [Buffer.from("HELLO"), false]);
-    socket.send(Buffer.from([1, 2, 3]));
-    assert.deepEqual(await once(socket, "message"), [Buffer.from([3, 2, 1]), true]);
-    socket.send(bytesOf(1024 * 1024));
-    const [large] = (await once(socket, "message")) as [Buffer];
-    assert.equal(large.length, 1024 * 1024);
-    socket.send("close");
-    const [code, reason] = (await once(socket, "close")) as [number, Buffer];
-    assert.deepEqual([code, reason.toString()], [4001, "as you wish"]);
-
-    const other = caller.socket(api("/socket"));
-    await once(other, "open");
-    other.close(4002, "enough");
-    await until(
-      10_000,
-      async () => ((await caller.ask(api("/seen"))).json() as { code?: number }).code === 4002,
-      () => "no close",
-    );
-
-    const tooLarge = caller.socket(api("/socket"));
-    await once(tooLarge, "open");
-    tooLarge.send(bytesOf(3 * 1024 * 1024));
-    assert.equal((await once(tooLarge, "close"))[0], 1009);
-    assert.match(String((await once(caller.socket(api("/refused")), "error"))[0]), /403/);
-    assert.match(String((await once(caller.socket(`http://nobody.localhost:${port}/`), "error"))[0]), /404/);
-  });
-
+describe("what does not go well", together, () => {
   test("a caller that hangs up ends the function", async () => {
     const cancelled = async (): Promise<number> =>
       ((await caller.ask(api("/seen"))).json() as { cancelled: number }).cancelled;
@@ -195,6 +166,11 @@ describe("the way to a web function and back", { skip: missingClient(newestClien
     assert.match(unknown.text, /^No web function has the address home--web-nothing\.localhost/);
   });
 
+  test("what is no HTTP is not passed on", async () => {
+    assert.equal((await caller.ask(api("/injects"))).status, 502);
+    await assert.rejects(caller.ask(api("/short")), /aborted/);
+  });
+
   test("a request that takes long is answered by another one, which its caller is sent to", async () => {
     const first = await caller.ask(api("/patience"), { follows: false });
     assert.equal(first.status, 303);
@@ -208,34 +184,119 @@ describe("the way to a web function and back", { skip: missingClient(newestClien
   });
 });
 
-describe("much passes", { skip: missingClient(newestClient) }, () => {
-  const api = (path: string): string => url("api", path);
+test("sockets: text, bytes, a protocol, and each side's close", together, async () => {
+  const socket = caller.socket(api("/socket"), ["first", "second"]);
+  await once(socket, "open");
+  assert.equal(socket.protocol, "second");
+  socket.send("hello");
+  assert.deepEqual(await once(socket, "message"), [Buffer.from("HELLO"), false]);
+  socket.send(Buffer.from([1, 2, 3]));
+  assert.deepEqual(await once(socket, "message"), [Buffer.from([3, 2, 1]), true]);
+  socket.send(bytesOf(1024 * 1024));
+  const [large] = (await once(socket, "message")) as [Buffer];
+  assert.equal(large.length, 1024 * 1024);
+  socket.send("close");
+  const [code, reason] = (await once(socket, "close")) as [number, Buffer];
+  assert.deepEqual([code, reason.toString()], [4001, "as you wish"]);
 
-  test("large bodies pass both ways without staying in the server's memory", async () => {
-    const memory = (): number => Number(/VmRSS:\s+(\d+)/.exec(status())?.[1]) / 1024;
-    const status = (): string => readFileSync(`/proc/${platform.process("server")?.pid}/status`, "utf8");
-    await caller.ask(api("/echo"));
-    const before = memory();
-    let most = 0;
-    const watch = setInterval(() => (most = Math.max(most, memory())), 20);
-    const sent = request({
-      host: "127.0.0.1",
-      port,
-      method: "POST",
-      path: "/size",
-      headers: { host: new URL(api("/")).host },
-    });
-    const answered = once(sent, "response");
-    for (let i = 0; i < 64; i++) if (!sent.write(bytesOf(1024 * 1024))) await once(sent, "drain");
-    sent.end();
-    const [response] = (await answered) as [AsyncIterable<Buffer>];
-    for await (const text of response) assert.equal(String(text), `{"bytes":${64 * 1024 * 1024}}`);
-    for (const path of ["/zeros?mebibytes=64", "/huge?mebibytes=60"]) {
-      let bytes = 0;
-      for await (const piece of await caller.begin(api(path))) bytes += (piece as Buffer).length;
-      assert.equal(bytes, Number(path.split("=")[1]) * 1024 * 1024, path);
-    }
-    clearInterval(watch);
-    assert.ok(most - before < 128, `the server grew from ${before} to ${most} MiB`);
+  const other = caller.socket(api("/socket"));
+  await once(other, "open");
+  other.close(4002, "enough");
+  await until(
+    10_000,
+    async () => ((await caller.ask(api("/seen"))).json() as { code?: number }).code === 4002,
+    () => "no close",
+  );
+
+  const tooLarge = caller.socket(api("/socket"));
+  await once(tooLarge, "open");
+  tooLarge.send(bytesOf(3 * 1024 * 1024));
+  assert.equal((await once(tooLarge, "close"))[0], 1009);
+  assert.match(String((await once(caller.socket(api("/refused")), "error"))[0]), /403/);
+  assert.match(String((await once(caller.socket(`http://nobody.localhost:${port}/`), "error"))[0]), /404/);
+});
+
+test("large bodies pass both ways without staying in the server's memory", together, async () => {
+  const memory = (): number => Number(/VmRSS:\s+(\d+)/.exec(status())?.[1]) / 1024;
+  const status = (): string => readFileSync(`/proc/${platform.process("server")?.pid}/status`, "utf8");
+  await caller.ask(api("/echo"));
+  const before = memory();
+  let most = 0;
+  const watch = setInterval(() => (most = Math.max(most, memory())), 20);
+  const sent = request({
+    host: "127.0.0.1",
+    port,
+    method: "POST",
+    path: "/size",
+    headers: { host: new URL(api("/")).host },
   });
+  const answered = once(sent, "response");
+  for (let i = 0; i < 64; i++) if (!sent.write(bytesOf(1024 * 1024))) await once(sent, "drain");
+  sent.end();
+  const [response] = (await answered) as [AsyncIterable<Buffer>];
+  for await (const text of response) assert.equal(String(text), `{"bytes":${64 * 1024 * 1024}}`);
+  for (const path of ["/zeros?mebibytes=64", "/huge?mebibytes=60"]) {
+    let bytes = 0;
+    for await (const piece of await caller.begin(api(path))) bytes += (piece as Buffer).length;
+    assert.equal(bytes, Number(path.split("=")[1]) * 1024 * 1024, path);
+  }
+  clearInterval(watch);
+  assert.ok(most - before < 128, `the server grew from ${before} to ${most} MiB`);
+});
+
+test("a new deployment under load loses no request", { skip: missingClient(newestClient) }, async () => {
+  const deploy = async (edition: string): Promise<void> => {
+    await using run = modal(platform, newestClient, ["deploy", app("web_edition.py")], { env: { EDITION: edition } });
+    await run.finishWith(0);
+  };
+  await deploy("first");
+  const address = url("edition").replace("--web-", "--editions-");
+  const answers: string[] = [];
+  const over = new AbortController();
+  const ask = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      const { status, text } = await caller.ask(address);
+      answers.push(`${status} ${text}`);
+    }
+  };
+  const callers = Array.from({ length: 10 }, ask);
+  await until(
+    30_000,
+    () => answers.length > 10,
+    () => "no answers",
+  );
+  await deploy("second");
+  await until(
+    30_000,
+    () => answers.at(-1) === "200 second",
+    () => `still ${answers.at(-1)}`,
+  );
+  over.abort();
+  await Promise.all(callers);
+  assert.deepEqual([...new Set(answers)].toSorted(), ["200 first", "200 second"]);
+});
+
+test("a guarded function is opened by a token alone", { skip: missingClient(newestClient) }, async () => {
+  const address = url("guarded").replace("--web-", "--editions-");
+  const tokens = async (...args: string[]): Promise<string> => {
+    await using run = modal(platform, newestClient, ["workspace", "proxy-tokens", ...args]);
+    return await run.finishWith(0);
+  };
+  const made = JSON.parse(await tokens("create", "--name", "shop", "--json")) as Record<string, string>;
+  const { Authorization: authorization = "", ...headers } = made;
+  const id = headers["Modal-Key"] ?? "";
+  assert.match(await tokens("list"), new RegExp(`shop.*${id}`));
+  const status = async (given: Record<string, string>): Promise<number> =>
+    (await caller.ask(address, { headers: given })).status;
+  assert.deepEqual(
+    [
+      await status({}),
+      await status({ ...headers, "Modal-Secret": "ws-x" }),
+      await status(headers),
+      await status({ authorization }),
+    ],
+    [401, 401, 200, 200],
+  );
+  await tokens("delete", id, "--yes");
+  assert.equal(await status(headers), 401);
 });

@@ -18,6 +18,7 @@ import { BlobUploads } from "./content/blob-uploads.ts";
 import { ContentStore } from "./content/content-store.ts";
 import { contentRoutes } from "./content/routes.ts";
 import type { Store } from "./domain/store.ts";
+import { endpointHost } from "./domain/web-address.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { ensureIdentity } from "./identity/first-start.ts";
 import { createWeb } from "./ingress/http.ts";
@@ -46,6 +47,7 @@ import { logRpcs } from "./rpc/logs.ts";
 import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
+import { proxyTokenRpcs } from "./rpc/proxy-tokens.ts";
 import { queueRpcs } from "./rpc/queues.ts";
 import { scalingRpcs } from "./rpc/scaling.ts";
 import { secretRpcs } from "./rpc/secrets.ts";
@@ -246,6 +248,7 @@ function families(
     callRpcs(platform),
     containerRpcs(platform, deliveries),
     webRpcs(platform),
+    proxyTokenRpcs(platform),
     volumeRpcs(platform),
     volumeFileRpcs(platform, pieceLinks),
     volumeChangeRpcs(platform, pieceLinks),
@@ -276,7 +279,8 @@ async function openPort(
     observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
   });
   const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
-  return new Port({ rpc, web: web.server, resolveDoor, logger: log, clock, ...(tls && { tls }) });
+  const isWebHost = (name: string): boolean => endpointHost(name, config) !== undefined;
+  return new Port({ rpc, web: web.server, isWebHost, resolveDoor, logger: log, clock, ...(tls && { tls }) });
 }
 
 /** The key that signs links and derives door secrets: made once, readable by this process's user alone. */

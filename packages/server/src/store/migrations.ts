@@ -292,4 +292,9 @@ export const migrations: readonly string[] = [
   CREATE TABLE proxy_tokens (id TEXT PRIMARY KEY, secret_sha256 TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
   CREATE INDEX calls_of_web ON calls (id) WHERE shape = 'web' AND state <> 'finished';
   `,
+  // Proxy tokens have names, and makers.
+  `
+  ALTER TABLE proxy_tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
+  ALTER TABLE proxy_tokens ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+  `,
 ];
