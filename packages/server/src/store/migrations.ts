@@ -274,4 +274,8 @@ export const migrations: readonly string[] = [
   CREATE INDEX volumes_with_history ON volumes (id) WHERE head > oldest AND state <> 'deleted';
   CREATE INDEX volumes_to_trim ON volumes (id) WHERE trimmed < oldest AND state <> 'deleted';
   `,
+  // What nothing needs, and since when: content by its digest, blobs and mounts by their ids.
+  `
+  CREATE TABLE unneeded (id TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

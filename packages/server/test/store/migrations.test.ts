@@ -85,6 +85,7 @@ const taken = [
   "60aec7a9ff152683de4a83833c89aad074397117c7d8fa89c4a5be05805c9f28",
   "cbfb1bdccabfa3b8f2f3f0f44dd58c10f4dd6b4aedc8ed776ff900e6ec344e21",
   "56a131e75d0b6c03f68c930af6adea7150e6ed1721004bd70e1f6ea01520c641",
+  "0d64419dcdf8a2c8fabe0af8125c9aa05b8205beddc9409218c2ec51df289b0f",
 ];
 
 describe("migrations", () => {

@@ -24,6 +24,7 @@ import { Reaper } from "../../src/calls/reap.ts";
 import { Timeouts } from "../../src/calls/timeouts.ts";
 import { type ServerConfig, type ServerConfigInput, serverConfigSchema } from "../../src/config.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
+import { Unneeded } from "../../src/content/unneeded.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { Builds } from "../../src/images/builds.ts";
 import { type Garbage, type GarbageWish, ImageCollector } from "../../src/images/collect.ts";
@@ -84,7 +85,7 @@ const never = new Promise<never>(() => {});
 
 export class ServerProcess {
   readonly store: Store;
-  readonly bells = new Bells();
+  readonly bells: Bells;
   readonly resolveDoor: ReturnType<typeof doorResolver>;
   /** Writes so far. */
   writes = 0;
@@ -104,9 +105,16 @@ export class ServerProcess {
   };
   readonly #platform: Platform;
 
-  private constructor(config: ServerConfig, content: ContentStore, ring: KeyRing, clock: ManualClock, newId: NewId) {
-    this.#disk = openStore(join(config.data, "store.sqlite"), this.bells, syncInATurn);
-    this.store = this.#mortal(this.#disk);
+  private constructor(
+    config: ServerConfig,
+    { disk, bells }: { disk: Store; bells: Bells },
+    { content, ring, unneeded }: { content: ContentStore; ring: KeyRing; unneeded: Unneeded },
+    clock: ManualClock,
+    newId: NewId,
+  ) {
+    this.bells = bells;
+    this.#disk = disk;
+    this.store = this.#mortal(disk);
     const mortalClock: Clock = {
       now: () => clock.now(),
       timer: (delayMs, fire) => clock.timer(delayMs, () => this.isDead || fire()),
@@ -123,7 +131,7 @@ export class ServerProcess {
     const sessions = new WorkerSessions(timed);
     const timeouts = new Timeouts(timed);
     const interest = new Interest({ ...timed, stop: (build, reason) => sessions.stop(build, reason) });
-    const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts };
+    const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts, unneeded };
     this.#platform = { ...timed, config, ...parts };
     this.#parts = {
       presence,
@@ -184,9 +192,12 @@ export class ServerProcess {
       ownerToken: { id: "ak-owner", secretSha256: "0".repeat(64) },
       workerSecret: "w".repeat(40),
     });
-    const content = await ContentStore.open(join(folder, "content"));
+    const bells = new Bells();
+    const disk = openStore(join(config.data, "store.sqlite"), bells, syncInATurn);
+    const unneeded = await Unneeded.load(disk);
+    const content = await ContentStore.open(join(folder, "content"), { wishes: unneeded });
     const ring = await KeyRing.load(join(folder, "secrets-key"), undefined);
-    const server = new ServerProcess(config, content, ring, clock, newId);
+    const server = new ServerProcess(config, { disk, bells }, { content, ring, unneeded }, clock, newId);
     await server.#disk.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
     await server.#platform.logBook.start();
     await server.#parts.presence.start();
@@ -326,6 +337,7 @@ export class ServerProcess {
         const value = await disk.read(unit);
         return this.isDead ? await never : value;
       },
+      snapshot: (unit) => disk.snapshot(unit),
       close: () => disk.close(),
     };
   }

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/operator.proto.
  */
 export const file_lydian_operator: GenFile = /*@__PURE__*/
-  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0iGQoXUm90YXRlU2VjcmV0c0tleVJlcXVlc3QiTwoYUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIPCgdzZWNyZXRzGAIgASgNEhIKCnVucmVhZGFibGUYAyADKAkihgEKFUNvbGxlY3RHYXJiYWdlUmVxdWVzdBIWCgl1bnVzZWRfbXMYASABKANIAIgBARIXCgptb3N0X2J5dGVzGAIgASgDSAGIAQESDgoGaW1hZ2VzGAMgAygJEg8KB2RyeV9ydW4YBCABKAhCDAoKX3VudXNlZF9tc0INCgtfbW9zdF9ieXRlcyJ2ChZDb2xsZWN0R2FyYmFnZVJlc3BvbnNlEi8KB3dvcmtlcnMYASADKAsyHi5seWRpYW4ub3BlcmF0b3IuV29ya2VyR2FyYmFnZRIYChBmb3Jnb3R0ZW5faW1hZ2VzGAIgAygJEhEKCWxvZ19ieXRlcxgDIAEoAyKpAQoNV29ya2VyR2FyYmFnZRIRCgl3b3JrZXJfaWQYASABKAkSEQoJaW1hZ2VfaWRzGAIgAygJEg0KBWJhc2VzGAMgAygJEg4KBmxheWVycxgEIAEoDRINCgVieXRlcxgFIAEoAxISCgpsZWZ0X2J5dGVzGAYgASgDEg0KBWVycm9yGAcgASgJEg0KBWZpbGVzGAggASgNEhIKCmZpbGVfYnl0ZXMYCSABKAMiMQoKVm9sdW1lTmFtZRIOCgZ2b2x1bWUYASABKAkSEwoLZW52aXJvbm1lbnQYAiABKAkiZgoYTGlzdFZvbHVtZUNvbW1pdHNSZXF1ZXN0EisKBnZvbHVtZRgBIAEoCzIbLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVOYW1lEg4KBmJlZm9yZRgCIAEoBBINCgVsaW1pdBgDIAEoDSJ8ChlMaXN0Vm9sdW1lQ29tbWl0c1Jlc3BvbnNlEhEKCXZvbHVtZV9pZBgBIAEoCRIMCgRoZWFkGAIgASgEEg4KBm9sZGVzdBgDIAEoBBIuCgdjb21taXRzGAQgAygLMh0ubHlkaWFuLm9wZXJhdG9yLlZvbHVtZUNvbW1pdCJlCgxWb2x1bWVDb21taXQSDgoGbnVtYmVyGAEgASgEEhIKCm1hZGVfYXRfbXMYAiABKAMSDwoHbWFkZV9ieRgDIAEoCRIPCgd3cml0dGVuGAQgASgNEg8KB3JlbW92ZWQYBSABKA0idQoRRGlmZlZvbHVtZVJlcXVlc3QSKwoGdm9sdW1lGAEgASgLMhsubHlkaWFuLm9wZXJhdG9yLlZvbHVtZU5hbWUSDAoEZnJvbRgCIAEoBBIPCgJ0bxgDIAEoBEgAiAEBEg0KBWxpbWl0GAQgASgNQgUKA190byJiChJEaWZmVm9sdW1lUmVzcG9uc2USCgoCdG8YASABKAQSMgoHY2hhbmdlcxgCIAMoCzIhLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVQYXRoQ2hhbmdlEgwKBG1vcmUYAyABKAgimQEKEFZvbHVtZVBhdGhDaGFuZ2USDAoEcGF0aBgBIAEoCRIwCgZiZWZvcmUYAiABKAsyIC5seWRpYW4ub3BlcmF0b3IuVm9sdW1lUGF0aFN0YXRlEi8KBWFmdGVyGAMgASgLMiAubHlkaWFuLm9wZXJhdG9yLlZvbHVtZVBhdGhTdGF0ZRIUCgxzYW1lX2NvbnRlbnQYBCABKAgiTQoPVm9sdW1lUGF0aFN0YXRlEgwKBGtpbmQYASABKAkSDAoEc2l6ZRgCIAEoBBIMCgRtb2RlGAMgASgNEhAKCG10aW1lX3VzGAQgASgDIlMKFFJlc3RvcmVWb2x1bWVSZXF1ZXN0EisKBnZvbHVtZRgBIAEoCzIbLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVOYW1lEg4KBmNvbW1pdBgCIAEoBCJJChVSZXN0b3JlVm9sdW1lUmVzcG9uc2USDgoGY29tbWl0GAEgASgEEg8KB3dyaXR0ZW4YAiABKA0SDwoHcmVtb3ZlZBgDIAEoDSpMCglDYWxsU3RhdGUSGgoWQ0FMTF9TVEFURV9VTlNQRUNJRklFRBAAEggKBE9QRU4QARINCglTVUNDRUVERUQQAhIKCgZGQUlMRUQQAzLTBgoJT3BlcmF0b3JzElIKCUxpc3RDYWxscxIhLmx5ZGlhbi5vcGVyYXRvci5MaXN0Q2FsbHNSZXF1ZXN0GiIubHlkaWFuLm9wZXJhdG9yLkxpc3RDYWxsc1Jlc3BvbnNlElgKC0luc3BlY3RDYWxsEiMubHlkaWFuLm9wZXJhdG9yLkluc3BlY3RDYWxsUmVxdWVzdBokLmx5ZGlhbi5vcGVyYXRvci5JbnNwZWN0Q2FsbFJlc3BvbnNlElUKCkNhbmNlbENhbGwSIi5seWRpYW4ub3BlcmF0b3IuQ2FuY2VsQ2FsbFJlcXVlc3QaIy5seWRpYW4ub3BlcmF0b3IuQ2FuY2VsQ2FsbFJlc3BvbnNlElIKCVJldHJ5Q2FsbBIhLmx5ZGlhbi5vcGVyYXRvci5SZXRyeUNhbGxSZXF1ZXN0GiIubHlkaWFuLm9wZXJhdG9yLlJldHJ5Q2FsbFJlc3BvbnNlEmcKEFJvdGF0ZVNlY3JldHNLZXkSKC5seWRpYW4ub3BlcmF0b3IuUm90YXRlU2VjcmV0c0tleVJlcXVlc3QaKS5seWRpYW4ub3BlcmF0b3IuUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEmEKDkNvbGxlY3RHYXJiYWdlEiYubHlkaWFuLm9wZXJhdG9yLkNvbGxlY3RHYXJiYWdlUmVxdWVzdBonLmx5ZGlhbi5vcGVyYXRvci5Db2xsZWN0R2FyYmFnZVJlc3BvbnNlEmoKEUxpc3RWb2x1bWVDb21taXRzEikubHlkaWFuLm9wZXJhdG9yLkxpc3RWb2x1bWVDb21taXRzUmVxdWVzdBoqLmx5ZGlhbi5vcGVyYXRvci5MaXN0Vm9sdW1lQ29tbWl0c1Jlc3BvbnNlElUKCkRpZmZWb2x1bWUSIi5seWRpYW4ub3BlcmF0b3IuRGlmZlZvbHVtZVJlcXVlc3QaIy5seWRpYW4ub3BlcmF0b3IuRGlmZlZvbHVtZVJlc3BvbnNlEl4KDVJlc3RvcmVWb2x1bWUSJS5seWRpYW4ub3BlcmF0b3IuUmVzdG9yZVZvbHVtZVJlcXVlc3QaJi5seWRpYW4ub3BlcmF0b3IuUmVzdG9yZVZvbHVtZVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0iGQoXUm90YXRlU2VjcmV0c0tleVJlcXVlc3QiTwoYUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIPCgdzZWNyZXRzGAIgASgNEhIKCnVucmVhZGFibGUYAyADKAkihgEKFUNvbGxlY3RHYXJiYWdlUmVxdWVzdBIWCgl1bnVzZWRfbXMYASABKANIAIgBARIXCgptb3N0X2J5dGVzGAIgASgDSAGIAQESDgoGaW1hZ2VzGAMgAygJEg8KB2RyeV9ydW4YBCABKAhCDAoKX3VudXNlZF9tc0INCgtfbW9zdF9ieXRlcyKoAQoWQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRIvCgd3b3JrZXJzGAEgAygLMh4ubHlkaWFuLm9wZXJhdG9yLldvcmtlckdhcmJhZ2USGAoQZm9yZ290dGVuX2ltYWdlcxgCIAMoCRIRCglsb2dfYnl0ZXMYAyABKAMSMAoHY29udGVudBgEIAEoCzIfLmx5ZGlhbi5vcGVyYXRvci5Db250ZW50R2FyYmFnZSLiAQoOQ29udGVudEdhcmJhZ2USNwoHcmVtb3ZlZBgBIAEoCzImLmx5ZGlhbi5vcGVyYXRvci5Db250ZW50R2FyYmFnZS5BbW91bnQSNwoHd2FpdGluZxgCIAEoCzImLmx5ZGlhbi5vcGVyYXRvci5Db250ZW50R2FyYmFnZS5BbW91bnQSNgoGbmVlZGVkGAMgASgLMiYubHlkaWFuLm9wZXJhdG9yLkNvbnRlbnRHYXJiYWdlLkFtb3VudBomCgZBbW91bnQSDQoFZmlsZXMYASABKAQSDQoFYnl0ZXMYAiABKAQiqQEKDVdvcmtlckdhcmJhZ2USEQoJd29ya2VyX2lkGAEgASgJEhEKCWltYWdlX2lkcxgCIAMoCRINCgViYXNlcxgDIAMoCRIOCgZsYXllcnMYBCABKA0SDQoFYnl0ZXMYBSABKAMSEgoKbGVmdF9ieXRlcxgGIAEoAxINCgVlcnJvchgHIAEoCRINCgVmaWxlcxgIIAEoDRISCgpmaWxlX2J5dGVzGAkgASgDIjEKClZvbHVtZU5hbWUSDgoGdm9sdW1lGAEgASgJEhMKC2Vudmlyb25tZW50GAIgASgJImYKGExpc3RWb2x1bWVDb21taXRzUmVxdWVzdBIrCgZ2b2x1bWUYASABKAsyGy5seWRpYW4ub3BlcmF0b3IuVm9sdW1lTmFtZRIOCgZiZWZvcmUYAiABKAQSDQoFbGltaXQYAyABKA0ifAoZTGlzdFZvbHVtZUNvbW1pdHNSZXNwb25zZRIRCgl2b2x1bWVfaWQYASABKAkSDAoEaGVhZBgCIAEoBBIOCgZvbGRlc3QYAyABKAQSLgoHY29tbWl0cxgEIAMoCzIdLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVDb21taXQiZQoMVm9sdW1lQ29tbWl0Eg4KBm51bWJlchgBIAEoBBISCgptYWRlX2F0X21zGAIgASgDEg8KB21hZGVfYnkYAyABKAkSDwoHd3JpdHRlbhgEIAEoDRIPCgdyZW1vdmVkGAUgASgNInUKEURpZmZWb2x1bWVSZXF1ZXN0EisKBnZvbHVtZRgBIAEoCzIbLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVOYW1lEgwKBGZyb20YAiABKAQSDwoCdG8YAyABKARIAIgBARINCgVsaW1pdBgEIAEoDUIFCgNfdG8iYgoSRGlmZlZvbHVtZVJlc3BvbnNlEgoKAnRvGAEgASgEEjIKB2NoYW5nZXMYAiADKAsyIS5seWRpYW4ub3BlcmF0b3IuVm9sdW1lUGF0aENoYW5nZRIMCgRtb3JlGAMgASgIIpkBChBWb2x1bWVQYXRoQ2hhbmdlEgwKBHBhdGgYASABKAkSMAoGYmVmb3JlGAIgASgLMiAubHlkaWFuLm9wZXJhdG9yLlZvbHVtZVBhdGhTdGF0ZRIvCgVhZnRlchgDIAEoCzIgLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVQYXRoU3RhdGUSFAoMc2FtZV9jb250ZW50GAQgASgIIk0KD1ZvbHVtZVBhdGhTdGF0ZRIMCgRraW5kGAEgASgJEgwKBHNpemUYAiABKAQSDAoEbW9kZRgDIAEoDRIQCghtdGltZV91cxgEIAEoAyJTChRSZXN0b3JlVm9sdW1lUmVxdWVzdBIrCgZ2b2x1bWUYASABKAsyGy5seWRpYW4ub3BlcmF0b3IuVm9sdW1lTmFtZRIOCgZjb21taXQYAiABKAQiSQoVUmVzdG9yZVZvbHVtZVJlc3BvbnNlEg4KBmNvbW1pdBgBIAEoBBIPCgd3cml0dGVuGAIgASgNEg8KB3JlbW92ZWQYAyABKA0qTAoJQ2FsbFN0YXRlEhoKFkNBTExfU1RBVEVfVU5TUEVDSUZJRUQQABIICgRPUEVOEAESDQoJU1VDQ0VFREVEEAISCgoGRkFJTEVEEAMy0wYKCU9wZXJhdG9ycxJSCglMaXN0Q2FsbHMSIS5seWRpYW4ub3BlcmF0b3IuTGlzdENhbGxzUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5MaXN0Q2FsbHNSZXNwb25zZRJYCgtJbnNwZWN0Q2FsbBIjLmx5ZGlhbi5vcGVyYXRvci5JbnNwZWN0Q2FsbFJlcXVlc3QaJC5seWRpYW4ub3BlcmF0b3IuSW5zcGVjdENhbGxSZXNwb25zZRJVCgpDYW5jZWxDYWxsEiIubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXF1ZXN0GiMubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXNwb25zZRJSCglSZXRyeUNhbGwSIS5seWRpYW4ub3BlcmF0b3IuUmV0cnlDYWxsUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5SZXRyeUNhbGxSZXNwb25zZRJnChBSb3RhdGVTZWNyZXRzS2V5EigubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXF1ZXN0GikubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXNwb25zZRJhCg5Db2xsZWN0R2FyYmFnZRImLmx5ZGlhbi5vcGVyYXRvci5Db2xsZWN0R2FyYmFnZVJlcXVlc3QaJy5seWRpYW4ub3BlcmF0b3IuQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRJqChFMaXN0Vm9sdW1lQ29tbWl0cxIpLmx5ZGlhbi5vcGVyYXRvci5MaXN0Vm9sdW1lQ29tbWl0c1JlcXVlc3QaKi5seWRpYW4ub3BlcmF0b3IuTGlzdFZvbHVtZUNvbW1pdHNSZXNwb25zZRJVCgpEaWZmVm9sdW1lEiIubHlkaWFuLm9wZXJhdG9yLkRpZmZWb2x1bWVSZXF1ZXN0GiMubHlkaWFuLm9wZXJhdG9yLkRpZmZWb2x1bWVSZXNwb25zZRJeCg1SZXN0b3JlVm9sdW1lEiUubHlkaWFuLm9wZXJhdG9yLlJlc3RvcmVWb2x1bWVSZXF1ZXN0GiYubHlkaWFuLm9wZXJhdG9yLlJlc3RvcmVWb2x1bWVSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Empty fields do not narrow the list.
@@ -451,6 +451,13 @@ export type CollectGarbageResponse = Message<"lydian.operator.CollectGarbageResp
    * @generated from field: int64 log_bytes = 3;
    */
   logBytes: bigint;
+
+  /**
+   * Absent where only images were named.
+   *
+   * @generated from field: lydian.operator.ContentGarbage content = 4;
+   */
+  content?: ContentGarbage | undefined;
 };
 
 /**
@@ -459,6 +466,59 @@ export type CollectGarbageResponse = Message<"lydian.operator.CollectGarbageResp
  */
 export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
   messageDesc(file_lydian_operator, 13);
+
+/**
+ * What the server keeps by its digest: uploaded and mounted files, arguments and results, pieces of volumes.
+ *
+ * @generated from message lydian.operator.ContentGarbage
+ */
+export type ContentGarbage = Message<"lydian.operator.ContentGarbage"> & {
+  /**
+   * @generated from field: lydian.operator.ContentGarbage.Amount removed = 1;
+   */
+  removed?: ContentGarbage_Amount | undefined;
+
+  /**
+   * What nothing needs, but not for long enough yet.
+   *
+   * @generated from field: lydian.operator.ContentGarbage.Amount waiting = 2;
+   */
+  waiting?: ContentGarbage_Amount | undefined;
+
+  /**
+   * @generated from field: lydian.operator.ContentGarbage.Amount needed = 3;
+   */
+  needed?: ContentGarbage_Amount | undefined;
+};
+
+/**
+ * Describes the message lydian.operator.ContentGarbage.
+ * Use `create(ContentGarbageSchema)` to create a new message.
+ */
+export const ContentGarbageSchema: GenMessage<ContentGarbage> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 14);
+
+/**
+ * @generated from message lydian.operator.ContentGarbage.Amount
+ */
+export type ContentGarbage_Amount = Message<"lydian.operator.ContentGarbage.Amount"> & {
+  /**
+   * @generated from field: uint64 files = 1;
+   */
+  files: bigint;
+
+  /**
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message lydian.operator.ContentGarbage.Amount.
+ * Use `create(ContentGarbage_AmountSchema)` to create a new message.
+ */
+export const ContentGarbage_AmountSchema: GenMessage<ContentGarbage_Amount> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 14, 0);
 
 /**
  * What was removed on one worker.
@@ -525,7 +585,7 @@ export type WorkerGarbage = Message<"lydian.operator.WorkerGarbage"> & {
  * Use `create(WorkerGarbageSchema)` to create a new message.
  */
 export const WorkerGarbageSchema: GenMessage<WorkerGarbage> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 14);
+  messageDesc(file_lydian_operator, 15);
 
 /**
  * @generated from message lydian.operator.VolumeName
@@ -551,7 +611,7 @@ export type VolumeName = Message<"lydian.operator.VolumeName"> & {
  * Use `create(VolumeNameSchema)` to create a new message.
  */
 export const VolumeNameSchema: GenMessage<VolumeName> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 15);
+  messageDesc(file_lydian_operator, 16);
 
 /**
  * @generated from message lydian.operator.ListVolumeCommitsRequest
@@ -582,7 +642,7 @@ export type ListVolumeCommitsRequest = Message<"lydian.operator.ListVolumeCommit
  * Use `create(ListVolumeCommitsRequestSchema)` to create a new message.
  */
 export const ListVolumeCommitsRequestSchema: GenMessage<ListVolumeCommitsRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 16);
+  messageDesc(file_lydian_operator, 17);
 
 /**
  * @generated from message lydian.operator.ListVolumeCommitsResponse
@@ -618,7 +678,7 @@ export type ListVolumeCommitsResponse = Message<"lydian.operator.ListVolumeCommi
  * Use `create(ListVolumeCommitsResponseSchema)` to create a new message.
  */
 export const ListVolumeCommitsResponseSchema: GenMessage<ListVolumeCommitsResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 17);
+  messageDesc(file_lydian_operator, 18);
 
 /**
  * @generated from message lydian.operator.VolumeCommit
@@ -659,7 +719,7 @@ export type VolumeCommit = Message<"lydian.operator.VolumeCommit"> & {
  * Use `create(VolumeCommitSchema)` to create a new message.
  */
 export const VolumeCommitSchema: GenMessage<VolumeCommit> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 18);
+  messageDesc(file_lydian_operator, 19);
 
 /**
  * @generated from message lydian.operator.DiffVolumeRequest
@@ -695,7 +755,7 @@ export type DiffVolumeRequest = Message<"lydian.operator.DiffVolumeRequest"> & {
  * Use `create(DiffVolumeRequestSchema)` to create a new message.
  */
 export const DiffVolumeRequestSchema: GenMessage<DiffVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 19);
+  messageDesc(file_lydian_operator, 20);
 
 /**
  * @generated from message lydian.operator.DiffVolumeResponse
@@ -726,7 +786,7 @@ export type DiffVolumeResponse = Message<"lydian.operator.DiffVolumeResponse"> &
  * Use `create(DiffVolumeResponseSchema)` to create a new message.
  */
 export const DiffVolumeResponseSchema: GenMessage<DiffVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 20);
+  messageDesc(file_lydian_operator, 21);
 
 /**
  * @generated from message lydian.operator.VolumePathChange
@@ -762,7 +822,7 @@ export type VolumePathChange = Message<"lydian.operator.VolumePathChange"> & {
  * Use `create(VolumePathChangeSchema)` to create a new message.
  */
 export const VolumePathChangeSchema: GenMessage<VolumePathChange> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 21);
+  messageDesc(file_lydian_operator, 22);
 
 /**
  * @generated from message lydian.operator.VolumePathState
@@ -800,7 +860,7 @@ export type VolumePathState = Message<"lydian.operator.VolumePathState"> & {
  * Use `create(VolumePathStateSchema)` to create a new message.
  */
 export const VolumePathStateSchema: GenMessage<VolumePathState> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 22);
+  messageDesc(file_lydian_operator, 23);
 
 /**
  * @generated from message lydian.operator.RestoreVolumeRequest
@@ -822,7 +882,7 @@ export type RestoreVolumeRequest = Message<"lydian.operator.RestoreVolumeRequest
  * Use `create(RestoreVolumeRequestSchema)` to create a new message.
  */
 export const RestoreVolumeRequestSchema: GenMessage<RestoreVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 23);
+  messageDesc(file_lydian_operator, 24);
 
 /**
  * @generated from message lydian.operator.RestoreVolumeResponse
@@ -851,7 +911,7 @@ export type RestoreVolumeResponse = Message<"lydian.operator.RestoreVolumeRespon
  * Use `create(RestoreVolumeResponseSchema)` to create a new message.
  */
 export const RestoreVolumeResponseSchema: GenMessage<RestoreVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 24);
+  messageDesc(file_lydian_operator, 25);
 
 /**
  * @generated from enum lydian.operator.CallState
@@ -948,7 +1008,7 @@ export const Operators: GenService<{
     output: typeof RotateSecretsKeyResponseSchema;
   },
   /**
-   * Removes what nothing needs: images on workers, their layers, and what the server knows of them.
+   * Removes what nothing needs: images on workers, their layers, what the server knows of them, and its content.
    *
    * @generated from rpc lydian.operator.Operators.CollectGarbage
    */
