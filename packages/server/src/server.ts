@@ -1,6 +1,6 @@
 /** Puts the server together: opens the store, wires the parts, starts and closes them in order. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, statfs } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 
@@ -15,8 +15,10 @@ import { Timeouts } from "./calls/timeouts.ts";
 import type { ServerConfig } from "./config.ts";
 import { BlobLinks } from "./content/blob-links.ts";
 import { BlobUploads } from "./content/blob-uploads.ts";
+import { ContentCollector } from "./content/collect.ts";
 import { ContentStore } from "./content/content-store.ts";
 import { contentRoutes } from "./content/routes.ts";
+import { Unneeded } from "./content/unneeded.ts";
 import type { Store } from "./domain/store.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { ensureIdentity } from "./identity/first-start.ts";
@@ -92,8 +94,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const newId = idMaker(() => clock.now());
   const store = openStore(join(config.data, "store.sqlite"), bells);
   await store.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
-  const content = await ContentStore.open(join(config.data, "content"));
-  const uploads = openUploads(config.data, content, store, clock);
+  const unneeded = await Unneeded.load(store);
+  const content = await ContentStore.open(join(config.data, "content"), { wishes: unneeded });
+  const uploads = openUploads(config.data, { content, unneeded }, store, clock);
   const logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
   await logBook.start();
   const vault = new Vault(await KeyRing.load(join(config.data, "secrets-key"), config.secretsKey), store);
@@ -115,7 +118,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       .say(to, clock.now(), text)
       .catch((error: unknown) => log.warn({ err: error, ...to }, "a notice is not in the log"));
   };
-  const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts, web };
+  const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts, unneeded, web };
   const platform: Platform = { ...shared, config, ...parts };
   const scheduler = new Scheduler({ ...shared, limits: config.limits, hands: sessions, tell });
   const timekeeper = new Timekeeper({ ...shared, limits: config.limits, tell });
@@ -127,29 +130,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     tell: (imageId, text) => tell({ appId: imageId, functionId: "" }, text),
   });
   const collector = new ImageCollector({ ...shared, limits: config.limits, hands: sessions, logBook });
-  const makeRoom = (workerId: string, bytes: number): void => collector.makeRoom(workerId, bytes);
+  const contents = new ContentCollector({ ...shared, content, unneeded, room: () => roomOf(config.data) });
+  const makeRoom = (workerId: string, bytes: number): void => {
+    collector.makeRoom(workerId, bytes);
+    contents.makeRoom();
+  };
   const reaper = new Reaper({ ...shared, sweepUploads: (before) => uploads.sweep(before) });
   const links = new BlobLinks(serverKey, () => clock.now());
   const pieceLinks = new PieceLinks(serverKey, () => clock.now());
   const rpcs = [
     ...bind(ModalClient, ...families(platform, deliveries, { links, pieceLinks }, collector)),
-    ...bind(operator.Operators, operatorRpcs(platform, collector), volumeHistoryRpcs(platform)),
+    ...bind(operator.Operators, operatorRpcs(platform, { images: collector, contents }), volumeHistoryRpcs(platform)),
     ...bind(worker.Workers, workerRpcs({ ...shared, sessions, logBook, cutDoors, makeRoom })),
   ];
   const port = await openPort(options, platform, { links, pieceLinks, uploads }, rpcs);
   const acting = {
-    presence,
-    heartbeats,
-    sessions,
-    timeouts,
-    alarms,
-    web,
-    interest,
-    builds,
-    scheduler,
-    timekeeper,
-    reaper,
-    collector,
+    ...{ presence, heartbeats, sessions, timeouts, alarms, web, interest },
+    ...{ builds, scheduler, timekeeper, reaper, collector, contents },
   };
   await startAll(acting);
   await port.listen(options.listenAt);
@@ -178,6 +175,7 @@ interface Parts {
   timekeeper: Timekeeper;
   reaper: Reaper;
   collector: ImageCollector;
+  contents: ContentCollector;
 }
 
 async function startAll(parts: Parts): Promise<void> {
@@ -193,6 +191,7 @@ async function startAll(parts: Parts): Promise<void> {
   parts.timekeeper.start();
   parts.reaper.start();
   parts.collector.start();
+  parts.contents.start();
 }
 
 async function closeAll(parts: Parts): Promise<void> {
@@ -207,17 +206,29 @@ async function closeAll(parts: Parts): Promise<void> {
   parts.interest.close();
   parts.sessions.close();
   await parts.collector.close();
+  await parts.contents.close();
 }
 
-function openUploads(data: string, content: ContentStore, store: Store, clock: Clock): BlobUploads {
+function openUploads(
+  data: string,
+  { content, unneeded }: { content: ContentStore; unneeded: Unneeded },
+  store: Store,
+  clock: Clock,
+): BlobUploads {
   return new BlobUploads({
     store: content,
     folder: join(data, "uploads"),
     stored: ({ blobId, sha256, size }) =>
-      store.write((tx) =>
-        tx.blobs.put({ id: blobId as `bl-${string}`, sha256, size, complete: true, createdAt: clock.now() }),
-      ),
+      store.write(async (tx) => {
+        await tx.blobs.put({ id: blobId as `bl-${string}`, sha256, size, complete: true, createdAt: clock.now() });
+        await unneeded.wantRow(tx, blobId);
+      }),
   });
+}
+
+async function roomOf(folder: string): Promise<{ free: number; total: number }> {
+  const { bavail, blocks, bsize } = await statfs(folder);
+  return { free: bavail * bsize, total: blocks * bsize };
 }
 
 /** What answers the clients, by family. */

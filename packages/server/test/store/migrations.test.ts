@@ -87,6 +87,7 @@ const taken = [
   "56a131e75d0b6c03f68c930af6adea7150e6ed1721004bd70e1f6ea01520c641",
   "f6cfc3aff08fe07c107c20a381a5eaf1dacf635caac1747894bb6b7f187e59eb",
   "c7e4e1184fc3990c10a2d650077b05e728d6a4bd4bc5a3719138d6d20e48abd1",
+  "0d64419dcdf8a2c8fabe0af8125c9aa05b8205beddc9409218c2ec51df289b0f",
 ];
 
 describe("migrations", () => {

@@ -24,6 +24,7 @@ import { Reaper } from "../../src/calls/reap.ts";
 import { Timeouts } from "../../src/calls/timeouts.ts";
 import { type ServerConfig, type ServerConfigInput, serverConfigSchema } from "../../src/config.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
+import { Unneeded } from "../../src/content/unneeded.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { Builds } from "../../src/images/builds.ts";
 import { type Garbage, type GarbageWish, ImageCollector } from "../../src/images/collect.ts";
@@ -87,7 +88,7 @@ const never = new Promise<never>(() => {});
 
 export class ServerProcess {
   readonly store: Store;
-  readonly bells = new Bells();
+  readonly bells: Bells;
   readonly resolveDoor: ReturnType<typeof doorResolver>;
   /** Writes so far. */
   writes = 0;
@@ -108,9 +109,16 @@ export class ServerProcess {
   };
   readonly #platform: Platform;
 
-  private constructor(config: ServerConfig, content: ContentStore, ring: KeyRing, clock: ManualClock, newId: NewId) {
-    this.#disk = openStore(join(config.data, "store.sqlite"), this.bells, syncInATurn);
-    this.store = this.#mortal(this.#disk);
+  private constructor(
+    config: ServerConfig,
+    { disk, bells }: { disk: Store; bells: Bells },
+    { content, ring, unneeded }: { content: ContentStore; ring: KeyRing; unneeded: Unneeded },
+    clock: ManualClock,
+    newId: NewId,
+  ) {
+    this.bells = bells;
+    this.#disk = disk;
+    this.store = this.#mortal(disk);
     const mortalClock: Clock = {
       now: () => clock.now(),
       timer: (delayMs, fire) => clock.timer(delayMs, () => this.isDead || fire()),
@@ -131,7 +139,7 @@ export class ServerProcess {
     const tell: Tell = (to, text) => {
       logBook.say(to, mortalClock.now(), text).catch(() => {}); // it is closing
     };
-    const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts, web };
+    const parts = { content, heartbeats, interest, logBook, presence, sessions, tell, timeouts, unneeded, web };
     this.#platform = { ...timed, config, ...parts };
     this.#parts = {
       presence,
@@ -192,9 +200,12 @@ export class ServerProcess {
       ownerToken: { id: "ak-owner", secretSha256: "0".repeat(64) },
       workerSecret: "w".repeat(40),
     });
-    const content = await ContentStore.open(join(folder, "content"));
+    const bells = new Bells();
+    const disk = openStore(join(config.data, "store.sqlite"), bells, syncInATurn);
+    const unneeded = await Unneeded.load(disk);
+    const content = await ContentStore.open(join(folder, "content"), { wishes: unneeded });
     const ring = await KeyRing.load(join(folder, "secrets-key"), undefined);
-    const server = new ServerProcess(config, content, ring, clock, newId);
+    const server = new ServerProcess(config, { disk, bells }, { content, ring, unneeded }, clock, newId);
     await server.#disk.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
     await server.#platform.logBook.start();
     await server.#parts.presence.start();
@@ -337,6 +348,7 @@ export class ServerProcess {
         const value = await disk.read(unit);
         return this.isDead ? await never : value;
       },
+      snapshot: (unit) => disk.snapshot(unit),
       close: () => disk.close(),
     };
   }
