@@ -31,6 +31,11 @@ export const timesSchema = z.object({
   webBodySilence: milliseconds.default(60_000),
   /** How long a worker may take to commit or reload a volume. */
   volumeAct: milliseconds.default(3_600_000),
+  /**
+   * How long content is kept that nothing needs: what was uploaded and is not referred to yet, and what a link was given for
+   * just before its last use ended.
+   */
+  contentKept: milliseconds.default(86_400_000),
   /** How long a state of a volume can still be read, and restored, after another one has taken its place. */
   volumeHistory: milliseconds.default(86_400_000),
   /** How long the results of a call are kept that nobody has acknowledged. */

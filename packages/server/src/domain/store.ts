@@ -6,6 +6,7 @@
  */
 import type { App, AppState } from "./app.ts";
 import type { Call, CallOutcome } from "./call.ts";
+import type { ContentUses, UnneededThings } from "./content-uses.ts";
 import type { Container, ContainerState } from "./container.ts";
 import type { CallTarget, ClassRecord, Demand, FunctionRecord, Terms } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
@@ -31,6 +32,11 @@ export interface Store {
   note<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
   /** Sees what is committed, as of one moment. */
   read<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * A read that may take long, and await anything: it sees all as of the moment of its first look, and nobody waits for it. It is
+   * to let the event loop go on by itself.
+   */
+  snapshot<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -41,6 +47,7 @@ export interface Tx {
   readonly chunks: Chunks;
   readonly classes: Classes;
   readonly containers: Containers;
+  readonly contentUses: ContentUses;
   readonly dicts: Dicts;
   readonly functions: Functions;
   readonly identity: Identity;
@@ -56,6 +63,7 @@ export interface Tx {
   readonly schedules: Schedules;
   readonly secrets: Secrets;
   readonly sweeps: Sweeps;
+  readonly unneeded: UnneededThings;
   readonly volumes: Volumes;
   readonly webAddresses: WebAddresses;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
@@ -227,11 +235,13 @@ export interface Mounts {
   /** The same manifest and name are the same mount. */
   put(mount: Mount): Promise<Mount>;
   get(id: string): Promise<Mount | undefined>;
+  remove(id: string): Promise<void>;
 }
 
 export interface Blobs {
   put(blob: Blob): Promise<void>;
   get(id: string): Promise<Blob | undefined>;
+  remove(id: string): Promise<void>;
 }
 
 export interface Images {

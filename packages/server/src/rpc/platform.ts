@@ -6,6 +6,7 @@ import type { Presence } from "../apps/presence.ts";
 import type { Timeouts } from "../calls/timeouts.ts";
 import type { ServerConfig } from "../config.ts";
 import type { ContentStore } from "../content/content-store.ts";
+import type { Unneeded } from "../content/unneeded.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { Interest } from "../images/interest.ts";
@@ -32,6 +33,7 @@ export interface Platform {
   /** Writes a line into an app's log, as the platform's own. */
   tell: Tell;
   timeouts: Timeouts;
+  unneeded: Unneeded;
   serverKey: Uint8Array;
   vault: Vault;
   web: WebCalls;

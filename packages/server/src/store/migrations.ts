@@ -292,6 +292,10 @@ export const migrations: readonly string[] = [
   CREATE TABLE proxy_tokens (id TEXT PRIMARY KEY, secret_sha256 TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
   CREATE INDEX calls_of_web ON calls (id) WHERE shape = 'web' AND state <> 'finished';
   `,
+  // What nothing needs, and since when: content by its digest, blobs and mounts by their ids.
+  `
+  CREATE TABLE unneeded (id TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
   // Proxy tokens have names, and makers.
   `
   ALTER TABLE proxy_tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';

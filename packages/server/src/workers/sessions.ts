@@ -52,6 +52,9 @@ export interface Session extends Omit<WorkerView, "id"> {
 /** Between being told to end and being killed, when the platform's patience is over anyway. */
 const killGraceMs = 300;
 
+/** What a worker runs: a container, or a step of an image. */
+export type Acting = Pick<Container | Image, "id" | "fence" | "workerId">;
+
 export class WorkerSessions {
   readonly #deps: SessionDeps;
   readonly #sessions = new Map<string, Session>();
@@ -150,7 +153,7 @@ export class WorkerSessions {
    * Has a container's worker do something with a volume that the container mounts. A worker that goes meanwhile is asked
    * again when it is back, for as long as its lease.
    */
-  async act(container: Container, volumeId: string, act: worker.VolumeDo_Act): Promise<worker.VolumeDone> {
+  async act(container: Acting, volumeId: string, act: worker.VolumeDo_Act): Promise<worker.VolumeDone> {
     const { bells, clock, times } = this.#deps;
     const { workerId } = container;
     const look = async (): Promise<true | undefined> => this.#sessions.has(workerId) || undefined;
@@ -166,7 +169,7 @@ export class WorkerSessions {
   }
 
   async #actOnce(
-    { id: containerId, fence, workerId }: Container,
+    { id: containerId, fence, workerId }: Acting,
     volumeId: string,
     act: worker.VolumeDo_Act,
   ): Promise<worker.VolumeDone> {

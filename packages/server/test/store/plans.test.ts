@@ -14,6 +14,7 @@ const walks: Readonly<Record<string, string>> = {
   workspaces: "there is one",
   "environments USING INDEX sqlite_autoindex_environments_1": "there are few",
   "apps USING INDEX sqlite_autoindex_apps_1": "at the server's start, and when people list them",
+  unneeded: "at the server's start",
   sweeps: "those that are under way",
   logs: "at the server's start, one row for each app",
   "inputs USING INDEX inputs_claimed": "what runs now",
