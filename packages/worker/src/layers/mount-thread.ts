@@ -18,7 +18,7 @@ import {
 } from "./mount-requests.ts";
 import { detachAll } from "./mount-table.ts";
 import { type LayersBy, mountRoot } from "./root-mount.ts";
-import { type Swapped, swapMount } from "./swap-mount.ts";
+import { swapMount } from "./swap-mount.ts";
 import { SystemCallError } from "./system-call.ts";
 
 if (parentPort === null) throw new Error("mount-thread.ts is started by the mounter");
@@ -47,14 +47,14 @@ function howLayersAreTold(): LayersBy {
   }
 }
 
-function perform(request: MountRequest, layersBy: LayersBy): Swapped | void {
+function perform(request: MountRequest, layersBy: LayersBy): number | undefined | void {
   switch (request.kind) {
     case "mountRoot":
       return mountRoot(request.mount, layersBy);
     case "bind":
       return bindMount(request.mount);
     case "swap":
-      return swapMount(request.swap, layersBy);
+      return swapMount(request.swap);
     case "detach":
       return detachAll(request.folder, request.itself);
   }
@@ -65,9 +65,8 @@ try {
   const layersBy = (workerData as ThreadOptions).layersBy ?? howLayersAreTold();
   port.on("message", ({ id, request }: ToThread) => {
     try {
-      const swapped = perform(request, layersBy) ?? undefined;
-      tell({ kind: "done", id, value: swapped?.value });
-      swapped?.rest[Symbol.dispose](); // nobody waits for the end of what is gone
+      const value = perform(request, layersBy) ?? undefined;
+      tell({ kind: "done", id, value });
     } catch (error) {
       tell({ kind: "failed", id, failure: describeFailure(error) });
     }

@@ -12,7 +12,7 @@ import { join } from "node:path";
 
 import { type Logger, PlatformError } from "@lydian/kit";
 
-import type { Layer, Mounter } from "../layers/index.ts";
+import type { Layer, LeftMount, Mounter } from "../layers/index.ts";
 import { changesNothing } from "./change.ts";
 import { usedFile } from "./open-files.ts";
 import { type Published, Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
@@ -51,6 +51,11 @@ interface Trees {
   readonly same?: Tree;
   /** Of what was mounted before, when nobody knows which of the two is. */
   readonly before?: Tree | undefined;
+}
+
+interface PublishOptions {
+  standStill?: StandStill;
+  isStill?: Promise<boolean>;
 }
 
 /** What is to be mounted, on its state. */
@@ -117,16 +122,18 @@ export class MountedVolume {
    */
   async adopt(container: ContainerRoot): Promise<void> {
     const mount = this.#in(container);
-    const { before } = this.#record;
+    const { before, mounted } = this.#record;
     if (before !== undefined && mount.isThere(before)) {
       // It was not given up: something may be open in it.
       const trees = await treesOf(this.#deps, { ...this.#record, mounted: before, before: undefined });
       this.release();
       this.#trees = trees;
       await this.#save({ mounted: before });
-      if (!mount.isWhole(before)) await this.#standStill(() => mount.showMissing(before));
+      await this.#standStill(async () => {
+        await mount.detach(mounted);
+        await mount.showMissing(before);
+      });
     } else if (!mount.isWhole(this.#record.mounted)) {
-      const { mounted } = this.#record;
       await this.#standStill(async () => {
         await mount.detach(mounted);
         await mount.mount(mounted, this.#lowersOf(mounted, this.#trees.mounted));
@@ -151,23 +158,29 @@ export class MountedVolume {
       )?.();
       const { trees } = this.#deps;
       const { volumeId } = this.#record;
-      let tree = await trees.newest(volumeId);
-      if (tree.number === this.#record.seen) return trees.release(tree);
-      const upper = this.#record.mounted.upper + 1;
-      const before = this.#uppersOf(this.#record.mounted);
-      const isDone = await this.#swap(on(tree, upper), async () => {
+      const { mounted: before } = this.#record;
+      const newest = async (): Promise<Next> => {
+        const tree = await trees.newest(volumeId);
+        return { tree, mounted: on(tree, before.upper + 1) };
+      };
+      let next = await newest();
+      if (next.tree.number === this.#record.seen) return trees.release(next.tree);
+      const left = await this.#swap(next, async () => {
         if (await this.#publishRest()) {
-          trees.release(tree);
-          tree = await trees.newest(volumeId);
+          trees.release(next.tree);
+          next = await newest();
         }
-        return { mounted: on(tree, upper), tree };
+        return next;
       });
-      if (!isDone) {
-        trees.release(tree);
+      if (left === undefined) {
+        trees.release(next.tree);
         throw await this.#inUse();
       }
-      await this.#save({ seen: tree.number, isBehind: false });
-      await this.#throwAway(before);
+      await this.#save({ seen: next.tree.number, isBehind: false });
+      return async () => {
+        await left.end();
+        await this.#throwAway([before.upper, ...before.sealed]);
+      };
     });
   }
 
@@ -191,13 +204,20 @@ export class MountedVolume {
   /** Answers what is to be done when the caller knows. */
   async #commit(): Promise<(() => Promise<void>) | undefined> {
     if (this.#isReadOnly || (await this.#hasNothing())) return undefined;
-    if (this.#record.mounted.isOwed || !(await this.#seal())) {
+    const { sealed } = this.#record.mounted;
+    const left = this.#record.mounted.isOwed ? undefined : await this.#seal();
+    if (left === undefined) {
       await this.#publishLive((work) => this.#standStill(work));
       return undefined;
     }
-    const { state } = await this.#publish(this.#owed());
+    const isStill = left.end();
+    isStill.catch(() => {}); // told to who needs it
+    const { state } = await this.#publish(this.#owed(), { isStill });
     await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
-    return () => this.#learn(state);
+    return async () => {
+      await this.#throwAway(sealed.filter((upper) => !this.#record.mounted.sealed.includes(upper)));
+      await this.#learn(state);
+    };
   }
 
   async #hasNothing(): Promise<boolean> {
@@ -209,19 +229,17 @@ export class MountedVolume {
     return (await live.isKnown()) && changesNothing(await live.changeOf(await live.read()));
   }
 
-  /** Gives the container an empty upper on that which it has written; whether it did: not while its files are in use. */
-  async #seal(): Promise<boolean> {
+  /** Gives the container an empty upper on that which it has written; undefined while its files are in use. */
+  async #seal(): Promise<LeftMount | undefined> {
     const { mounted } = this.#record;
-    const { same, mounted: tree } = this.#trees;
-    if (same === undefined && mounted.sealed.length >= mostSealed) return false;
+    const { same } = this.#trees;
+    if (same === undefined && mounted.sealed.length >= mostSealed) return undefined;
     const sealed = same === undefined ? [mounted.upper, ...mounted.sealed] : [mounted.upper];
-    const next = { ...on(same ?? tree, mounted.upper + 1), sealed, isOwed: true };
-    for (let tries = 1; tries <= sealTries; tries++) {
-      if (!(await this.#swap(next, async () => ({ mounted: next, tree: same ?? tree })))) continue;
-      if (same !== undefined) await this.#throwAway(mounted.sealed);
-      return true;
-    }
-    return false;
+    const tree = same ?? this.#trees.mounted;
+    const next = { tree, mounted: { ...on(tree, mounted.upper + 1), sealed, isOwed: true } };
+    let left: LeftMount | undefined;
+    for (let tries = 1; left === undefined && tries <= sealTries; tries++) left = await this.#swap(next);
+    return left;
   }
 
   /** The state that a commit has led to shows the same as the container sees, unless others' commits came between. */
@@ -248,17 +266,20 @@ export class MountedVolume {
   }
 
   async #publishLive(standStill: StandStill): Promise<number | undefined> {
-    const { number } = await this.#publish([...this.#owed(), this.#liveUpper()], standStill);
+    const { number } = await this.#publish([...this.#owed(), this.#liveUpper()], { standStill });
     await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
     return number;
   }
 
-  async #publish(uppers: readonly Upper[], standStill = alone): Promise<Published> {
+  async #publish(
+    uppers: readonly Upper[],
+    { standStill = alone, isStill = Promise.resolve(true) }: PublishOptions = {},
+  ): Promise<Published> {
     const key = async (): Promise<string> => {
       await this.#save({ commits: this.#record.commits + 1 });
       return `${this.#place.containerId} ${this.#record.commits}`;
     };
-    const published = await this.#publisher.publish(uppers, key, standStill);
+    const published = await this.#publisher.publish(uppers, { key, standStill, isStill });
     const { number = 0 } = published;
     const { seen } = this.#record;
     if (number === seen + 1) await this.#save({ seen: number });
@@ -267,33 +288,47 @@ export class MountedVolume {
   }
 
   /**
-   * Puts another state in the place of the one that is mounted; whether it did: not while its files are in use. `next`
-   * answers which, when nobody in the container runs; `likely` is it, or like it but for its state.
+   * Puts another state in the place of the one that is mounted; undefined while its files are in use. `last` is done when
+   * nobody in the container runs, and may answer yet another one.
    */
-  async #swap(likely: MountedState, next: () => Promise<Next>): Promise<boolean> {
+  async #swap(wanted: Next, last: () => Promise<Next> = async () => wanted): Promise<LeftMount | undefined> {
     const { mount } = this.#rootThere();
     const { mounted: before } = this.#record;
-    await this.#throwAway([likely.upper]); // of a try before
-    await mkdir(this.#folderOf(likely.upper), { recursive: true, mode: 0o700 });
-    await mount.make(likely);
-    await this.#intend(likely);
+    let next = wanted;
+    let left: LeftMount | undefined;
+    await this.#intend(next.mounted);
     try {
-      const done = await this.#standStill(async () => {
-        const { mounted, tree } = await next();
-        if (mounted !== likely) await this.#intend(mounted);
-        const isDone = await mount.swap(before, { mounted, lowers: this.#lowersOf(mounted, tree) });
-        return isDone ? { mounted, tree } : undefined;
+      await this.#prepare(next);
+      await this.#standStill(async () => {
+        const then = await last();
+        if (then !== next) {
+          await mount.detach(next.mounted);
+          next = then;
+          await this.#intend(next.mounted);
+          await this.#prepare(next);
+        }
+        left = await mount.swap(before, next.mounted);
       });
-      if (done === undefined) return false;
-      const { mounted: old, same } = this.#trees;
-      this.#trees = { mounted: done.tree };
-      for (const tree of [old, same]) if (tree !== undefined && tree !== done.tree) this.#deps.trees.release(tree);
-      this.#live = undefined;
-      this.#record = { ...this.#record, mounted: done.mounted };
-      return true;
     } finally {
+      if (left === undefined) await mount.detach(next.mounted);
+      else this.#became(next);
       await this.#intend(undefined);
     }
+    return left;
+  }
+
+  async #prepare({ mounted, tree }: Next): Promise<void> {
+    await this.#throwAway([mounted.upper]); // of a try before
+    await mkdir(this.#folderOf(mounted.upper), { recursive: true, mode: 0o700 });
+    await this.#rootThere().mount.prepare(mounted, this.#lowersOf(mounted, tree));
+  }
+
+  #became({ mounted, tree }: Next): void {
+    const { mounted: old, same } = this.#trees;
+    this.#trees = { mounted: tree };
+    for (const each of [old, same]) if (each !== undefined && each !== tree) this.#deps.trees.release(each);
+    this.#live = undefined;
+    this.#record = { ...this.#record, mounted };
   }
 
   async #intend(mounted: MountedState | undefined): Promise<void> {
@@ -337,10 +372,6 @@ export class MountedVolume {
 
   #lowersOf({ sealed }: MountedState, { layers }: Tree): Layer[] {
     return [...sealed.map((each) => ({ id: `upper ${each}`, diff: join(this.#folderOf(each), "u") })), ...layers];
-  }
-
-  #uppersOf({ upper, sealed }: MountedState): number[] {
-    return [upper, ...sealed];
   }
 
   #folderOf(upper: number): string {
