@@ -4,9 +4,17 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 
-import { missingClient, modal, newestClient, Platform, platformOfFile, temporaryFolder } from "@lydian/testkit";
+import {
+  missingClient,
+  modal,
+  newestClient,
+  Platform,
+  platformOfFile,
+  seededRandom,
+  temporaryFolder,
+} from "@lydian/testkit";
 
-import { app } from "./stories.ts";
+import { volumeRun } from "../faults/volume-run.ts";
 import { tellStories } from "./told-stories.ts";
 
 const folder = await temporaryFolder();
@@ -73,11 +81,5 @@ const skip = platform.runtime === "runc" ? missingClient(newestClient) : "contai
 
 test("every commit that returned is there and none is torn, whoever is killed meanwhile", { skip }, async () => {
   await using own = await Platform.start({ runtime: "runc" });
-  await using run = modal(own, newestClient, ["run", app("volume_kills.py")], { env: { COMMITS: "24" } });
-  for (const [i, role] of (["worker", "server", "worker", "server", "worker"] as const).entries()) {
-    await run.sees(`committed ${i * 4 + 2}\n`, 60_000);
-    await own.replaced(role, await own.kill(role));
-  }
-  await run.sees("all is there", 90_000);
-  await run.finishWith(0);
+  await volumeRun(own, 5, seededRandom(1));
 });

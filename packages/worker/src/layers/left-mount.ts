@@ -1,5 +1,4 @@
 /** What is left of a file system that is mounted nowhere any more. Its end takes a while, and is waited for by nobody. */
-import { Descriptor } from "./descriptor.ts";
 import { hasCode } from "@lydian/kit/errors";
 
 import { endLater, makeReadOnly } from "./mount-calls.ts";

@@ -14,11 +14,21 @@ import { type Logger, PlatformError } from "@lydian/kit";
 
 import type { Layer, LeftMount, Mounter } from "../layers/index.ts";
 import { changesNothing } from "./change.ts";
+import {
+  type HeldTrees,
+  knownOf,
+  lowersOf,
+  type Mountable,
+  on,
+  stackBelow,
+  treesAgain,
+  upperFolder,
+} from "./mounted-state.ts";
 import { usedFile } from "./open-files.ts";
 import { type Published, Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
 import { Upper } from "./upper.ts";
 import { type ContainerRoot, VolumeMount } from "./volume-mount.ts";
-import type { KnownState, MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
+import type { MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
 import type { Tree } from "./volume-trees.ts";
 
 export interface MountedVolumeDeps extends PublisherDeps {
@@ -44,24 +54,9 @@ const mostSealed = 8;
 /** How often a commit asks whether its upper may be sealed: most files are open for a moment. */
 const sealTries = 3;
 
-/** States of the volume that are held. */
-interface Trees {
-  readonly mounted: Tree;
-  /** Shows what the sealed uppers on the mounted one show. */
-  readonly same?: Tree;
-  /** Of what was mounted before, when nobody knows which of the two is. */
-  readonly before?: Tree | undefined;
-}
-
 interface PublishOptions {
   standStill?: StandStill;
   isStill?: Promise<boolean>;
-}
-
-/** What is to be mounted, on its state. */
-interface Next {
-  readonly mounted: MountedState;
-  readonly tree: Tree;
 }
 
 export class MountedVolume {
@@ -71,13 +66,13 @@ export class MountedVolume {
   #record: VolumeRecord;
   /** While it takes the place of what is mounted. */
   #intent: MountedState | undefined;
-  #trees: Trees;
+  #trees: HeldTrees;
   /** The upper that the container writes to; undefined until it is asked about. */
   #live: Upper | undefined;
   #root: { container: ContainerRoot; mount: VolumeMount } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(deps: MountedVolumeDeps, place: VolumePlace, record: VolumeRecord, trees: Trees) {
+  private constructor(deps: MountedVolumeDeps, place: VolumePlace, record: VolumeRecord, trees: HeldTrees) {
     this.#deps = deps;
     this.#place = place;
     this.#record = record;
@@ -99,7 +94,7 @@ export class MountedVolume {
 
   /** What a worker before had mounted, or was about to. */
   static async again(deps: MountedVolumeDeps, place: VolumePlace, record: VolumeRecord): Promise<MountedVolume> {
-    return new MountedVolume(deps, place, record, await treesOf(deps, record));
+    return new MountedVolume(deps, place, record, await treesAgain(deps.trees, record));
   }
 
   get record(): VolumeRecord {
@@ -125,7 +120,7 @@ export class MountedVolume {
     const { before, mounted } = this.#record;
     if (before !== undefined && mount.isThere(before)) {
       // It was not given up: something may be open in it.
-      const trees = await treesOf(this.#deps, { ...this.#record, mounted: before, before: undefined });
+      const trees = await treesAgain(this.#deps.trees, { ...this.#record, mounted: before, before: undefined });
       this.release();
       this.#trees = trees;
       await this.#save({ mounted: before });
@@ -153,13 +148,11 @@ export class MountedVolume {
   /** Shows the container the newest state; throws a PlatformError while its files are open. */
   reload(): Promise<void> {
     return this.#inTurn(async () => {
-      await (
-        await this.#commit()
-      )?.();
+      const rest = await this.#commit();
+      await rest?.();
       const { trees } = this.#deps;
-      const { volumeId } = this.#record;
-      const { mounted: before } = this.#record;
-      const newest = async (): Promise<Next> => {
+      const { volumeId, mounted: before } = this.#record;
+      const newest = async (): Promise<Mountable> => {
         const tree = await trees.newest(volumeId);
         return { tree, mounted: on(tree, before.upper + 1) };
       };
@@ -291,7 +284,7 @@ export class MountedVolume {
    * Puts another state in the place of the one that is mounted; undefined while its files are in use. `last` is done when
    * nobody in the container runs, and may answer yet another one.
    */
-  async #swap(wanted: Next, last: () => Promise<Next> = async () => wanted): Promise<LeftMount | undefined> {
+  async #swap(wanted: Mountable, last: () => Promise<Mountable> = async () => wanted): Promise<LeftMount | undefined> {
     const { mount } = this.#rootThere();
     const { mounted: before } = this.#record;
     let next = wanted;
@@ -317,13 +310,13 @@ export class MountedVolume {
     return left;
   }
 
-  async #prepare({ mounted, tree }: Next): Promise<void> {
+  async #prepare({ mounted, tree }: Mountable): Promise<void> {
     await this.#throwAway([mounted.upper]); // of a try before
     await mkdir(this.#folderOf(mounted.upper), { recursive: true, mode: 0o700 });
     await this.#rootThere().mount.prepare(mounted, this.#lowersOf(mounted, tree));
   }
 
-  #became({ mounted, tree }: Next): void {
+  #became({ mounted, tree }: Mountable): void {
     const { mounted: old, same } = this.#trees;
     this.#trees = { mounted: tree };
     for (const each of [old, same]) if (each !== undefined && each !== tree) this.#deps.trees.release(each);
@@ -344,38 +337,36 @@ export class MountedVolume {
     });
   }
 
+  get #current(): Mountable {
+    return { mounted: this.#record.mounted, tree: this.#trees.mounted };
+  }
+
   #liveUpper(): Upper {
-    this.#live ??= this.#upper({ mounted: this.#record.mounted, tree: this.#trees.mounted }, "live");
+    this.#live ??= this.#upper(this.#current, this.#record.mounted.upper, false);
     return this.#live;
   }
 
   /** Sealed and not published, while the container has gone on. */
-  #owed(): Upper[] {
-    return this.#owedIn({ mounted: this.#record.mounted, tree: this.#trees.mounted });
+  #owed(of = this.#current): Upper[] {
+    return of.mounted.isOwed ? of.mounted.sealed.slice(0, 1).map((upper) => this.#upper(of, upper, true)) : [];
   }
 
-  #lastUppers(of: Next): Upper[] {
-    return this.#isReadOnly ? [] : [...this.#owedIn(of), this.#upper(of, "ended")];
+  #lastUppers(of: Mountable): Upper[] {
+    return this.#isReadOnly ? [] : [...this.#owed(of), this.#upper(of, of.mounted.upper, true)];
   }
 
-  #owedIn(of: Next): Upper[] {
-    return of.mounted.isOwed ? [this.#upper(of, "sealed")] : [];
+  #upper(of: Mountable, upper: number, isFixed: boolean): Upper {
+    const stack = stackBelow(this.#place.folder, of, upper);
+    const place = { volumeId: this.#record.volumeId, folder: this.#folderOf(upper), stack, isFixed };
+    return new Upper(this.#deps, place);
   }
 
-  #upper({ mounted, tree }: Next, which: "sealed" | "live" | "ended"): Upper {
-    const numbers = which === "sealed" ? mounted.sealed : [mounted.upper, ...mounted.sealed];
-    const [number = 0, ...below] = numbers;
-    const layers = [...below.map((each) => join(this.#folderOf(each), "u")), ...tree.layers.map(({ diff }) => diff)];
-    const place = { volumeId: tree.volumeId, folder: this.#folderOf(number), isFixed: which !== "live" };
-    return new Upper(this.#deps, { ...place, stack: { layers, uppers: below.length } });
-  }
-
-  #lowersOf({ sealed }: MountedState, { layers }: Tree): Layer[] {
-    return [...sealed.map((each) => ({ id: `upper ${each}`, diff: join(this.#folderOf(each), "u") })), ...layers];
+  #lowersOf(mounted: MountedState, tree: Tree): Layer[] {
+    return lowersOf(this.#place.folder, { mounted, tree });
   }
 
   #folderOf(upper: number): string {
-    return join(this.#place.folder, String(upper));
+    return upperFolder(this.#place.folder, upper);
   }
 
   async #throwAway(uppers: readonly number[]): Promise<void> {
@@ -412,23 +403,13 @@ export class MountedVolume {
   /** One act after the other. What an act answers is done before the next, and nobody waits for it. */
   #inTurn(act: () => Promise<void | (() => Promise<void>)>): Promise<void> {
     const acted = this.#turn.then(act);
-    this.#turn = acted.then((rest) => rest?.()).catch(() => {}); // told to the caller
+    this.#turn = acted
+      .catch(() => {}) // told to the caller
+      .then((rest) => rest?.())
+      .catch((error: unknown) => {
+        const { volumeId: volume } = this.#record;
+        this.#deps.logger.warn({ err: error, volume }, "what a commit or a reload leaves could not be put away");
+      });
     return acted.then(() => {});
   }
-}
-
-const knownOf = ({ number, layers }: Tree): KnownState => ({ number, layers: layers.map(({ id }) => id) });
-
-/** An empty upper on a state. */
-function on(tree: Tree, upper: number): MountedState {
-  return { upper, state: knownOf(tree), sealed: [], isOwed: false };
-}
-
-async function treesOf({ trees }: MountedVolumeDeps, { volumeId, mounted, before }: VolumeRecord): Promise<Trees> {
-  const again = ({ number, layers }: KnownState): Promise<Tree | undefined> => trees.again(volumeId, number, layers);
-  const tree = await again(mounted.state);
-  if (tree === undefined) throw new PlatformError(`the layers of volume ${volumeId} are gone`);
-  const same = mounted.same && (await again(mounted.same));
-  const old = before && (await again(before.state));
-  return { mounted: tree, ...(same && { same }), ...(old && { before: old }) };
 }
