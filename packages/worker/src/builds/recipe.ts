@@ -5,7 +5,7 @@ import type * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
 import { ImageGoneError } from "../image-gone.ts";
-import { type BaseImage, type ImageConfig, layerId, standaloneName } from "../images/index.ts";
+import { type BaseImage, type ImageConfig, layerId, type PackageSettings, standaloneName } from "../images/index.ts";
 import type { Layer, LayerLease } from "../layers/index.ts";
 import { RootPaths } from "../runtime/runc/root-path.ts";
 import { accountFiles, findAccount } from "./accounts.ts";
@@ -47,7 +47,9 @@ export async function makeImage(
 ): Promise<BuiltImage> {
   // Nothing that it stands on or makes is removed before the image is written down.
   await using lease = host.layers.lease();
-  return await new RecipeBuild(recipe, nonce, host, { ...customer, lease }).run();
+  let settings: Promise<PackageSettings> | undefined;
+  const asFound = (): Promise<PackageSettings> => (settings ??= host.settings()); // a program tells them, at each look
+  return await new RecipeBuild(recipe, nonce, { ...host, settings: asFound }, { ...customer, lease }).run();
 }
 
 class RecipeBuild {
