@@ -104,7 +104,8 @@ class RecipeBuild {
     const request = { ...base, python, imageId, called, secrets, volumes };
     const { env, workdir, entrypoint = [] } = base.config; // what the digest does not say
     const made = await this.#makeLayer(base, "function", `run_function ${called.name}`, {
-      key: [called.identity, secretsIdentity, env, workdir, entrypoint],
+      // Its volumes, for what it does to them is not in a layer that another platform has made.
+      key: [called.identity, secretsIdentity, env, workdir, entrypoint, ...volumes.map(volumeKey)],
       fill: (folders) => fillByCalling(request, folders, this.#host, this.#customer),
     });
     return { made, on };
@@ -150,9 +151,8 @@ class RecipeBuild {
 
   #run({ stack, config }: Base, { argv, env, cwd, user }: RunStep): Made {
     const { secrets, secretsIdentity, volumes } = this.#recipe;
-    const mounted = volumes.map(({ volumeId, path, readOnly, subPath }) => [volumeId, path, readOnly, subPath]);
     return {
-      key: [argv, env, cwd, user, secretsIdentity, ...mounted],
+      key: [argv, env, cwd, user, secretsIdentity, ...volumes.map(volumeKey)],
       fill: async (folders) => {
         const { home, ...account } = await this.#accountIn(stack, user, folders[1]);
         const request = { ...{ stack, config, argv, cwd, account, volumes }, env: { HOME: home, ...env, ...secrets } };
@@ -238,6 +238,13 @@ class RecipeBuild {
     return await lease.make("empty", async () => {}, signal);
   }
 }
+
+const volumeKey = ({ volumeId, path, readOnly, subPath }: wire.VolumeMount): unknown => [
+  volumeId,
+  path,
+  readOnly,
+  subPath,
+];
 
 function tooDeep(what: string, layers: number): PlatformError {
   return new PlatformError(`${what} ${layers} layers, and ${mostLayers} are the most that one may have`, {
