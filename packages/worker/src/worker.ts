@@ -62,7 +62,7 @@ export async function startWorker(
     host: { data, capacity, server, clock, logger, runtime, images, mountLayers, content, clients, starters, volumes },
     onReady: options.onReady,
   });
-  collector?.accompany({
+  collector.accompany?.({
     starters: () => starters?.hostIds() ?? new Set(),
     dropStarters: async (imageIds) => await starters?.leave(imageIds),
     askServer: (bytes) => agent.wantRoom(bytes),
