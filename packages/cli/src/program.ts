@@ -5,10 +5,12 @@ import { PlatformError } from "@lydian/kit";
 import { Command, CommanderError } from "commander";
 
 import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./command.ts";
+import { backup } from "./commands/backup.ts";
 import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
 import { gc } from "./commands/gc.ts";
 import { image } from "./commands/image.ts";
+import { restore } from "./commands/restore.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
@@ -24,6 +26,8 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   gc,
   secret,
   volume,
+  backup,
+  restore,
 ];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */

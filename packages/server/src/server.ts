@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 
 import { ModalClient, operator, worker } from "@lydian/contract";
-import { Bells, type Clock, type Logger, hasCode, idMaker, writeDurably } from "@lydian/kit";
+import { Bells, type Clock, type Logger, hasCode, idMaker, tryLock, writeDurably } from "@lydian/kit";
 
 import { Presence } from "./apps/presence.ts";
 import { Alarms } from "./calls/alarms.ts";
@@ -15,9 +15,10 @@ import { Timeouts } from "./calls/timeouts.ts";
 import type { ServerConfig } from "./config.ts";
 import { BlobLinks } from "./content/blob-links.ts";
 import { BlobUploads } from "./content/blob-uploads.ts";
-import { ContentCollector } from "./content/collect.ts";
+import { ContentCollector, type ContentCollectorDeps } from "./content/collect.ts";
 import { ContentStore } from "./content/content-store.ts";
 import { contentRoutes } from "./content/routes.ts";
+import { removalLock } from "./content/removal-lock.ts";
 import { Unneeded } from "./content/unneeded.ts";
 import type { Store } from "./domain/store.ts";
 import { Tokens } from "./identity/tokens.ts";
@@ -124,7 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     tell: (imageId, text) => tell({ appId: imageId, functionId: "" }, text),
   });
   const collector = new ImageCollector({ ...shared, limits: config.limits, hands: sessions, logBook });
-  const contents = new ContentCollector({ ...shared, content, unneeded, room: () => roomOf(config.data) });
+  const contents = new ContentCollector({ ...shared, content, unneeded, ...placesOf(config.data) });
   const makeRoom = (workerId: string, bytes: number): void => {
     collector.makeRoom(workerId, bytes);
     contents.makeRoom();
@@ -215,9 +216,15 @@ function openUploads(
   });
 }
 
-async function roomOf(folder: string): Promise<{ free: number; total: number }> {
-  const { bavail, blocks, bsize } = await statfs(folder);
-  return { free: bavail * bsize, total: blocks * bsize };
+/** What the collector of content needs to know of the server's folder. */
+function placesOf(folder: string): Pick<ContentCollectorDeps, "room" | "lock"> {
+  return {
+    room: async () => {
+      const { bavail, blocks, bsize } = await statfs(folder);
+      return { free: bavail * bsize, total: blocks * bsize };
+    },
+    lock: () => tryLock(removalLock(folder)),
+  };
 }
 
 /** What answers the clients, by family. */
