@@ -31,7 +31,7 @@ export const backup: CliCommand<BackupOptions> = {
     "are not in it unless --with-keys says so: without the key for secrets (server/secrets-key, or your own) no secret in it can " +
     "be read, so keep both, apart. While it runs nothing that is stored is removed. It is read as the user that the platform " +
     "belongs to, or root.",
-  operands: [new Argument("<place>", "a file, whose name ends with .tar, or a folder; not there yet")],
+  operands: [new Argument("<to>", "a file, whose name ends with .tar, or a folder; not there yet")],
   options: [
     new Option("--with-keys", "also copy the keys and the owner's token: who has the backup has the platform"),
     new Option("--json", "print JSON"),

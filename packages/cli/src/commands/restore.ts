@@ -36,7 +36,7 @@ export const restore: CliCommand<RestoreOptions> = {
     "way. The folder must have no platform in it. What ran when the backup was made is run again: its containers are gone. " +
     "A backup without keys gets new ones, but for secrets: put the key of its time back (server/secrets-key, or your own " +
     "variable) before the first start.",
-  operands: [new Argument("<backup>", "the file or folder")],
+  operands: [new Argument("<from>", "the file or folder")],
   options: [new Option("--json", "print JSON"), dataOption()],
   examples: [
     { line: "lydian restore /backup/lydian-monday.tar", effect: "into the usual data folder" },
