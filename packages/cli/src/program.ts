@@ -11,6 +11,7 @@ import { doctor } from "./commands/doctor.ts";
 import { gc } from "./commands/gc.ts";
 import { image } from "./commands/image.ts";
 import { restore } from "./commands/restore.ts";
+import { schedule } from "./commands/schedule.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
@@ -22,6 +23,7 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   setup,
   doctor,
   call,
+  schedule,
   image,
   gc,
   secret,

@@ -8,7 +8,7 @@ import { connect } from "../platform-client.ts";
 import { type Column, tableOf } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { timeOf } from "../words.ts";
-import { dataOption, parseAge, parseLimit } from "./options.ts";
+import { dataOption, jsonOption, parseAge, parseLimit } from "./options.ts";
 
 const methods = operator.Operators.method;
 
@@ -32,7 +32,7 @@ const states = {
 };
 
 const callId = new Argument("<call-id>", "the call, such as fc-…");
-const json = new Option("--json", "print JSON instead of a table");
+const json = jsonOption();
 const limit = new Option("--limit <n>", "how many lines at most").default(100).argParser(parseLimit);
 
 const list: CliCommand<ListOptions> = {

@@ -7,7 +7,7 @@ import { type CliCommand, exitStatus } from "../command.ts";
 import { connect } from "../platform-client.ts";
 import type { Terminal } from "../terminal.ts";
 import { amountOf, countedOf } from "../words.ts";
-import { dataOption, parseAge, parseMebibytes } from "./options.ts";
+import { dataOption, jsonOption, parseAge, parseMebibytes } from "./options.ts";
 
 export interface GcOptions {
   data?: string;
@@ -47,7 +47,7 @@ export const gc: CliCommand<GcOptions> = {
       "only this one, whoever needs it: an id, or a base image's whole name; repeatable",
     ).argParser(another),
     new Option("--dry-run", "only say what would be removed"),
-    new Option("--json", "print JSON"),
+    jsonOption(),
     dataOption(),
   ],
   examples: [

@@ -12,6 +12,10 @@ export function dataOption(): Option {
   );
 }
 
+export function jsonOption(): Option {
+  return new Option("--json", "print JSON");
+}
+
 export function runtimeOption(): Option {
   return new Option("--runtime <runtime>", "what runs functions: runc in containers; process without isolation")
     .choices(runtimeNames)

@@ -8,7 +8,7 @@ import { connect } from "../platform-client.ts";
 import { type Column, tableOf } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { amountOf, countedOf, timeOf } from "../words.ts";
-import { dataOption, parseLimit } from "./options.ts";
+import { dataOption, jsonOption, parseLimit } from "./options.ts";
 
 const methods = operator.Operators.method;
 
@@ -28,7 +28,6 @@ interface State {
 const patienceMs = 600_000;
 
 const environment = (): Option => new Option("--env <environment>", "the volume's environment (default: main)");
-const json = (): Option => new Option("--json", "print JSON instead of a table");
 const limit = (usual: number): Option =>
   new Option("--limit <n>", "how many lines at most").default(usual).argParser(parseLimit);
 
@@ -40,7 +39,7 @@ const history: CliCommand<CommonOptions & { limit: number }> = {
     "those that nobody asked for. What the volume showed after a commit can be compared and restored as long as it is kept: " +
     "until it was not the newest state for a day, or for as long as `lydian up --times` says by volumeHistory.",
   operands: [new Argument("<volume>", "its name, or its id")],
-  options: [limit(100), environment(), json(), dataOption()],
+  options: [limit(100), environment(), jsonOption(), dataOption()],
   examples: [
     { line: "lydian volume history models", effect: "when, by whom, and how much each changed" },
     { line: "lydian volume history models --json", effect: "the same, for programs" },
@@ -68,7 +67,7 @@ const diff: CliCommand<CommonOptions & { limit: number }> = {
     new Argument("<volume@commit>", "the state to compare, such as models@12"),
     new Argument("[volume@commit]", "the one to compare it with (default: as it is now)"),
   ],
-  options: [limit(1000), environment(), json(), dataOption()],
+  options: [limit(1000), environment(), jsonOption(), dataOption()],
   examples: [
     { line: "lydian volume diff models@12", effect: "all that has changed since commit 12" },
     { line: "lydian volume diff models@12 models@13", effect: "what commit 13 has changed" },
@@ -106,7 +105,7 @@ const restore: CliCommand<CommonOptions> = {
     "stays in the history, and restoring that takes it back. Containers that have the volume see it when they reload, or " +
     "start; what they commit later wins, as always.",
   operands: [new Argument("<volume@commit>", "the state to come back, such as models@12")],
-  options: [environment(), json(), dataOption()],
+  options: [environment(), jsonOption(), dataOption()],
   examples: [{ line: "lydian volume restore models@12", effect: "as it was after commit 12" }],
   run: async (options, terminal, [text = ""]) => {
     const { volume, commit } = stateOf(text);

@@ -25,7 +25,7 @@ export interface ContentCollectorDeps {
   /** Of the disk that the server's data are on, in bytes. */
   room: () => Promise<{ free: number; total: number }>;
   /** Held while something is removed; undefined while somebody copies or reads all (`removalLock`): then nothing is. */
-  lock: () => Disposable | undefined;
+  lockRemovals: () => Disposable | undefined;
 }
 
 export interface ContentWish {
@@ -133,7 +133,7 @@ export class ContentCollector {
       log.warn({ sha256 }, "content that is needed is missing");
       return undefined;
     };
-    using lock = isDry ? undefined : this.#deps.lock();
+    using lock = isDry ? undefined : this.#deps.lockRemovals();
     if (lock === undefined && !isDry) log.info("content is being copied or checked: nothing of it is removed now");
     const mayRemove = lock !== undefined || isDry;
     const settling = new Settling(this.#deps, mayRemove ? clock.now() - keptMs : Number.NEGATIVE_INFINITY, isDry);

@@ -7,7 +7,7 @@ import { FunctionInputSchema, GenericResultSchema, worker } from "@lydian/contra
 
 import type { Page } from "../domain/content-uses.ts";
 import type { Tx } from "../domain/store.ts";
-import { decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 
 /** What digests and ids are collected in. */
 export interface Keys {

@@ -13,13 +13,15 @@ import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StoredEntry } from "./dict.ts";
 import type { NamedObject, ObjectKind } from "./named-object.ts";
+import type { Schedule } from "./schedule.ts";
 import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
 import type { ImageUse } from "./image-use.ts";
 import type { Entry, KeptEntry, Volume, VolumeCommit } from "./volume.ts";
-import type { Blob, Environment, ImageName, ImageRevision, Mount, Token, Workspace } from "./stored.ts";
+import type { Blob, Environment, ImageName, ImageRevision, Mount, ProxyToken, Token, Workspace } from "./stored.ts";
+import type { WebAddress } from "./web-address.ts";
 
 export interface Store {
   write<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
@@ -55,12 +57,15 @@ export interface Tx {
   readonly mounts: Mounts;
   readonly objects: Objects;
   readonly outputs: Outputs;
+  readonly proxyTokens: ProxyTokens;
   readonly queues: Queues;
   readonly replies: Replies;
+  readonly schedules: Schedules;
   readonly secrets: Secrets;
   readonly sweeps: Sweeps;
   readonly unneeded: UnneededThings;
   readonly volumes: Volumes;
+  readonly webAddresses: WebAddresses;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
   ring(bell: string, count?: number): void;
 }
@@ -72,6 +77,22 @@ export interface Identity {
   putEnvironment(environment: Environment): Promise<void>;
   token(id: string): Promise<Token | undefined>;
   putToken(token: Token): Promise<void>;
+}
+
+export interface ProxyTokens {
+  insert(token: ProxyToken): Promise<void>;
+  get(id: string): Promise<ProxyToken | undefined>;
+  /** The oldest first. */
+  all(): Promise<ProxyToken[]>;
+  /** Whether it was there. */
+  remove(id: string): Promise<boolean>;
+}
+
+export interface WebAddresses {
+  get(host: string): Promise<WebAddress | undefined>;
+  /** Whoever had this host loses it. */
+  put(address: WebAddress): Promise<void>;
+  removeOf(functionId: string): Promise<void>;
 }
 
 export interface Apps {
@@ -132,6 +153,8 @@ export interface Calls {
   children(inputId: string): Promise<Call[]>;
   /** Those of an app take no more inputs; those that have an output for each are finished. */
   closeOf(appId: string, now: number): Promise<void>;
+  /** Of those that answer web requests, the ones without an output yet. */
+  openOfWeb(): Promise<Call[]>;
   /** Those that finished before `finished` or were acknowledged before `acknowledged`. */
   forgettable(before: { finished: number; acknowledged: number }, limit: number): Promise<string[]>;
   /** Only the call itself. */
@@ -145,8 +168,8 @@ export interface Inputs {
   get(id: string): Promise<Input | undefined>;
   /** Writes all but the payload, of one that is not done. */
   update(input: Input): Promise<void>;
-  /** Writes one that is done, which it becomes once. Its payload goes when it has succeeded: what failed may be tried again. */
-  finish(input: Input, end: { output: number; succeeded: boolean }): Promise<void>;
+  /** Writes one that is done, which it becomes once. Its payload is kept for another try of what failed, or goes. */
+  finish(input: Input, end: { output: number; keepsPayload: boolean }): Promise<void>;
   /** The oldest that wait, in the order of their arrival; of one method, when one is given. */
   queued(functionId: string, limit: number, method?: string): Promise<Input[]>;
   /** Of all functions. */
@@ -280,6 +303,22 @@ export interface Replies {
   find(key: string): Promise<Uint8Array | undefined>;
   keep(key: string, reply: Uint8Array, at: number): Promise<void>;
   forget(before: number, limit: number): Promise<number>;
+}
+
+export interface Schedules {
+  /** Inserts or replaces. */
+  put(schedule: Schedule): Promise<void>;
+  get(functionId: string): Promise<Schedule | undefined>;
+  remove(functionId: string): Promise<void>;
+  ofApp(appId: string): Promise<Schedule[]>;
+  /** Those whose moment has come, the earliest first. */
+  due(now: number, limit: number): Promise<Schedule[]>;
+  /** When the next one is due. */
+  nextDue(): Promise<number | undefined>;
+  /** Those whose moment was set later than now, which a clock did that has gone back since. */
+  setAfter(now: number): Promise<Schedule[]>;
+  /** In the order of their moments. */
+  all(): Promise<Schedule[]>;
 }
 
 export interface Secrets {

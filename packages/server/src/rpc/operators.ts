@@ -7,6 +7,7 @@ import { inspectCall, listCalls } from "../calls/report.ts";
 import { retryCall } from "../calls/retry.ts";
 import type { Amount, ContentCollector, ContentGarbage } from "../content/collect.ts";
 import type { ImageCollector } from "../images/collect.ts";
+import { listSchedules, runSchedule } from "../schedules/report.ts";
 import { type Rpcs, user } from "./adapter-access.ts";
 import { type Platform, contextOf, once } from "./platform.ts";
 
@@ -26,6 +27,13 @@ export function operatorRpcs(
       once(platform, call, operator.RetryCallResponseSchema, async (tx, context) => {
         const { id, inputs } = await retryCall(tx, callId, platform.config.limits, context);
         return { callId: id, inputs };
+      }),
+    ),
+    listSchedules: user(async (request) => ({ schedules: await store.read((tx) => listSchedules(tx, request)) })),
+    runSchedule: user((request, call) =>
+      once(platform, call, operator.RunScheduleResponseSchema, async (tx, context) => {
+        const { id } = await runSchedule(tx, request, platform.config.limits, context);
+        return { callId: id };
       }),
     ),
     rotateSecretsKey: user(() => platform.vault.rotate()),

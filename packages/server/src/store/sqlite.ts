@@ -22,10 +22,12 @@ import { migrations } from "./migrations.ts";
 import { imagesIn } from "./images.ts";
 import { objectsIn } from "./objects.ts";
 import { queuesIn } from "./queues.ts";
+import { schedulesIn } from "./schedules.ts";
 import { secretsIn } from "./secrets.ts";
 import { volumeHistoryIn } from "./volume-history.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
+import { proxyTokensIn, webAddressesIn } from "./web.ts";
 import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
@@ -143,12 +145,15 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     mounts: mountsIn(database),
     objects: objectsIn(database),
     outputs: outputsIn(database),
+    proxyTokens: proxyTokensIn(database),
     queues: queuesIn(database),
     replies: repliesIn(database),
+    schedules: schedulesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),
     unneeded: unneededIn(database),
     volumes: { ...volumesIn(database), ...volumeHistoryIn(database) },
+    webAddresses: webAddressesIn(database),
   };
 }
 

@@ -10,7 +10,7 @@ import { submitCall } from "../../src/calls/submit.ts";
 import type { Context } from "../../src/domain/context.ts";
 import type { Tx } from "../../src/domain/store.ts";
 import type { Entry } from "../../src/domain/volume.ts";
-import { encodeDefinition } from "../../src/functions/handle.ts";
+import { encodeDefinition } from "../../src/functions/definition.ts";
 import { buildManifest } from "../../src/mounts/manifest.ts";
 import { allBelow, commit } from "../../src/volumes/commit.ts";
 import { deleteVolume, getOrCreateVolume } from "../../src/volumes/manage.ts";

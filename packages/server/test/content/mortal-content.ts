@@ -72,8 +72,8 @@ export async function beginContent(folder: string, clock: ManualClock): Promise<
   const unneeded = await Unneeded.load(store);
   const content = await ContentStore.open(join(folder, "content"), { place, wishes: unneeded });
   const room = async () => ({ free: 1, total: 1 });
-  const lock = (): Disposable | undefined => tryLock(removalLock(folder));
-  const collector = new ContentCollector({ store, clock, content, unneeded, times, room, lock, log: silentLogger });
+  const lockRemovals = (): Disposable | undefined => tryLock(removalLock(folder));
+  const collector = new ContentCollector({ store, clock, content, unneeded, times, room, lockRemovals, log: silentLogger });
   return {
     ...{ store, content, unneeded, collector },
     onRemove: (act) => void (onRemove = act),

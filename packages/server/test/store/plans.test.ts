@@ -32,6 +32,11 @@ const walks: Readonly<Record<string, string>> = {
   images: "when those are looked for that nothing needs",
   functions: "when an operator names one",
   "calls USING INDEX calls_open": "maps whose clients are not done",
+  schedules: "at the server's start, and when its clock has gone back",
+  "schedules USING INDEX schedules_by_moment": "when people list them",
+  "schedules USING COVERING INDEX schedules_by_moment": "the first one",
+  "calls USING INDEX calls_of_web": "at the server's start, those that were open",
+  proxy_tokens: "when an operator lists them",
   "objects USING COVERING INDEX objects_ephemeral": "at the server's start",
 };
 

@@ -95,14 +95,11 @@ async function prepareWith(
       : await starter.become(place, { ...asked, resources });
   const other = new AbortController(); // when one half fails, the other need not go on
   const customer = { ...asked, signal: AbortSignal.any([signal, other.signal]) };
-  const files = layMounts(others, {
-    content: workshop.content,
-    layout,
-    signal: customer.signal,
-  });
+  const files = layMounts(others, { content: workshop.content, places: layout, signal: customer.signal });
   const runner = prepareRunner(place, spec, layout, workshop, customer);
   try {
     const [, process] = await Promise.all([files, runner]);
+    await layout.showFiles?.();
     return process;
   } catch (error) {
     other.abort(error);

@@ -6,6 +6,7 @@ import { SystemCallError, systemCall } from "./system-call.ts";
 
 const fsopen = systemCall("fsopen", ["str", "long"]);
 const fsconfigText = systemCall("fsconfig", ["long", "long", "str", "str", "long"]);
+const fspick = systemCall("fspick", ["long", "str", "long"]);
 const fsmount = systemCall("fsmount", ["long", "long", "long"]);
 const openTree = systemCall("open_tree", ["long", "str", "long"]);
 const mountSetattr = systemCall("mount_setattr", ["long", "str", "long", "void *", "long"]);
@@ -23,7 +24,8 @@ const moveFrom = { empty: 0x4 }; // MOVE_MOUNT_F_EMPTY_PATH
 const moveTo = { empty: 0x40 }; // MOVE_MOUNT_T_EMPTY_PATH
 const detach = 2 | 8; // MNT_DETACH | UMOUNT_NOFOLLOW
 const noFollow = 8; // UMOUNT_NOFOLLOW
-const configure = { flag: 0, text: 1, descriptor: 5, create: 6 } as const;
+const configure = { flag: 0, text: 1, descriptor: 5, create: 6, change: 7 } as const;
+const pick = 1 | 8; // FSPICK_CLOEXEC | FSPICK_EMPTY_PATH
 const propagationFlag = { private: 1 << 18, shared: 1 << 20 } as const; // MS_PRIVATE, MS_SHARED
 
 /** MOUNT_ATTR_* bits; the first three have the same values as MS_RDONLY, MS_NOSUID and MS_NODEV. */
@@ -120,6 +122,24 @@ export class FileSystemContext implements Disposable {
     }
     return said.join("; ");
   }
+}
+
+/**
+ * Lets nobody write to a mount's file system any more, through whatever mount; refused (EBUSY) while anything is open for
+ * writing, mapped so, or deleted and open.
+ */
+export function makeReadOnly(mount: Descriptor): void {
+  changeFileSystem(mount, "ro");
+}
+
+export function makeWritable(mount: Descriptor): void {
+  changeFileSystem(mount, "rw");
+}
+
+function changeFileSystem(mount: Descriptor, flag: "ro" | "rw"): void {
+  using context = new Descriptor(fspick(mount.path, mount.number, "", pick), mount.path);
+  fsconfigText(`${mount.path} ${flag}`, context.number, configure.flag, flag, null, 0);
+  fsconfigText(`${mount.path} ${flag}`, context.number, configure.change, null, null, 0);
 }
 
 /** mount(2); `flags` are bits of `attribute` but `idMapped`. */

@@ -16,8 +16,10 @@ import {
   type ThreadOptions,
   type ToThread,
 } from "./mount-requests.ts";
-import { detachAll, releaseMount } from "./mount-table.ts";
+import { detachAll } from "./mount-table.ts";
 import { type LayersBy, mountRoot } from "./root-mount.ts";
+import { showTree } from "./show-tree.ts";
+import { type Swapped, swapMount } from "./swap-mount.ts";
 import { SystemCallError } from "./system-call.ts";
 
 if (parentPort === null) throw new Error("mount-thread.ts is started by the mounter");
@@ -46,14 +48,16 @@ function howLayersAreTold(): LayersBy {
   }
 }
 
-function perform(request: MountRequest, layersBy: LayersBy): boolean | void {
+function perform(request: MountRequest, layersBy: LayersBy): Swapped | void {
   switch (request.kind) {
     case "mountRoot":
       return mountRoot(request.mount, layersBy);
     case "bind":
       return bindMount(request.mount);
-    case "release":
-      return releaseMount(request.mount, request.below);
+    case "show":
+      return showTree(request.tree);
+    case "swap":
+      return swapMount(request.swap, layersBy);
     case "detach":
       return detachAll(request.folder, request.itself);
   }
@@ -64,8 +68,9 @@ try {
   const layersBy = (workerData as ThreadOptions).layersBy ?? howLayersAreTold();
   port.on("message", ({ id, request }: ToThread) => {
     try {
-      const value = perform(request, layersBy) ?? undefined;
-      tell({ kind: "done", id, value });
+      const swapped = perform(request, layersBy) ?? undefined;
+      tell({ kind: "done", id, value: swapped?.value });
+      swapped?.rest[Symbol.dispose](); // nobody waits for the end of what is gone
     } catch (error) {
       tell({ kind: "failed", id, failure: describeFailure(error) });
     }

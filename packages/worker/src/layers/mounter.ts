@@ -29,7 +29,7 @@ export interface RootMount {
   readonly work: string;
   /** An existing directory. */
   readonly target: string;
-  readonly idMap?: IdMap;
+  readonly idMap?: IdMap | undefined;
   /** Folders of the layers can be renamed, by marks in the upper that make it a diff of these layers alone. */
   readonly redirects?: boolean;
   /** Nothing is synced to disk, so the upper must be thrown away after a crash of the host. */
@@ -46,7 +46,26 @@ export interface BindMount {
   /** Absolute, in the container. Resolved inside the root, whatever symbolic links the root has; made when missing. */
   readonly path: string;
   readonly readOnly: boolean;
-  readonly idMap?: IdMap;
+  readonly idMap?: IdMap | undefined;
+}
+
+/** Shows all that is below a folder of the host at the same paths inside a root, for reading. */
+export interface TreeMount {
+  /** It has folders and files, and no links. */
+  readonly source: string;
+  /** The target of a root's mount. */
+  readonly root: string;
+  readonly idMap?: IdMap | undefined;
+}
+
+/** A mount that takes another one's place. */
+export interface MountSwap {
+  readonly old: string;
+  /** The clones of the old one below this folder go with it. */
+  readonly below: string;
+  readonly mount: RootMount;
+  /** Where the new one is shown. */
+  readonly points: readonly Omit<BindMount, "source">[];
 }
 
 export interface MounterOptions {
@@ -120,6 +139,11 @@ export class Mounter {
     await this.#ask({ kind: "bind", mount });
   }
 
+  /** What is there already of it, or mounted there, is not looked at again: once for each root. */
+  async show(tree: TreeMount): Promise<void> {
+    await this.#ask({ kind: "show", tree });
+  }
+
   /**
    * Takes away what is mounted on `target` and below it; nothing happens when nothing is. It is out of sight at once, and
    * ends with the last process that uses it.
@@ -129,12 +153,12 @@ export class Mounter {
   }
 
   /**
-   * Takes away a mount and all its clones below a folder, unless a process still uses one of them: an open file, a working
-   * folder, a map. Answers whether they are gone; if not, those that could be taken away are, and the mount itself is there.
-   * The processes that could use them must stand still meanwhile.
+   * Puts a mount in the place of another one and of all its clones below a folder, unless a process still uses one of them:
+   * an open file, a working folder, a map. Answers whether it did; if not, or when it rejects, all is as it was. The
+   * processes that could use them must stand still meanwhile; what the old one has is then written to no more.
    */
-  async release(mount: string, below: string): Promise<boolean> {
-    return (await this.#ask({ kind: "release", mount, below })) === true;
+  async swap(swap: MountSwap): Promise<boolean> {
+    return (await this.#ask({ kind: "swap", swap })) === true;
   }
 
   /** Takes away all mounts below a folder, but not one on the folder itself. */
@@ -192,9 +216,11 @@ function objectOf(request: MountRequest): string {
       return request.folder;
     case "bind":
       return request.mount.path;
+    case "show":
+      return request.tree.source;
     case "mountRoot":
       return request.mount.target;
-    case "release":
-      return request.mount;
+    case "swap":
+      return request.swap.old;
   }
 }

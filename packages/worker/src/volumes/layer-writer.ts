@@ -11,14 +11,14 @@ import { hasCode } from "@lydian/kit";
 
 import { makeWhiteout } from "../layers/index.ts";
 import type { PieceReader } from "./piece-reader.ts";
-import { shownAt, statsOf } from "./stack.ts";
+import { shownAt, type Stack, statsOf } from "./stack.ts";
 import { pieceBytes } from "./upload.ts";
 
 export interface LayerSource {
-  /** Of the state that it leads from, topmost first. */
-  readonly base: readonly string[];
-  /** Where a file lies already that came with this commit. */
-  fileOf(path: string, since: number): string | undefined;
+  /** The state that it leads from. */
+  readonly base: Stack;
+  /** Where this file lies already, and never changes. */
+  fileOf(entry: wire.VolumeEntry): string | undefined;
   readonly pieces: PieceReader;
 }
 
@@ -76,8 +76,8 @@ export class LayerWriter {
     }
   }
 
-  #link({ path, since }: wire.VolumeEntry, file: string): boolean {
-    const known = this.#source.fileOf(path, Number(since));
+  #link(entry: wire.VolumeEntry, file: string): boolean {
+    const known = this.#source.fileOf(entry);
     if (known === undefined) return false;
     try {
       linkSync(known, file);
@@ -135,7 +135,7 @@ export class LayerWriter {
     const folder = join(this.#folder, path);
     await mkdir(folder, { recursive: true });
     const shown = shownAt(this.#source.base, path);
-    const below = shown?.kind === "folder" ? statsOf(shown.parts[0] ?? "") : undefined;
+    const below = shown?.kind === "folder" ? statsOf(shown.parts[0]?.folder ?? "") : undefined;
     await chmod(folder, below === undefined ? 0o755 : Number(below.mode) & 0o7777);
     this.#made.add(path);
   }

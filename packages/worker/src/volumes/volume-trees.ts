@@ -5,6 +5,7 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import type * as wire from "@lydian/contract/worker";
 import { hasCode, type Logger, removeBelow, temporaryBeside } from "@lydian/kit";
 
 import { currentBoot } from "../boot.ts";
@@ -21,6 +22,9 @@ export interface Tree {
   /** Topmost first. */
   readonly layers: readonly Layer[];
 }
+
+/** Where a file lies that is this entry, and never changes; undefined when it is not known. */
+export type FileOf = (entry: wire.VolumeEntry) => string | undefined;
 
 export class VolumeTrees {
   readonly #folder: string;
@@ -49,17 +53,45 @@ export class VolumeTrees {
 
   /** The newest state that the server has. */
   async newest(volumeId: string): Promise<Tree> {
-    const tree = await this.#inTurn(volumeId, () => this.#newest(volumeId));
-    void this.#inTurn(volumeId, () => this.#tidy(volumeId)).catch((error: unknown) => {
-      this.#logger.warn({ err: error, volume: volumeId }, "the layers of a volume could not be folded or removed");
-    });
+    const tree = await this.#inTurn(volumeId, async () => this.#hold(volumeId, await this.#chain(volumeId)));
+    this.#tidyLater(volumeId);
     return tree;
+  }
+
+  /**
+   * Makes a commit, and then the state that it leads to, from the files that it is made of: they need not come from the
+   * server. Meanwhile nobody gets another state of the volume. `commit` answers its number, or undefined for none; `state`
+   * is the one that is then the newest known: undefined when that is a later one already.
+   */
+  async commit(
+    volumeId: string,
+    commit: () => Promise<number | undefined>,
+    fileOf: FileOf,
+  ): Promise<{ number: number | undefined; state: Promise<Tree | undefined> }> {
+    const committed = Promise.withResolvers<number | undefined>();
+    const state = this.#inTurn(volumeId, async () => {
+      const number = await commit();
+      committed.resolve(number);
+      if (number === undefined) return undefined;
+      return this.#holdAt(volumeId, number, await this.#chain(volumeId, { to: number, fileOf }));
+    });
+    state.catch(committed.reject);
+    const number = await committed.promise;
+    if (number !== undefined) this.#tidyLater(volumeId);
+    return { number, state };
+  }
+
+  /** One of which this worker has all layers already, or gets them; undefined where it knows later ones alone. */
+  async known(volumeId: string, number: number): Promise<Tree | undefined> {
+    return await this.#inTurn(volumeId, async () =>
+      this.#holdAt(volumeId, number, await this.#chain(volumeId, { to: number })),
+    );
   }
 
   /** One that a worker before had; undefined when it is not all there. */
   async again(volumeId: string, number: number, names: readonly string[]): Promise<Tree | undefined> {
     const there = new Set(await namesIn(join(this.#folder, volumeId)));
-    return names.every((name) => there.has(name)) ? this.#hold(volumeId, number, names) : undefined;
+    return names.every((name) => there.has(name)) ? this.#holdLayers(volumeId, number, names) : undefined;
   }
 
   release({ layers }: Tree): void {
@@ -70,50 +102,52 @@ export class VolumeTrees {
     }
   }
 
-  async #newest(volumeId: string): Promise<Tree> {
-    const folder = join(this.#folder, volumeId);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+  /** What leads to the newest state, or to one that is asked for; to a later one when that is known already. */
+  async #chain(
+    volumeId: string,
+    { to, fileOf = () => undefined }: { to?: number; fileOf?: FileOf } = {},
+  ): Promise<Step[]> {
+    await mkdir(join(this.#folder, volumeId), { recursive: true, mode: 0o700 });
     const steps = await this.#steps(volumeId);
-    const known = newestOf(steps) ?? 0;
-    const made = await this.#make(volumeId, chainTo(steps, known), known, undefined);
-    const chain = made === undefined ? chainTo(steps, known) : chainTo([...steps, made], made.to);
-    return this.#hold(volumeId, chain.at(-1)?.to ?? 0, chain.map(nameOf).toReversed());
+    const known = newestOf(steps);
+    if (to !== undefined && known !== undefined && known >= to) {
+      const chain = chainTo(steps, to);
+      return chain.length > 0 ? chain : chainTo(steps, known);
+    }
+    const chain = chainTo(steps, known ?? 0);
+    const made = await this.#make(volumeId, { chain, from: known ?? 0, to, fileOf });
+    return made === undefined ? chain : chainTo([...steps, made], made.to);
   }
 
-  /** Undefined when there is nothing new. `chain` leads to the state at which the new layer's files may lie already. */
+  /** Undefined when there is nothing new. `chain` leads to a state whose layers may have the new one's files. */
   async #make(
     volumeId: string,
-    chain: readonly Step[],
-    from: number,
-    to: number | undefined,
+    { chain, from, to, fileOf }: { chain: readonly Step[]; from: number; to: number | undefined; fileOf: FileOf },
   ): Promise<Step | undefined> {
     const folder = join(this.#folder, volumeId);
     const diffOf = (step: Step): string => join(folder, nameOf(step), "diff");
     const draft = temporaryBeside(join(folder, "draft"));
-    const base = chain
-      .filter((step) => step.to <= from)
-      .toReversed()
-      .map(diffOf);
-    await mkdir(join(draft, "diff"), { recursive: true });
+    const below = chain.filter((step) => step.to <= from).toReversed();
     const writer = new LayerWriter(join(draft, "diff"), {
-      base,
-      fileOf: (path, since) => {
+      base: { layers: below.map(diffOf), uppers: 0 },
+      fileOf: (entry) => {
+        const since = Number(entry.since);
         const step = chain.find((each) => each.from < since && since <= each.to);
-        return step && join(diffOf(step), path);
+        return step === undefined ? fileOf(entry) : join(diffOf(step), entry.path);
       },
       pieces: new PieceReader(this.#server),
     });
     let head = from;
     try {
       for await (const change of this.#server.changes(volumeId, from, to)) {
-        if (change.change.case === "head") head = Number(change.change.value);
+        if (change.change.case === "head") {
+          head = Number(change.change.value);
+          if (head !== from || chain.length === 0) await mkdir(join(draft, "diff"), { recursive: true });
+        }
         await writer.add(change);
       }
+      if (head === from && chain.length > 0) return undefined;
       await writer.finish();
-      if (head === from && chain.length > 0) {
-        await removeBelow(folder, draft);
-        return undefined;
-      }
       const step = { from, to: head, entries: writer.entries };
       await rename(draft, join(folder, nameOf(step)));
       return step;
@@ -121,6 +155,12 @@ export class VolumeTrees {
       await removeBelow(folder, draft);
       throw error;
     }
+  }
+
+  #tidyLater(volumeId: string): void {
+    void this.#inTurn(volumeId, () => this.#tidy(volumeId)).catch((error: unknown) => {
+      this.#logger.warn({ err: error, volume: volumeId }, "the layers of a volume could not be folded or removed");
+    });
   }
 
   /** Makes one layer of those that are better one, and removes what no tree and no newer state needs. */
@@ -131,7 +171,7 @@ export class VolumeTrees {
     if (newest === undefined) return;
     const from = foldFrom(chainTo(steps, newest));
     if (from !== undefined) {
-      await this.#make(volumeId, chainTo(steps, newest), from, newest);
+      await this.#make(volumeId, { chain: chainTo(steps, newest), from, to: newest, fileOf: () => undefined });
       steps = await this.#steps(volumeId);
     }
     const needed = new Set(chainTo(steps, newest).map(nameOf));
@@ -145,7 +185,15 @@ export class VolumeTrees {
     return (await namesIn(join(this.#folder, volumeId))).flatMap((name) => stepOf(name) ?? []);
   }
 
-  #hold(volumeId: string, number: number, names: readonly string[]): Tree {
+  #holdAt(volumeId: string, number: number, chain: readonly Step[]): Tree | undefined {
+    return chain.at(-1)?.to === number ? this.#hold(volumeId, chain) : undefined;
+  }
+
+  #hold(volumeId: string, chain: readonly Step[]): Tree {
+    return this.#holdLayers(volumeId, chain.at(-1)?.to ?? 0, chain.map(nameOf).toReversed());
+  }
+
+  #holdLayers(volumeId: string, number: number, names: readonly string[]): Tree {
     const layers = names.map((name) => ({ id: name, diff: join(this.#folder, volumeId, name, "diff") }));
     for (const { diff } of layers) this.#holds.set(diff, (this.#holds.get(diff) ?? 0) + 1);
     return { volumeId, number, layers };
