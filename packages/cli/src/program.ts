@@ -65,6 +65,7 @@ function buildProgram(terminal: Terminal): Command {
     .description("A serverless platform on your own machines, for the public Modal clients.")
     .version(ownVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
+    .configureHelp({ subcommandTerm: (command) => command.name() }) // so that each has one line
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),

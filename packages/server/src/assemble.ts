@@ -73,7 +73,14 @@ export interface Assembly {
   actors: readonly Actor[];
 }
 
-export function assemble({ askAws, cutConnections, sweepUploads, room, lockRemovals, ...founded }: Foundations): Assembly {
+export function assemble({
+  askAws,
+  cutConnections,
+  sweepUploads,
+  room,
+  lockRemovals,
+  ...founded
+}: Foundations): Assembly {
   const { config, clock, log, logBook, serverKey } = founded;
   const { limits, times } = config;
   const shared = { ...founded, times, limits, settings: config };

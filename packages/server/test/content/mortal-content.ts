@@ -73,7 +73,16 @@ export async function beginContent(folder: string, clock: ManualClock): Promise<
   const content = await ContentStore.open(join(folder, "content"), { place, wishes: unneeded });
   const room = async () => ({ free: 1, total: 1 });
   const lockRemovals = (): Disposable | undefined => tryLock(removalLock(folder));
-  const collector = new ContentCollector({ store, clock, content, unneeded, times, room, lockRemovals, log: silentLogger });
+  const collector = new ContentCollector({
+    store,
+    clock,
+    content,
+    unneeded,
+    times,
+    room,
+    lockRemovals,
+    log: silentLogger,
+  });
   return {
     ...{ store, content, unneeded, collector },
     onRemove: (act) => void (onRemove = act),
