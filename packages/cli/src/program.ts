@@ -8,20 +8,28 @@ import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./co
 import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
 import { gc } from "./commands/gc.ts";
+import { deploy } from "./commands/deploy.ts";
 import { image } from "./commands/image.ts";
+import { run } from "./commands/run.ts";
+import { schedule } from "./commands/schedule.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { upCommand } from "./commands/up.ts";
+import { volume } from "./commands/volume.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   upCommand(),
   setup,
   doctor,
+  run,
+  deploy,
   call,
+  schedule,
   image,
   gc,
   secret,
+  volume,
 ];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
@@ -58,6 +66,7 @@ function buildProgram(terminal: Terminal): Command {
     .version(ownVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),
       writeErr: (text) => terminal.report(text.trimEnd()),
@@ -69,6 +78,7 @@ function buildProgram(terminal: Terminal): Command {
         { line: "lydian up", effect: "start the platform on this machine" },
         { line: "lydian setup", effect: "make the Modal clients of this user talk to it" },
         { line: "modal run app.py", effect: "run an app on it" },
+        { line: "lydian run app.ts", effect: "run one that is written in TypeScript" },
       ]),
     );
 }
@@ -93,9 +103,10 @@ function addCommand(
     .action((...given: unknown[]) =>
       action(
         parser.opts(),
-        given.filter((value) => typeof value === "string"),
+        given.flat().filter((value) => typeof value === "string"),
       ),
     );
+  if (command.passesOn === true) parser.passThroughOptions().allowUnknownOption();
   for (const operand of command.operands ?? []) parser.addArgument(operand);
   for (const option of command.options) parser.addOption(option);
 }

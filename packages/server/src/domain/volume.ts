@@ -17,6 +17,8 @@ export interface Volume {
   version: 1 | 2;
   /** The number of the newest commit; 0 before the first one. */
   head: number;
+  /** The oldest commit of which the state can still be read; 0, the empty state, at first. */
+  oldest: number;
   /** Entries of the newest state, folders included. */
   entries: number;
   /** Of the newest state's files. */

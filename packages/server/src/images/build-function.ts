@@ -12,9 +12,10 @@ import type { BuildFunction } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import type { MountedVolume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
-import { decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import { volumesOf } from "../volumes/mounts.ts";
 import { argumentsOf, mountsOf, networkOf, resourcesOf, threadVariables } from "../workers/spec.ts";
+import type { EndpointSettings } from "../web/endpoints.ts";
 import { refuseGpus } from "./recipe.ts";
 
 export interface FoundFunction {
@@ -32,6 +33,7 @@ export async function findBuildFunction(
   asked: Asked,
   functionId: string,
   taskId: string,
+  settings: EndpointSettings,
 ): Promise<FoundFunction> {
   const record = await tx.functions.get(functionId);
   const app = record && (await tx.apps.get(record.appId));
@@ -46,7 +48,7 @@ export async function findBuildFunction(
   const described = create(worker.BuildFunctionSchema, {
     ...{ name, taskId, clientVersion, input },
     identity: identityOf(asked, input),
-    arguments: await argumentsOf(tx, { record, app, taskId }),
+    arguments: await argumentsOf(tx, { record, app, taskId }, settings),
     mounts: await mountsOf(tx, record),
     env: threadVariables(definition, milliCpu),
     resources: resourcesOf(policy, { milliCpu, memoryMib }),

@@ -14,6 +14,7 @@ import type { Runtime, WorkerView } from "../domain/worker.ts";
 import { fail, isFail, ServerError } from "../errors.ts";
 import type { Build } from "../images/build-message.ts";
 import { loseBuilds } from "../images/transition.ts";
+import type { EndpointSettings } from "../web/endpoints.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { Collections } from "./collections.ts";
 import { Questions } from "./questions.ts";
@@ -35,6 +36,8 @@ export interface SessionDeps {
   /** What door secrets are derived from. */
   serverKey: Uint8Array;
   vault: Vault;
+  /** Where web functions are, which functions are told of each other. */
+  settings: EndpointSettings;
   /** Cuts the connections of a container that is gone. */
   cutDoors(containerId: string): void;
 }
@@ -232,11 +235,11 @@ export class WorkerSessions {
   }
 
   async #assign(container: Container): Promise<void> {
-    const { store, log, serverKey, vault } = this.#deps;
+    const { store, log, serverKey, vault, settings } = this.#deps;
     try {
       const { state, told } = await store.read(async (tx) => {
         const now = await tx.containers.get(container.id);
-        const told = now?.state === "assigned" ? await containerSpec(tx, container, vault) : undefined;
+        const told = now?.state === "assigned" ? await containerSpec(tx, container, { vault, settings }) : undefined;
         return { state: now?.state, told };
       });
       if (state === "draining") return await this.#end(container, { reason: "stopped" });

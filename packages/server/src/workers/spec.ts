@@ -6,14 +6,16 @@ import { ContainerArgumentsSchema, type Function, type worker } from "@lydian/co
 
 import type { App } from "../domain/app.ts";
 import type { Container } from "../domain/container.ts";
-import type { FunctionPolicy, FunctionRecord } from "../domain/function.ts";
-import { pythonMinor } from "../domain/image.ts";
+import { type FunctionPolicy, type FunctionRecord, nodeRuntime } from "../domain/function.ts";
+import { type Image, pythonMinor } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import type { Capacity } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
-import { appLayout, decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
+import { appLayout } from "../functions/handle.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
 import { volumesOf } from "../volumes/mounts.ts";
+import type { EndpointSettings } from "../web/endpoints.ts";
 import type { Vault } from "../secrets/vault.ts";
 
 export type ContainerSpec = MessageInitShape<typeof worker.ContainerSpecSchema>;
@@ -22,7 +24,7 @@ export type ContainerSpec = MessageInitShape<typeof worker.ContainerSpecSchema>;
 export async function containerSpec(
   tx: Tx,
   container: Container,
-  vault: Vault,
+  { vault, settings }: { vault: Vault; settings: EndpointSettings },
 ): Promise<{ spec: ContainerSpec; secretIds: readonly string[] }> {
   const record = await tx.functions.get(container.functionId);
   const app = await tx.apps.get(container.appId);
@@ -30,26 +32,13 @@ export async function containerSpec(
   if (record === undefined || app === undefined || image === undefined) {
     throw new Error(`the function, app or image of ${container.id} is missing`);
   }
-  const python = pythonMinor(image);
-  if (python === "") {
-    throw fail("failedPrecondition", `Image ${image.id} has no Python, without which no function runs.`, {
-      hint: 'Give it one: `modal.Image.from_registry(…, add_python="3.12")`',
-    });
-  }
   const definition = decodeDefinition(record);
   const { secretIds } = definition;
   const secrets = await vault.environmentOf(tx, secretIds);
   const spec = {
     description: `${app.name} ${record.name}`,
     runner: {
-      kind: {
-        case: "python",
-        value: {
-          python,
-          clientVersion: record.clientVersion,
-          arguments: await argumentsOf(tx, { record, app, taskId: container.id }),
-        },
-      },
+      kind: runnerOf(record, definition, image, await argumentsOf(tx, { record, app, taskId: container.id }, settings)),
     },
     mounts: await mountsOf(tx, record),
     env: { ...threadVariables(definition, container.milliCpu), ...secrets },
@@ -61,10 +50,35 @@ export async function containerSpec(
   return { spec, secretIds };
 }
 
+type RunnerKind = NonNullable<MessageInitShape<typeof worker.RunnerSchema>["kind"]>;
+
+/** What answers the function's inputs, by what its definition says. */
+function runnerOf(record: FunctionRecord, definition: Function, image: Image, given: Uint8Array): RunnerKind {
+  if (definition.runtime === nodeRuntime) {
+    if (image.built?.libc.startsWith("musl ") === true) {
+      throw fail("failedPrecondition", `Image ${image.id} has another C library than Node needs, as Alpine has.`, {
+        hint: "Begin with an image of Debian or Ubuntu",
+      });
+    }
+    return { case: "node", value: { arguments: given } };
+  }
+  const python = pythonMinor(image);
+  if (python !== "")
+    return { case: "python", value: { python, clientVersion: record.clientVersion, arguments: given } };
+  throw fail(
+    "failedPrecondition",
+    `Image ${image.id} has no Python, without which no function of the Python client runs.`,
+    {
+      hint: 'Give it one: `modal.Image.from_registry(…, add_python="3.12")`',
+    },
+  );
+}
+
 /** What the client's entry point reads first: a serialized ContainerArguments. */
 export async function argumentsOf(
   tx: Tx,
   { record, app, taskId }: { record: FunctionRecord; app: App; taskId: string },
+  settings: EndpointSettings,
 ): Promise<Uint8Array> {
   const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
   const containerArguments = create(ContainerArgumentsSchema, {
@@ -74,7 +88,7 @@ export async function argumentsOf(
     environmentName: environment?.name ?? "",
     functionDef: decodeDefinition(record),
     ...(record.binding && { serializedParams: record.binding.parameters }),
-    appLayout: await appLayout(tx, app),
+    appLayout: await appLayout(tx, app, settings),
   });
   return toBinary(ContainerArgumentsSchema, containerArguments);
 }

@@ -16,9 +16,10 @@ import {
   type ThreadOptions,
   type ToThread,
 } from "./mount-requests.ts";
-import { detachAll, releaseMount } from "./mount-table.ts";
+import { detachAll } from "./mount-table.ts";
 import { type LayersBy, mountRoot } from "./root-mount.ts";
 import { showTree } from "./show-tree.ts";
+import { swapMount } from "./swap-mount.ts";
 import { SystemCallError } from "./system-call.ts";
 
 if (parentPort === null) throw new Error("mount-thread.ts is started by the mounter");
@@ -47,7 +48,7 @@ function howLayersAreTold(): LayersBy {
   }
 }
 
-function perform(request: MountRequest, layersBy: LayersBy): boolean | void {
+function perform(request: MountRequest, layersBy: LayersBy): number | undefined | void {
   switch (request.kind) {
     case "mountRoot":
       return mountRoot(request.mount, layersBy);
@@ -55,8 +56,8 @@ function perform(request: MountRequest, layersBy: LayersBy): boolean | void {
       return bindMount(request.mount);
     case "show":
       return showTree(request.tree);
-    case "release":
-      return releaseMount(request.mount, request.below);
+    case "swap":
+      return swapMount(request.swap);
     case "detach":
       return detachAll(request.folder, request.itself);
   }

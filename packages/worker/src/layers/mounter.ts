@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import { type Clock, systemClock } from "@lydian/kit";
 
 import type { Layer } from "./layer-store.ts";
+import { LeftMount } from "./left-mount.ts";
 import { errorOf, type FromThread, type MountRequest, type ThreadOptions, type ToThread } from "./mount-requests.ts";
 import type { LayersBy } from "./root-mount.ts";
 
@@ -58,13 +59,24 @@ export interface TreeMount {
   readonly idMap?: IdMap | undefined;
 }
 
+/** A mount that takes another one's place. */
+export interface MountSwap {
+  readonly old: string;
+  /** The clones of the old one below this folder go with it. */
+  readonly below: string;
+  /** Where the new one is mounted already. */
+  readonly next: string;
+  /** Where it is shown. */
+  readonly points: readonly Omit<BindMount, "source">[];
+}
+
 export interface MounterOptions {
   /** How overlayfs is told its layers, instead of what the kernel is found to take. */
   readonly layersBy?: LayersBy;
   readonly clock?: Clock;
 }
 
-type Waiting = PromiseWithResolvers<boolean | undefined>;
+type Waiting = PromiseWithResolvers<number | undefined>;
 
 /** The thread is there in 50 ms on an idle host. */
 const startMs = 30_000;
@@ -143,12 +155,13 @@ export class Mounter {
   }
 
   /**
-   * Takes away a mount and all its clones below a folder, unless a process still uses one of them: an open file, a working
-   * folder, a map. Answers whether they are gone; if not, those that could be taken away are, and the mount itself is there.
-   * The processes that could use them must stand still meanwhile.
+   * Shows a mount in the place of another one and of all its clones below a folder, unless a process still uses one of them:
+   * an open file, a working folder, a map. Answers what is left of the old one; undefined when it is used: then, and when
+   * it rejects, all is as it was. The processes that could use them must stand still meanwhile.
    */
-  async release(mount: string, below: string): Promise<boolean> {
-    return (await this.#ask({ kind: "release", mount, below })) === true;
+  async swap(swap: MountSwap): Promise<LeftMount | undefined> {
+    const descriptor = await this.#ask({ kind: "swap", swap });
+    return descriptor === undefined ? undefined : new LeftMount(descriptor, swap.old);
   }
 
   /** Takes away all mounts below a folder, but not one on the folder itself. */
@@ -168,11 +181,11 @@ export class Mounter {
     await this.#thread.terminate();
   }
 
-  #ask(request: MountRequest): Promise<boolean | undefined> {
+  #ask(request: MountRequest): Promise<number | undefined> {
     if (this.#closing !== undefined) return Promise.reject(new Error("the mounter is closed"));
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
-    const answer = Promise.withResolvers<boolean | undefined>();
+    const answer = Promise.withResolvers<number | undefined>();
     const timer = this.#clock.timer(answerMs, () => {
       answer.reject(new Error(`${request.kind} of ${objectOf(request)} has no answer after ${answerMs / 1000} s`));
     });
@@ -210,7 +223,7 @@ function objectOf(request: MountRequest): string {
       return request.tree.source;
     case "mountRoot":
       return request.mount.target;
-    case "release":
-      return request.mount;
+    case "swap":
+      return request.swap.old;
   }
 }

@@ -10,7 +10,7 @@ import type { ProcessEnd } from "../container/exit.ts";
 import type { ContainerPlace } from "../container/folder.ts";
 import type { ImageConfig } from "../images/index.ts";
 import type { Layer } from "../layers/index.ts";
-import type { ContainerRoot } from "../volumes/mounted-volume.ts";
+import type { ContainerRoot } from "../volumes/volume-mount.ts";
 
 export interface Runtime {
   readonly name: string;

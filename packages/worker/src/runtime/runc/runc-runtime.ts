@@ -20,7 +20,7 @@ import type { ContainerSettings } from "../../images/index.ts";
 import { ImageGoneError } from "../../image-gone.ts";
 import type { IdMap, LayerStore, Mounter } from "../../layers/index.ts";
 import type { NetworkPool, NetworkSlot } from "../../network/network-pool.ts";
-import type { ContainerRoot } from "../../volumes/mounted-volume.ts";
+import type { ContainerRoot } from "../../volumes/volume-mount.ts";
 import type {
   Adoption,
   ContainerProcess,

@@ -1,0 +1,60 @@
+/** Errors as values: what of one travels, and how it is made again. */
+
+interface ErrorFields {
+  name: string;
+  message: string;
+  stack: string;
+  /** The names of its classes, its own first. */
+  classes: string[];
+  cause?: unknown;
+  /** What else it has of its own. */
+  data?: Record<string, unknown>;
+}
+
+export function errorFields(error: Error): ErrorFields {
+  const data = Object.entries(error).filter(([name]) => !["name", "message", "stack", "cause"].includes(name));
+  return {
+    name: error.name,
+    message: error.message,
+    stack: error.stack ?? "",
+    classes: classesOf(error),
+    ...(error.cause !== undefined && { cause: error.cause }),
+    ...(data.length > 0 && { data: Object.fromEntries(data) }),
+  };
+}
+
+function classesOf(error: Error): string[] {
+  const names: string[] = [];
+  for (
+    let at: unknown = Object.getPrototypeOf(error);
+    at instanceof Error || at === Error.prototype;
+    at = Object.getPrototypeOf(at)
+  ) {
+    const { name } = at.constructor;
+    if (name !== "" && !names.includes(name)) names.push(name);
+  }
+  return names;
+}
+
+/** What was thrown, or given as a value, elsewhere; of the fields it believes none to be there. */
+export function errorOf(fields: unknown): Error {
+  const { name, message, stack, cause, data } = (
+    typeof fields === "object" && fields !== null ? fields : {}
+  ) as Partial<ErrorFields>;
+  const error = new Error(typeof message === "string" ? message : "", cause === undefined ? undefined : { cause });
+  define(error, "name", typeof name === "string" ? name : "Error");
+  define(error, "stack", typeof stack === "string" ? stack : "");
+  if (typeof data === "object" && data !== null)
+    for (const [key, value] of Object.entries(data)) define(error, key, value);
+  return error;
+}
+
+/** As what it is called with, whatever it is called. */
+export function define(target: object, key: string, value: unknown): void {
+  Object.defineProperty(target, key, {
+    value,
+    writable: true,
+    configurable: true,
+    enumerable: !(target instanceof Error),
+  });
+}
