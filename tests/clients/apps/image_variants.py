@@ -1,4 +1,4 @@
-"""The default image with each Python that clients offer, by the builder that BUILDER names: made, or refused in words."""
+"""The default image with each of the Pythons MINORS: made, or refused in words."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import re
 import modal
 
 app = modal.App("image-variants")
-minors = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+minors = os.environ.get("MINORS", "").split()
 
 
 def variant(minor):
