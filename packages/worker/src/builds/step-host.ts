@@ -7,6 +7,7 @@ import type { Door } from "../container/doors.ts";
 import type { Workshop } from "../container/prepare.ts";
 import type { Layer, LayerStore, Mounter } from "../layers/index.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
+import type { PackagedNode } from "../runners/packaged-node.ts";
 import type { Resources, Runtime } from "../runtime/runtime.ts";
 
 export interface StepHost {
@@ -17,6 +18,7 @@ export interface StepHost {
   readonly content: Pick<ContentCache, "file">;
   readonly settings: () => Promise<PackageSettings>;
   readonly clients: Pick<ClientPackages, "find">;
+  readonly node: Pick<PackagedNode, "tools">;
   readonly capacity: Workshop["capacity"];
   /** What a step may have. */
   readonly resources: Resources;
