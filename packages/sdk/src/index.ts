@@ -2,6 +2,7 @@
 export { App, type Entrypoint } from "./app.ts";
 export { currentFunctionCallId, currentInputId, currentSignal, isLocal } from "./calls/context.ts";
 export type { MapOptions } from "./calls/map.ts";
+export { Cls, type RemoteInstance } from "./cls.ts";
 export { Client, type ClientOptions } from "./client/client.ts";
 export type { Duration, Size } from "./duration.ts";
 export * from "./errors.ts";

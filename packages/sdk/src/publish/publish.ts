@@ -160,7 +160,7 @@ async function installed(
   onLine: (text: string) => void,
 ): Promise<string> {
   const context = await place.client.ask(ModalClient.method.mountGetOrCreate, {
-    deploymentName: `lydian-node.${process.arch}`,
+    deploymentName: "lydian-node",
   });
   const withNode = await orderImage(
     place,
@@ -177,7 +177,7 @@ async function installed(
       dockerfileCommands: [
         "FROM base",
         "COPY package.json package-lock.json /root/",
-        "RUN cd /root && npm ci --omit=dev --no-audit --no-fund",
+        "RUN cd /root && LD_LIBRARY_PATH=/usr/local/lib npm ci --omit=dev --no-audit --no-fund --update-notifier=false",
       ],
       baseImages: [{ dockerTag: "base", imageId: withNode }],
       contextFiles: [

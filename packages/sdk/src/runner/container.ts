@@ -44,8 +44,8 @@ export class Container {
   /** The last output is kept. */
   readonly #over = new AbortController();
   #freed = Promise.withResolvers<void>();
-  #outputs: Output[] = [];
-  #sending: Promise<void> | undefined;
+  readonly #outputs: Output[] = [];
+  #sent = Promise.resolve();
 
   constructor(client: Client, work: Work) {
     this.#client = client;
@@ -64,7 +64,7 @@ export class Container {
         if (!(await this.#take())) break;
       }
       while (this.#running.size > 0) await this.#freed.promise;
-      await this.#sending;
+      await this.#sent;
     } finally {
       this.#over.abort();
       await heart;
@@ -119,24 +119,18 @@ export class Container {
     this.#freed = Promise.withResolvers();
   }
 
-  /** Resolves when the platform has them; outputs that come meanwhile go together. */
-  async #answer(outputs: readonly Output[]): Promise<void> {
+  /** Resolves when the platform has them; outputs that come while one request is under way go together in the next. */
+  #answer(outputs: readonly Output[]): Promise<void> {
     this.#outputs.push(...outputs);
-    const before = this.#sending;
-    if (before !== undefined) await before;
-    this.#sending ??= this.#send();
-    await this.#sending;
+    this.#sent = this.#sent.then(() => this.#sendAll());
+    return this.#sent;
   }
 
-  async #send(): Promise<void> {
-    try {
-      while (this.#outputs.length > 0) {
-        const outputs = this.#outputs.splice(0, mostOutputs);
-        const request = { outputs, requestedAt: Date.now() / 1000 };
-        await this.#client.ask(ModalClient.method.functionPutOutputs, request, { patienceMs });
-      }
-    } finally {
-      this.#sending = undefined;
+  async #sendAll(): Promise<void> {
+    while (this.#outputs.length > 0) {
+      const outputs = this.#outputs.splice(0, mostOutputs);
+      const request = { outputs, requestedAt: Date.now() / 1000 };
+      await this.#client.ask(ModalClient.method.functionPutOutputs, request, { patienceMs });
     }
   }
 
