@@ -84,6 +84,8 @@ export const limitsSchema = z.object({
   dictUpdateEntries: count.default(10_000),
   /** The body of one web request. */
   webBodyBytes: bytes.default(4 * 1024 * mebibyte),
+  /** Sets of arguments that web requests may make of one class; each is a function with containers of its own. */
+  webVariants: count.default(1_000),
   /** One message of a web socket. */
   webMessageBytes: bytes.default(2 * mebibyte),
   queueItemBytes: bytes.default(mebibyte),
