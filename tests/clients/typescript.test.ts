@@ -31,6 +31,10 @@ test("every way to call one from its own program", async () => {
   assert.match(await ends(lydian("run", `${folder}/calls.ts`)), holds);
 });
 
+test("classes with parameters and hooks, dicts and queues", async () => {
+  assert.match(await ends(lydian("run", `${folder}/classes.ts`)), holds);
+});
+
 test("one is run by its name, with arguments", async () => {
   assert.match(
     await ends(lydian("run", "-q", `${folder}/greets.ts::greet`, "Ada", '{"times":2}')),

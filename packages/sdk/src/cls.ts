@@ -1,5 +1,5 @@
-/** Classes of deployed apps, by name: objects that live in containers, one for each set of arguments. */
-import { type FunctionHandleMetadata, ModalClient } from "@lydian/contract";
+/** Classes as their callers see them: objects that live in containers, one for each set of arguments. */
+import { type ClassParameterInfo, ModalClient } from "@lydian/contract";
 
 import { Client } from "./client/client.ts";
 import { InvalidError } from "./errors.ts";
@@ -8,9 +8,11 @@ import { FunctionHandle, isGeneratorType } from "./function-handle.ts";
 import type { NameOptions } from "./objects/place.ts";
 import { encodeParameters } from "./values/class-parameters.ts";
 
-/** The methods of a class, each to be called like a function. */
+/** The methods of a class, each to be called like a function. Those whose names begin with "_" are not among them. */
 export type RemoteInstance<T> = {
-  readonly [K in keyof T as T[K] extends Handler ? K : never]: T[K] extends Handler ? Func<T[K]> : never;
+  readonly [
+    K in keyof T as K extends `_${string}` | symbol | number ? never : T[K] extends Handler ? K : never
+  ]: T[K] extends Handler ? Func<T[K]> : never;
 };
 
 /** Makes handles of instances: nothing happens until a method is called. */
@@ -18,11 +20,14 @@ export interface Cls<T, P extends object = Record<string, never>> {
   new (...parameters: Partial<P> extends P ? [parameters?: P] : [parameters: P]): RemoteInstance<T>;
 }
 
-interface Base {
+/** Where the containers of a class are, and what it is like. */
+export interface FoundClass {
   readonly client: Client;
+  readonly appId: string;
   readonly functionId: string;
-  readonly environmentName: string;
-  readonly metadata: FunctionHandleMetadata | undefined;
+  readonly info: ClassParameterInfo | undefined;
+  /** Whether each is a generator. */
+  readonly methods: ReadonlyMap<string, boolean>;
 }
 
 export const Cls = {
@@ -35,35 +40,61 @@ export const Cls = {
     name: string,
     options: NameOptions = {},
   ): Cls<T, P> {
-    let base: Promise<Base> | undefined;
-    const find = async (): Promise<Base> => {
-      const client = options.client ?? Client.usual();
-      const environmentName = options.environment ?? client.environment;
-      const request = { appName: app, objectTag: `${name}.*`, environmentName };
-      const { functionId, handleMetadata } = await client.ask(ModalClient.method.functionGet, request);
-      return { client, functionId, environmentName, metadata: handleMetadata };
-    };
-    const instance = function (parameters: Readonly<Record<string, unknown>> = {}): unknown {
-      let bound: Promise<Base> | undefined;
-      return methodsOf(name, () => (bound ??= bind(name, (base ??= find()), parameters)));
-    };
-    return instance as unknown as Cls<T, P>;
+    let found: Promise<FoundClass> | undefined;
+    return remoteClass(
+      () => name,
+      () => (found ??= lookUp(app, name, options)),
+    ) as unknown as Cls<T, P>;
   },
 };
 
-/** The container of these arguments: the class's own where it takes none. */
-async function bind(name: string, found: Promise<Base>, parameters: Readonly<Record<string, unknown>>): Promise<Base> {
-  const base = await found;
-  const { client, functionId, environmentName, metadata } = base;
-  const serializedParams = encodeParameters(name, metadata?.classParameterInfo, parameters);
-  if (serializedParams.byteLength === 0) return base;
-  const request = { functionId, serializedParams, environmentName };
-  const { boundFunctionId, handleMetadata } = await client.ask(ModalClient.method.functionBindParams, request);
-  return { ...base, functionId: boundFunctionId, metadata: handleMetadata ?? metadata };
+async function lookUp(appName: string, name: string, options: NameOptions): Promise<FoundClass> {
+  const client = options.client ?? Client.usual();
+  const environmentName = options.environment ?? client.environment;
+  const { functionId, handleMetadata } = await client.ask(ModalClient.method.functionGet, {
+    appName,
+    objectTag: `${name}.*`,
+    environmentName,
+  });
+  const methods = Object.entries(handleMetadata?.methodHandleMetadata ?? {}).map(
+    ([method, own]) => [method, isGeneratorType(own)] as const,
+  );
+  return {
+    client,
+    appId: handleMetadata?.appId ?? "",
+    functionId,
+    info: handleMetadata?.classParameterInfo,
+    methods: new Map(methods),
+  };
 }
 
-/** Which methods there are is known only when it was looked up, so every name is one until it is called. */
-function methodsOf(className: string, bound: () => Promise<Base>): object {
+/** What `new` is called on. */
+export function remoteClass(
+  name: () => string,
+  find: () => Promise<FoundClass>,
+): (parameters?: Readonly<Record<string, unknown>>) => unknown {
+  return function (parameters = {}) {
+    let bound: Promise<FoundClass> | undefined;
+    return methodsOf(name, () => (bound ??= bind(name(), find(), parameters)));
+  };
+}
+
+/** The containers of these arguments: the class's own where it takes none. */
+async function bind(
+  name: string,
+  found: Promise<FoundClass>,
+  parameters: Readonly<Record<string, unknown>>,
+): Promise<FoundClass> {
+  const base = await found;
+  const serializedParams = encodeParameters(name, base.info, parameters);
+  if (serializedParams.byteLength === 0) return base;
+  const request = { functionId: base.functionId, serializedParams, environmentName: base.client.environment };
+  const { boundFunctionId } = await base.client.ask(ModalClient.method.functionBindParams, request);
+  return { ...base, functionId: boundFunctionId };
+}
+
+/** Which methods there are may be known only when it was looked up, so every name is one until it is called. */
+function methodsOf(className: () => string, bound: () => Promise<FoundClass>): object {
   const methods = new Map<string, FunctionHandle>();
   return new Proxy(Object.create(null) as object, {
     get(_target, key) {
@@ -75,22 +106,19 @@ function methodsOf(className: string, bound: () => Promise<Base>): object {
   });
 }
 
-function methodOf(className: string, method: string, bound: () => Promise<Base>): FunctionHandle {
-  const name = `${className}.${method}`;
+function methodOf(className: () => string, method: string, bound: () => Promise<FoundClass>): FunctionHandle {
+  const name = (): string => `${className()}.${method}`;
   return new FunctionHandle({
-    name: () => name,
+    name,
     local: undefined,
     isGenerator: undefined,
     find: async () => {
-      const { client, functionId, metadata } = await bound();
-      const known = metadata?.methodHandleMetadata ?? {};
-      const own = known[method];
-      if (own === undefined) {
-        throw new InvalidError(`${className} has no method ${JSON.stringify(method)}`, {
-          hint: `it has: ${Object.keys(known).join(", ")}`,
-        });
-      }
-      return { client, functionId, name, isGenerator: isGeneratorType(own), method, appId: metadata?.appId ?? "" };
+      const { client, appId, functionId, methods } = await bound();
+      const isGenerator = methods.get(method);
+      if (isGenerator !== undefined) return { client, functionId, name: name(), isGenerator, method, appId };
+      throw new InvalidError(`${className()} has no method ${JSON.stringify(method)}`, {
+        hint: `it has: ${[...methods.keys()].join(", ")}`,
+      });
     },
   });
 }

@@ -1,5 +1,5 @@
 /** Arguments of a class as they travel: each by its parameter's name and type, always in the same order. */
-import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   type ClassParameterInfo,
   ClassParameterInfo_ParameterSerializationFormat as Format,
@@ -63,4 +63,15 @@ function valueOf(className: string, spec: ClassParameterSpec, given: unknown): V
   if (type === ParameterType.PARAM_TYPE_INT && isInt)
     return { case: "intValue", value: BigInt(given as number | bigint) };
   throw new InvalidError(`the parameter ${name} of ${className} is of another type than it was given as`);
+}
+
+/** As they were given, by name; whole numbers beyond what a number holds are bigints. */
+export function decodeParameters(bytes: Uint8Array): Record<string, unknown> {
+  const { parameters } = fromBinary(ClassParameterSetSchema, bytes);
+  return Object.fromEntries(
+    parameters.map(({ name, valueOneof: { value } }) => [
+      name,
+      typeof value === "bigint" && Number.isSafeInteger(Number(value)) ? Number(value) : value,
+    ]),
+  );
 }

@@ -6,6 +6,14 @@ import { pathToFileURL } from "node:url";
 const client = pathToFileURL(createRequire(`${process.argv[2]}/`).resolve("modal")).href.replace(/\.cjs$/, ".js");
 const { ModalClient, RemoteError } = (await import(client)) as {
   ModalClient: new () => {
+    cls: {
+      fromName(
+        app: string,
+        name: string,
+      ): Promise<{
+        instance(parameters: object): Promise<{ method(name: string): { remote(args: unknown[]): Promise<unknown> } }>;
+      }>;
+    };
     functions: {
       fromName(app: string, name: string): Promise<{ remote(args: unknown[], kwargs?: object): Promise<unknown> }>;
     };
@@ -26,5 +34,7 @@ await assert.rejects(
   of("fails", [7]),
   (error: Error) => error instanceof RemoteError && error.message.includes("RangeError: no user 7"),
 );
+const counter = await (await modal.cls.fromName("greets", "Counter")).instance({ label: "n", start: 40 });
+assert.equal(await counter.method("count").remote([2]), "n 42");
 console.log("all of it holds");
 modal.close();

@@ -31,4 +31,7 @@ except Exception as error:
     assert type(error).__name__ == "RemoteError" and str(error) == "RangeError: no user 7", repr(error)
 results = list(of("fails").map([1, 2], return_exceptions=True))
 assert ["no user 1" in str(each) for each in results] == [True, False], results
+counter = modal.Cls.from_name("greets", "Counter")(label="n", start=40)
+assert counter.count.remote(2) == "n 42"
+assert list(counter.upTo.remote_gen(43)) == [40, 41, 42]
 print("all of it holds")

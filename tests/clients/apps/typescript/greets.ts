@@ -1,5 +1,5 @@
 /** What clients of other languages call. */
-import { App } from "lydian";
+import { App, params } from "lydian";
 
 const app = new App("greets");
 
@@ -27,6 +27,17 @@ export const nothing = app.function(async () => {});
 export const letters = app.function(async function* (word: string) {
   yield* word;
 });
+
+export const Counter = app.cls(
+  class extends params({ start: 1, label: String }) {
+    count(more = 0) {
+      return `${this.label} ${this.start + more}`;
+    }
+    *upTo(end: number) {
+      for (let at = this.start; at < end; at++) yield at;
+    }
+  },
+);
 
 export const fails = app.function(async (id: number) => {
   throw new RangeError(`no user ${id}`);
