@@ -34,6 +34,7 @@ import { appLookupRpcs } from "./rpc/app-lookups.ts";
 import { appRpcs } from "./rpc/apps.ts";
 import { callRpcs } from "./rpc/calls.ts";
 import { containerRpcs } from "./rpc/containers.ts";
+import { deploymentRpcs } from "./rpc/deployments.ts";
 import { dictRpcs } from "./rpc/dicts.ts";
 import { functionRpcs } from "./rpc/functions.ts";
 import { identityRpcs } from "./rpc/identity.ts";
@@ -41,6 +42,7 @@ import { imageLogRpcs } from "./rpc/image-logs.ts";
 import { imageNameRpcs } from "./rpc/image-names.ts";
 import { imageRpcs } from "./rpc/images.ts";
 import { lookupRpcs } from "./rpc/lookups.ts";
+import { logsByTimeRpcs } from "./rpc/logs-by-time.ts";
 import { logRpcs } from "./rpc/logs.ts";
 import { blobRpcs, mountRpcs } from "./rpc/mounts.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
@@ -48,6 +50,7 @@ import type { Platform } from "./rpc/platform.ts";
 import { queueRpcs } from "./rpc/queues.ts";
 import { scalingRpcs } from "./rpc/scaling.ts";
 import { secretRpcs } from "./rpc/secrets.ts";
+import { taskRpcs } from "./rpc/tasks.ts";
 import { volumeChangeRpcs } from "./rpc/volume-changes.ts";
 import { volumeFileRpcs } from "./rpc/volume-files.ts";
 import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
@@ -224,12 +227,14 @@ function families(
     identityRpcs(platform),
     appRpcs(platform),
     appLookupRpcs(platform),
+    deploymentRpcs(platform),
     logRpcs(platform),
     mountRpcs(platform),
     blobRpcs(platform, links),
     imageRpcs(platform, collector),
     imageNameRpcs(platform),
     imageLogRpcs(platform),
+    logsByTimeRpcs(platform),
     functionRpcs(platform),
     lookupRpcs(platform),
     scalingRpcs(platform),
@@ -238,6 +243,7 @@ function families(
     queueRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
+    taskRpcs(platform),
     volumeRpcs(platform),
     volumeFileRpcs(platform, pieceLinks),
     volumeChangeRpcs(platform, pieceLinks),

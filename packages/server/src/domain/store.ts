@@ -5,9 +5,10 @@
  * sound then and only then. Units run one after another, so a unit sees no half-done work of another.
  */
 import type { App, AppState } from "./app.ts";
+import type { Deployment } from "./deployment.ts";
 import type { Call, CallOutcome } from "./call.ts";
 import type { Container, ContainerState } from "./container.ts";
-import type { CallTarget, ClassRecord, Demand, FunctionRecord, Terms } from "./function.ts";
+import type { CallTarget, ClassRecord, Demand, Edition, FunctionRecord, Terms } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StoredEntry } from "./dict.ts";
@@ -40,7 +41,9 @@ export interface Tx {
   readonly chunks: Chunks;
   readonly classes: Classes;
   readonly containers: Containers;
+  readonly deployments: Deployments;
   readonly dicts: Dicts;
+  readonly editions: Editions;
   readonly functions: Functions;
   readonly identity: Identity;
   readonly images: Images;
@@ -74,9 +77,33 @@ export interface Apps {
   update(app: App): Promise<void>;
   /** The one that is deployed under this name. */
   deployed(environmentId: string, name: string): Promise<App | undefined>;
+  /** The one that was deployed under this name most lately, of those that were stopped. */
+  lastStopped(environmentId: string, name: string): Promise<App | undefined>;
   inStates(states: readonly AppState[]): Promise<App[]>;
+  /** Those that stopped after this time, the newest first. */
+  stoppedAfter(environmentId: string, after: number, limit: number): Promise<App[]>;
   /** Ids of those with this id or name. */
   named(idOrName: string): Promise<string[]>;
+}
+
+/** Deployments of apps. */
+export interface Deployments {
+  /** Its definitions are kept from now on. */
+  insert(deployment: Deployment): Promise<void>;
+  get(appId: string, version: number): Promise<Deployment | undefined>;
+  /** Those of an app, the newest first. */
+  ofApp(appId: string, limit: number): Promise<Deployment[]>;
+  /** What this version's functions were need not be kept for it any more. */
+  drop(appId: string, version: number): Promise<void>;
+  /** Versions before this one whose functions are kept. */
+  keptBefore(appId: string, version: number): Promise<number[]>;
+}
+
+export interface Editions {
+  put(edition: Edition): Promise<void>;
+  get(definitionId: string): Promise<Edition | undefined>;
+  /** Those made before this time that no deployment keeps; answers how many. */
+  forget(before: number, limit: number): Promise<number>;
 }
 
 export interface Functions {
@@ -300,8 +327,10 @@ export interface Secrets {
   /** Those that are not deleted, in order of their ids, after this one. */
   after(id: string, limit: number): Promise<Secret[]>;
   setUsed(ids: readonly string[], now: number): Promise<void>;
-  /** What a function asks for, in place of what it asked for before. */
+  /** What a function, or one of its definitions that are kept, asks for, in place of what it asked for before. */
   setUses(functionId: string, ids: readonly string[]): Promise<void>;
+  /** What it asks for now. */
+  usesOf(functionId: string): Promise<string[]>;
   /** The app's functions use nothing any more; its secrets that nobody else uses go. */
   leave(appId: string): Promise<void>;
   /**

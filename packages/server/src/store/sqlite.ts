@@ -14,6 +14,7 @@ import { appsIn } from "./apps.ts";
 import { callsIn, outputsIn } from "./calls.ts";
 import { chunksIn } from "./chunks.ts";
 import { containersIn } from "./containers.ts";
+import { deploymentsIn, editionsIn } from "./deployments.ts";
 import { dictsIn } from "./dicts.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
@@ -96,7 +97,9 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     chunks: chunksIn(database),
     classes: classesIn(database),
     containers: containersIn(database),
+    deployments: deploymentsIn(database),
     dicts: dictsIn(database),
+    editions: editionsIn(database),
     functions: functionsIn(database),
     identity: identityIn(database),
     images: imagesIn(database),

@@ -86,6 +86,7 @@ const taken = [
   "cbfb1bdccabfa3b8f2f3f0f44dd58c10f4dd6b4aedc8ed776ff900e6ec344e21",
   "56a131e75d0b6c03f68c930af6adea7150e6ed1721004bd70e1f6ea01520c641",
   "f6cfc3aff08fe07c107c20a381a5eaf1dacf635caac1747894bb6b7f187e59eb",
+  "6a44d46811c3b1ebbc4458abf9b1ea37a1d8371fc0a51c332af8c27381a05053",
 ];
 
 describe("migrations", () => {
@@ -184,5 +185,16 @@ describe("a database of the first version", () => {
     await using it = await upgraded();
     const released = await it.store.write((tx) => completeInputs(tx, "ta-1", [completion("in-2")], it.context));
     assert.deepEqual(released, ["in-2"]);
+  });
+});
+
+describe("an app that the first version deployed", () => {
+  it("has what it is as its first version", async () => {
+    await using it = await upgraded();
+    await it.store.read(async (tx) => {
+      const [deployed] = await tx.deployments.ofApp("ap-1", 9);
+      assert.deepEqual([deployed?.version, deployed?.isKept, deployed?.definitions], [1, true, { "fu-1": "de-1" }]);
+      assert.equal((await tx.editions.get("de-1"))?.functionId, "fu-1");
+    });
   });
 });

@@ -36,6 +36,8 @@ import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
 import { admit } from "../../src/rpc/adapter-identity.ts";
 import { appRpcs } from "../../src/rpc/apps.ts";
 import { appLookupRpcs } from "../../src/rpc/app-lookups.ts";
+import { taskRpcs } from "../../src/rpc/tasks.ts";
+import { deploymentRpcs } from "../../src/rpc/deployments.ts";
 import { lookupRpcs } from "../../src/rpc/lookups.ts";
 import { callRpcs } from "../../src/rpc/calls.ts";
 import { containerRpcs } from "../../src/rpc/containers.ts";
@@ -149,6 +151,8 @@ export class ServerProcess {
     const families = [
       appRpcs,
       appLookupRpcs,
+      deploymentRpcs,
+      taskRpcs,
       lookupRpcs,
       imageNameRpcs,
       mountRpcs,
