@@ -45,6 +45,7 @@ const useCases = [
   "schedules",
   "secrets",
   "volumes",
+  "web",
   "workers",
 ];
 

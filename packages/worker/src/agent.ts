@@ -227,8 +227,9 @@ export class Agent {
     const session = this.#joined;
     const done = { requestId, failure: "", passes: false };
     try {
-      if (this.#ours(containerId, fence) === undefined) throw new RefusedError("the container is gone");
-      await this.host.volumes?.act(containerId, asked);
+      const assignment = this.#ours(containerId, fence);
+      if (assignment === undefined) throw new RefusedError("the container is gone");
+      await this.host.volumes?.act(assignment.volumesId, asked);
     } catch (error) {
       done.passes = !(error instanceof PlatformError);
       if (done.passes) this.#logger.warn({ err: error, container: containerId }, "a volume could not be followed");

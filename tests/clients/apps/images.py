@@ -156,6 +156,20 @@ def dockerfile():
     equal(from_file.remote("os.listdir('/folder/deep')"), ["b.txt"])
 
 
+@story(only=r"1\.6")
+def added_addresses():
+    """ADD of an address fetches it, and a file that is not what the checksum says is refused"""
+    place = "https://files.pythonhosted.org/packages/d9/5a/e7c31adbe875f2abbb91bd84cf2dc52d792b5a01506781dbcf25c91daf11/"
+    digest = "8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254"
+
+    def adds(digest):
+        return slim.dockerfile_commands(f"ADD --checksum=sha256:{digest} {place}six-1.16.0-py2.py3-none-any.whl /wheels/")
+
+    adds(digest).run_commands("pip install --no-index /wheels/*.whl", has("six", "1.16.0")).build(app)
+    with raises(modal.exception.ImageBuildError, rf"is not what --checksum says: it is sha256:{digest} and not"):
+        adds("0" * 64).build(app)
+
+
 # Only a Python that is not the distribution's can be added to other images.
 copyable = os.environ.get("COPYABLE_PYTHON")
 lines = ["RUN echo set up > /set"]

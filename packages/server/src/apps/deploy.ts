@@ -10,6 +10,7 @@ import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { differs, putInEffect, retire } from "../functions/editions.ts";
 import { arrangeSchedules } from "../schedules/arrange.ts";
+import { claimAddresses } from "../web/endpoints.ts";
 
 /** Versions of an app, besides the one in effect, that can be put into effect again. */
 const keptVersions = 50;
@@ -56,6 +57,7 @@ export async function deploy(tx: Tx, app: App, wanted: NewDeployment, context: C
   }
   const deployed: App = { ...app, state: "deployed", layout, version, deployedAt: context.now, deployedBy };
   await tx.apps.update(deployed);
+  await claimAddresses(tx, layout);
   await replaceContainers(tx, app.id, context);
   await arrangeSchedules(tx, deployed, context);
   await dropOldVersions(tx, deployed);

@@ -4,6 +4,7 @@ import { demandBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
+import { claimAddresses } from "../web/endpoints.ts";
 import { deploy, type NewDeployment, replaceContainers } from "./deploy.ts";
 import { livingApp } from "./known.ts";
 
@@ -18,6 +19,7 @@ export async function publishApp(tx: Tx, { appId, state, layout }: Publication, 
   const app = await livingApp(tx, appId);
   const published = { ...app, state: mayMove(app.state, state) ? state : app.state, layout };
   await tx.apps.update(published);
+  await claimAddresses(tx, layout);
   await replaceContainers(tx, app.id, context);
   tx.ring(demandBell);
   return published;

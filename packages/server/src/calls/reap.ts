@@ -1,14 +1,13 @@
 /**
  * Forgets what nobody will ask for again: acknowledged and old calls, kept replies, containers long gone, secrets that
- * nothing uses, entries of dicts and partitions of queues whose time is over, files of deleted volumes, states of others that
- * are too old, uploads that were given up.
+ * nothing uses, entries of dicts and partitions of queues whose time is over, files of deleted volumes,
+ * uploads that were given up.
  */
 import type { Clock, Logger, Timer } from "@lydian/kit";
 
 import type { Times } from "../config.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { forgetPartitions } from "../queues/items.ts";
-import { forgetStates } from "../volumes/history.ts";
 import { forgetCall, portion } from "./sweep.ts";
 
 /** Between two rounds. */
@@ -71,21 +70,10 @@ export class Reaper {
       await this.#all((tx) => tx.dicts.forget(now, portion));
       await this.#all((tx) => forgetPartitions(tx, portion, now));
       await this.#all((tx) => tx.volumes.forget(portion));
-      await this.#forgetStates({ time: now - times.volumeHistory, now });
       await this.#deps.sweepUploads(now - uploadsKeptMs);
     } catch (error) {
       log.error({ err: error }, "old rows could not be removed; the next round tries again");
     }
-  }
-
-  /** States of volumes that were not the newest ones any more at this time, and what only they showed. */
-  async #forgetStates(at: { time: number; now: number }): Promise<void> {
-    const { store } = this.#deps;
-    for (let after: string | undefined = ""; after !== undefined && !this.#closed;) {
-      const from: string = after;
-      after = await store.write((tx) => forgetStates(tx, at, from, portion));
-    }
-    await this.#all((tx) => tx.volumes.trim(portion));
   }
 
   async #all(forget: (tx: Tx) => Promise<number>): Promise<void> {

@@ -5,22 +5,24 @@
  * sound then and only then. Units run one after another, so a unit sees no half-done work of another.
  */
 import type { App, AppState } from "./app.ts";
-import type { Deployment } from "./deployment.ts";
+import type { Deployments, Editions } from "./deployment.ts";
 import type { Call, CallOutcome } from "./call.ts";
+import type { ContentUses, UnneededThings } from "./content-uses.ts";
 import type { Container, ContainerState } from "./container.ts";
-import type { CallTarget, ClassRecord, Demand, Edition, FunctionRecord, Terms } from "./function.ts";
+import type { CallTarget, ClassRecord, Demand, FunctionRecord, Terms } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StoredEntry } from "./dict.ts";
 import type { NamedObject, ObjectKind } from "./named-object.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedules } from "./schedule.ts";
 import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
 import type { ImageUse } from "./image-use.ts";
 import type { Entry, KeptEntry, Volume, VolumeCommit } from "./volume.ts";
-import type { Blob, Environment, ImageName, ImageRevision, Mount, Token, Workspace } from "./stored.ts";
+import type { Blob, Environment, ImageName, ImageRevision, Mount, ProxyToken, Token, Workspace } from "./stored.ts";
+import type { WebAddress } from "./web-address.ts";
 
 export interface Store {
   write<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
@@ -31,6 +33,11 @@ export interface Store {
   note<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
   /** Sees what is committed, as of one moment. */
   read<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * A read that may take long, and await anything: it sees all as of the moment of its first look, and nobody waits for it. It is
+   * to let the event loop go on by itself.
+   */
+  snapshot<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -42,6 +49,7 @@ export interface Tx {
   readonly classes: Classes;
   readonly containers: Containers;
   readonly deployments: Deployments;
+  readonly contentUses: ContentUses;
   readonly dicts: Dicts;
   readonly editions: Editions;
   readonly functions: Functions;
@@ -52,12 +60,15 @@ export interface Tx {
   readonly mounts: Mounts;
   readonly objects: Objects;
   readonly outputs: Outputs;
+  readonly proxyTokens: ProxyTokens;
   readonly queues: Queues;
   readonly replies: Replies;
   readonly schedules: Schedules;
   readonly secrets: Secrets;
   readonly sweeps: Sweeps;
+  readonly unneeded: UnneededThings;
   readonly volumes: Volumes;
+  readonly webAddresses: WebAddresses;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
   ring(bell: string, count?: number): void;
 }
@@ -69,6 +80,22 @@ export interface Identity {
   putEnvironment(environment: Environment): Promise<void>;
   token(id: string): Promise<Token | undefined>;
   putToken(token: Token): Promise<void>;
+}
+
+export interface ProxyTokens {
+  insert(token: ProxyToken): Promise<void>;
+  get(id: string): Promise<ProxyToken | undefined>;
+  /** The oldest first. */
+  all(): Promise<ProxyToken[]>;
+  /** Whether it was there. */
+  remove(id: string): Promise<boolean>;
+}
+
+export interface WebAddresses {
+  get(host: string): Promise<WebAddress | undefined>;
+  /** Whoever had this host loses it. */
+  put(address: WebAddress): Promise<void>;
+  removeOf(functionId: string): Promise<void>;
 }
 
 export interface Apps {
@@ -84,26 +111,6 @@ export interface Apps {
   stoppedAfter(environmentId: string, after: number, limit: number): Promise<App[]>;
   /** Ids of those with this id or name. */
   named(idOrName: string): Promise<string[]>;
-}
-
-/** Deployments of apps. */
-export interface Deployments {
-  /** Its definitions are kept from now on. */
-  insert(deployment: Deployment): Promise<void>;
-  get(appId: string, version: number): Promise<Deployment | undefined>;
-  /** Those of an app, the newest first. */
-  ofApp(appId: string, limit: number): Promise<Deployment[]>;
-  /** What this version's functions were need not be kept for it any more. */
-  drop(appId: string, version: number): Promise<void>;
-  /** Versions before this one whose functions are kept. */
-  keptBefore(appId: string, version: number): Promise<number[]>;
-}
-
-export interface Editions {
-  put(edition: Edition): Promise<void>;
-  get(definitionId: string): Promise<Edition | undefined>;
-  /** Those made before this time that no deployment keeps; answers how many. */
-  forget(before: number, limit: number): Promise<number>;
 }
 
 export interface Functions {
@@ -153,6 +160,8 @@ export interface Calls {
   children(inputId: string): Promise<Call[]>;
   /** Those of an app take no more inputs; those that have an output for each are finished. */
   closeOf(appId: string, now: number): Promise<void>;
+  /** Of those that answer web requests, the ones without an output yet. */
+  openOfWeb(): Promise<Call[]>;
   /** Those that finished before `finished` or were acknowledged before `acknowledged`. */
   forgettable(before: { finished: number; acknowledged: number }, limit: number): Promise<string[]>;
   /** Only the call itself. */
@@ -166,8 +175,8 @@ export interface Inputs {
   get(id: string): Promise<Input | undefined>;
   /** Writes all but the payload, of one that is not done. */
   update(input: Input): Promise<void>;
-  /** Writes one that is done, which it becomes once. Its payload goes when it has succeeded: what failed may be tried again. */
-  finish(input: Input, end: { output: number; succeeded: boolean }): Promise<void>;
+  /** Writes one that is done, which it becomes once. Its payload is kept for another try of what failed, or goes. */
+  finish(input: Input, end: { output: number; keepsPayload: boolean }): Promise<void>;
   /** The oldest that wait, in the order of their arrival; of one method, when one is given. */
   queued(functionId: string, limit: number, method?: string): Promise<Input[]>;
   /** Of all functions. */
@@ -231,11 +240,13 @@ export interface Mounts {
   /** The same manifest and name are the same mount. */
   put(mount: Mount): Promise<Mount>;
   get(id: string): Promise<Mount | undefined>;
+  remove(id: string): Promise<void>;
 }
 
 export interface Blobs {
   put(blob: Blob): Promise<void>;
   get(id: string): Promise<Blob | undefined>;
+  remove(id: string): Promise<void>;
 }
 
 export interface Images {
@@ -299,22 +310,6 @@ export interface Replies {
   find(key: string): Promise<Uint8Array | undefined>;
   keep(key: string, reply: Uint8Array, at: number): Promise<void>;
   forget(before: number, limit: number): Promise<number>;
-}
-
-export interface Schedules {
-  /** Inserts or replaces. */
-  put(schedule: Schedule): Promise<void>;
-  get(functionId: string): Promise<Schedule | undefined>;
-  remove(functionId: string): Promise<void>;
-  ofApp(appId: string): Promise<Schedule[]>;
-  /** Those whose moment has come, the earliest first. */
-  due(now: number, limit: number): Promise<Schedule[]>;
-  /** When the next one is due. */
-  nextDue(): Promise<number | undefined>;
-  /** Those whose moment was set later than now, which a clock did that has gone back since. */
-  setAfter(now: number): Promise<Schedule[]>;
-  /** In the order of their moments. */
-  all(): Promise<Schedule[]>;
 }
 
 export interface Secrets {

@@ -18,6 +18,9 @@ export interface Token {
   createdAt: number;
 }
 
+/** Opens web functions that ask for one: `wk-…` with its secret `ws-…`. */
+export type ProxyToken = Token;
+
 /** An immutable tree of files, by the SHA-256 of its serialized manifest. */
 export interface Mount {
   id: Id<"mo">;

@@ -93,3 +93,13 @@ export function foldersAbove(path: string): string[] {
   const parts = path.split("/").slice(0, -1);
   return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
 }
+
+/** Where processes see a volume. */
+export interface MountedVolume {
+  volumeId: string;
+  /** Absolute in the container. */
+  path: string;
+  readOnly: boolean;
+  /** A folder of the volume; empty for all of it. */
+  subPath: string;
+}

@@ -9,8 +9,8 @@ import { fail } from "../errors.ts";
 import { secretsOf } from "../secrets/known.ts";
 import { volumesOf } from "../volumes/mounts.ts";
 import { rebindVariants } from "./bind.ts";
+import { encodeDefinition } from "./definition.ts";
 import { digestOf, putEdition } from "./editions.ts";
-import { encodeDefinition } from "./handle.ts";
 
 export interface Definition {
   appId: string;

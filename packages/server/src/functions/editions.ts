@@ -13,7 +13,7 @@ import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { identityOf } from "../secrets/known.ts";
 import { rebindVariants } from "./bind.ts";
-import { decodeDefinition } from "./handle.ts";
+import { decodeDefinition } from "./definition.ts";
 
 /** Equal for definitions whose containers would be the same, values of secrets included. */
 export async function digestOf(

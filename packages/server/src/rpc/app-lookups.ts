@@ -25,7 +25,7 @@ const wireStates: Record<State, AppState> = {
 };
 
 export function appLookupRpcs(platform: Platform): Rpcs<typeof ModalClient> {
-  const { store } = platform;
+  const { store, config } = platform;
   return {
     appGetByDeploymentName: userOrContainer(({ name, environmentName }) =>
       store.read(async (tx) => {
@@ -38,7 +38,7 @@ export function appLookupRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       }),
     ),
     appGetLayout: userOrContainer(({ appId }) =>
-      store.read(async (tx) => ({ appLayout: await appLayout(tx, await knownApp(tx, appId)) })),
+      store.read(async (tx) => ({ appLayout: await appLayout(tx, await knownApp(tx, appId), config) })),
     ),
     appGetOrCreate: userOrContainer(async (request, { caller }) => {
       const { appName: name, environmentName: environment, objectCreationType } = request;

@@ -18,7 +18,7 @@ import type { Context } from "../domain/context.ts";
 import type { Deployment, DeploymentKind } from "../domain/deployment.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
-import { decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import type { Notice } from "../logs/log-book.ts";
 import { nextRuns } from "../schedules/report.ts";
 import { type Rpcs, user, type UserCaller } from "./adapter-access.ts";

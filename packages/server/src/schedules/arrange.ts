@@ -5,7 +5,7 @@ import type { App } from "../domain/app.ts";
 import { schedulesBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
-import { decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import { nextRun } from "./next-run.ts";
 import { scheduleRule } from "./rule.ts";
 

@@ -2,9 +2,8 @@
 import type { DatabaseSync } from "node:sqlite";
 
 import type { AppLayout } from "../domain/app.ts";
-import type { Deployment } from "../domain/deployment.ts";
+import type { Deployment, Deployments, Editions } from "../domain/deployment.ts";
 import { type Edition, emptyPolicy, type FunctionPolicy } from "../domain/function.ts";
-import type { Deployments, Editions } from "../domain/store.ts";
 import { list, prepare } from "./sql.ts";
 
 type Row = Omit<Deployment, "isKept" | "layout" | "definitions"> & {
@@ -80,12 +79,14 @@ export function editionsIn(database: DatabaseSync): Editions {
        definition)
      VALUES (:definitionId, :functionId, :appId, :name, :clientVersion, :imageId, :policy, :digest, :createdAt, :definition)`,
   );
-  const get = prepare<EditionRow>(
-    database,
-    `SELECT definition_id AS definitionId, function_id AS functionId, app_id AS appId, name, client_version AS clientVersion,
-       image_id AS imageId, policy, digest, created_at AS createdAt, definition
-     FROM editions WHERE definition_id = :definitionId`,
-  );
+  const columns = `definition_id AS definitionId, function_id AS functionId, app_id AS appId, name,
+    client_version AS clientVersion, image_id AS imageId, policy, digest, created_at AS createdAt, definition`;
+  const get = prepare<EditionRow>(database, `SELECT ${columns} FROM editions WHERE definition_id = :definitionId`);
+  const ofApp = prepare<EditionRow>(database, `SELECT ${columns} FROM editions WHERE app_id = :appId`);
+  const toEdition = ({ policy, ...row }: EditionRow): Edition => ({
+    ...row,
+    policy: { ...emptyPolicy, ...(JSON.parse(policy) as Partial<FunctionPolicy>) },
+  });
   const unnamed = prepare<{ id: string }>(
     database,
     `SELECT definition_id AS id FROM editions WHERE versions = 0 AND created_at < :before ORDER BY created_at LIMIT :limit`,
@@ -97,8 +98,9 @@ export function editionsIn(database: DatabaseSync): Editions {
     put: async ({ policy, ...edition }) => void put.run({ ...edition, policy: JSON.stringify(policy) }),
     get: async (definitionId) => {
       const row = get.one({ definitionId });
-      return row && { ...row, policy: { ...emptyPolicy, ...(JSON.parse(row.policy) as Partial<FunctionPolicy>) } };
+      return row && toEdition(row);
     },
+    ofApp: async (appId) => ofApp.all({ appId }).map(toEdition),
     forget: async (before, limit) => {
       const old = list(unnamed.all({ before, limit }).map(({ id }) => id));
       leave.run({ ids: old });

@@ -283,6 +283,19 @@ export const migrations: readonly string[] = [
   CREATE INDEX schedules_by_moment ON schedules (due_at);
   CREATE INDEX schedules_by_app ON schedules (app_id);
   `,
+  // Web functions: who has which host name, and who may pass where not everybody may.
+  `
+  CREATE TABLE web_addresses (
+    host TEXT PRIMARY KEY, function_id TEXT NOT NULL, method TEXT NOT NULL, guarded INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX web_addresses_by_function ON web_addresses (function_id);
+  CREATE TABLE proxy_tokens (id TEXT PRIMARY KEY, secret_sha256 TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+  CREATE INDEX calls_of_web ON calls (id) WHERE shape = 'web' AND state <> 'finished';
+  `,
+  // What nothing needs, and since when: content by its digest, blobs and mounts by their ids.
+  `
+  CREATE TABLE unneeded (id TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
   // Deployments are versions: what functions were defined as is kept for as long as a version names it.
   `
   ALTER TABLE apps ADD COLUMN created_by TEXT NOT NULL DEFAULT '';

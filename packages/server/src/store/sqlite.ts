@@ -15,6 +15,7 @@ import { callsIn, outputsIn } from "./calls.ts";
 import { chunksIn } from "./chunks.ts";
 import { containersIn } from "./containers.ts";
 import { deploymentsIn, editionsIn } from "./deployments.ts";
+import { contentUsesIn, unneededIn } from "./content-uses.ts";
 import { dictsIn } from "./dicts.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
@@ -27,6 +28,7 @@ import { secretsIn } from "./secrets.ts";
 import { volumeHistoryIn } from "./volume-history.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
+import { proxyTokensIn, webAddressesIn } from "./web.ts";
 import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
@@ -47,15 +49,22 @@ interface Waiting {
 export function openStore(file: string, bells: Bells, sync?: Sync): Store {
   const writing = connect(file);
   migrate(writing, file);
-  const reading = connect(file);
-  reading.exec("PRAGMA query_only = ON");
+  const reading = connectToRead(file);
   const log = new WriteAheadLog(`${file}-wal`, sync);
   const groups = new GroupCommit(writing, bells, log);
   const reads = new Reads(reading);
+  const snapshots = new Set<Promise<unknown>>();
+  const snapshot = async <T>(unit: (tx: Tx) => Promise<T>): Promise<T> => {
+    const own = connectToRead(file);
+    const reading = new Reads(own).read(unit).finally(() => own.close());
+    snapshots.add(reading);
+    return await reading.finally(() => snapshots.delete(reading));
+  };
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await groups.idle();
     await reads.idle();
+    await Promise.allSettled(snapshots); // whoever reads them hears what became of them
     await log.close();
     reading.close();
     writing.close();
@@ -65,6 +74,7 @@ export function openStore(file: string, bells: Bells, sync?: Sync): Store {
     write: (unit) => (closed === undefined ? groups.write(unit, true) : refuse()),
     note: (unit) => (closed === undefined ? groups.write(unit, false) : refuse()),
     read: (unit) => (closed === undefined ? reads.read(unit) : refuse()),
+    snapshot: (unit) => (closed === undefined ? snapshot(unit) : refuse()),
     close: () => (closed ??= close()),
   };
 }
@@ -72,6 +82,12 @@ export function openStore(file: string, bells: Bells, sync?: Sync): Store {
 function connect(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5000 });
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
+  return database;
+}
+
+function connectToRead(file: string): DatabaseSync {
+  const database = connect(file);
+  database.exec("PRAGMA query_only = ON");
   return database;
 }
 
@@ -98,6 +114,7 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     classes: classesIn(database),
     containers: containersIn(database),
     deployments: deploymentsIn(database),
+    contentUses: contentUsesIn(database),
     dicts: dictsIn(database),
     editions: editionsIn(database),
     functions: functionsIn(database),
@@ -108,12 +125,15 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     mounts: mountsIn(database),
     objects: objectsIn(database),
     outputs: outputsIn(database),
+    proxyTokens: proxyTokensIn(database),
     queues: queuesIn(database),
     replies: repliesIn(database),
     schedules: schedulesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),
+    unneeded: unneededIn(database),
     volumes: { ...volumesIn(database), ...volumeHistoryIn(database) },
+    webAddresses: webAddressesIn(database),
   };
 }
 

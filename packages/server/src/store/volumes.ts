@@ -2,14 +2,8 @@
 import type { DatabaseSync } from "node:sqlite";
 
 import type { VolumeHistory, Volumes } from "../domain/store.ts";
-import {
-  type EntryKind,
-  folderOf,
-  type Piece,
-  type KeptEntry,
-  type Volume,
-  type VolumeCommit,
-} from "../domain/volume.ts";
+import { type EntryKind, folderOf, type KeptEntry, type Volume, type VolumeCommit } from "../domain/volume.ts";
+import { decodePieces, encodePieces } from "./pieces.ts";
 import { prepare } from "./sql.ts";
 
 interface Row {
@@ -205,27 +199,4 @@ function forgetIn(
     if (rows === 0) done(id);
     return limit; // there may be more
   };
-}
-
-/** Digest, offset and length of each. */
-const pieceRow = 32 + 8 + 4;
-
-function encodePieces(pieces: readonly Piece[]): Uint8Array {
-  const bytes = Buffer.alloc(pieces.length * pieceRow);
-  for (const [i, { sha256, offset, length }] of pieces.entries()) {
-    bytes.write(sha256, i * pieceRow, "hex");
-    bytes.writeBigUInt64BE(BigInt(offset), i * pieceRow + 32);
-    bytes.writeUInt32BE(length, i * pieceRow + 40);
-  }
-  return bytes;
-}
-
-function decodePieces(content: Uint8Array): Piece[] {
-  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-  return Array.from({ length: bytes.length / pieceRow }, (_, i) => {
-    const at = i * pieceRow;
-    const length = bytes.readUInt32BE(at + 40);
-    const sha256 = length === 0 ? "" : bytes.toString("hex", at, at + 32);
-    return { sha256, offset: Number(bytes.readBigUInt64BE(at + 32)), length };
-  });
 }

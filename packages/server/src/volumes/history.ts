@@ -85,10 +85,28 @@ const commitsAtOnce = 1000;
 /** A worker may ask so long whether the commit was made of which it has heard no reply. */
 const commitsKeptMs = 7 * 86_400_000;
 
+/** Rows, or volumes, in one unit of work. */
+const portion = 200;
+
 /**
- * Forgets the states that were not the newest any more at this time, of some volumes after this id; answers the last one's
- * id, undefined behind the last.
+ * Forgets volumes that are deleted, states of others that were not the newest any more at this time, and what only those
+ * showed, a portion at a time.
  */
+export async function forgetHistory(
+  store: Store,
+  at: { time: number; now: number },
+  signal: AbortSignal,
+): Promise<void> {
+  for (let after: string | undefined = ""; after !== undefined && !signal.aborted;) {
+    const from: string = after;
+    after = await store.write((tx) => forgetStates(tx, at, from, portion));
+  }
+  for (const act of ["forget", "trim"] as const) {
+    while (!signal.aborted && (await store.write((tx) => tx.volumes[act](portion))) === portion);
+  }
+}
+
+/** The same for some volumes after this id; answers the last one's id, undefined behind the last. */
 export async function forgetStates(
   tx: Tx,
   { time, now }: { time: number; now: number },

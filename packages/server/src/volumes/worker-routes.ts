@@ -72,6 +72,11 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
     app.post<VolumeRequest>("/volumes/:id/commits", async (request) => {
       const [key, madeBy] = [textIn(request.query, "key"), textIn(request.query, "by")];
       const { written, removed } = await changeIn(bodyOf(request.raw));
+      const digests = written.flatMap(({ pieces }) =>
+        pieces.flatMap(({ sha256, length }) => (length > 0 ? [sha256] : [])),
+      );
+      const [missing] = await content.missing(digests);
+      if (missing !== undefined) throw fail("failedPrecondition", `Content ${missing} of the commit was not uploaded.`);
       const number = await store.write(async (tx) => {
         const volume = await knownVolume(tx, request.params.id);
         return await commit(tx, volume, { key, madeBy, written, removed }, limits, { now: clock.now(), newId });

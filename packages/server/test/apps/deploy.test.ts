@@ -13,7 +13,7 @@ import { stopApp } from "../../src/apps/stop.ts";
 import type { App } from "../../src/domain/app.ts";
 import type { FunctionRecord } from "../../src/domain/function.ts";
 import { isFail } from "../../src/errors.ts";
-import { decodeDefinition } from "../../src/functions/handle.ts";
+import { decodeDefinition } from "../../src/functions/definition.ts";
 import { defineFunction } from "../../src/functions/define.ts";
 import { functionPolicy } from "../../src/functions/policy.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";

@@ -11,7 +11,7 @@ import { stopApp } from "../../src/apps/stop.ts";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { completeInputs } from "../../src/calls/complete.ts";
 import type { FunctionRecord } from "../../src/domain/function.ts";
-import { encodeDefinition } from "../../src/functions/handle.ts";
+import { encodeDefinition } from "../../src/functions/definition.ts";
 import { isFail } from "../../src/errors.ts";
 import { listSchedules, runSchedule } from "../../src/schedules/report.ts";
 import { Timekeeper } from "../../src/schedules/timekeeper.ts";

@@ -14,6 +14,7 @@ const walks: Readonly<Record<string, string>> = {
   workspaces: "there is one",
   "environments USING INDEX sqlite_autoindex_environments_1": "there are few",
   "apps USING INDEX sqlite_autoindex_apps_1": "at the server's start, and when people list them",
+  unneeded: "at the server's start",
   sweeps: "those that are under way",
   logs: "at the server's start, one row for each app",
   "inputs USING INDEX inputs_claimed": "what runs now",
@@ -34,6 +35,8 @@ const walks: Readonly<Record<string, string>> = {
   schedules: "at the server's start, and when its clock has gone back",
   "schedules USING INDEX schedules_by_moment": "when people list them",
   "schedules USING COVERING INDEX schedules_by_moment": "the first one",
+  "calls USING INDEX calls_of_web": "at the server's start, those that were open",
+  proxy_tokens: "when an operator lists them",
   "objects USING COVERING INDEX objects_ephemeral": "at the server's start",
 };
 

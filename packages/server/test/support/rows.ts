@@ -23,9 +23,12 @@ import { type Demand, emptyPolicy, type FunctionPolicy, type FunctionRecord } fr
 import type { Image, Recipe } from "../../src/domain/image.ts";
 import type { Tx } from "../../src/domain/store.ts";
 import type { Needs, WorkerView } from "../../src/domain/worker.ts";
-import { encodeDefinition } from "../../src/functions/handle.ts";
+import { encodeDefinition } from "../../src/functions/definition.ts";
 
 export const limits = limitsSchema.parse({});
+
+/** Where web functions are. */
+export const settings = { publicUrl: "http://localhost", workspace: "home", web: { customDomains: [] } };
 
 export const policy = (changes: Partial<FunctionPolicy> = {}): FunctionPolicy => ({
   ...emptyPolicy,

@@ -11,6 +11,7 @@ import { RootPaths } from "../runtime/runc/root-path.ts";
 import { accountFiles, findAccount } from "./accounts.ts";
 import { fillByCopying, withRoot } from "./copy-step.ts";
 import { type Located, parseDockerfile } from "./dockerfile.ts";
+import { fillByFetching } from "./fetch-step.ts";
 import { type CopyStep, fold, type RunStep, type State, type Step } from "./fold.ts";
 import type { BuiltImage, Images } from "./images.ts";
 import { factsOf } from "./probe.ts";
@@ -94,11 +95,11 @@ class RecipeBuild {
   }
 
   async #callFunction(called: wire.BuildFunction): Promise<{ made: Base; on: string }> {
-    const { bases, secrets, secretsIdentity } = this.#recipe;
+    const { bases, secrets, secretsIdentity, volumes } = this.#recipe;
     const [[on, imageId] = ["", ""]] = Object.entries(bases);
     const base = await this.#baseNamed(on);
     const { python = "" } = (await this.#host.images.find(imageId))?.facts ?? {};
-    const request = { ...base, python, imageId, called, secrets };
+    const request = { ...base, python, imageId, called, secrets, volumes };
     const { env, workdir, entrypoint = [] } = base.config; // what the digest does not say
     const made = await this.#makeLayer(base, "function", `run_function ${called.name}`, {
       key: [called.identity, secretsIdentity, env, workdir, entrypoint],
@@ -146,12 +147,13 @@ class RecipeBuild {
   }
 
   #run({ stack, config }: Base, { argv, env, cwd, user }: RunStep): Made {
-    const { secrets, secretsIdentity } = this.#recipe;
+    const { secrets, secretsIdentity, volumes } = this.#recipe;
+    const mounted = volumes.map(({ volumeId, path, readOnly, subPath }) => [volumeId, path, readOnly, subPath]);
     return {
-      key: [argv, env, cwd, user, secretsIdentity],
+      key: [argv, env, cwd, user, secretsIdentity, ...mounted],
       fill: async (folders) => {
         const { home, ...account } = await this.#accountIn(stack, user, folders[1]);
-        const request = { ...{ stack, config, argv, cwd, account }, env: { HOME: home, ...env, ...secrets } };
+        const request = { ...{ stack, config, argv, cwd, account, volumes }, env: { HOME: home, ...env, ...secrets } };
         await fillByRunning(request, folders, this.#host, this.#customer);
       },
     };
@@ -166,8 +168,15 @@ class RecipeBuild {
 
   async #copy({ stack }: Base, step: CopyStep, stage: Stage): Promise<Made> {
     const { signal } = this.#customer;
-    const { isAdd, sources, target, chown, chmod } = step;
+    const { isAdd, sources, target, chown, chmod, isFetched, checksum } = step;
     const key = [isAdd, sources, target, chown ?? null, chmod ?? null];
+    if (isFetched) {
+      const fetch = async (folders: Folders): Promise<void> => {
+        const python = await this.#baseNamed(await this.#host.pythonImage());
+        await fillByFetching(step, stack, python, folders, this.#host, this.#customer);
+      };
+      return { key: [...key, checksum ?? null], fill: fetch };
+    }
     const fill = (source: SourceTree, folders: Folders): Promise<void> =>
       fillByCopying(step, source, stack, folders, this.#host, signal);
     if (step.from === undefined) {

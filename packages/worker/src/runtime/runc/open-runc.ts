@@ -74,16 +74,17 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   });
   await facts.start();
   const newId = idMaker(() => clock.now());
+  const volumes = await openVolumes(parts, { mounter, trash: new Trash(trash, clock, logger) });
   const recipeHost: RecipeHost = {
     resources: { memoryMib: Number(capacity.memoryMib) },
-    ...{ runtime, layers, mounter, bases, content, images, settings, clients, capacity, clock },
+    pythonImage: async () => `python:${(await interpreters.any()).minor}-slim-bookworm`,
+    ...{ runtime, layers, mounter, bases, content, images, settings, clients, capacity, volumes, clock },
   };
   const builds: BuildHost = {
     newId: () => newId("ta"),
     maker: { images, make: (request, customer) => makeImage(request, recipeHost, customer) },
     ...{ data: config.data, server: config.server, clock, logger },
   };
-  const volumes = await openVolumes(parts, { mounter, trash: new Trash(trash, clock, logger) });
   return {
     runtime,
     images,
