@@ -15,6 +15,7 @@ import { contentRoutes } from "./content/routes.ts";
 import { removalLock } from "./content/removal-lock.ts";
 import { Unneeded } from "./content/unneeded.ts";
 import type { Store } from "./domain/store.ts";
+import { endpointHost } from "./domain/web-address.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { ensureIdentity } from "./identity/first-start.ts";
 import { createWeb } from "./ingress/http.ts";
@@ -133,7 +134,8 @@ async function openPort(
     observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
   });
   const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
-  return new Port({ rpc, web: web.server, resolveDoor, logger: log, clock, ...(tls && { tls }) });
+  const isWebHost = (name: string): boolean => endpointHost(name, config) !== undefined;
+  return new Port({ rpc, web: web.server, isWebHost, resolveDoor, logger: log, clock, ...(tls && { tls }) });
 }
 
 /** The key that signs links and derives door secrets: made once, readable by this process's user alone. */

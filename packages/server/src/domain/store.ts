@@ -85,6 +85,8 @@ export interface ProxyTokens {
   /** The oldest first. */
   all(): Promise<ProxyToken[]>;
   /** Whether it was there. */
+  rename(id: string, name: string): Promise<boolean>;
+  /** Whether it was there. */
   remove(id: string): Promise<boolean>;
 }
 

@@ -19,7 +19,11 @@ export interface Token {
 }
 
 /** Opens web functions that ask for one: `wk-…` with its secret `ws-…`. */
-export type ProxyToken = Token;
+export interface ProxyToken extends Token {
+  /** For people; may be empty. */
+  name: string;
+  createdBy: string;
+}
 
 /** An immutable tree of files, by the SHA-256 of its serialized manifest. */
 export interface Mount {

@@ -20,6 +20,7 @@ import { logRpcs } from "./logs.ts";
 import { lookupRpcs } from "./lookups.ts";
 import { blobRpcs, mountRpcs } from "./mounts.ts";
 import type { Platform } from "./platform.ts";
+import { proxyTokenRpcs } from "./proxy-tokens.ts";
 import { queueRpcs } from "./queues.ts";
 import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
@@ -57,6 +58,7 @@ export function clientRpcs(
     callRpcs(platform),
     containerRpcs(platform, deliveries),
     webRpcs(platform),
+    proxyTokenRpcs(platform),
     volumeRpcs(platform),
     volumeFileRpcs(platform, links.pieces),
     volumeChangeRpcs(platform, links.pieces),

@@ -296,4 +296,9 @@ export const migrations: readonly string[] = [
   `
   CREATE TABLE unneeded (id TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  // Proxy tokens have names, and makers.
+  `
+  ALTER TABLE proxy_tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
+  ALTER TABLE proxy_tokens ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+  `,
 ];

@@ -88,6 +88,7 @@ const taken = [
   "f6cfc3aff08fe07c107c20a381a5eaf1dacf635caac1747894bb6b7f187e59eb",
   "c7e4e1184fc3990c10a2d650077b05e728d6a4bd4bc5a3719138d6d20e48abd1",
   "0d64419dcdf8a2c8fabe0af8125c9aa05b8205beddc9409218c2ec51df289b0f",
+  "41683fee56f51efe3b56885b52547c602c482739153d4c084c794083bbc92ef4",
 ];
 
 describe("migrations", () => {

@@ -4,6 +4,8 @@ import { PlatformError } from "@lydian/kit";
 
 import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
+import { prepareNode } from "../runners/node.ts";
+import type { PackagedNode } from "../runners/packaged-node.ts";
 import { preparePython } from "../runners/python.ts";
 import { ImageGoneError } from "../image-gone.ts";
 import type { KnownImages } from "../builds/images.ts";
@@ -27,6 +29,7 @@ export interface Workshop {
   runtime: Runtime;
   content: ContentCache;
   clients: ClientPackages;
+  node: PackagedNode;
   images: KnownImages;
   /** Absent: all files of mounts are copied. */
   mountLayers?: MountLayers | undefined;
@@ -150,7 +153,7 @@ async function prepareRunner(
   place: ContainerPlace,
   spec: wire.ContainerSpec,
   layout: Layout,
-  { clients }: Workshop,
+  { clients, node }: Workshop,
   customer: Customer,
 ): Promise<ProcessSpec> {
   const { imageId, env } = spec;
@@ -158,6 +161,8 @@ async function prepareRunner(
   switch (runner?.case) {
     case "python":
       return preparePython({ runner: runner.value, containerId: place.id, imageId, env, layout, clients, ...customer });
+    case "node":
+      return prepareNode({ runner: runner.value, containerId: place.id, imageId, env, layout, node });
     case undefined:
       throw new PlatformError("the server asks for a runner that this worker does not know", {
         hint: "update the worker to the server's version",
