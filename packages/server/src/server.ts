@@ -4,13 +4,14 @@ import { mkdir, readFile, statfs } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 
-import { Bells, type Clock, type Logger, hasCode, idMaker, writeDurably } from "@lydian/kit";
+import { Bells, type Clock, type Logger, hasCode, idMaker, tryLock, writeDurably } from "@lydian/kit";
 
 import { type Assembly, assemble, closeAll, startAll } from "./assemble.ts";
 import type { ServerConfig } from "./config.ts";
 import { BlobUploads } from "./content/blob-uploads.ts";
 import { ContentStore } from "./content/content-store.ts";
 import { contentRoutes } from "./content/routes.ts";
+import { removalLock } from "./content/removal-lock.ts";
 import { Unneeded } from "./content/unneeded.ts";
 import type { Store } from "./domain/store.ts";
 import { endpointHost } from "./domain/web-address.ts";
@@ -68,6 +69,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     cutConnections: (containerId) => port.cutDoors(containerId), // there is a port before there is any container
     sweepUploads: (before) => uploads.sweep(before),
     room: () => roomOf(config.data),
+    lockRemovals: () => tryLock(removalLock(config.data)),
   });
   const port = await openPort(options, assembly, uploads);
   await startAll(assembly.actors);

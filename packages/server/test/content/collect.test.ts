@@ -113,7 +113,7 @@ describe("whatever is uploaded, referred to and forgotten", () => {
   for (const seed of [1, 2, 3]) {
     it(`nothing that is needed is missing after any step or death, and in the end all else is gone (seed ${seed})`, async () => {
       await using opened = await contentScene();
-      await randomLife(opened.it, seededRandom(seed), 100);
+      await randomLife(opened.it, seededRandom(seed), 80);
     });
   }
 });

@@ -4,13 +4,14 @@
  */
 import { join } from "node:path";
 
-import { Bells, silentLogger } from "@lydian/kit";
+import { Bells, silentLogger, tryLock } from "@lydian/kit";
 import { type ManualClock, turns } from "@lydian/testkit";
 
 import { ContentCollector } from "../../src/content/collect.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
 import { DiskPlace } from "../../src/content/disk-place.ts";
 import type { ContentPlace } from "../../src/content/place.ts";
+import { removalLock } from "../../src/content/removal-lock.ts";
 import { Unneeded } from "../../src/content/unneeded.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { openStore } from "../../src/store/sqlite.ts";
@@ -71,7 +72,17 @@ export async function beginContent(folder: string, clock: ManualClock): Promise<
   const unneeded = await Unneeded.load(store);
   const content = await ContentStore.open(join(folder, "content"), { place, wishes: unneeded });
   const room = async () => ({ free: 1, total: 1 });
-  const collector = new ContentCollector({ store, clock, content, unneeded, times, room, log: silentLogger });
+  const lockRemovals = (): Disposable | undefined => tryLock(removalLock(folder));
+  const collector = new ContentCollector({
+    store,
+    clock,
+    content,
+    unneeded,
+    times,
+    room,
+    lockRemovals,
+    log: silentLogger,
+  });
   return {
     ...{ store, content, unneeded, collector },
     onRemove: (act) => void (onRemove = act),

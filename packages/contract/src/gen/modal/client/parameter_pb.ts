@@ -161,6 +161,8 @@ export const ClassParameterInfo_ParameterSerializationFormatSchema: GenEnum<Clas
   enumDesc(file_modal_client_parameter, 2, 0);
 
 /**
+ * One argument of a class, by its parameter's name.
+ *
  * @generated from message modal.client.ClassParameterValue
  */
 export type ClassParameterValue = Message<"modal.client.ClassParameterValue"> & {
@@ -218,7 +220,7 @@ export const ClassParameterValueSchema: GenMessage<ClassParameterValue> = /*@__P
   messageDesc(file_modal_client_parameter, 3);
 
 /**
- * The arguments of one instance of a class; what FunctionBindParams calls its serialized parameters.
+ * Arguments of a class in the format PROTO. Equal bytes are the same variant, so they are sorted by name.
  *
  * @generated from message modal.client.ClassParameterSet
  */
