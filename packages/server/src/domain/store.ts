@@ -185,6 +185,8 @@ export interface Inputs {
   claimed(): Promise<Input[]>;
   /** What this container has claimed and not finished. */
   heldBy(containerId: string): Promise<Input[]>;
+  /** Of the same, the ids alone: a concurrent container may have a thousand, and asks for more with each that it ends. */
+  idsHeldBy(containerId: string): Promise<string[]>;
   /** Those of a function without an output yet, without their payloads; some of them, when there are more. */
   unfinished(functionId: string, limit: number): Promise<Input[]>;
   /** Those of a function that wait for a container, without their payloads; some of them, when there are more. */
