@@ -44,6 +44,7 @@ const useCases = [
   "schedules",
   "secrets",
   "volumes",
+  "web",
   "workers",
 ];
 

@@ -57,7 +57,6 @@ testEachClient("commands for what is not there yet name it", async (version) => 
 /** What apps/refused.py is asked to wish for -> what the refusal says. */
 const refusals: Record<string, RegExp> = {
   gpu: /Function "work" asks for a GPU that no worker has: H100:1/,
-  schedule: /Function "work" asks for a schedule/,
 };
 
 for (const [wish, words] of Object.entries(refusals)) {

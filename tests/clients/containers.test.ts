@@ -42,7 +42,7 @@ interface Surroundings {
 
 /** Where a container has something of its own, or is shown something. */
 const places =
-  /^(?:\/|\/(?:proc|dev|sys)(?:\/.*)?|\/run\/lydian\/(?:init|door|files)|\/etc\/(?:resolv\.conf|hosts|hostname|ssl\/certs\/ca-certificates\.crt)|\/pkg|\/__modal\/deps)$/;
+  /^(?:\/|\/(?:proc|dev|sys)(?:\/.*)?|\/run\/lydian\/(?:init|door|files)|\/etc\/(?:resolv\.conf|hosts|hostname|ssl\/certs\/ca-certificates\.crt)|\/pkg|\/__modal\/deps|\/root\/\w+\.py)$/;
 
 test(
   "a function sees its own processes, name, users, mounts and network, and nothing of the host",

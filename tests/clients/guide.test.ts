@@ -65,6 +65,11 @@ const examples: Record<string, Example> = {
     ],
     needs: "runc",
   },
+  "guide/scheduled_pipeline.py": {
+    prints: ["Processed 3 records"],
+    needs: "runc",
+    secrets: [["database-creds", "DB_URL=postgres://here"]],
+  },
   "guide/batch_processing.py": { prints: ["Processed 10000 items"] },
   "guide/map_reduce.py": { prints: ["Result: 333332833333500000"] },
 };

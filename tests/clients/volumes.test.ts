@@ -1,12 +1,21 @@
 /** Volumes of the stock clients: what the SDK and the commands do with them, and what containers see. */
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 
-import { missingClient, modal, newestClient, Platform, platformOfFile, temporaryFolder } from "@lydian/testkit";
+import {
+  missingClient,
+  modal,
+  newestClient,
+  Platform,
+  platformOfFile,
+  runLydian,
+  seededRandom,
+  temporaryFolder,
+} from "@lydian/testkit";
 
-import { app } from "./stories.ts";
+import { volumeRun } from "../faults/volume-run.ts";
 import { tellStories } from "./told-stories.ts";
 
 const folder = await temporaryFolder();
@@ -69,15 +78,55 @@ test(
   },
 );
 
+test(
+  "`lydian volume` tells what was changed, and brings it back; `lydian gc` frees what was deleted",
+  { skip: missingClient(newestClient) },
+  async () => {
+    await using own = await Platform.start({ runtime: "process", times: { contentKept: 1 } });
+    const lydian = async (...args: string[]): Promise<string> => {
+      await using run = runLydian([...args, "--data", own.data]);
+      await run.finishWith(0);
+      return run.stdout;
+    };
+    const client = async (...args: string[]): Promise<string> => {
+      await using run = modal(own, newestClient, ["volume", ...args]);
+      return await run.finishWith(0);
+    };
+    const file = join(folder.path, "weights");
+    const put = async (text: string): Promise<void> => {
+      await writeFile(file, text);
+      await client("put", "--force", "past", file, "/weights");
+    };
+    await client("create", "past");
+    await put("good");
+    await put("spoilt");
+    const [history, diff, json] = await Promise.all([
+      lydian("volume", "history", "past"),
+      lydian("volume", "diff", "past@1"),
+      lydian("volume", "diff", "past@2", "past@1", "--json"),
+    ]);
+    assert.match(history, /COMMIT .*\n +2 .* now .*\n +1 .* kept /);
+    assert.match(diff, /^changed +4 B +6 B +weights$/m);
+    assert.equal((JSON.parse(json) as { changes: { after: { size: string } }[] }).changes[0]?.after.size, "4");
+    assert.match(await lydian("volume", "restore", "past@1"), /commit 3 has written 1 path and removed 0/);
+    await using refused = runLydian(["volume", "restore", "past@9", "--data", own.data]);
+    await refused.finishWith(1);
+    assert.match(refused.output, /Volume "past" has no commit 9: its newest one is 3/);
+
+    const content = join(own.data, "server", "content");
+    const stored = async (): Promise<number> =>
+      (await readdir(content, { recursive: true })).filter((path) => /^..\/[0-9a-f]{64}$/.test(path)).length;
+    assert.equal(await stored(), 2);
+    await client("delete", "--yes", "past");
+    await lydian("gc");
+    assert.match(await lydian("gc"), /2 stored files \(10 B\) went/);
+    assert.equal(await stored(), 0);
+  },
+);
+
 const skip = platform.runtime === "runc" ? missingClient(newestClient) : "containers cannot run here";
 
 test("every commit that returned is there and none is torn, whoever is killed meanwhile", { skip }, async () => {
   await using own = await Platform.start({ runtime: "runc" });
-  await using run = modal(own, newestClient, ["run", app("volume_kills.py")], { env: { COMMITS: "24" } });
-  for (const [i, role] of (["worker", "server", "worker", "server", "worker"] as const).entries()) {
-    await run.sees(`committed ${i * 4 + 2}\n`, 60_000);
-    await own.replaced(role, await own.kill(role));
-  }
-  await run.sees("all is there", 90_000);
-  await run.finishWith(0);
+  await volumeRun(own, 5, seededRandom(1));
 });

@@ -1,4 +1,8 @@
 /** Which containers ran which numbers, and which answered, by what the clients of numbered.py have printed. */
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import type { Caller } from "./caller.ts";
 import type { Killer } from "./killer.ts";
 
@@ -12,9 +16,11 @@ interface Run {
 
 export class Runs {
   readonly #runs = new Map<string, Run>();
+  readonly #printed: string[] = [];
   #answered = 0;
 
   add({ lines }: Caller): void {
+    this.#printed.push(...lines);
     this.#answered += Number(/stopped after (\d+)/.exec(lines.join("\n"))?.[1]);
     // Not line by line: two that write at once may share one.
     for (const [, word, number, container] of lines.join("\n").matchAll(/(begin|end|answer) (\d+) (ta-\w+)/g)) {
@@ -25,8 +31,16 @@ export class Runs {
     }
   }
 
-  /** What there is no reason for. */
+  /** What there is no reason for; with any, where all that was printed can be read. */
   flaws(killer: Killer): string[] {
+    const flaws = this.#flaws(killer);
+    if (flaws.length === 0) return flaws;
+    const file = join(mkdtempSync(join(tmpdir(), "lydian-runs-")), "printed");
+    writeFileSync(file, this.#printed.join("\n"));
+    return [...flaws, `all that was printed is in ${file}`];
+  }
+
+  #flaws(killer: Killer): string[] {
     const flaws =
       this.#answered === this.#runs.size ? [] : [`${this.#answered} calls were answered of ${this.#runs.size}`];
     for (const [number, { begun, ended, answered }] of this.#runs) {

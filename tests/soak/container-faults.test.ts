@@ -1,6 +1,7 @@
 /**
  * Kills at random moments of containers' lives during calls by the stock client: each call is answered, with the right
- * value, and nothing is left behind. `LYDIAN_ROUNDS` says how many kills, `LYDIAN_SEED` which.
+ * value, and nothing is left behind. `LYDIAN_ROUNDS` says how many kills, `LYDIAN_SEED` which,
+ * `LYDIAN_STARTERS` how many warm starters wait.
  */
 import { test } from "node:test";
 
@@ -13,7 +14,7 @@ import { stopRound } from "../faults/stop-round.ts";
 import { soak } from "../faults/soak.ts";
 import { powerCut } from "../faults/power-cut.ts";
 
-const { rounds: kills, seed } = soak;
+const { rounds: kills, seed, starters } = soak;
 const timeout = 7_200_000;
 const skip = usualRuntime === "runc" ? missingClient(newestClient) : "containers cannot run here";
 
@@ -21,6 +22,7 @@ test(`${kills} kills (seed ${seed}) lose no call, and leave nothing`, { skip, ti
   await faultRun({
     clients: 2,
     rounds: randomRounds(seededRandom(seed), kills),
+    starters,
     random: seededRandom(~seed), // another one: how often it is asked depends on the host
     say: (line) => t.diagnostic(line),
   });

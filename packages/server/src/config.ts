@@ -23,8 +23,21 @@ export const timesSchema = z.object({
   drainGrace: milliseconds.default(30_000),
   /** How long the reply to a mutating request is kept for a repetition of it. */
   replyKept: milliseconds.default(600_000),
+  /** How long a web request waits for the beginning of its answer before its caller is sent to ask for it again. */
+  webAnswer: milliseconds.default(150_000),
+  /** How long a caller that was sent to ask again may take for that. */
+  webReturn: milliseconds.default(60_000),
+  /** How long a caller of a web function may be silent in the middle of a request's body. */
+  webBodySilence: milliseconds.default(60_000),
   /** How long a worker may take to commit or reload a volume. */
   volumeAct: milliseconds.default(3_600_000),
+  /**
+   * How long content is kept that nothing needs: what was uploaded and is not referred to yet, and what a link was given for
+   * just before its last use ended.
+   */
+  contentKept: milliseconds.default(86_400_000),
+  /** How long a state of a volume can still be read, and restored, after another one has taken its place. */
+  volumeHistory: milliseconds.default(86_400_000),
   /** How long the results of a call are kept that nobody has acknowledged. */
   resultKept: milliseconds.default(7 * 86_400_000),
   /** How long an image is kept that no function of a living app and no name needs, since it was asked for last. */
@@ -69,6 +82,12 @@ export const limitsSchema = z.object({
   dictEntryBytes: bytes.default(100 * mebibyte),
   /** Entries of a dict that one request may set. */
   dictUpdateEntries: count.default(10_000),
+  /** The body of one web request. */
+  webBodyBytes: bytes.default(4 * 1024 * mebibyte),
+  /** Sets of arguments that web requests may make of one class; each is a function with containers of its own. */
+  webVariants: count.default(1_000),
+  /** One message of a web socket. */
+  webMessageBytes: bytes.default(2 * mebibyte),
   queueItemBytes: bytes.default(mebibyte),
   /** All items that one request may put. */
   queuePutBytes: bytes.default(10 * mebibyte),
@@ -88,6 +107,15 @@ export const serverConfigSchema = z.object({
   /** The user to become after start; absent when the supervisor is not root. */
   runAs: z.object({ uid: z.number().int().positive(), gid: z.number().int().positive() }).optional(),
   tls: z.object({ certificateFile: z.string(), keyFile: z.string() }).optional(),
+  /** Where web functions are reached; absent: at labels below `localhost`, with the public address's scheme and port. */
+  web: z
+    .object({
+      /** The address below which they are, such as https://apps.example.com. */
+      url: z.url().optional(),
+      /** Host names that functions may have as their own, in lower case; `*.` in front stands for one label. */
+      customDomains: z.array(z.string()).default([]),
+    })
+    .prefault({}),
   workspace: z.string(),
   /** The owner's token; its secret is known to the server as a SHA-256 only (hex). */
   ownerToken: z.object({ id: z.string(), secretSha256: z.string().length(64) }),

@@ -16,7 +16,7 @@ import { whenAborted } from "./abort.ts";
 import type { Assignment } from "./assignment.ts";
 import { Build, type BuildHost } from "./builds/build.ts";
 import { answerCollect } from "./collect/answer.ts";
-import type { Collector } from "./collect/collector.ts";
+import type { ImageCollector } from "./collect/collector.ts";
 import { RefusedError } from "./volumes/volume-server.ts";
 import { Container, type ContainerHost } from "./container/container.ts";
 import { currentState, report } from "./report.ts";
@@ -41,8 +41,7 @@ export interface AgentOptions {
   labels: Readonly<Record<string, string>>;
   doorFile: string;
   builds: BuildHost;
-  /** Absent: it has no images that could go. */
-  collector?: Collector | undefined;
+  collector: ImageCollector;
   /** All but `onPhase`, which is the agent's own. */
   host: Omit<ContainerHost, "onPhase">;
   /** Called once, when the server has first welcomed this worker. */
@@ -227,8 +226,9 @@ export class Agent {
     const session = this.#joined;
     const done = { requestId, failure: "", passes: false };
     try {
-      if (this.#ours(containerId, fence) === undefined) throw new RefusedError("the container is gone");
-      await this.host.volumes?.act(containerId, asked);
+      const assignment = this.#ours(containerId, fence);
+      if (assignment === undefined) throw new RefusedError("the container is gone");
+      await this.host.volumes?.act(assignment.volumesId, asked);
     } catch (error) {
       done.passes = !(error instanceof PlatformError);
       if (done.passes) this.#logger.warn({ err: error, container: containerId }, "a volume could not be followed");

@@ -15,6 +15,8 @@ export interface Assignment {
   /** Aborts when it is released. */
   readonly released: AbortSignal;
   readonly logFile: string;
+  /** What the volumes go by that its processes mount now. */
+  readonly volumesId: string;
   /** How far the server has its log. */
   readonly acknowledgedOffset: number;
   acknowledge(offset: number): void;

@@ -79,7 +79,7 @@ export async function startWorker(
     },
     onReady: options.onReady,
   });
-  collector?.accompany({
+  collector.accompany?.({
     starters: () => starters?.hostIds() ?? new Set(),
     dropStarters: async (imageIds) => await starters?.leave(imageIds),
     askServer: (bytes) => agent.wantRoom(bytes),

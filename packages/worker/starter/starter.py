@@ -1,11 +1,11 @@
 """A warm starter: waits in a container with the client imported already, and becomes the program that it is told.
 
-    starter.py MODULE SOCKET STAGE
+    starter.py MODULE SOCKET
 
 It connects to the worker's socket when it is ready. The worker answers with one line of JSON: the `argv`, `env` and `cwd` of
-the program, which is `python -m MODULE` with the client of this starter, and has by then laid the container's files below
-STAGE, each under the path that it has in the container. The starter copies them to their places, says so by a byte, and is
-the program from then on. A worker that goes away first tells it to end.
+the program, which is `python -m MODULE` with the client of this starter, and the paths of the files that it shows in this
+container since then. The starter answers with a byte, and is the program from then on. A worker that goes away first tells
+it to end.
 
 What the program would find otherwise if it were started now (another environment for the interpreter, a file that takes the
 place of a module that is imported already) is not guessed at: then this process starts Python anew, and only the time of the
@@ -17,12 +17,11 @@ import importlib
 import json
 import os
 import runpy
-import shutil
 import socket
 import sys
 import time
 
-module, socket_path, stage = sys.argv[1:]
+module, socket_path = sys.argv[1:]
 
 # What Python, the C library or an imported module looks at once, at the start. The others of MODAL_ are looked at later.
 READ_AT_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "LANG", "LC_", "OPENSSL_", "SSL_", "PROTOCOL_BUFFERS_", "MODAL_")
@@ -47,10 +46,9 @@ def main() -> None:
             sys.exit("the worker went away before it had told what to run")
         told = json.loads(line)
         argv, env, cwd = told["argv"], told["env"], told["cwd"]
-        laid = lay()
         worker.sendall(b".")
     os.chdir(cwd)
-    if argv[1:] != ["-m", module] or not is_same_start(env) or any(map(hides_module, laid)):
+    if argv[1:] != ["-m", module] or not is_same_start(env) or any(map(hides_module, told["laid"])):
         os.execve(argv[0], argv, env)
     os.environ.clear()
     os.environ.update(env)
@@ -60,22 +58,6 @@ def main() -> None:
     importlib.invalidate_caches()
     del sys.modules[module]  # it is run as __main__, as if it had not been imported
     runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-def lay() -> list:
-    """Copies all that is staged; answers the paths, as they are here."""
-    paths = []
-    for folder, _, names in os.walk(stage):
-        here = os.path.join("/", os.path.relpath(folder, stage))
-        if names:
-            os.makedirs(here, exist_ok=True)
-        for name in names:
-            path = os.path.join(here, name)
-            if os.path.lexists(path):
-                os.remove(path)  # never what a link of the image leads to
-            shutil.copy(os.path.join(folder, name), path)
-            paths.append(os.path.normpath(path))
-    return paths
 
 
 def is_same_start(env: dict) -> bool:

@@ -118,6 +118,41 @@ def takes_long():
         base.run_function(hangs, timeout=1).build(app)
 
 
+volume = modal.Volume.from_name(f"of-images-{version}", create_if_missing=True)
+
+
+def mounts(name):
+    place = pathlib.Path("/mounted")
+    (place / name).write_text("written by a function")
+    if not modal.is_local():
+        modal.Volume.from_name(f"of-images-{version}").commit()
+    pathlib.Path("/seen").write_text(" ".join(sorted(each.name for each in place.iterdir())))
+
+
+@app.function(image=base.run_function(mounts, args=("by-function",), volumes={"/mounted": volume}))
+def sees():
+    return pathlib.Path("/seen").read_text(), os.path.exists("/mounted")
+
+
+@story()
+def volumes():
+    """It has its volumes, what it writes there is theirs, and nothing of them is the image's"""
+    equal(sees.remote(), ("by-function", False))
+    equal(b"".join(volume.read_file("by-function")), b"written by a function")
+
+
+@story(only=r"1\.6")
+def volumes_of_commands():
+    """Commands have volumes, too"""
+    seen = base.run_commands("cat /vol/sub/* > /copied; echo kept > /vol/sub/kept", "test -e /vol/sub/kept", volumes={"/vol": volume})
+    with volume.batch_upload(force=True) as batch:
+        batch.put_file(__file__, "sub/given.py")
+    seen.run_commands("grep -q volumes_of_commands /copied", "test ! -e /vol").build(app)
+    equal(b"".join(volume.read_file("sub/kept")), b"kept\n")
+    with raises(BuildError, r"Read-only file system"):
+        base.run_commands("echo x > /vol/x", volumes={"/vol": volume.with_mount_options(read_only=True)}).build(app)
+
+
 @story(only=r"1\.6")
 def refused():
     """A GPU is refused by its name: no step has one"""

@@ -1,4 +1,4 @@
-"""Mounts of many files: laid through the image's links, each container's own to change, with small mounts beside them."""
+"""Mounts of many files: laid through the image's links, for reading only, with small mounts beside them."""
 
 import pathlib
 import sys
@@ -28,8 +28,12 @@ def look():
     files = [path for path in pathlib.Path("/opt/real/files").rglob("*") if path.is_file()]
     first = pathlib.Path("/data/files/0/0.txt")
     found = len(files), first.read_text(), pathlib.Path("/data").is_symlink()
-    first.write_text("changed")
     pathlib.Path("/data/files/1/new").write_text("new")
+    for change in (first.write_text, lambda _: first.chmod(0o777)):
+        try:
+            change("changed")
+        except OSError:
+            pass
     return *found, first.read_text()
 
 

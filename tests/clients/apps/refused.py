@@ -10,8 +10,6 @@ wish = os.environ.get("WISH")
 options = {}
 if wish == "gpu":
     options["gpu"] = "H100"
-elif wish == "schedule":
-    options["schedule"] = modal.Period(hours=1)
 
 
 @app.function(**options)

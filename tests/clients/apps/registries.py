@@ -24,6 +24,8 @@ def main():
     with raises(BuildError, r'does not accept the credentials of "ada"'):
         modal.Image.from_registry(image, secret=login(secret="open barley")).build(app)
     modal.Image.from_registry(image, secret=login()).build(app)
+    with raises(BuildError, r"only for those to whom its registry shows it: .* for who does not log in"):
+        modal.Image.from_registry(image).build(app)
     account = modal.Secret.from_dict({"SERVICE_ACCOUNT_JSON": password})
     modal.Image.from_gcp_artifact_registry(image, secret=account).build(app)
     keys = {"AWS_REGION": "eu-nowhere-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}

@@ -170,6 +170,8 @@ describe("a build that", needsContainers, () => {
       [["FROM nowhere"], /there is no image nowhere/],
       [["FROM debian", "RUN ['x"], /exited with code/],
       [["FROM debian", "USER whoever", "RUN true"], /no user whoever/],
+      [["FROM debian", "ADD http://nowhere.invalid/file /x"], /the command exited with code 1/],
+      [["FROM debian", "ADD http://127.0.0.1:1/file /x"], /the command exited with code 1/],
     ];
     for (const [lines, message] of failures) {
       const { exit } = await builds.make({ lines });

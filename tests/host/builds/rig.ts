@@ -48,6 +48,7 @@ export class BuildRig {
       capacity: { milliCpu: 2000n, memoryMib: 2048n },
       settings: async () => ({ binds: [], files: [], environment: {}, warnings: [], sources: [], codename: "" }),
       resources: {},
+      pythonImage: async () => "debian",
       bases: { resolve, standalonePython: () => Promise.reject(new PlatformError("there is none")) },
       content: { file: () => Promise.reject(new PlatformError("there is no content")) },
       ...{ runtime: rig.runtime, layers: rig.layers, mounter: rig.mounter, images },

@@ -122,23 +122,30 @@ it("chooses this machine's image of several, and follows a tag only when it is t
 /** By bcrypt, of "open sesame". */
 const htpasswd = "ada:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n";
 
-it("gives a private image to who has the password, and names who has not", options, async (t) => {
-  const folder = await scratchFolder(t);
-  await writeFile(join(folder, "htpasswd"), htpasswd);
-  const { registry, file, images } = await stage(t, { htpasswd: { realm: "tests", path: join(folder, "htpasswd") } });
-  const name = `${registry.host}/team/app:1`;
-  const to = ["--dest-tls-verify=false", "--dest-creds", "ada:open sesame"];
-  await registry.skopeo("copy", ...to, `docker-archive:${file}`, `docker://${name}`);
-  await assert.rejects(images.resolve(name, waiter()), /no such image for who does not log in .*REGISTRY_USERNAME/);
-  const wrong = { ...waiter(), credentials: { username: "ada", password: "open barley" } };
-  await assert.rejects(images.resolve(name, wrong), (error: Error) => {
-    assert.match(error.message, /does not accept the credentials of "ada"/);
-    return !error.message.includes("barley");
-  });
-  await assertIsImage(
-    await images.resolve(name, { ...waiter(), credentials: { username: "ada", password: "open sesame" } }),
-  );
-});
+it(
+  "gives a private image to who has the password, and names who has not, before and after it is here",
+  options,
+  async (t) => {
+    const folder = await scratchFolder(t);
+    await writeFile(join(folder, "htpasswd"), htpasswd);
+    const { registry, file, images } = await stage(t, { htpasswd: { realm: "tests", path: join(folder, "htpasswd") } });
+    const name = `${registry.host}/team/app:1`;
+    const to = ["--dest-tls-verify=false", "--dest-creds", "ada:open sesame"];
+    await registry.skopeo("copy", ...to, `docker-archive:${file}`, `docker://${name}`);
+    await assert.rejects(images.resolve(name, waiter()), /no such image for who does not log in .*REGISTRY_USERNAME/);
+    const wrong = { ...waiter(), credentials: { username: "ada", password: "open barley" } };
+    await assert.rejects(images.resolve(name, wrong), (error: Error) => {
+      assert.match(error.message, /does not accept the credentials of "ada"/);
+      return !error.message.includes("barley");
+    });
+    const right = { ...waiter(), credentials: { username: "ada", password: "open sesame" } };
+    await assertIsImage(await images.resolve(name, right));
+    await assertIsImage(await images.resolve(name, right));
+    const refusal = /is here, but only for those to whom its registry shows it: .* for who does not log in/;
+    await assert.rejects(images.resolve(name, waiter()), refusal);
+    await assert.rejects(images.resolve(name, wrong), /does not accept the credentials of "ada"/);
+  },
+);
 
 it(
   "gives a private image for a token of the server that it names, and not for one that is over",

@@ -193,3 +193,31 @@ describe("a bind mount of any kind", needsRoot, () => {
     assert.deepEqual(await mountsBelow(folder), []);
   });
 });
+
+describe("a tree that is shown", needsRoot, () => {
+  it("is whole folders where the root has none, else what is in them, wherever links lead", async (t) => {
+    const idMap = await userNamespace(t, base);
+    const scene = await stage(t, () => ({ link: "image" }), idMap);
+    const { mounter, root, folder } = scene;
+    const files = ["image/new/a/deep", "image/names", "link/beside", "other/file", "run/below/file"];
+    const { diff: source } = await layerOf(folder, "tree", Object.fromEntries(files.map((name) => [name, "shown"])));
+    await mounter.bind({ source: scene.source, root, path: "/run", readOnly: false, idMap });
+    await mounter.show({ source, root, idMap });
+    const shown = ["image/new", "image/names", "image/beside", "other"];
+    const points = (await mountsBelow(root)).map((point) => point.slice(root.length + 1)).filter((name) => name !== "");
+    assert.deepEqual(points.sort(), [...shown, "run"].sort());
+    for (const name of files.slice(0, 4)) {
+      assert.equal(await readFile(join(root, name), "utf8"), "shown");
+      await assert.rejects(writeFile(join(root, name), ""), { code: "EROFS" });
+      assert.equal((await stat(join(root, name))).uid, base);
+    }
+    assert.deepEqual(await readdir(join(root, "run")), ["sub"], "what is mounted hides what would lie below it");
+    await assertHostUntouched(scene);
+  });
+
+  it("refuses a folder where the root has a file", async (t) => {
+    const { mounter, root, folder } = await stage(t, () => ({}));
+    const { diff: source } = await layerOf(folder, "tree", { "image/names/x": "" });
+    await assert.rejects(mounter.show({ source, root }), /\/image\/names is a file in the image/);
+  });
+});

@@ -115,7 +115,9 @@ async function findsWhatIsShown(rig: Rig): Promise<void> {
     await mkdir(dirname(mounted), { recursive: true });
     await writeFile(mounted, "laid\n");
     const code = layout.hostPath("/root/code.py");
+    await mkdir(dirname(code), { recursive: true });
     await writeFile(code, "print('code')\n", { mode: 0o644 });
+    await layout.showFiles?.();
     assert.throws(() => layout.hostPath("/proc/1/x"), /the system's/);
     const process = await rig.start(
       place,

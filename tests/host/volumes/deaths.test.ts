@@ -7,29 +7,8 @@ import { describe, it } from "node:test";
 import type { Mounter } from "@lydian/worker/src/layers/index";
 import type { VolumeServer } from "@lydian/worker/src/volumes/volume-server";
 
+import { Death, dying } from "./dying.ts";
 import { needsRoot, type TestContainer, VolumeRig } from "./support.ts";
-
-class Death extends Error {}
-
-/** Of whose calls the one with this number, of these methods, is the last thing that happens: before it is made, or after. */
-function dying<T extends object>(whole: T, methods: readonly (keyof T)[], call: number, when: "before" | "after"): T {
-  let calls = 0;
-  return new Proxy(whole, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value !== "function") return value;
-      const method = value.bind(target) as (...args: unknown[]) => unknown;
-      if (!methods.includes(name as keyof T)) return method;
-      return async (...args: unknown[]): Promise<unknown> => {
-        const isLast = ++calls === call;
-        if (isLast && when === "before") throw new Death();
-        const answer = await method(...args);
-        if (isLast) throw new Death();
-        return answer;
-      };
-    },
-  });
-}
 
 const read = (container: TestContainer, name: string): string => readFileSync(join(container.data, name), "utf8");
 const write = (container: TestContainer, name: string, text: string): void =>
@@ -40,10 +19,10 @@ const twoPoints = [
   { path: "/other", readOnly: true, subPath: "" },
 ];
 
-/** What a reload does, in its order. */
-const steps = (["release", "mountRoot", "bind"] as const).flatMap((_, i, all) => [
-  { call: i + 1, when: "before" as const, what: `before ${all[i]}` },
-  { call: i + 1, when: "after" as const, what: `after ${all[i]}` },
+/** What a reload does, in its order: first it commits. */
+const steps = ["it seals the upper", "it mounts the new state"].flatMap((what, i) => [
+  { call: i + 1, when: "before" as const, what: `before ${what}` },
+  { call: i + 1, when: "after" as const, what: `after ${what}` },
 ]);
 
 describe("a death in a reload", needsRoot, () => {
@@ -54,10 +33,7 @@ describe("a death in a reload", needsRoot, () => {
       write(one, "mine", "1");
       write(two, "theirs", "2");
       await two.volume.commit();
-      const deps = {
-        ...rig.deps,
-        mounter: dying<Mounter>(rig.deps.mounter, ["release", "mountRoot", "bind"], call, when),
-      };
+      const deps = { ...rig.deps, mounter: dying<Mounter>(rig.deps.mounter, ["swap"], call, when) };
       await one.restart(deps);
       await assert.rejects(one.volume.reload(), Death);
       await one.restart();

@@ -1,13 +1,16 @@
 /**
- * Containers that write, remove, rename, commit and reload at random, over restarts of their worker, see what a simple
- * model says: maps of paths, in which the last commit wins path by path and nobody takes away what he has never seen.
+ * Containers that write, remove, rename, hold files open, commit and reload at random, while their worker dies and the
+ * server refuses what it is told, see what a simple model says: maps of paths, in which the last commit wins path by path
+ * and nobody takes away what he has never seen.
  */
 import assert from "node:assert/strict";
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -17,9 +20,11 @@ import {
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 
-import { hasCode } from "@lydian/kit";
+import { hasCode, messageOf } from "@lydian/kit";
+import { RefusedError, type VolumeServer } from "@lydian/worker/src/volumes/volume-server";
 import { type Random, seededRandom } from "@lydian/testkit";
 
+import { Death, dying } from "./dying.ts";
 import { needsRoot, type TestContainer, VolumeRig } from "./support.ts";
 
 type Files = Map<string, string>;
@@ -43,6 +48,8 @@ interface Actor {
   view: Files;
   /** As of its last commit or reload. */
   base: Files;
+  /** Of a file that it has open. */
+  held: number | undefined;
 }
 
 class Model {
@@ -62,7 +69,7 @@ class Model {
     const random = this.#random;
     if (this.actors.length < 3) {
       const container = await this.#rig.begin();
-      this.actors.push({ container, view: new Map(this.head), base: new Map(this.head) });
+      this.actors.push({ container, view: new Map(this.head), base: new Map(this.head), held: undefined });
     }
     const actor = random.pick(this.actors) ?? assert.fail();
     const act = random.pick(acts) ?? assert.fail();
@@ -125,14 +132,50 @@ class Model {
         await container.volume.commit();
         return this.#committed(actor);
       case "reload":
-        await container.volume.reload();
-        this.#committed(actor);
-        actor.view = new Map(this.head);
-        actor.base = new Map(this.head);
+        return await this.#reload(actor);
+      case "hold":
+        if (actor.held !== undefined) closeSync(actor.held);
+        actor.held = undefined;
+        if (existsSync(file)) actor.held = openSync(file, "r");
         return;
+      case "refused":
+        await container.restart({ ...this.#rig.deps, server: refusing(this.#rig.deps.server) });
+        if (await isRefused(container.volume.commit())) return;
+        await container.restart(); // there was nothing to be refused
+        return this.#committed(actor);
+      case "dies":
+        await this.#dies(actor);
+        return await this.#reload(actor);
       case "restart":
         await container.restart();
     }
+  }
+
+  async #reload(actor: Actor): Promise<void> {
+    const isDone = await unlessInUse(actor.container.volume.reload());
+    assert.ok(isDone || actor.held !== undefined);
+    this.#committed(actor);
+    if (!isDone) return;
+    actor.view = new Map(this.head);
+    actor.base = new Map(this.head);
+  }
+
+  /** In a commit or a reload, before or after something that it does. */
+  async #dies({ container }: Actor): Promise<void> {
+    const random = this.#random;
+    const { deps } = this.#rig;
+    const [call, when] = [1 + random.below(3), random.pick(["before", "after"] as const) ?? "after"];
+    await container.restart(
+      random.below(2) === 0
+        ? { ...deps, mounter: dying(deps.mounter, ["swap"], call, when) }
+        : { ...deps, server: dying(deps.server, ["commit", "put", "changes"], call, when) },
+    );
+    try {
+      await unlessInUse(random.below(2) === 0 ? container.volume.commit() : container.volume.reload());
+    } catch (error) {
+      if (!(error instanceof Death)) throw error;
+    }
+    await container.restart();
   }
 
   #committed(actor: Actor): void {
@@ -154,9 +197,46 @@ class Model {
   }
 }
 
+/** A server that does not take the first commit. */
+function refusing(server: VolumeServer): VolumeServer {
+  let isFull = true;
+  return new Proxy(server, {
+    get(target, name) {
+      if (name === "commit" && isFull) {
+        isFull = false;
+        return () => Promise.reject(new RefusedError("it is full"));
+      }
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Whether it was done. */
+async function unlessInUse(act: Promise<void>): Promise<boolean> {
+  try {
+    await act;
+    return true;
+  } catch (error) {
+    if (/open files/.test(messageOf(error))) return false;
+    throw error;
+  }
+}
+
+async function isRefused(commit: Promise<void>): Promise<boolean> {
+  try {
+    await commit;
+    return false;
+  } catch (error) {
+    if (error instanceof RefusedError) return true;
+    throw error;
+  }
+}
+
 const acts = [
   ...(["write", "write", "write", "append", "append", "remove", "remove", "removeFolder", "remake"] as const),
   ...(["rename", "rename", "rename", "commit", "commit", "commit", "reload", "reload", "restart"] as const),
+  ...(["hold", "refused", "dies"] as const),
 ];
 
 const seeds = (process.env["LYDIAN_SEEDS"] ?? "1,2,3,4").split(",").map(Number);
@@ -168,6 +248,7 @@ for (const seed of seeds) {
     const model = new Model(rig, seededRandom(seed));
     for (let i = 0; i < steps; i++) await model.step();
     for (const actor of model.actors) {
+      if (actor.held !== undefined) closeSync(actor.held);
       await actor.container.volume.reload();
       model.log.push(`${actor.container.id} reloads at last`);
     }

@@ -1,13 +1,14 @@
 /** `lydian call`: looks at the calls of a platform, cancels them, and runs again what failed. */
 import { toJson } from "@bufbuild/protobuf";
 import { operator } from "@lydian/contract";
-import { Argument, InvalidArgumentError, Option } from "commander";
+import { Argument, Option } from "commander";
 
 import { type CliCommand, type CommandGroup, exitStatus } from "../command.ts";
 import { connect } from "../platform-client.ts";
 import { type Column, tableOf } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, parseAge } from "./options.ts";
+import { timeOf } from "../words.ts";
+import { dataOption, jsonOption, parseAge, parseLimit } from "./options.ts";
 
 const methods = operator.Operators.method;
 
@@ -31,8 +32,8 @@ const states = {
 };
 
 const callId = new Argument("<call-id>", "the call, such as fc-…");
-const json = new Option("--json", "print JSON instead of a table");
-const limit = new Option("--limit <n>", "how many lines at most").default(100).argParser(parseCount);
+const json = jsonOption();
+const limit = new Option("--limit <n>", "how many lines at most").default(100).argParser(parseLimit);
 
 const list: CliCommand<ListOptions> = {
   name: "list",
@@ -168,12 +169,6 @@ function inputColumns(terminal: Terminal): Column<operator.InputSummary>[] {
   ];
 }
 
-/** In the zone of whoever reads it. */
-function timeOf(ms: bigint): string {
-  const at = new Date(Number(ms) - new Date(Number(ms)).getTimezoneOffset() * 60_000);
-  return at.toISOString().slice(0, 19).replace("T", " ");
-}
-
 function durationOf(from: bigint, to: bigint): string {
   if (from === 0n || to === 0n) return "";
   const ms = Number(to - from);
@@ -183,10 +178,4 @@ function durationOf(from: bigint, to: bigint): string {
 function firstLine(text: string): string {
   const line = text.split("\n", 1)[0] ?? "";
   return line.length > 80 ? `${line.slice(0, 79)}…` : line;
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count > 0 && count <= 10_000) return count;
-  throw new InvalidArgumentError("It has to be a number from 1 to 10000.");
 }

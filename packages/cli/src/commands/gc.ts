@@ -1,4 +1,4 @@
-/** `lydian gc`: removes images that nothing needs, and says what that freed. */
+/** `lydian gc`: removes images and content that nothing needs, and says what that freed. */
 import { toJson } from "@bufbuild/protobuf";
 import { operator } from "@lydian/contract";
 import { Option } from "commander";
@@ -6,7 +6,8 @@ import { Option } from "commander";
 import { type CliCommand, exitStatus } from "../command.ts";
 import { connect } from "../platform-client.ts";
 import type { Terminal } from "../terminal.ts";
-import { dataOption, parseAge, parseMebibytes } from "./options.ts";
+import { amountOf, countedOf } from "../words.ts";
+import { dataOption, jsonOption, parseAge, parseMebibytes } from "./options.ts";
 
 export interface GcOptions {
   data?: string;
@@ -22,14 +23,16 @@ const patienceMs = 660_000;
 
 export const gc: CliCommand<GcOptions> = {
   name: "gc",
-  summary: "remove images that nothing needs",
+  summary: "remove images and stored files that nothing needs",
   description:
     "Removes images that no function of an app that runs or is deployed needs, that no name stands for, and that have not " +
     "been used for a time, with the logs of their builds and those layers that then nobody holds. What is removed is made " +
     "again when it is asked for. Base images go by the same rule, but not within a day of their last use: all platforms of " +
     "a machine share them. The platform does the same by itself every few hours, and earlier when the disk fills. " +
-    "So does what a machine keeps of mounted files beside the server. What clients have uploaded, and what calls have as " +
-    "arguments and results, is not touched.",
+    "So does what a machine keeps of mounted files beside the server. What the server stores (uploaded and mounted files, " +
+    "arguments and results, pieces of volumes and of their kept states) goes when nothing has needed it for a day (--times " +
+    "contentKept), or for as long as --unused-for says, but an hour at least; that it is needed by nothing has to be noted " +
+    "first, which the platform does every hour, and this command.",
   options: [
     new Option(
       "--unused-for <age>",
@@ -44,7 +47,7 @@ export const gc: CliCommand<GcOptions> = {
       "only this one, whoever needs it: an id, or a base image's whole name; repeatable",
     ).argParser(another),
     new Option("--dry-run", "only say what would be removed"),
-    new Option("--json", "print JSON"),
+    jsonOption(),
     dataOption(),
   ],
   examples: [
@@ -80,27 +83,34 @@ function report(reply: operator.CollectGarbageResponse, isDry: boolean, terminal
       terminal.report(`${where}${error}`);
       continue;
     }
-    const what = [counted(imageIds.length, "image"), counted(bases.length, "base image"), counted(layers, "layer")];
-    terminal.print(`${where}${what.join(", ")} ${verb}: ${amount(bytes)}; ${amount(leftBytes)} are left.`);
+    const what = [
+      countedOf(imageIds.length, "image"),
+      countedOf(bases.length, "base image"),
+      countedOf(layers, "layer"),
+    ];
+    terminal.print(`${where}${what.join(", ")} ${verb}: ${amountOf(bytes)}; ${amountOf(leftBytes)} are left.`);
     if (files > 0)
-      terminal.print(`${where}${counted(files, "copy", "copies")} of mounted files ${verb}: ${amount(fileBytes)}.`);
+      terminal.print(`${where}${countedOf(files, "copy", "copies")} of mounted files ${verb}: ${amountOf(fileBytes)}.`);
     for (const name of [...imageIds, ...bases]) terminal.print(terminal.paint("dim", `  ${name}`));
   }
-  const { forgottenImages, logBytes } = reply;
-  if (forgottenImages.length === 0) return;
+  const { forgottenImages, logBytes, content } = reply;
+  if (forgottenImages.length > 0) {
+    const images = countedOf(forgottenImages.length, "image");
+    terminal.print(`What was known of ${images} ${verb}, with logs of ${amountOf(logBytes)}.`);
+  }
+  if (content === undefined) return;
+  const { removed, waiting, needed } = content;
   terminal.print(
-    `What was known of ${counted(forgottenImages.length, "image")} ${verb}, with logs of ${amount(logBytes)}.`,
+    `Server: ${filesOf(removed)} ${verb}; ${filesOf(waiting)}, not needed for a shorter time, and ` +
+      `${filesOf(needed)} that are needed are left.`,
   );
+}
+
+function filesOf(amount: operator.ContentGarbage_Amount | undefined): string {
+  const { files = 0n, bytes = 0n } = amount ?? {};
+  return `${countedOf(files, "stored file")} (${amountOf(bytes)})`;
 }
 
 function another(name: string, before: string[] = []): string[] {
   return [...before, name];
-}
-
-function counted(count: number, noun: string, nouns = `${noun}s`): string {
-  return `${count} ${count === 1 ? noun : nouns}`;
-}
-
-function amount(bytes: bigint): string {
-  return `${(Number(bytes) / 1e6).toFixed(1)} MB`;
 }

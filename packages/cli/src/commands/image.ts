@@ -12,6 +12,7 @@ import { type CliCommand, type CommandGroup, exitStatus } from "../command.ts";
 import { defaultCacheFolder, isRoot } from "../paths.ts";
 import { StopSignals } from "../stop-signals.ts";
 import { type Column, tableOf } from "../table.ts";
+import { jsonOption } from "./options.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface ListOptions {
@@ -26,7 +27,7 @@ const list: CliCommand<ListOptions> = {
   name: "list",
   summary: "list the base images that this machine has",
   description: "Lists the base images that platforms of this machine have pulled, made or been given, with their size.",
-  options: [new Option("--json", "print JSON instead of a table")],
+  options: [jsonOption()],
   examples: [{ line: "lydian image list", effect: "names, sizes, and where each comes from" }],
   run: async ({ json }, terminal) => {
     const images = await openImages(terminal);

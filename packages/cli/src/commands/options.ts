@@ -12,6 +12,10 @@ export function dataOption(): Option {
   );
 }
 
+export function jsonOption(): Option {
+  return new Option("--json", "print JSON");
+}
+
 export function runtimeOption(): Option {
   return new Option("--runtime <runtime>", "what runs functions: runc in containers; process without isolation")
     .choices(runtimeNames)
@@ -36,6 +40,13 @@ export function parseAge(text: string): number {
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   if (count !== undefined && unit !== undefined) return Number(count) * units[unit as keyof typeof units];
   throw new InvalidArgumentError("It has to be a number with s, m, h or d, such as 30m.");
+}
+
+/** Of the lines of a list. */
+export function parseLimit(text: string): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count > 0 && count <= 10_000) return count;
+  throw new InvalidArgumentError("It has to be a number from 1 to 10000.");
 }
 
 export function parseCount(text: string): number {

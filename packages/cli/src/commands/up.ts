@@ -39,6 +39,8 @@ export interface UpOptions {
   port: number;
   host: string;
   publicUrl?: string;
+  webUrl?: string;
+  customDomain?: string[];
   data?: string;
   runtime: RuntimeName;
   registry: RegistrySettings | typeof noRegistry;
@@ -86,6 +88,14 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       "--public-url <url>",
       "the address that clients are told, when it is another one (behind a proxy)",
     ).argParser(parseUrl),
+    new Option(
+      "--web-url <url>",
+      "the address below which web functions are, such as https://apps.example.com (default: labels below localhost)",
+    ).argParser(parseUrl),
+    new Option(
+      "--custom-domain <domain>",
+      "a domain that web functions may have as their own; *.example.com for all of one; repeatable",
+    ).argParser(parseDomain),
     dataOption(),
     runtimeOption(),
     registryOption(),
@@ -237,6 +247,9 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ...(options.limits && { limits: options.limits }),
     ...(given.tls && { tls: given.tls }),
     ...(given.secretsKey && { secretsKey: given.secretsKey }),
+    ...((options.webUrl ?? options.customDomain) && {
+      web: { url: options.webUrl, customDomains: options.customDomain },
+    }),
     ...(options.strictResources && { strictResources: true }),
   };
   const worker: WorkerConfigInput = {
@@ -292,6 +305,12 @@ function parseLabel(text: string, before: Record<string, string> = {}): Record<s
   const [, key, value] = /^([a-z][a-z0-9_-]*)=([\w.-]+)$/i.exec(text) ?? [];
   if (key !== undefined && value !== undefined) return { ...before, [key]: value };
   throw new InvalidArgumentError("It has to be KEY=VALUE, such as region=eu-west.");
+}
+
+function parseDomain(text: string, before: string[] = []): string[] {
+  const domain = text.toLowerCase();
+  if (/^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{1,63}$/.test(domain)) return [...before, domain];
+  throw new InvalidArgumentError("It has to be a domain such as shop.example.com, or *.example.com.");
 }
 
 function parseWorkspace(text: string): string {

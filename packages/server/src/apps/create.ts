@@ -7,6 +7,7 @@ import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { findEnvironment } from "../identity/environments.ts";
+import { arrangeSchedules } from "../schedules/arrange.ts";
 
 export async function createApp(
   tx: Tx,
@@ -55,6 +56,7 @@ export async function publishApp(tx: Tx, publication: Publication, context: Cont
   const published = { ...app, name, state, layout: publication.layout };
   await tx.apps.update(published);
   await replaceContainers(tx, app.id, context);
+  if (state === "deployed") await arrangeSchedules(tx, published, context);
   tx.ring(demandBell);
   return published;
 }

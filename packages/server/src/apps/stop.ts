@@ -6,6 +6,7 @@ import { demandBell, logsBell } from "../domain/bells.ts";
 import type { ContainerState } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
+import { dropSchedules } from "../schedules/arrange.ts";
 
 const living: readonly ContainerState[] = ["assigned", "starting", "ready", "draining"];
 
@@ -28,6 +29,7 @@ export async function stopApp(tx: Tx, app: App, options: StopOptions, context: C
   for (const { id } of await tx.functions.ofApp(app.id)) {
     await failUnfinished(tx, { functionId: id }, { status: "terminated", message: options.reason }, context);
   }
+  await dropSchedules(tx, app.id);
   await tx.calls.closeOf(app.id, context.now);
   await finishStop(tx, app.id, context);
   tx.ring(demandBell);

@@ -52,7 +52,9 @@ export class Alarms {
       nextDue: await tx.inputs.nextDue(),
       sweep: await tx.sweeps.first(),
     }));
-    const overAt = ending.map((input) => ({ id: input.id, at: (input.ending?.since ?? 0) + times.stopGrace }));
+    const overAt = ending
+      .filter(({ ending: how }) => how?.sparesContainer !== true)
+      .map((input) => ({ id: input.id, at: (input.ending?.since ?? 0) + times.stopGrace }));
     const over = overAt.filter(({ at }) => at <= context.now);
     if (due.length + over.length > 0) {
       await store.write(async (tx) => {

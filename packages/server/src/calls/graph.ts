@@ -9,7 +9,7 @@ import {
 import type { Call } from "../domain/call.ts";
 import type { Input } from "../domain/input.ts";
 import type { Tx } from "../domain/store.ts";
-import { decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import { knownCall } from "./known.ts";
 
 type Graph = MessageInitShape<typeof FunctionGetCallGraphResponseSchema>;

@@ -14,7 +14,8 @@ type InputSummary = MessageInitShape<typeof operator.InputSummarySchema>;
 const usualLimit = 100;
 const mostLines = 10_000;
 
-const states: Record<CallOutcome, operator.CallState> = {
+/** As the operator reads them. */
+export const callStates: Record<CallOutcome, operator.CallState> = {
   open: operator.CallState.OPEN,
   succeeded: operator.CallState.SUCCEEDED,
   failed: operator.CallState.FAILED,
@@ -28,7 +29,7 @@ export async function listCalls(tx: Tx, request: operator.ListCallsRequest): Pro
       request.function === ""
         ? undefined
         : await known("function", request.function, await tx.functions.named(request.function)),
-    state: (Object.keys(states) as CallOutcome[]).find((state) => states[state] === request.state),
+    state: (Object.keys(callStates) as CallOutcome[]).find((state) => callStates[state] === request.state),
   };
   const calls = await tx.calls.newest(filter, Math.min(request.limit || usualLimit, mostLines));
   return await Promise.all(calls.map((call) => summary(tx, call)));
@@ -57,7 +58,7 @@ async function summary(tx: Tx, call: Call): Promise<CallSummary> {
     appName: app?.name ?? "",
     functionId: call.functionId,
     functionName: target?.name ?? "",
-    state: states[outcomeOf(call)],
+    state: callStates[outcomeOf(call)],
     createdAtMs: BigInt(call.createdAt),
     finishedAtMs: BigInt(call.finishedAt ?? 0),
     inputs: call.inputs,

@@ -82,7 +82,7 @@ export async function addInputs(
 }
 
 function withInputs(call: Call, more: number): Call {
-  const state = call.shape === "unary" && more > 0 ? "closed" : call.state;
+  const state = call.shape !== "map" && more > 0 ? "closed" : call.state;
   return { ...call, state, inputs: call.inputs + more, unfinished: call.unfinished + more };
 }
 
@@ -93,7 +93,7 @@ function refuseOverload(
   more: number,
   limits: CallLimits,
 ): void {
-  const most = invocation === "sync" && shape === "unary" ? limits.queuedSync : limits.queuedAsync;
+  const most = invocation === "sync" && shape !== "map" ? limits.queuedSync : limits.queuedAsync;
   if (waiting + more <= most) return;
   throw fail("resourceExhausted", `Function "${name}" has ${waiting} inputs that wait, and ${most} is the most.`, {
     hint: "Wait until some are done, or raise the limit where the platform is started",

@@ -68,9 +68,10 @@ async function finish(
     startedAt: startedAt ?? input.claimedAt,
     createdAt: now,
   });
-  await tx.inputs.finish(input, { output, succeeded });
   const call = await tx.calls.get(input.callId);
   if (call === undefined) throw new Error(`input ${input.id} has no call`);
+  const isWeb = call.shape === "web"; // it cannot be repeated, and who waits for it has it as soon as it is there
+  await tx.inputs.finish(input, { output, keepsPayload: !succeeded && !isWeb });
   const unfinished = call.unfinished - 1;
   const state = settled({ state: call.state, unfinished });
   const failed = call.failed + (succeeded ? 0 : 1);
@@ -80,6 +81,7 @@ async function finish(
     failed,
     state,
     finishedAt: state === "finished" ? now : call.finishedAt,
+    acknowledgedAt: isWeb ? now : call.acknowledgedAt,
   });
   tx.ring(callBell(call.id));
 }

@@ -1,17 +1,19 @@
 /**
- * Content by its SHA-256: whole files that never change, below one folder (`ab/abcdef…`).
+ * Content by its SHA-256: whole files that never change. They are hashed and checked on this machine's disk before their place
+ * takes them.
  *
- * Which of them are still wanted is kept elsewhere; this side only stores, reads and removes.
+ * Which of them are still needed is kept elsewhere (collect.ts); but whoever is told here that something is there can rely on it.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import type { Readable } from "node:stream";
+import { mkdir, open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 
-import { hasCode, removeBelow, syncFolder } from "@lydian/kit";
+import { removeBelow } from "@lydian/kit";
 
 import { fail } from "../errors.ts";
 import { type Sha256, sha256Of } from "./digest.ts";
+import { DiskPlace } from "./disk-place.ts";
+import type { ContentPlace, ListedContent, OpenContent } from "./place.ts";
 import { type Body, writeBody } from "./write-body.ts";
 
 export interface PutOptions {
@@ -35,35 +37,33 @@ export interface PutResult {
   md5?: string;
 }
 
-/** Both ends included, counted from 0, as in HTTP. */
-export interface ByteRange {
-  start: number;
-  end: number;
+/** Hears what is asked for, before it is answered that it is there. */
+export interface Wishes {
+  want(sha256: string): Promise<void>;
 }
 
-/** Stored content, open for reading; close it by disposing, or by reading `stream` to its end or destroying it. */
-export interface OpenContent extends AsyncDisposable {
-  /** Bytes. */
-  readonly size: number;
-  /** At most once. */
-  stream(range?: ByteRange): Readable;
-}
-
-/** How many bytes a stream reads at once. */
-const readBytes = 256 * 1024;
+const nobody: Wishes = { want: () => Promise.resolve() };
 
 export class ContentStore {
-  readonly #folder: string;
+  readonly #place: ContentPlace;
+  readonly #wishes: Wishes;
   readonly #temporaries: string;
 
-  private constructor(folder: string) {
-    this.#folder = folder;
+  private constructor(folder: string, place: ContentPlace, wishes: Wishes) {
+    this.#place = place;
+    this.#wishes = wishes;
     this.#temporaries = join(folder, "tmp");
   }
 
-  /** Makes the folder, and removes what unfinished puts of an earlier process left. One process at a time. */
-  static async open(folder: string): Promise<ContentStore> {
-    const store = new ContentStore(folder);
+  /**
+   * Makes the folder, and removes what unfinished puts of an earlier process left. One process at a time. Content lies in the
+   * folder, too, unless another place is given.
+   */
+  static async open(
+    folder: string,
+    { place = new DiskPlace(folder), wishes = nobody }: { place?: ContentPlace; wishes?: Wishes } = {},
+  ): Promise<ContentStore> {
+    const store = new ContentStore(folder, place, wishes);
     await mkdir(store.#temporaries, { recursive: true, mode: 0o700 });
     for (const name of await readdir(store.#temporaries)) {
       await removeBelow(store.#temporaries, join(store.#temporaries, name));
@@ -89,8 +89,7 @@ export class ContentStore {
       await using handle = await open(temporary, "wx", 0o600);
       const { size, digests } = await writeBody(body, { handle, hashes, mostBytes });
       const result = check(options, size, digests);
-      await handle.sync();
-      await this.#place(temporary, result.sha256);
+      await this.adopt(temporary, result.sha256);
       return { ...result, existed };
     } finally {
       await rm(temporary, { force: true }); // gone already when it was placed
@@ -99,11 +98,8 @@ export class ContentStore {
 
   /** Takes over a finished file of this file system, whose digest the caller has computed while writing it. */
   async adopt(file: string, sha256: Sha256): Promise<void> {
-    {
-      await using handle = await open(file, "r");
-      await handle.sync();
-    }
-    await this.#place(file, sha256);
+    await this.#wishes.want(sha256);
+    await this.#place.take(file, sha256);
   }
 
   /** A name for a file on the store's file system, removed at the next start unless it has become content by then. */
@@ -118,30 +114,21 @@ export class ContentStore {
     return asked.filter((_, i) => sizes[i] === undefined);
   }
 
-  /** In bytes; undefined when it is not stored. */
+  /** In bytes; undefined when it is not stored. Who hears that it is may refer to it within the time that it is kept unneeded. */
   async size(sha256: string): Promise<number | undefined> {
-    try {
-      return (await stat(this.#pathOf(sha256Of(sha256)))).size;
-    } catch (error) {
-      if (hasCode(error, "ENOENT")) return undefined;
-      throw error;
-    }
+    const digest = sha256Of(sha256);
+    await this.#wishes.want(digest);
+    return await this.#place.size(digest);
   }
 
-  /** Undefined when it is not stored. Content that is open can be read to its end even when it is removed meanwhile. */
+  /** Whether it is stored, for who tells nobody. */
+  async has(sha256: string): Promise<boolean> {
+    return (await this.#place.size(sha256Of(sha256))) !== undefined;
+  }
+
+  /** Undefined when it is not stored. */
   async open(sha256: string): Promise<OpenContent | undefined> {
-    const path = this.#pathOf(sha256Of(sha256));
-    const handle = await open(path, "r").catch((error: unknown) => {
-      if (hasCode(error, "ENOENT")) return undefined;
-      throw error;
-    });
-    if (handle === undefined) return undefined;
-    const { size } = await handle.stat();
-    return {
-      size,
-      stream: (range) => handle.createReadStream({ highWaterMark: readBytes, ...range }),
-      [Symbol.asyncDispose]: () => handle.close(),
-    };
+    return await this.#place.open(sha256Of(sha256));
   }
 
   /** All of it in memory: for small content. Throws notFound. */
@@ -155,25 +142,12 @@ export class ContentStore {
 
   /** Removes content that nothing refers to any more; no harm when it is not there. */
   async remove(sha256: string): Promise<void> {
-    await rm(this.#pathOf(sha256Of(sha256)), { force: true });
+    await this.#place.remove(sha256Of(sha256));
   }
 
-  async #place(file: string, sha256: Sha256): Promise<void> {
-    const path = this.#pathOf(sha256);
-    try {
-      await rename(file, path);
-    } catch (error) {
-      if (!hasCode(error, "ENOENT")) throw error;
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await syncFolder(this.#folder);
-      await rename(file, path);
-    }
-    await syncFolder(dirname(path));
-  }
-
-  /** The type admits checked digests only. */
-  #pathOf(sha256: Sha256): string {
-    return join(this.#folder, sha256.slice(0, 2), sha256);
+  /** All that is stored, in no order. */
+  list(): AsyncIterable<ListedContent> {
+    return this.#place.list();
   }
 }
 

@@ -2,8 +2,9 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 
 import { fail } from "../errors.ts";
-import type { ByteRange, ContentStore } from "./content-store.ts";
+import type { ContentStore } from "./content-store.ts";
 import type { Sha256 } from "./digest.ts";
+import type { ByteRange } from "./place.ts";
 
 /** Answers a GET. Throws notFound, and outOfRange for a range that lies behind the end. */
 export async function sendContent(

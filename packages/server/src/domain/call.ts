@@ -9,8 +9,8 @@ export interface Call {
   functionId: Id<"fu">;
   appId: Id<"ap">;
   state: CallState;
-  /** `unary` has one input, known from the start. */
-  shape: "unary" | "map";
+  /** `unary` has one input, known from the start; `web` is one, too, and answers an HTTP request that is open meanwhile. */
+  shape: "unary" | "map" | "web";
   /** Whether the caller waits (`sync`) or asks later (`async`). */
   invocation: "sync" | "async";
   /** The input whose code made this call; empty when no container did. */

@@ -4,6 +4,7 @@
 import type { Id } from "@lydian/kit";
 
 import type { Failure } from "./input.ts";
+import type { MountedVolume } from "./volume.ts";
 
 /** `idle`: nobody waits for it, and it is not there. */
 export type ImageState = "idle" | "wanted" | "building" | "built" | "failed";
@@ -50,6 +51,8 @@ export interface Recipe {
   /** What stands for the secrets' values. */
   secretsIdentity: string;
   registry: RegistryLogin | undefined;
+  /** What steps mount; absent for nothing. Where a function is called, they do not tell one image from another. */
+  volumes?: readonly MountedVolume[];
   /** Instead of lines: a function that is called. */
   called?: BuildFunction | undefined;
 }

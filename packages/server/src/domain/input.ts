@@ -47,6 +47,8 @@ export interface Failure {
 
 export interface Ending extends Failure {
   since: number;
+  /** Its code is only asked to end: however long that takes, its container is not ended for it. */
+  sparesContainer?: boolean;
 }
 
 export interface Output {
@@ -79,9 +81,9 @@ export type InputEvent =
   /** Its container says how the attempt went. */
   | { kind: "report"; containerId: string; attempt: number; outcome: Outcome; retry: RetryPolicy }
   /** Its container is gone. `crashed`: and this input may be to blame. */
-  | { kind: "lose"; crashed: boolean; reason: string; crash: CrashPolicy; retry: RetryPolicy }
+  | { kind: "lose"; crashed: boolean; reason: string; crash: CrashPolicy; retry: RetryPolicy; repeatable: boolean }
   /** Its container is to stop it. */
-  | { kind: "stop"; failure: Failure }
+  | { kind: "stop"; failure: Failure; sparesContainer?: boolean }
   /** Its container was asked to stop it and has not. */
   | { kind: "giveUp"; retry: RetryPolicy }
   /** Its delay may be over. */
@@ -108,7 +110,7 @@ export function step(input: Input, event: InputEvent, now: number): Step | undef
     case "lose":
       return input.state === "claimed" ? lost(input, event, now) : undefined;
     case "stop":
-      return stopped(input, event.failure, now);
+      return stopped(input, event, now);
     case "giveUp":
       return input.state === "claimed" && input.ending ? ended(input, input.ending, event.retry, now) : undefined;
     case "wake":
@@ -133,22 +135,32 @@ function reported(input: Input, event: Extract<InputEvent, { kind: "report" }>, 
 function lost(input: Input, event: Extract<InputEvent, { kind: "lose" }>, now: number): Step {
   if (input.ending !== undefined) return ended(input, input.ending, event.retry, now);
   const crashes = input.crashes + (event.crashed ? 1 : 0);
+  if (!event.repeatable) {
+    const message = `The container that ran this input ${event.reason}.`;
+    return { next: { ...done(input), crashes }, ends: { status: "failure", message } };
+  }
   if (crashes < event.crash.perInput) return { next: { ...queued(input, now), crashes } };
   const message = `Gave up after ${crashes} containers crashed while they ran this input; the last one ${event.reason}.`;
   return { next: { ...done(input), crashes }, ends: { status: "failure", message } };
 }
 
 /** What no container has ends at once; what one has is asked for, and a caller's wish wins over a timeout. */
-function stopped(input: Input, failure: Failure, now: number): Step | undefined {
+function stopped(
+  input: Input,
+  { failure, sparesContainer }: Extract<InputEvent, { kind: "stop" }>,
+  now: number,
+): Step | undefined {
   if (input.state === "done") return undefined;
   if (input.state !== "claimed") {
     return failure.status === "terminated" ? { next: done(input), ends: failure } : undefined;
   }
-  if (input.ending !== undefined && (input.ending.status === "terminated" || failure.status !== "terminated")) {
+  const { ending: before } = input;
+  const isMilder = before?.sparesContainer === true && sparesContainer !== true; // than what is wanted now
+  if (before !== undefined && !isMilder && (before.status === "terminated" || failure.status !== "terminated")) {
     return undefined;
   }
-  const since = input.ending?.since ?? now;
-  return { next: { ...input, ending: { ...failure, since } } };
+  const since = before === undefined || isMilder ? now : before.since;
+  return { next: { ...input, ending: { ...failure, since, ...(sparesContainer && { sparesContainer }) } } };
 }
 
 /** An attempt that was stopped has ended: a timeout is a failure that the retry policy counts. */

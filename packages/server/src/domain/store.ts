@@ -6,19 +6,22 @@
  */
 import type { App, AppState } from "./app.ts";
 import type { Call, CallOutcome } from "./call.ts";
+import type { ContentUses, UnneededThings } from "./content-uses.ts";
 import type { Container, ContainerState } from "./container.ts";
 import type { CallTarget, ClassRecord, Demand, FunctionRecord, Terms } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StoredEntry } from "./dict.ts";
 import type { NamedObject, ObjectKind } from "./named-object.ts";
+import type { Schedule } from "./schedule.ts";
 import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
 import type { ImageUse } from "./image-use.ts";
 import type { Entry, KeptEntry, Volume, VolumeCommit } from "./volume.ts";
-import type { Blob, Environment, ImageName, ImageRevision, Mount, Token, Workspace } from "./stored.ts";
+import type { Blob, Environment, ImageName, ImageRevision, Mount, ProxyToken, Token, Workspace } from "./stored.ts";
+import type { WebAddress } from "./web-address.ts";
 
 export interface Store {
   write<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
@@ -29,6 +32,11 @@ export interface Store {
   note<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
   /** Sees what is committed, as of one moment. */
   read<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * A read that may take long, and await anything: it sees all as of the moment of its first look, and nobody waits for it. It is
+   * to let the event loop go on by itself.
+   */
+  snapshot<T>(unit: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -39,6 +47,7 @@ export interface Tx {
   readonly chunks: Chunks;
   readonly classes: Classes;
   readonly containers: Containers;
+  readonly contentUses: ContentUses;
   readonly dicts: Dicts;
   readonly functions: Functions;
   readonly identity: Identity;
@@ -48,11 +57,15 @@ export interface Tx {
   readonly mounts: Mounts;
   readonly objects: Objects;
   readonly outputs: Outputs;
+  readonly proxyTokens: ProxyTokens;
   readonly queues: Queues;
   readonly replies: Replies;
+  readonly schedules: Schedules;
   readonly secrets: Secrets;
   readonly sweeps: Sweeps;
+  readonly unneeded: UnneededThings;
   readonly volumes: Volumes;
+  readonly webAddresses: WebAddresses;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
   ring(bell: string, count?: number): void;
 }
@@ -64,6 +77,24 @@ export interface Identity {
   putEnvironment(environment: Environment): Promise<void>;
   token(id: string): Promise<Token | undefined>;
   putToken(token: Token): Promise<void>;
+}
+
+export interface ProxyTokens {
+  insert(token: ProxyToken): Promise<void>;
+  get(id: string): Promise<ProxyToken | undefined>;
+  /** The oldest first. */
+  all(): Promise<ProxyToken[]>;
+  /** Whether it was there. */
+  rename(id: string, name: string): Promise<boolean>;
+  /** Whether it was there. */
+  remove(id: string): Promise<boolean>;
+}
+
+export interface WebAddresses {
+  get(host: string): Promise<WebAddress | undefined>;
+  /** Whoever had this host loses it. */
+  put(address: WebAddress): Promise<void>;
+  removeOf(functionId: string): Promise<void>;
 }
 
 export interface Apps {
@@ -124,6 +155,8 @@ export interface Calls {
   children(inputId: string): Promise<Call[]>;
   /** Those of an app take no more inputs; those that have an output for each are finished. */
   closeOf(appId: string, now: number): Promise<void>;
+  /** Of those that answer web requests, the ones without an output yet. */
+  openOfWeb(): Promise<Call[]>;
   /** Those that finished before `finished` or were acknowledged before `acknowledged`. */
   forgettable(before: { finished: number; acknowledged: number }, limit: number): Promise<string[]>;
   /** Only the call itself. */
@@ -137,8 +170,8 @@ export interface Inputs {
   get(id: string): Promise<Input | undefined>;
   /** Writes all but the payload, of one that is not done. */
   update(input: Input): Promise<void>;
-  /** Writes one that is done, which it becomes once. Its payload goes when it has succeeded: what failed may be tried again. */
-  finish(input: Input, end: { output: number; succeeded: boolean }): Promise<void>;
+  /** Writes one that is done, which it becomes once. Its payload is kept for another try of what failed, or goes. */
+  finish(input: Input, end: { output: number; keepsPayload: boolean }): Promise<void>;
   /** The oldest that wait, in the order of their arrival; of one method, when one is given. */
   queued(functionId: string, limit: number, method?: string): Promise<Input[]>;
   /** Of all functions. */
@@ -202,11 +235,13 @@ export interface Mounts {
   /** The same manifest and name are the same mount. */
   put(mount: Mount): Promise<Mount>;
   get(id: string): Promise<Mount | undefined>;
+  remove(id: string): Promise<void>;
 }
 
 export interface Blobs {
   put(blob: Blob): Promise<void>;
   get(id: string): Promise<Blob | undefined>;
+  remove(id: string): Promise<void>;
 }
 
 export interface Images {
@@ -270,6 +305,22 @@ export interface Replies {
   find(key: string): Promise<Uint8Array | undefined>;
   keep(key: string, reply: Uint8Array, at: number): Promise<void>;
   forget(before: number, limit: number): Promise<number>;
+}
+
+export interface Schedules {
+  /** Inserts or replaces. */
+  put(schedule: Schedule): Promise<void>;
+  get(functionId: string): Promise<Schedule | undefined>;
+  remove(functionId: string): Promise<void>;
+  ofApp(appId: string): Promise<Schedule[]>;
+  /** Those whose moment has come, the earliest first. */
+  due(now: number, limit: number): Promise<Schedule[]>;
+  /** When the next one is due. */
+  nextDue(): Promise<number | undefined>;
+  /** Those whose moment was set later than now, which a clock did that has gone back since. */
+  setAfter(now: number): Promise<Schedule[]>;
+  /** In the order of their moments. */
+  all(): Promise<Schedule[]>;
 }
 
 export interface Secrets {
@@ -371,8 +422,8 @@ export interface EntryPage {
   limit: number;
 }
 
-export interface Volumes {
-  /** Inserts or replaces. */
+export interface Volumes extends VolumeHistory {
+  /** Inserts or replaces, but for the oldest state. */
   put(volume: Volume): Promise<void>;
   get(id: string): Promise<Volume | undefined>;
   named(environmentId: string, name: string): Promise<Volume | undefined>;
@@ -403,6 +454,22 @@ export interface Volumes {
 
   /** Forgets entries and commits of volumes that are deleted, and those themselves; answers how many rows. */
   forget(limit: number): Promise<number>;
+}
+
+/** Which states of volumes can be read. */
+export interface VolumeHistory {
+  /** Those before this number, the newest first. */
+  commitsBefore(volumeId: string, number: number, limit: number): Promise<VolumeCommit[]>;
+  /** Those after this id with more than one state. */
+  withHistory(after: string, limit: number): Promise<Volume[]>;
+  /** The state that was the newest at this time, or an earlier one: looks at so many commits at most. */
+  stateAt(volume: Pick<Volume, "id" | "oldest">, time: number, limit: number): Promise<number>;
+  /** States before this one are not read any more. */
+  setOldest(volumeId: string, oldest: number): Promise<void>;
+  /** Forgets what only states that are not read any more showed, but not that there was something; answers how many rows. */
+  trim(limit: number): Promise<number>;
+  /** Forgets commits that are not read any more and were made before this time; answers how many. */
+  forgetCommits(volume: Pick<Volume, "id" | "oldest">, before: number, limit: number): Promise<number>;
 }
 
 export interface CommitRange {

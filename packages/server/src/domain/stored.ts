@@ -18,6 +18,13 @@ export interface Token {
   createdAt: number;
 }
 
+/** Opens web functions that ask for one: `wk-…` with its secret `ws-…`. */
+export interface ProxyToken extends Token {
+  /** For people; may be empty. */
+  name: string;
+  createdBy: string;
+}
+
 /** An immutable tree of files, by the SHA-256 of its serialized manifest. */
 export interface Mount {
   id: Id<"mo">;

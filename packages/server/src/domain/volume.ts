@@ -17,6 +17,8 @@ export interface Volume {
   version: 1 | 2;
   /** The number of the newest commit; 0 before the first one. */
   head: number;
+  /** The oldest commit of which the state can still be read; 0, the empty state, at first. */
+  oldest: number;
   /** Entries of the newest state, folders included. */
   entries: number;
   /** Of the newest state's files. */
@@ -90,4 +92,14 @@ export function joinPath(folder: string, name: string): string {
 export function foldersAbove(path: string): string[] {
   const parts = path.split("/").slice(0, -1);
   return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
+}
+
+/** Where processes see a volume. */
+export interface MountedVolume {
+  volumeId: string;
+  /** Absolute in the container. */
+  path: string;
+  readOnly: boolean;
+  /** A folder of the volume; empty for all of it. */
+  subPath: string;
 }

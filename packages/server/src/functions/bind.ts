@@ -11,7 +11,7 @@ import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { secretsOf } from "../secrets/known.ts";
 import { volumesOf } from "../volumes/mounts.ts";
-import { decodeDefinition, encodeDefinition } from "./handle.ts";
+import { decodeDefinition, encodeDefinition } from "./definition.ts";
 import { withOptions } from "./options.ts";
 import { functionPolicy, gpusOf } from "./policy.ts";
 

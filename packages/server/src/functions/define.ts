@@ -9,7 +9,7 @@ import { fail } from "../errors.ts";
 import { secretsOf } from "../secrets/known.ts";
 import { volumesOf } from "../volumes/mounts.ts";
 import { rebindVariants } from "./bind.ts";
-import { encodeDefinition } from "./handle.ts";
+import { encodeDefinition } from "./definition.ts";
 
 export interface Definition {
   appId: string;

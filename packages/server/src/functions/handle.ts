@@ -1,5 +1,5 @@
 /** What the clients need to know of a function or class to call it, made from its definition. */
-import { type MessageInitShape, create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type MessageInitShape, create } from "@bufbuild/protobuf";
 import {
   type AppLayout,
   AppLayoutSchema,
@@ -13,14 +13,12 @@ import { isId } from "@lydian/kit";
 import type { App } from "../domain/app.ts";
 import type { FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
+import { addressed, type EndpointSettings } from "../web/endpoints.ts";
+import { decodeDefinition } from "./definition.ts";
 import { volumeHandle } from "../volumes/handle.ts";
 
 type LayoutObject = NonNullable<MessageInitShape<typeof AppLayoutSchema>["objects"]>[number];
 type HandleMetadata = MessageInitShape<typeof FunctionHandleMetadataSchema>;
-
-export function decodeDefinition(record: FunctionRecord): Function {
-  return fromBinary(FunctionSchema$, record.definition);
-}
 
 export function functionHandle(record: FunctionRecord, definition: Function): HandleMetadata {
   const methods = Object.entries(definition.methodDefinitions).map(([name, method]) => [
@@ -64,11 +62,11 @@ export function functionData(definition: Function): MessageInitShape<typeof Func
 }
 
 /** All that code in a container may refer to, with what is needed to call it. */
-export async function appLayout(tx: Tx, app: App): Promise<AppLayout> {
+export async function appLayout(tx: Tx, app: App, settings: EndpointSettings): Promise<AppLayout> {
   const objects = new Map<string, LayoutObject>();
   for (const record of await tx.functions.ofApp(app.id)) {
     const definition = decodeDefinition(record);
-    const value = functionHandle(record, definition);
+    const value = functionHandle(record, addressed(definition, settings));
     objects.set(record.id, { objectId: record.id, handleMetadataOneof: { case: "functionHandleMetadata", value } });
     for (const { objectId } of definition.objectDependencies) {
       if (!objects.has(objectId)) objects.set(objectId, await dependency(tx, objectId));
@@ -91,8 +89,4 @@ async function dependency(tx: Tx, objectId: string): Promise<LayoutObject> {
   const volume = isId("vo", objectId) ? await tx.volumes.get(objectId) : undefined;
   if (volume === undefined) return { objectId };
   return { objectId, handleMetadataOneof: { case: "volumeMetadata", value: volumeHandle(volume) } };
-}
-
-export function encodeDefinition(definition: Function): Uint8Array {
-  return toBinary(FunctionSchema$, definition);
 }

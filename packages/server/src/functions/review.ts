@@ -4,7 +4,7 @@
  */
 import { isIPv4, isIPv6 } from "node:net";
 
-import type { Function } from "@lydian/contract";
+import { type Function, WebhookAsyncMode } from "@lydian/contract";
 
 import { nodeRuntime } from "../domain/function.ts";
 import { type FailOptions, fail } from "../errors.ts";
@@ -44,17 +44,15 @@ export const refusals: readonly Refusal[] = [
     what: "a network file system",
     hint: "Use a volume instead",
   },
-  { field: "webhookConfig", asks: ({ webhookConfig }) => (webhookConfig?.type ?? 0) !== 0, what: "a web endpoint" },
   {
-    field: "methodDefinitions",
-    asks: ({ methodDefinitions }) =>
-      Object.values(methodDefinitions).some(({ webhookConfig }) => (webhookConfig?.type ?? 0) !== 0),
-    what: "a method that is a web endpoint",
+    field: "webhookConfig",
+    asks: ({ webhookConfig }) => webhookConfig?.asyncMode === WebhookAsyncMode.TRIGGER,
+    what: "a web endpoint that answers before it has run",
+    hint: "Let the endpoint `spawn` another function, and answer",
   },
   { field: "isServer", asks: given("isServer"), what: "a server" },
   { field: "httpConfig", asks: given("httpConfig"), what: "an HTTP server" },
   { field: "isSessioned", asks: given("isSessioned"), what: "sessions" },
-  { field: "schedule", asks: given("schedule"), what: "a schedule" },
   {
     field: "ExperimentalGroupSize",
     asks: ({ ExperimentalGroupSize: size }) => size > 1,

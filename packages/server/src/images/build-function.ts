@@ -10,9 +10,12 @@ import { type BuildFunction as Asked, FunctionInputSchema, worker } from "@lydia
 import type { ContentStore } from "../content/content-store.ts";
 import type { BuildFunction } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
+import type { MountedVolume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
-import { decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
+import { volumesOf } from "../volumes/mounts.ts";
 import { argumentsOf, mountsOf, networkOf, resourcesOf, threadVariables } from "../workers/spec.ts";
+import type { EndpointSettings } from "../web/endpoints.ts";
 import { refuseGpus } from "./recipe.ts";
 
 export interface FoundFunction {
@@ -21,6 +24,7 @@ export interface FoundFunction {
   readonly bytes: Uint8Array;
   /** Whose values are its environment. */
   readonly secretIds: readonly string[];
+  readonly volumes: readonly MountedVolume[];
 }
 
 /** `functionId` is the function that was defined for this step alone, and `taskId` its container's. */
@@ -29,6 +33,7 @@ export async function findBuildFunction(
   asked: Asked,
   functionId: string,
   taskId: string,
+  settings: EndpointSettings,
 ): Promise<FoundFunction> {
   const record = await tx.functions.get(functionId);
   const app = record && (await tx.apps.get(record.appId));
@@ -43,7 +48,7 @@ export async function findBuildFunction(
   const described = create(worker.BuildFunctionSchema, {
     ...{ name, taskId, clientVersion, input },
     identity: identityOf(asked, input),
-    arguments: await argumentsOf(tx, { record, app, taskId }),
+    arguments: await argumentsOf(tx, { record, app, taskId }, settings),
     mounts: await mountsOf(tx, record),
     env: threadVariables(definition, milliCpu),
     resources: resourcesOf(policy, { milliCpu, memoryMib }),
@@ -54,7 +59,7 @@ export async function findBuildFunction(
   const bytes = toBinary(worker.BuildFunctionSchema, described);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   const step = { name, identity: described.identity, sha256, mostMs: policy.startupMs + policy.timeoutMs };
-  return { step, bytes, secretIds: definition.secretIds };
+  return { step, bytes, secretIds: definition.secretIds, volumes: await volumesOf(tx, definition) };
 }
 
 /** As it was kept. */

@@ -56,6 +56,7 @@ export async function buildMessage(
       buildArgs: { ...recipe.buildArgs },
       secrets: { ...secrets },
       secretsIdentity: recipe.secretsIdentity,
+      volumes: [...(recipe.volumes ?? [])],
       ...(recipe.called && { function: await readBuildFunction(content, recipe.called) }),
       withheld: isWithheld,
       ...(login && { credentials: await credentialsFrom(login.registry.kind, login.values, askAws) }),

@@ -11,6 +11,7 @@ import type { WorkerView } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
 import { identityOf } from "../secrets/known.ts";
+import { volumesOf } from "../volumes/mounts.ts";
 import type { FoundFunction } from "./build-function.ts";
 import { keyOf, recipeOf } from "./recipe.ts";
 import { wantImage } from "./transition.ts";
@@ -65,6 +66,7 @@ export async function readWish(tx: Tx, asked: Asked, { contextFiles, builderVers
     contextFiles,
     secretIds,
     secretsIdentity: secretIds.length === 0 ? "" : await identityOf(tx, secretIds),
+    volumes: called?.volumes ?? (await volumesOf(tx, asked)),
     called: called?.step,
   });
   const registryIdentity = recipe.registry === undefined ? "" : await identityOf(tx, [recipe.registry.secretId]);
@@ -102,9 +104,9 @@ export function hasItsSecrets({ recipe: own }: Pick<Image, "recipe">, { recipe }
 async function known(tx: Tx, { key, recipe }: Wish): Promise<Image | undefined> {
   const found = await tx.images.byKey(key);
   if (found === undefined) return undefined;
-  const { secretIds, registry, called } = recipe;
+  const { secretIds, registry, called, volumes } = recipe;
   if (hasItsSecrets(found, { recipe }) && (called === undefined || found.state === "built")) return found;
-  const renewed = { ...found, recipe: { ...found.recipe, secretIds, registry, called } };
+  const renewed = { ...found, recipe: { ...found.recipe, secretIds, registry, called, ...(volumes && { volumes }) } };
   await tx.images.put(renewed);
   return renewed;
 }

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { Arch, type Image as Asked, RegistryAuthType } from "@lydian/contract";
 
 import type { BuildFunction, Recipe, RegistryLogin } from "../domain/image.ts";
+import type { MountedVolume } from "../domain/volume.ts";
 import type { Gpus } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
 
@@ -20,6 +21,8 @@ export interface Given {
   called: BuildFunction | undefined;
   /** Of the function, if it is one. */
   secretIds: readonly string[];
+  /** As above. */
+  volumes: readonly MountedVolume[];
 }
 
 const logins: Readonly<Partial<Record<RegistryAuthType, RegistryLogin["kind"]>>> = {
@@ -29,7 +32,7 @@ const logins: Readonly<Partial<Record<RegistryAuthType, RegistryLogin["kind"]>>>
 };
 
 /** Throws for what cannot be made, with a sentence that names it. */
-export function recipeOf(asked: Asked, given: Given): Recipe {
+export function recipeOf(asked: Asked, { volumes, ...given }: Given): Recipe {
   refuse(asked);
   if (given.called === undefined) refuseLines(asked);
   else if (asked.baseImages.length !== 1) {
@@ -41,6 +44,7 @@ export function recipeOf(asked: Asked, given: Given): Recipe {
     ...given,
     buildArgs: asked.buildArgs,
     registry: registryOf(asked),
+    ...(volumes.length > 0 && { volumes }),
   };
 }
 
@@ -49,7 +53,7 @@ export function recipeOf(asked: Asked, given: Given): Recipe {
  * anew, too; secrets count by what stands for their values.
  */
 export function keyOf(recipe: Recipe, builder: string, registryIdentity: string): string {
-  const { lines, contextManifestSha256, contextName, contextFiles, secretsIdentity, called } = recipe;
+  const { lines, contextManifestSha256, contextName, contextFiles, secretsIdentity, called, volumes = [] } = recipe;
   const content = [
     builder,
     lines,
@@ -60,9 +64,17 @@ export function keyOf(recipe: Recipe, builder: string, registryIdentity: string)
     secretsIdentity,
     [recipe.registry?.kind ?? "", registryIdentity],
     ...(called === undefined ? [] : [called.identity]),
+    ...(called !== undefined || volumes.length === 0 ? [] : [volumes.map(volumeKey)]),
   ];
   return createHash("sha256").update(JSON.stringify(content)).digest("hex");
 }
+
+const volumeKey = ({ volumeId, path, readOnly, subPath }: MountedVolume): unknown => [
+  volumeId,
+  path,
+  readOnly,
+  subPath,
+];
 
 const sorted = (map: Readonly<Record<string, string>>): [string, string][] =>
   Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -91,10 +103,7 @@ export function refuseGpus([asked]: readonly Gpus[]): void {
   });
 }
 
-function refuse({ volumeMounts, gpuConfig, arch }: Asked): void {
-  if (volumeMounts.length > 0) {
-    throw fail("unimplemented", "The image asks for volumes during its steps, which this version of Lydian has not.");
-  }
+function refuse({ gpuConfig, arch }: Asked): void {
   const { gpuType: kind = "", count = 0 } = gpuConfig ?? {};
   refuseGpus(count > 0 ? [{ kind, count }] : []);
   const other = { [Arch.X86_64]: "x64", [Arch.AARCH64]: "arm64" }[arch as number];

@@ -1,5 +1,5 @@
 /** The HTTP/1.1 side of the port: routes from plugins, errors by the one table, no trace of what is inside. */
-import { createServer, type Server, STATUS_CODES } from "node:http";
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 
 import type { Logger } from "@lydian/kit";
@@ -12,12 +12,15 @@ import {
   type FastifyRequest,
 } from "fastify";
 
+import type { WebFunctions } from "./web-functions.ts";
 import { errorTable, toServerError } from "../errors.ts";
 
 export interface WebOptions {
   logger: Logger;
   /** Registered in this order, each in a context of its own. */
   routes: readonly FastifyPluginAsync[];
+  /** Takes the requests that are for web functions; absent: there are none. */
+  functions?: Pick<WebFunctions, "take" | "takesUpgrade" | "upgrade">;
   /** From the first byte of a request to the end of its headers, in milliseconds. */
   headersTimeoutMs?: number;
 }
@@ -32,6 +35,9 @@ export interface Web {
 /** The largest body that is parsed into memory, in bytes; routes for more take the stream. */
 const largestParsedBody = 1024 * 1024;
 
+/** All header lines of a request together, in bytes. */
+const largestHeaders = 64 * 1024;
+
 const timeouts = {
   /** None for whole requests: an upload takes as long as it takes; its route watches that it moves. */
   requestTimeout: 0,
@@ -41,11 +47,25 @@ const timeouts = {
 
 export async function createWeb(options: WebOptions): Promise<Web> {
   const headersTimeout = options.headersTimeoutMs ?? 10_000;
-  const limits = { ...timeouts, headersTimeout, connectionsCheckingInterval: headersTimeout / 2 };
+  const { functions } = options;
+  const limits = {
+    ...timeouts,
+    headersTimeout,
+    connectionsCheckingInterval: headersTimeout / 2,
+    maxHeaderSize: largestHeaders,
+    shouldUpgradeCallback: (request: IncomingMessage) => functions?.takesUpgrade(request) ?? false,
+  };
   const app = fastify({
     logger: false,
     bodyLimit: largestParsedBody,
-    serverFactory: (handler) => createServer(limits, handler),
+    serverFactory: (handler) => {
+      const server = createServer(limits, (request, response) => {
+        if (functions?.take(request, response) !== true) handler(request, response);
+      });
+      server.maxHeadersCount = 0; // what is over a number would be dropped unseen; their size has a limit
+      server.on("upgrade", (request, socket, head) => functions?.upgrade(request, socket, head));
+      return server;
+    },
     clientErrorHandler: (error, socket) => refuse(error, socket),
     frameworkErrors: (error, request, reply) => answerError(options.logger, error, request, reply),
   });

@@ -38,6 +38,15 @@ export interface LogPiece {
   lineEnds: number[];
 }
 
+/** What the platform itself has to say, with its newline; of a function, when one is named. */
+export interface Notice {
+  to: { appId: string; functionId: string };
+  text: string;
+}
+
+/** Writes it into the log of an app or of an image's build. */
+export type Tell = (to: Notice["to"], text: string) => void;
+
 /** A place in an app's log. */
 export interface LogCursor {
   segment: number;

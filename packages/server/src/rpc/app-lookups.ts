@@ -20,7 +20,7 @@ const wireStates: Record<State, AppState> = {
 };
 
 export function appLookupRpcs(platform: Platform): Rpcs<typeof ModalClient> {
-  const { store } = platform;
+  const { store, config } = platform;
   return {
     appGetByDeploymentName: userOrContainer(({ name, environmentName }) =>
       store.read(async (tx) => {
@@ -31,7 +31,7 @@ export function appLookupRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       }),
     ),
     appGetLayout: userOrContainer(({ appId }) =>
-      store.read(async (tx) => ({ appLayout: await appLayout(tx, await knownApp(tx, appId)) })),
+      store.read(async (tx) => ({ appLayout: await appLayout(tx, await knownApp(tx, appId), config) })),
     ),
     appGetOrCreate: userOrContainer(async ({ appName: name, environmentName: environment, objectCreationType }) => {
       const orNew = objectCreationType === ObjectCreationType.CREATE_IF_MISSING;

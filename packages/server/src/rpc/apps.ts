@@ -12,6 +12,8 @@ import type { Departure } from "../apps/presence.ts";
 import { stopApp } from "../apps/stop.ts";
 import { isAlive } from "../domain/app.ts";
 import { fail } from "../errors.ts";
+import type { Notice } from "../logs/log-book.ts";
+import { nextRuns } from "../schedules/report.ts";
 import { type Rpcs, user } from "./adapter-access.ts";
 import { type Platform, contextOf, once, toSeconds } from "./platform.ts";
 
@@ -63,14 +65,18 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       if (isAlive(app.state)) presence.heard(appId);
       return {};
     }),
-    appPublish: user((request, call) =>
-      once(platform, call, AppPublishResponseSchema, async (tx, context) => {
-        const { appId, functionIds, classIds, name } = request;
-        const state = publishedState(request.appState);
+    appPublish: user(async (request, call) => {
+      const { appId, functionIds, classIds, name } = request;
+      const state = publishedState(request.appState);
+      let runs: Notice[] = [];
+      const reply = await once(platform, call, AppPublishResponseSchema, async (tx, context) => {
         await publishApp(tx, { appId, name, state, layout: { functionIds, classIds } }, context);
+        runs = await nextRuns(tx, appId);
         return { url: pageOf(appId), deployedAt: toSeconds(context.now) };
-      }),
-    ),
+      });
+      for (const { to, text } of runs) platform.tell(to, text);
+      return reply;
+    }),
     appClientDisconnect: user(async ({ appId, reason }) => {
       await store.write(async (tx) => {
         const app = await tx.apps.get(appId);

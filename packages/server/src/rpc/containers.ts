@@ -20,10 +20,8 @@ import { advance, drain } from "../containers/begin.ts";
 import { failedToInitialize } from "../containers/end.ts";
 import { containerBell, inputsBell } from "../domain/bells.ts";
 import { fail } from "../errors.ts";
-import { giveData } from "../calls/give-data.ts";
 import { type ContainerCaller, type Rpcs, container, userOrAnyContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
-import { callIdOf, chunkOf } from "./data-stream.ts";
 import type { Deliveries } from "../calls/deliveries.ts";
 import { type Platform, contextOf } from "./platform.ts";
 
@@ -63,10 +61,6 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       });
       // Beyond its target a container goes only while inputs wait for which there is no other one yet.
       return { concurrency: queued > 0 ? maxConcurrency : targetConcurrency };
-    }),
-    functionCallPutDataOut: container(async ({ callInfo, dataChunks }, { caller }) => {
-      await store.write((tx) => giveData(tx, caller.id, callIdOf(callInfo), dataChunks.map(chunkOf)));
-      return {};
     }),
     functionPutOutputs: container(async ({ outputs }, { caller }) => {
       const completions = outputs.map(completion);

@@ -17,14 +17,18 @@ import { defineClass, defineFunction, reserveFunction } from "../functions/defin
 import { checkFit } from "../functions/fit.ts";
 import { functionPolicy, gpusOf } from "../functions/policy.ts";
 import { reviewDefinition } from "../functions/review.ts";
+import { addressed, claimAddresses, nameEndpoints } from "../web/endpoints.ts";
 import { bindFunction } from "../functions/bind.ts";
-import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
+import { functionData, functionHandle } from "../functions/handle.ts";
+import { checkSchedule } from "../schedules/rule.ts";
 import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import { type Platform, once } from "./platform.ts";
 
 export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
-  const { strictResources: strict } = platform.config;
+  const { config } = platform;
+  const { strictResources: strict } = config;
   return {
     functionPrecreate: user((request, call) =>
       once(platform, call, FunctionPrecreateResponseSchema, async (tx, context) => {
@@ -49,16 +53,20 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         const forms = formsIn(request);
         const [definition] = forms;
         const concessions = reviewDefinition(definition);
+        checkSchedule(definition, context.now);
         const policy = functionPolicy(definition, "itself", gpusOf(forms));
         const lacking = checkFit(definition.functionName, policy, platform.sessions.workers(), { strict });
         const { appId, existingFunctionId: existingId } = request;
         const clientVersion = clientVersionOf(call);
-        const record = await defineFunction(tx, { appId, definition, policy, existingId, clientVersion }, context);
+        const named = await nameEndpoints(tx, definition, { appId, settings: config });
+        const defined = { appId, definition: named.definition, policy, existingId, clientVersion };
+        const record = await defineFunction(tx, defined, context);
+        const shown = addressed(named.definition, config, await claimAddresses(tx, record.id, named.addresses));
         return {
           functionId: record.id,
-          function: definition,
-          functionData: functionData(definition),
-          handleMetadata: functionHandle(record, definition),
+          function: shown,
+          functionData: functionData(shown),
+          handleMetadata: functionHandle(record, shown),
           serverWarnings: [
             ...concessions.map((message) => ({ type: Warning_WarningType.FUNCTION_CONFIGURATION, message })),
             ...lacking.map((message) => ({ type: Warning_WarningType.RESOURCE_LIMIT, message })),
@@ -70,7 +78,7 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       once(platform, call, FunctionBindParamsResponseSchema, async (tx, context) => {
         const { functionId, serializedParams: parameters, functionOptions: options } = request;
         const record = await bindFunction(tx, { functionId, parameters, options }, context);
-        const definition = decodeDefinition(record);
+        const definition = addressed(decodeDefinition(record), config);
         const warnings = [
           ...reviewDefinition(definition),
           ...checkFit(definition.functionName, record.policy, platform.sessions.workers(), { strict }),

@@ -79,12 +79,12 @@ export function imageRpcs(platform: Platform, collector: Pick<ImageCollector, "l
 
 /** The function that is to be called instead of a Dockerfile's lines. */
 async function calledIn(
-  { store, newId }: Platform,
+  { store, newId, config }: Platform,
   { image, buildFunctionId }: ImageGetOrCreateRequest,
 ): Promise<FoundFunction | undefined> {
   const { buildFunction } = image ?? {};
   if (buildFunction === undefined) return undefined;
-  return await store.read((tx) => findBuildFunction(tx, buildFunction, buildFunctionId, newId("ta")));
+  return await store.read((tx) => findBuildFunction(tx, buildFunction, buildFunctionId, newId("ta"), config));
 }
 
 /** It is not old, nor is what it stands on. */

@@ -4,19 +4,21 @@ import { createHash } from "node:crypto";
 import type { ModalClient } from "@lydian/contract";
 
 import { fail } from "../errors.ts";
-import { decodeDefinition, functionData, functionHandle } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
+import { functionData, functionHandle } from "../functions/handle.ts";
+import { addressed } from "../web/endpoints.ts";
 import { findClass, findFunction } from "../functions/lookup.ts";
 import { type Rpcs, user, userOrContainer } from "./adapter-access.ts";
 import { isClassName } from "./adapter-status.ts";
 import type { Platform } from "./platform.ts";
 
-export function lookupRpcs({ store }: Platform): Rpcs<typeof ModalClient> {
+export function lookupRpcs({ store, config }: Platform): Rpcs<typeof ModalClient> {
   return {
     functionGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
       store.read(async (tx) => {
         const whenClass = (message: string): Error => fail("notFound", message, { details: [isClassName()] });
         const record = await findFunction(tx, { app, tag, environment }, whenClass);
-        const definition = decodeDefinition(record);
+        const definition = addressed(decodeDefinition(record), config);
         const handleMetadata = functionHandle(record, definition);
         return { functionId: record.id, handleMetadata, function: functionData(definition) };
       }),
@@ -27,7 +29,7 @@ export function lookupRpcs({ store }: Platform): Rpcs<typeof ModalClient> {
         if (record === undefined || record.definition.length === 0) {
           throw fail("notFound", `Function ${functionId} does not exist.`);
         }
-        const definition = decodeDefinition(record);
+        const definition = addressed(decodeDefinition(record), config);
         return { function: functionData(definition), handleMetadata: functionHandle(record, definition) };
       }),
     ),
@@ -39,7 +41,7 @@ export function lookupRpcs({ store }: Platform): Rpcs<typeof ModalClient> {
     classGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
       store.read(async (tx) => {
         const { id: classId, record } = await findClass(tx, { app, tag, environment });
-        const classFunctionMetadata = functionHandle(record, decodeDefinition(record));
+        const classFunctionMetadata = functionHandle(record, addressed(decodeDefinition(record), config));
         return { classId, handleMetadata: { classFunctionId: record.id, classFunctionMetadata } };
       }),
     ),

@@ -21,7 +21,7 @@ const clientMountName = /^modal-client-mount-/;
 const toolMountName = /^(?:python-build-standalone\.[\w.+-]+|lydian-node)$/;
 
 export function mountRpcs(platform: Platform): Rpcs<typeof ModalClient> {
-  const { store, content, clock } = platform;
+  const { store, content, clock, unneeded } = platform;
   return {
     mountGetOrCreate: userOrContainer(async (request) => {
       const { deploymentName } = request;
@@ -37,9 +37,15 @@ export function mountRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         throw fail("failedPrecondition", `The content of "${file?.filename}" was not uploaded.`);
       }
       await content.put(manifest.bytes, { expectedSha256: manifest.sha256 });
-      const mount = await store.write((tx) =>
-        tx.mounts.put({ id: contextOf(platform).newId("mo"), manifestSha256: manifest.sha256, name }),
-      );
+      const mount = await store.write(async (tx) => {
+        const found = await tx.mounts.put({
+          id: contextOf(platform).newId("mo"),
+          manifestSha256: manifest.sha256,
+          name,
+        });
+        await unneeded.wantRow(tx, found.id);
+        return found;
+      });
       return { mountId: mount.id, handleMetadata: { contentChecksumSha256Hex: manifest.sha256 } };
     }),
     mountBatchedCheckExistence: userOrContainer(async ({ sha256HexHashes }) => ({
@@ -58,7 +64,7 @@ export function mountRpcs(platform: Platform): Rpcs<typeof ModalClient> {
           if (blob.sha256 !== sha256Of(sha256Hex)) {
             throw fail("invalidArgument", `Blob ${blob.id} does not have the digest ${sha256Hex}.`);
           }
-          return { exists: true, checkedAt: timestampFromMs(clock.now()) };
+          return { exists: (await content.size(sha256Hex)) !== undefined, checkedAt: timestampFromMs(clock.now()) };
         }
       }
     }),

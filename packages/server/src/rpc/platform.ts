@@ -6,12 +6,14 @@ import type { Presence } from "../apps/presence.ts";
 import type { Timeouts } from "../calls/timeouts.ts";
 import type { ServerConfig } from "../config.ts";
 import type { ContentStore } from "../content/content-store.ts";
+import type { Unneeded } from "../content/unneeded.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { Interest } from "../images/interest.ts";
-import type { LogBook } from "../logs/log-book.ts";
+import type { LogBook, Tell } from "../logs/log-book.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
+import type { WebCalls } from "../web/calls.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
 import type { Call } from "./adapter-call.ts";
 
@@ -28,9 +30,13 @@ export interface Platform {
   logBook: LogBook;
   presence: Presence;
   sessions: WorkerSessions;
+  /** Writes a line into an app's log, as the platform's own. */
+  tell: Tell;
   timeouts: Timeouts;
+  unneeded: Unneeded;
   serverKey: Uint8Array;
   vault: Vault;
+  web: WebCalls;
 }
 
 export function contextOf(platform: Platform): Context {

@@ -9,7 +9,7 @@ import {
 
 import type { FunctionPolicy } from "../domain/function.ts";
 import { fail } from "../errors.ts";
-import { decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import { containerLimit, functionPolicy, mostContainers } from "../functions/policy.ts";
 import { changeScaling, type ScalingChange } from "../functions/scaling.ts";
 import { type Rpcs, userOrContainer } from "./adapter-access.ts";

@@ -35,10 +35,6 @@ interface CopyFilesRequest {
 
 export function volumeChangeRpcs(platform: Platform, links: PieceLinks): Rpcs<typeof ModalClient> {
   const { content, clock, store } = platform;
-  const rules = (): { now: number; mostBytes: number } => ({
-    now: clock.now(),
-    mostBytes: platform.config.limits.volumeFile,
-  });
   const remove = ({ volumeId, path, recursive }: RemoveRequest, call: Call) =>
     change(platform, call, volumeId, async (tx, volume) => ({ removed: await removal(tx, volume, path, recursive) }));
   const copy = ({ volumeId, srcPaths: sources, dstPath: target, recursive }: CopyFilesRequest, call: Call) =>
@@ -57,7 +53,7 @@ export function volumeChangeRpcs(platform: Platform, links: PieceLinks): Rpcs<ty
     volumeCopyFiles2: userOrContainer(copy),
     volumePutFiles: userOrContainer(async ({ volumeId, files, disallowOverwriteExistingFiles: isNew }, call) => {
       const given = files.map(({ filename: path, sha256Hex: sha256, mode }) => ({ path, sha256, mode: mode ?? 0 }));
-      return await put(volumeId, await wholeFiles(content, given, rules()), isNew, call);
+      return await put(volumeId, await wholeFiles(content, given, clock.now()), isNew, call);
     }),
     volumePutFiles2: userOrContainer(async ({ volumeId, files, disallowOverwriteExistingFiles: isNew }, call) => {
       const given = files.map(({ path, size, blocks, mode }) => ({
@@ -66,7 +62,7 @@ export function volumeChangeRpcs(platform: Platform, links: PieceLinks): Rpcs<ty
         blocks: blocks.map(({ contentsSha256 }) => Buffer.from(contentsSha256).toString("hex")),
         mode: mode ?? 0,
       }));
-      const { entries, missing } = await blockFiles(content, given, rules());
+      const { entries, missing } = await blockFiles(content, given, clock.now());
       if (missing.length === 0) {
         await put(volumeId, entries, isNew, call);
         return {};

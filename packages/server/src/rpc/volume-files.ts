@@ -4,6 +4,7 @@ import { FileEntry_FileType, type FileEntrySchema, type ModalClient } from "@lyd
 
 import type { EntryKind, KeptEntry } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
+import { checkKept } from "../volumes/changes.ts";
 import { fileAt, listFiles } from "../volumes/files.ts";
 import { knownVolume } from "../volumes/known.ts";
 import { volumePath } from "../volumes/paths.ts";
@@ -50,7 +51,10 @@ async function* list(
   let left = maxEntries;
   for (let after = ""; left > 0 && !signal.aborted;) {
     const from = after;
-    const found = await store.read((tx) => listFiles(tx, { volume, path, recursive }, from));
+    const found = await store.read(async (tx) => {
+      checkKept(await knownVolume(tx, volumeId), volume.head);
+      return await listFiles(tx, { volume, path, recursive }, from);
+    });
     if (found.length === 0) return;
     yield { entries: found.slice(0, left).map(fileEntry) };
     left -= found.length;

@@ -27,6 +27,10 @@ const toCallRow = (call: Call): CallRow => ({
 });
 
 export function callsIn(database: DatabaseSync): Calls {
+  return { ...rowsIn(database), ...listsIn(database) };
+}
+
+function rowsIn(database: DatabaseSync): Omit<Calls, keyof ReturnType<typeof listsIn>> {
   const insert = prepare(
     database,
     `INSERT INTO calls (id, function_id, app_id, state, shape, invocation, inputs, unfinished, created_at, finished_at,
@@ -35,22 +39,10 @@ export function callsIn(database: DatabaseSync): Calls {
        :acknowledgedAt, :parentInputId, :failed)`,
   );
   const get = prepare<CallRow>(database, `SELECT ${callColumns} FROM calls WHERE id = :id`);
-  const children = prepare<CallRow>(
-    database,
-    `SELECT ${callColumns} FROM calls WHERE parent_input_id = :inputId AND parent_input_id <> ''`,
-  );
   const update = prepare(
     database,
     `UPDATE calls SET state = :state, inputs = :inputs, unfinished = :unfinished, failed = :failed, finished_at = :finishedAt,
        acknowledged_at = :acknowledgedAt WHERE id = :id`,
-  );
-  const newest = prepare<CallRow>(
-    database,
-    `SELECT ${callColumns} FROM calls
-     WHERE created_at >= :createdAfter AND (:appIds IS NULL OR app_id IN (SELECT value FROM json_each(:appIds)))
-       AND (:functionIds IS NULL OR function_id IN (SELECT value FROM json_each(:functionIds)))
-       AND (:state IS NULL OR :state = CASE WHEN state <> 'finished' THEN 'open' WHEN failed > 0 THEN 'failed' ELSE 'succeeded' END)
-     ORDER BY created_at DESC, rowid DESC LIMIT :limit`,
   );
   const closeOf = prepare(
     database,
@@ -87,6 +79,32 @@ export function callsIn(database: DatabaseSync): Calls {
       const { id, state, inputs, unfinished, failed, finishedAt, acknowledgedAt } = toCallRow(call);
       update.run({ id, state, inputs, unfinished, failed, finishedAt, acknowledgedAt });
     },
+    closeOf: async (appId, now) => void closeOf.run({ appId, now }),
+    forgettable: async (before, limit) => forgettable.all({ ...before, limit }).map(({ id }) => id),
+    remove: async (id) => void remove.run({ id }),
+    removeRows: async (id, limit) => rows.reduce((gone, some) => gone + some.run({ id, limit: limit - gone }), 0),
+  };
+}
+
+/** Calls that are looked for by what they are. */
+function listsIn(database: DatabaseSync): Pick<Calls, "newest" | "children" | "openOfWeb"> {
+  const children = prepare<CallRow>(
+    database,
+    `SELECT ${callColumns} FROM calls WHERE parent_input_id = :inputId AND parent_input_id <> ''`,
+  );
+  const newest = prepare<CallRow>(
+    database,
+    `SELECT ${callColumns} FROM calls
+     WHERE created_at >= :createdAfter AND (:appIds IS NULL OR app_id IN (SELECT value FROM json_each(:appIds)))
+       AND (:functionIds IS NULL OR function_id IN (SELECT value FROM json_each(:functionIds)))
+       AND (:state IS NULL OR :state = CASE WHEN state <> 'finished' THEN 'open' WHEN failed > 0 THEN 'failed' ELSE 'succeeded' END)
+     ORDER BY created_at DESC, rowid DESC LIMIT :limit`,
+  );
+  const openOfWeb = prepare<CallRow>(
+    database,
+    `SELECT ${callColumns} FROM calls WHERE shape = 'web' AND state <> 'finished'`,
+  );
+  return {
     newest: async ({ createdAfter, appIds, functionIds, state }, limit) =>
       newest
         .all({
@@ -98,10 +116,7 @@ export function callsIn(database: DatabaseSync): Calls {
         })
         .map(toCall),
     children: async (inputId) => children.all({ inputId }).map(toCall),
-    closeOf: async (appId, now) => void closeOf.run({ appId, now }),
-    forgettable: async (before, limit) => forgettable.all({ ...before, limit }).map(({ id }) => id),
-    remove: async (id) => void remove.run({ id }),
-    removeRows: async (id, limit) => rows.reduce((gone, some) => gone + some.run({ id, limit: limit - gone }), 0),
+    openOfWeb: async () => openOfWeb.all().map(toCall),
   };
 }
 

@@ -62,15 +62,15 @@ function rowsIn(database: DatabaseSync): Pick<Inputs, "insert" | "get" | "update
   const update = prepare(database, `UPDATE inputs SET ${moved} WHERE id = :id`);
   const finish = prepare(
     database,
-    `UPDATE inputs SET ${moved}, output = :output, payload = iif(:succeeded, x'', payload) WHERE id = :id AND output IS NULL`,
+    `UPDATE inputs SET ${moved}, output = :output, payload = iif(:keepsPayload, payload, x'') WHERE id = :id AND output IS NULL`,
   );
   const get = query(database, columns, `id = :id`);
   return {
     insert: async (input) => void insert.run(toRow(input)),
     get: async (id) => get({ id })[0],
     update: async (input) => void update.run(movedOf(input)),
-    finish: async (input, { output, succeeded }) => {
-      const changed = finish.run({ ...movedOf(input), output, succeeded: Number(succeeded) });
+    finish: async (input, { output, keepsPayload }) => {
+      const changed = finish.run({ ...movedOf(input), output, keepsPayload: Number(keepsPayload) });
       if (changed !== 1) throw new Error(`input ${input.id} has an output already`);
     },
   };

@@ -266,4 +266,39 @@ export const migrations: readonly string[] = [
   CREATE INDEX volume_entries_by_begin ON volume_entries (volume_id, since, path);
   CREATE INDEX volume_entries_by_end ON volume_entries (volume_id, until, path) WHERE until IS NOT NULL;
   `,
+  // Which states of volumes can be read, and up to which end of an entry the others are forgotten.
+  `
+  ALTER TABLE volumes ADD COLUMN oldest INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE volumes ADD COLUMN trimmed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE volumes ADD COLUMN trimmed_path TEXT NOT NULL DEFAULT '';
+  CREATE INDEX volumes_with_history ON volumes (id) WHERE head > oldest AND state <> 'deleted';
+  CREATE INDEX volumes_to_trim ON volumes (id) WHERE trimmed < oldest AND state <> 'deleted';
+  `,
+  // Functions that are called by themselves.
+  `
+  CREATE TABLE schedules (
+    function_id TEXT PRIMARY KEY, app_id TEXT NOT NULL, rule TEXT NOT NULL, anchor INTEGER NOT NULL, due_at INTEGER NOT NULL,
+    set_at INTEGER NOT NULL, last_due_at INTEGER, last_call_id TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX schedules_by_moment ON schedules (due_at);
+  CREATE INDEX schedules_by_app ON schedules (app_id);
+  `,
+  // Web functions: who has which host name, and who may pass where not everybody may.
+  `
+  CREATE TABLE web_addresses (
+    host TEXT PRIMARY KEY, function_id TEXT NOT NULL, method TEXT NOT NULL, guarded INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX web_addresses_by_function ON web_addresses (function_id);
+  CREATE TABLE proxy_tokens (id TEXT PRIMARY KEY, secret_sha256 TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+  CREATE INDEX calls_of_web ON calls (id) WHERE shape = 'web' AND state <> 'finished';
+  `,
+  // What nothing needs, and since when: content by its digest, blobs and mounts by their ids.
+  `
+  CREATE TABLE unneeded (id TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+  // Proxy tokens have names, and makers.
+  `
+  ALTER TABLE proxy_tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
+  ALTER TABLE proxy_tokens ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+  `,
 ];

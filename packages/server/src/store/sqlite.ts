@@ -14,6 +14,7 @@ import { appsIn } from "./apps.ts";
 import { callsIn, outputsIn } from "./calls.ts";
 import { chunksIn } from "./chunks.ts";
 import { containersIn } from "./containers.ts";
+import { contentUsesIn, unneededIn } from "./content-uses.ts";
 import { dictsIn } from "./dicts.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
@@ -21,9 +22,12 @@ import { migrations } from "./migrations.ts";
 import { imagesIn } from "./images.ts";
 import { objectsIn } from "./objects.ts";
 import { queuesIn } from "./queues.ts";
+import { schedulesIn } from "./schedules.ts";
 import { secretsIn } from "./secrets.ts";
+import { volumeHistoryIn } from "./volume-history.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
+import { proxyTokensIn, webAddressesIn } from "./web.ts";
 import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
@@ -44,15 +48,21 @@ interface Waiting {
 export function openStore(file: string, bells: Bells, sync?: Sync): Store {
   const writing = connect(file);
   migrate(writing, file);
-  const reading = connect(file);
-  reading.exec("PRAGMA query_only = ON");
+  const reading = connectToRead(file);
   const log = new WriteAheadLog(`${file}-wal`, sync);
   const groups = new GroupCommit(writing, bells, log);
   const reads = new Reads(reading);
+  const snapshots = new Set<Promise<unknown>>();
+  const snapshot = async <T>(unit: (tx: Tx) => Promise<T>): Promise<T> => {
+    const reading = readStore(file).snapshot(unit);
+    snapshots.add(reading);
+    return await reading.finally(() => snapshots.delete(reading));
+  };
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await groups.idle();
     await reads.idle();
+    await Promise.allSettled(snapshots); // whoever reads them hears what became of them
     await log.close();
     reading.close();
     writing.close();
@@ -62,8 +72,33 @@ export function openStore(file: string, bells: Bells, sync?: Sync): Store {
     write: (unit) => (closed === undefined ? groups.write(unit, true) : refuse()),
     note: (unit) => (closed === undefined ? groups.write(unit, false) : refuse()),
     read: (unit) => (closed === undefined ? reads.read(unit) : refuse()),
+    snapshot: (unit) => (closed === undefined ? snapshot(unit) : refuse()),
     close: () => (closed ??= close()),
   };
+}
+
+/** The snapshots of a store that this process does not write. Throws where its schema is another version's. */
+export function readStore(file: string): Pick<Store, "snapshot"> {
+  return {
+    snapshot: async (unit) => {
+      const database = connectToRead(file);
+      try {
+        const version = versionOf(database);
+        if (version !== migrations.length) {
+          throw new PlatformError(`${file} was written by another version of Lydian (schema ${version})`, {
+            hint: "start that platform once with this version: lydian up",
+          });
+        }
+        return await new Reads(database).read(unit);
+      } finally {
+        database.close();
+      }
+    },
+  };
+}
+
+function versionOf(database: DatabaseSync): number {
+  return (database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
 }
 
 function connect(file: string): DatabaseSync {
@@ -72,8 +107,14 @@ function connect(file: string): DatabaseSync {
   return database;
 }
 
+function connectToRead(file: string): DatabaseSync {
+  const database = connect(file);
+  database.exec("PRAGMA query_only = ON");
+  return database;
+}
+
 function migrate(database: DatabaseSync, file: string): void {
-  const { user_version: version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  const version = versionOf(database);
   if (version > migrations.length) {
     throw new PlatformError(`${file} was written by a newer version of Lydian (schema ${version})`, {
       hint: "install that version again, or start with another data folder",
@@ -94,6 +135,7 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     chunks: chunksIn(database),
     classes: classesIn(database),
     containers: containersIn(database),
+    contentUses: contentUsesIn(database),
     dicts: dictsIn(database),
     functions: functionsIn(database),
     identity: identityIn(database),
@@ -103,11 +145,15 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     mounts: mountsIn(database),
     objects: objectsIn(database),
     outputs: outputsIn(database),
+    proxyTokens: proxyTokensIn(database),
     queues: queuesIn(database),
     replies: repliesIn(database),
+    schedules: schedulesIn(database),
     secrets: secretsIn(database),
     sweeps: sweepsIn(database),
-    volumes: volumesIn(database),
+    unneeded: unneededIn(database),
+    volumes: { ...volumesIn(database), ...volumeHistoryIn(database) },
+    webAddresses: webAddressesIn(database),
   };
 }
 

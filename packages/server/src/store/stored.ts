@@ -46,9 +46,11 @@ export function mountsIn(database: DatabaseSync): Mounts {
      ON CONFLICT (manifest_sha256, name) DO UPDATE SET id = id RETURNING ${columns}`,
   );
   const get = prepare<Mount>(database, `SELECT ${columns} FROM mounts WHERE id = :id`);
+  const remove = prepare(database, `DELETE FROM mounts WHERE id = :id`);
   return {
     put: async (mount) => put.one({ ...mount }) ?? mount,
     get: async (id) => get.one({ id }),
+    remove: async (id) => void remove.run({ id }),
   };
 }
 
@@ -64,7 +66,9 @@ export function blobsIn(database: DatabaseSync): Blobs {
     database,
     `SELECT id, sha256, size, complete, created_at AS createdAt FROM blobs WHERE id = :id`,
   );
+  const remove = prepare(database, `DELETE FROM blobs WHERE id = :id`);
   return {
+    remove: async (id) => void remove.run({ id }),
     put: async (blob) => void put.run({ ...blob, complete: Number(blob.complete) }),
     get: async (id) => {
       const row = get.one({ id });

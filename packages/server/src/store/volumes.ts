@@ -1,15 +1,9 @@
 /** SQL of volumes, their commits and their entries. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { Volumes } from "../domain/store.ts";
-import {
-  type EntryKind,
-  folderOf,
-  type Piece,
-  type KeptEntry,
-  type Volume,
-  type VolumeCommit,
-} from "../domain/volume.ts";
+import type { VolumeHistory, Volumes } from "../domain/store.ts";
+import { type EntryKind, folderOf, type KeptEntry, type Volume, type VolumeCommit } from "../domain/volume.ts";
+import { decodePieces, encodePieces } from "./pieces.ts";
 import { prepare } from "./sql.ts";
 
 interface Row {
@@ -22,7 +16,7 @@ interface Row {
   content: Uint8Array;
 }
 
-const volumeColumns = `id, environment_id AS environmentId, state, name, version, head, entries, bytes,
+export const volumeColumns = `id, environment_id AS environmentId, state, name, version, head, oldest, entries, bytes,
   created_at AS createdAt, created_by AS createdBy`;
 const entryColumns = `path, since, kind, mode, mtime, size, content`;
 
@@ -44,11 +38,11 @@ const toEntry = ({ path, since, kind, mode, mtime, size, content }: Row): KeptEn
 const rangeBelow = (folder: string): { first: string; last: string } =>
   folder === "" ? { first: "", last: "\u{10FFFF}" } : { first: `${folder}/`, last: `${folder}0` };
 
-export function volumesIn(database: DatabaseSync): Volumes {
+export function volumesIn(database: DatabaseSync): Omit<Volumes, keyof VolumeHistory> {
   const put = prepare(
     database,
-    `INSERT INTO volumes (id, environment_id, state, name, version, head, entries, bytes, created_at, created_by)
-     VALUES (:id, :environmentId, :state, :name, :version, :head, :entries, :bytes, :createdAt, :createdBy)
+    `INSERT INTO volumes (id, environment_id, state, name, version, head, oldest, entries, bytes, created_at, created_by)
+     VALUES (:id, :environmentId, :state, :name, :version, :head, :oldest, :entries, :bytes, :createdAt, :createdBy)
      ON CONFLICT (id) DO UPDATE SET state = :state, name = :name, head = :head, entries = :entries, bytes = :bytes`,
   );
   const get = prepare<Volume>(database, `SELECT ${volumeColumns} FROM volumes WHERE id = :id`);
@@ -205,27 +199,4 @@ function forgetIn(
     if (rows === 0) done(id);
     return limit; // there may be more
   };
-}
-
-/** Digest, offset and length of each. */
-const pieceRow = 32 + 8 + 4;
-
-function encodePieces(pieces: readonly Piece[]): Uint8Array {
-  const bytes = Buffer.alloc(pieces.length * pieceRow);
-  for (const [i, { sha256, offset, length }] of pieces.entries()) {
-    bytes.write(sha256, i * pieceRow, "hex");
-    bytes.writeBigUInt64BE(BigInt(offset), i * pieceRow + 32);
-    bytes.writeUInt32BE(length, i * pieceRow + 40);
-  }
-  return bytes;
-}
-
-function decodePieces(content: Uint8Array): Piece[] {
-  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-  return Array.from({ length: bytes.length / pieceRow }, (_, i) => {
-    const at = i * pieceRow;
-    const length = bytes.readUInt32BE(at + 40);
-    const sha256 = length === 0 ? "" : bytes.toString("hex", at, at + 32);
-    return { sha256, offset: Number(bytes.readBigUInt64BE(at + 32)), length };
-  });
 }

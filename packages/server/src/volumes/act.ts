@@ -1,9 +1,11 @@
-/** What a container's own code asks for about a volume that it mounts: done by its worker. */
+/** What the code of a container, or of an image's step, asks for about a volume that it mounts: done by its worker. */
 import { worker } from "@lydian/contract";
 
-import type { Store } from "../domain/store.ts";
+import { isId } from "@lydian/kit";
+
+import type { Store, Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
-import type { WorkerSessions } from "../workers/sessions.ts";
+import type { Acting, WorkerSessions } from "../workers/sessions.ts";
 import { knownVolume, nameOf } from "./known.ts";
 
 export const Act = worker.VolumeDo_Act;
@@ -15,13 +17,22 @@ export async function actOnVolume(
   act: worker.VolumeDo_Act,
 ): Promise<void> {
   const { container, volume } = await store.read(async (tx) => ({
-    container: await tx.containers.get(containerId),
+    container: await runningAs(tx, containerId),
     volume: await knownVolume(tx, volumeId),
   }));
-  if (container === undefined || container.state === "gone") {
+  if (container === undefined) {
     throw fail("failedPrecondition", `Container ${containerId} is gone, and what it wrote was committed at its end.`);
   }
   const { failure, passes } = await sessions.act(container, volumeId, act);
   if (failure === "") return;
   throw fail(passes ? "unavailable" : "failedPrecondition", `Volume ${nameOf(volume)}: ${failure}`);
+}
+
+async function runningAs(tx: Tx, id: string): Promise<Acting | undefined> {
+  if (isId("im", id)) {
+    const image = await tx.images.get(id);
+    return image?.state === "building" ? image : undefined;
+  }
+  const container = await tx.containers.get(id);
+  return container?.state === "gone" ? undefined : container;
 }

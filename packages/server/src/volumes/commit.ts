@@ -7,6 +7,7 @@ import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
 import { type Entry, foldersAbove, folderOf, type KeptEntry, type Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
+import { page } from "./changes.ts";
 import { nameOf } from "./known.ts";
 
 export interface Change {
@@ -25,20 +26,18 @@ export interface Change {
 /** For folders that nobody has written: those above a file. */
 const usualFolderMode = 0o755;
 
-/** How many entries are read at a time. */
-export const page = 1000;
-
 /** Answers the number of the commit; undefined for one that changes nothing, which is none. */
 export async function commit(
   tx: Tx,
   volume: Volume,
   change: Change,
-  limits: Pick<Limits, "volumeEntries" | "volumeBytes" | "volumeFolder">,
+  limits: Pick<Limits, "volumeEntries" | "volumeBytes" | "volumeFolder" | "volumeFile">,
   context: Context,
 ): Promise<number | undefined> {
   const repeated = change.key === undefined ? undefined : await tx.volumes.commitOf(volume.id, change.key);
   if (repeated !== undefined) return repeated;
   const commit = new Commit(tx, volume, context.now);
+  checkSizes(volume, change.written, limits.volumeFile);
   for (const path of change.removed) await commit.remove(path);
   for (const entry of change.written) await commit.write(entry);
   if (commit.isEmpty) return undefined;
@@ -56,6 +55,14 @@ export async function commit(
     removed: commit.removed,
   });
   return after.head;
+}
+
+function checkSizes(volume: Volume, written: readonly Entry[], most: number): void {
+  const large = written.find(({ size }) => size > most);
+  if (large === undefined) return;
+  const { path, size } = large;
+  const text = `"${path}" has ${size} bytes; ${most} are the most of a file in volume ${nameOf(volume)}.`;
+  throw fail("resourceExhausted", text, { hint: "Make several files of it, or ask the operator for a higher limit" });
 }
 
 function checkLimits(after: Volume, before: Volume, limits: Pick<Limits, "volumeEntries" | "volumeBytes">): void {
@@ -199,12 +206,16 @@ export function newFolder(path: string, now: number): Entry {
 
 /** A folder's time is of no interest: it changes with what is in it. */
 function isSame(one: Entry, other: Entry): boolean {
+  if (one.mode !== other.mode || (one.kind !== "folder" && one.mtime !== other.mtime)) return false;
+  return hasSameContent(one, other);
+}
+
+/** Whatever their rights and times are. */
+export function hasSameContent(one: Entry, other: Entry): boolean {
   return (
     one.kind === other.kind &&
-    one.mode === other.mode &&
     one.size === other.size &&
     one.target === other.target &&
-    (one.kind === "folder" || one.mtime === other.mtime) &&
     one.pieces.length === other.pieces.length &&
     one.pieces.every(
       ({ sha256, offset, length }, i) =>

@@ -2,7 +2,8 @@
 import type { Tx } from "../domain/store.ts";
 import { type Entry, joinPath, nameIn, type KeptEntry, type Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
-import { allBelow, newFolder, page } from "./commit.ts";
+import { page } from "./changes.ts";
+import { allBelow, newFolder } from "./commit.ts";
 import { nameOf } from "./known.ts";
 import { filePath, volumePath } from "./paths.ts";
 

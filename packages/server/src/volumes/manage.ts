@@ -79,6 +79,7 @@ async function create(
     name: creation === "ephemeral" ? "" : name,
     version,
     head: 0,
+    oldest: 0,
     entries: 0,
     bytes: 0,
     createdAt: Math.max(now, (newest?.createdAt ?? 0) + 1),

@@ -1,19 +1,11 @@
-/** The volumes that a function mounts, as its definition says them. */
+/** The volumes that a function or the steps of an image mount, as they are asked for. */
 import type { Function, VolumeMount } from "@lydian/contract";
 
 import type { Tx } from "../domain/store.ts";
+import type { MountedVolume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { knownVolume } from "./known.ts";
 import { volumePath } from "./paths.ts";
-
-export interface MountedVolume {
-  volumeId: string;
-  /** Absolute in the container. */
-  path: string;
-  readOnly: boolean;
-  /** A folder of the volume; empty for all of it. */
-  subPath: string;
-}
 
 /** Throws notFound for a volume that is not there, invalidArgument for paths where nothing can be mounted. */
 export async function volumesOf(tx: Tx, { volumeMounts }: Pick<Function, "volumeMounts">): Promise<MountedVolume[]> {

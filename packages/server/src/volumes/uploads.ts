@@ -36,11 +36,7 @@ const usualMode = 0o644;
 const emptySha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /** Throws failedPrecondition for a file whose content was not stored before. */
-export async function wholeFiles(
-  content: ContentStore,
-  files: readonly WholeFile[],
-  rules: { now: number; mostBytes: number },
-): Promise<Entry[]> {
+export async function wholeFiles(content: ContentStore, files: readonly WholeFile[], now: number): Promise<Entry[]> {
   const sizes = await sizesOf(content, new Set(files.map(({ sha256 }) => sha256)));
   return files.map(({ path, sha256, mode }) => {
     const size = sizes.get(sha256);
@@ -49,7 +45,7 @@ export async function wholeFiles(
       const offset = i * pieceBytes;
       return { sha256, offset, length: Math.min(pieceBytes, size - offset) };
     });
-    return file({ path, size, mode, pieces }, rules);
+    return file({ path, size, mode, pieces }, now);
   });
 }
 
@@ -57,7 +53,7 @@ export async function wholeFiles(
 export async function blockFiles(
   content: ContentStore,
   files: readonly BlockFile[],
-  rules: { now: number; mostBytes: number },
+  now: number,
 ): Promise<{ entries: Entry[]; missing: MissingBlock[] }> {
   for (const { path, size, blocks } of files) {
     if (blocks.length === Math.ceil(size / pieceBytes)) continue;
@@ -77,18 +73,12 @@ export async function blockFiles(
       }
       return { sha256: length === 0 ? "" : sha256, offset: 0, length };
     });
-    return file({ path, size, mode, pieces }, rules);
+    return file({ path, size, mode, pieces }, now);
   });
   return { entries, missing };
 }
 
-function file(
-  { path, size, mode, pieces }: Pick<Entry, "path" | "size" | "mode" | "pieces">,
-  { now, mostBytes }: { now: number; mostBytes: number },
-): Entry {
-  if (size > mostBytes) {
-    throw fail("resourceExhausted", `"${path}" has ${size} bytes; ${mostBytes} are the most of a file in a volume.`);
-  }
+function file({ path, size, mode, pieces }: Pick<Entry, "path" | "size" | "mode" | "pieces">, now: number): Entry {
   const bits = mode & 0o7777;
   const base = { kind: "file", mtime: now * 1000, target: "" } as const;
   return { ...base, path: filePath(path), size, mode: bits === 0 ? usualMode : bits, pieces };

@@ -12,10 +12,11 @@ import type { Limits } from "../config.ts";
 import type { ContentStore } from "../content/content-store.ts";
 import { sha256Of } from "../content/digest.ts";
 import { bodyOf } from "../content/request-body.ts";
-import type { CommitRange, EntryPlace, Store } from "../domain/store.ts";
+import type { CommitRange, Store } from "../domain/store.ts";
 import type { Entry } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
-import { commit, page } from "./commit.ts";
+import { changePages, checkKept } from "./changes.ts";
+import { commit } from "./commit.ts";
 import { knownVolume } from "./known.ts";
 import { filePath } from "./paths.ts";
 import { entryOfWire, entryToWire } from "./wire.ts";
@@ -33,7 +34,7 @@ export interface WorkerRoutesOptions {
 type VolumeRequest = Pick<FastifyRequest, "raw"> & { Params: { id: string }; Querystring: Record<string, unknown> };
 type ContentRequest = Pick<FastifyRequest, "raw"> & { Params: { sha256: string } };
 
-/** 403: not a worker; 404: there is no such volume, commit or content. */
+/** 403: not a worker; 404: there is no such volume, commit or content; 410: of that commit the state is not kept. */
 export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginAsync {
   const { store, content, limits, clock, newId } = options;
   return async (app) => {
@@ -55,8 +56,9 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
 
     app.get<VolumeRequest>("/volumes/:id/changes", { exposeHeadRoute: false }, async (request, reply) => {
       const { id } = request.params;
-      const { head } = await store.read((tx) => knownVolume(tx, id));
-      const to = request.query["to"] === undefined ? head : numberIn(request.query, "to");
+      const volume = await store.read((tx) => knownVolume(tx, id));
+      const to = request.query["to"] === undefined ? volume.head : numberIn(request.query, "to");
+      checkKept(volume, to); // or the answer would have begun before it is refused
       const range = { from: numberIn(request.query, "from"), to };
       return await reply.type("application/octet-stream").send(Readable.from(encoded(changes(store, id, range))));
     });
@@ -70,6 +72,11 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
     app.post<VolumeRequest>("/volumes/:id/commits", async (request) => {
       const [key, madeBy] = [textIn(request.query, "key"), textIn(request.query, "by")];
       const { written, removed } = await changeIn(bodyOf(request.raw));
+      const digests = written.flatMap(({ pieces }) =>
+        pieces.flatMap(({ sha256, length }) => (length > 0 ? [sha256] : [])),
+      );
+      const [missing] = await content.missing(digests);
+      if (missing !== undefined) throw fail("failedPrecondition", `Content ${missing} of the commit was not uploaded.`);
       const number = await store.write(async (tx) => {
         const volume = await knownVolume(tx, request.params.id);
         return await commit(tx, volume, { key, madeBy, written, removed }, limits, { now: clock.now(), newId });
@@ -79,25 +86,17 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
   };
 }
 
-/** What leads from one state to the other, the removed paths first. A state never changes, so nor does this. */
+/** What leads from one state to the other, the removed paths first. */
 async function* changes(store: Store, id: string, range: CommitRange): AsyncGenerator<worker.VolumeChange> {
   yield create(worker.VolumeChangeSchema, { change: { case: "head", value: BigInt(range.to) } });
-  const start: EntryPlace = { number: 0, path: "" };
-  for (let after = start; ;) {
-    const from = after;
-    const found = await store.read((tx) => tx.volumes.ended(id, range, from, page));
-    for (const { path } of found) yield create(worker.VolumeChangeSchema, { change: { case: "removed", value: path } });
-    if (found.length < page) break;
-    after = found.at(-1) ?? start;
+  for await (const page of changePages((unit) => store.read(unit), id, range)) {
+    if ("begun" in page) yield* page.begun.map(entryToWire);
+    else for (const { path } of page.ended) yield removal(path);
   }
-  for (let after = start; ;) {
-    const from = after;
-    const found = await store.read((tx) => tx.volumes.begun(id, range, from, page));
-    yield* found.map(entryToWire);
-    if (found.length < page) break;
-    const { since: number, path } = found.at(-1) ?? { since: 0, path: "" };
-    after = { number, path };
-  }
+}
+
+function removal(path: string): worker.VolumeChange {
+  return create(worker.VolumeChangeSchema, { change: { case: "removed", value: path } });
 }
 
 async function* encoded(messages: AsyncIterable<worker.VolumeChange>): AsyncGenerator<Uint8Array> {

@@ -14,6 +14,7 @@ import type { Runtime, WorkerView } from "../domain/worker.ts";
 import { fail, isFail, ServerError } from "../errors.ts";
 import type { Build } from "../images/build-message.ts";
 import { loseBuilds } from "../images/transition.ts";
+import type { EndpointSettings } from "../web/endpoints.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { Collections } from "./collections.ts";
 import { Questions } from "./questions.ts";
@@ -35,6 +36,8 @@ export interface SessionDeps {
   /** What door secrets are derived from. */
   serverKey: Uint8Array;
   vault: Vault;
+  /** Where web functions are, which functions are told of each other. */
+  settings: EndpointSettings;
   /** Cuts the connections of a container that is gone. */
   cutDoors(containerId: string): void;
 }
@@ -48,6 +51,9 @@ export interface Session extends Omit<WorkerView, "id"> {
 
 /** Between being told to end and being killed, when the platform's patience is over anyway. */
 const killGraceMs = 300;
+
+/** What a worker runs: a container, or a step of an image. */
+export type Acting = Pick<Container | Image, "id" | "fence" | "workerId">;
 
 export class WorkerSessions {
   readonly #deps: SessionDeps;
@@ -147,7 +153,7 @@ export class WorkerSessions {
    * Has a container's worker do something with a volume that the container mounts. A worker that goes meanwhile is asked
    * again when it is back, for as long as its lease.
    */
-  async act(container: Container, volumeId: string, act: worker.VolumeDo_Act): Promise<worker.VolumeDone> {
+  async act(container: Acting, volumeId: string, act: worker.VolumeDo_Act): Promise<worker.VolumeDone> {
     const { bells, clock, times } = this.#deps;
     const { workerId } = container;
     const look = async (): Promise<true | undefined> => this.#sessions.has(workerId) || undefined;
@@ -163,7 +169,7 @@ export class WorkerSessions {
   }
 
   async #actOnce(
-    { id: containerId, fence, workerId }: Container,
+    { id: containerId, fence, workerId }: Acting,
     volumeId: string,
     act: worker.VolumeDo_Act,
   ): Promise<worker.VolumeDone> {
@@ -229,11 +235,11 @@ export class WorkerSessions {
   }
 
   async #assign(container: Container): Promise<void> {
-    const { store, log, serverKey, vault } = this.#deps;
+    const { store, log, serverKey, vault, settings } = this.#deps;
     try {
       const { state, told } = await store.read(async (tx) => {
         const now = await tx.containers.get(container.id);
-        const told = now?.state === "assigned" ? await containerSpec(tx, container, vault) : undefined;
+        const told = now?.state === "assigned" ? await containerSpec(tx, container, { vault, settings }) : undefined;
         return { state: now?.state, told };
       });
       if (state === "draining") return await this.#end(container, { reason: "stopped" });

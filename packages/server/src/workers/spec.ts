@@ -11,9 +11,11 @@ import { type Image, pythonMinor } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import type { Capacity } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
-import { appLayout, decodeDefinition } from "../functions/handle.ts";
+import { decodeDefinition } from "../functions/definition.ts";
+import { appLayout } from "../functions/handle.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
 import { volumesOf } from "../volumes/mounts.ts";
+import type { EndpointSettings } from "../web/endpoints.ts";
 import type { Vault } from "../secrets/vault.ts";
 
 export type ContainerSpec = MessageInitShape<typeof worker.ContainerSpecSchema>;
@@ -22,7 +24,7 @@ export type ContainerSpec = MessageInitShape<typeof worker.ContainerSpecSchema>;
 export async function containerSpec(
   tx: Tx,
   container: Container,
-  vault: Vault,
+  { vault, settings }: { vault: Vault; settings: EndpointSettings },
 ): Promise<{ spec: ContainerSpec; secretIds: readonly string[] }> {
   const record = await tx.functions.get(container.functionId);
   const app = await tx.apps.get(container.appId);
@@ -35,7 +37,9 @@ export async function containerSpec(
   const secrets = await vault.environmentOf(tx, secretIds);
   const spec = {
     description: `${app.name} ${record.name}`,
-    runner: { kind: runnerOf(record, definition, image, await argumentsOf(tx, { record, app, taskId: container.id })) },
+    runner: {
+      kind: runnerOf(record, definition, image, await argumentsOf(tx, { record, app, taskId: container.id }, settings)),
+    },
     mounts: await mountsOf(tx, record),
     env: { ...threadVariables(definition, container.milliCpu), ...secrets },
     resources: { ...resourcesOf(record.policy, container), ...(container.gpus && { gpus: container.gpus }) },
@@ -74,6 +78,7 @@ function runnerOf(record: FunctionRecord, definition: Function, image: Image, gi
 export async function argumentsOf(
   tx: Tx,
   { record, app, taskId }: { record: FunctionRecord; app: App; taskId: string },
+  settings: EndpointSettings,
 ): Promise<Uint8Array> {
   const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
   const containerArguments = create(ContainerArgumentsSchema, {
@@ -83,7 +88,7 @@ export async function argumentsOf(
     environmentName: environment?.name ?? "",
     functionDef: decodeDefinition(record),
     ...(record.binding && { serializedParams: record.binding.parameters }),
-    appLayout: await appLayout(tx, app),
+    appLayout: await appLayout(tx, app, settings),
   });
   return toBinary(ContainerArgumentsSchema, containerArguments);
 }

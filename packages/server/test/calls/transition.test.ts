@@ -30,7 +30,14 @@ async function scene() {
     outcome,
     retry,
   });
-  const lose: InputEvent = { kind: "lose", crashed: false, reason: "was lost", crash: defaultCrashPolicy, retry };
+  const lose: InputEvent = {
+    kind: "lose",
+    crashed: false,
+    reason: "was lost",
+    crash: defaultCrashPolicy,
+    retry,
+    repeatable: true,
+  };
   const stop: InputEvent = { kind: "stop", failure: { status: "terminated", message: "Enough." } };
   const moves = (...events: readonly InputEvent[]): Promise<Input | undefined> =>
     test.does(async (tx, context) => {

@@ -65,6 +65,7 @@ const lose = (crashed: boolean, perInput: number, retry = again): InputEvent => 
   reason: "exited with code 1",
   crash: { ...defaultCrashPolicy, perInput },
   retry,
+  repeatable: true,
 });
 
 /** Every event, with what makes a difference within it; "last" where no further attempt is allowed. */

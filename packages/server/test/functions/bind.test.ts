@@ -10,7 +10,7 @@ import type { FunctionRecord } from "../../src/domain/function.ts";
 import { isFail } from "../../src/errors.ts";
 import { type BindRequest, bindFunction } from "../../src/functions/bind.ts";
 import { defineFunction, reserveFunction } from "../../src/functions/define.ts";
-import { decodeDefinition } from "../../src/functions/handle.ts";
+import { decodeDefinition } from "../../src/functions/definition.ts";
 import { functionPolicy } from "../../src/functions/policy.ts";
 import { changeScaling } from "../../src/functions/scaling.ts";
 import { testStore } from "../support/open-store.ts";

@@ -6,11 +6,12 @@ import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { type Function, FunctionSchema$, Function_FunctionType } from "@lydian/contract";
 
 import { defineClass, defineFunction, reserveFunction } from "../../src/functions/define.ts";
-import { appLayout, decodeDefinition, functionData, functionHandle } from "../../src/functions/handle.ts";
+import { decodeDefinition } from "../../src/functions/definition.ts";
+import { appLayout, functionData, functionHandle } from "../../src/functions/handle.ts";
 import { functionPolicy } from "../../src/functions/policy.ts";
 import { isFail } from "../../src/errors.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
-import { plantCall, plantFunction } from "../support/rows.ts";
+import { plantCall, plantFunction, settings } from "../support/rows.ts";
 
 const definition = (changes: MessageInitShape<typeof FunctionSchema$> = {}): Function =>
   create(FunctionSchema$, { functionName: "hello", functionType: Function_FunctionType.FUNCTION, ...changes });
@@ -126,10 +127,8 @@ describe("what the clients are told of a function", () => {
     const layout = await it.does(async (tx) => {
       const app = await tx.apps.get(it.appId);
       if (app === undefined) throw new Error("no app");
-      return await appLayout(tx, {
-        ...app,
-        layout: { functionIds: { hello: record.id }, classIds: { Model: classId } },
-      });
+      const layout = { functionIds: { hello: record.id }, classIds: { Model: classId } };
+      return await appLayout(tx, { ...app, layout }, settings);
     });
     const kinds = layout.objects.map(({ objectId, handleMetadataOneof }) => [objectId, handleMetadataOneof.case]);
     assert.deepEqual(layout.functionIds, { hello: record.id });

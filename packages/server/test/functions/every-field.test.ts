@@ -23,6 +23,7 @@ import {
   NetworkAccess_NetworkAccessType as Access,
   ResourcesSchema,
   SchedulerPlacementSchema,
+  WebhookAsyncMode,
   WebhookType,
 } from "@lydian/contract";
 
@@ -131,7 +132,11 @@ const fates: Record<string, Fate> = {
   "networkAccess.allowedDomains": { refused: "open to domains by name" },
   untrusted: { policy: { restricted: true } },
   i6pnEnabled: { warned: "a private network between containers" },
-  webhookConfig: { set: { webhookConfig: { type: WebhookType.FUNCTION } }, refused: "a web endpoint" },
+  // It gets an address, which web/endpoints.test.ts knows.
+  webhookConfig: {
+    set: { webhookConfig: { type: WebhookType.FUNCTION, asyncMode: WebhookAsyncMode.TRIGGER } },
+    refused: "answers before it has run",
+  },
   webUrl: { carried: "client" },
   webUrlInfo: { carried: "client" },
   customDomainInfo: { carried: "client" },
@@ -144,7 +149,7 @@ const fates: Record<string, Fate> = {
   ptyInfo: { set: { ptyInfo: { enabled: true } }, warned: "a terminal" },
 
   // When it runs, how often, how long.
-  schedule: { refused: "a schedule" },
+  schedule: { obeyed: "schedules/arrange.ts" },
   timeoutSecs: { policy: { timeoutMs: 2_000 } },
   startupTimeoutSecs: { policy: { startupMs: 2_000 } },
   "retryPolicy.retries": { policy: { retry: retries } },

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { type MessageInitShape, create } from "@bufbuild/protobuf";
-import { FunctionSchema$, WebhookType } from "@lydian/contract";
+import { FunctionSchema$, WebhookAsyncMode, WebhookType } from "@lydian/contract";
 
 import { isFail } from "../../src/errors.ts";
 import { concessions, refusals, reviewDefinition } from "../../src/functions/review.ts";
@@ -13,8 +13,7 @@ const review = (definition: MessageInitShape<typeof FunctionSchema$>): string[] 
 
 const refused: MessageInitShape<typeof FunctionSchema$>[] = [
   { cloudBucketMounts: [{ bucketName: "b", mountPath: "/x" }] },
-  { webhookConfig: { type: WebhookType.ASGI_APP } },
-  { schedule: { scheduleOneof: { case: "cron", value: { cronString: "* * * * *" } } } },
+  { webhookConfig: { type: WebhookType.FUNCTION, asyncMode: WebhookAsyncMode.TRIGGER } },
   { networkAccess: { allowedDomains: ["example.org"] } },
 ];
 

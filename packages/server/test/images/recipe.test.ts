@@ -12,10 +12,11 @@ type Asked = Exclude<MessageInitShape<typeof ImageSchema>, { $typeName: string }
 
 const nothing = {
   ...{ contextManifestSha256: "", contextName: "", contextFiles: [] },
-  ...{ secretsIdentity: "", secretIds: ["st-1"], called: undefined },
+  ...{ secretsIdentity: "", secretIds: ["st-1"], volumes: [], called: undefined },
 };
 const read = (asked: Asked) => recipeOf(create(ImageSchema, { dockerfileCommands: ["FROM a"], ...asked }), nothing);
 
+const volume = { volumeId: "vo-1", path: "/a", readOnly: false, subPath: "" };
 const called = { name: "build", identity: "x", sha256: "", mostMs: 1 };
 
 describe("an image's key", () => {
@@ -44,6 +45,11 @@ describe("an image's key", () => {
     "another login": keyOf(recipe({ registry: { kind: "aws", secretId: "st-1" } }), "2025.06", "y"),
     "a function": keyOf(recipe({ called: { ...called, identity: "x" } }), "2025.06", ""),
     "another function": keyOf(recipe({ called: { ...called, identity: "y" } }), "2025.06", ""),
+    volumes: keyOf(recipe({ volumes: [volume] }), "2025.06", ""),
+    "another volume": keyOf(recipe({ volumes: [{ ...volume, volumeId: "vo-2" }] }), "2025.06", ""),
+    "a volume elsewhere": keyOf(recipe({ volumes: [{ ...volume, path: "/b" }] }), "2025.06", ""),
+    "a volume for reading": keyOf(recipe({ volumes: [{ ...volume, readOnly: true }] }), "2025.06", ""),
+    "a folder of a volume": keyOf(recipe({ volumes: [{ ...volume, subPath: "x" }] }), "2025.06", ""),
     "another kind of login": keyOf(recipe({ registry: { kind: "gcp", secretId: "st-1" } }), "2025.06", "x"),
   };
   it("does not mind how a function is called", () => {
@@ -51,7 +57,8 @@ describe("an image's key", () => {
       { ...called, sha256: "1", mostMs: 1 },
       { ...called, sha256: "2", mostMs: 2, name: "other" },
     ];
-    assert.equal(keyOf(recipe({ called: one }), "2025.06", ""), keyOf(recipe({ called: other }), "2025.06", ""));
+    const key = keyOf(recipe({ called: one }), "2025.06", "");
+    assert.equal(key, keyOf(recipe({ called: other, volumes: [volume] }), "2025.06", ""));
   });
 
   it("is another one for whatever makes another image", () => {
@@ -75,7 +82,6 @@ describe("a recipe", () => {
   const refused: Readonly<Record<string, [Asked, RegExp]>> = {
     "no lines": [{ dockerfileCommands: [] }, /has no steps/],
     "no FROM": [{ dockerfileCommands: ["RUN from"] }, /has no FROM; it begins with "RUN from"/],
-    volumes: [{ volumeMounts: [{ volumeId: "vo-1" }] }, /volumes during its steps/],
     "a GPU": [{ gpuConfig: { count: 1, gpuType: "H100" } }, /a GPU \(H100\) during its steps/],
     "another processor": [{ arch: process.arch === "x64" ? Arch.AARCH64 : Arch.X86_64 }, /runs on/],
     "a login without a secret": [

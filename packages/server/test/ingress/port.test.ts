@@ -71,7 +71,7 @@ test("unknown paths, broken requests and bugs are answered without what is insid
       nonsense,
     );
   }
-  const oversized = `GET / HTTP/1.1\r\nx: ${"y".repeat(40_000)}\r\n\r\n`;
+  const oversized = `GET / HTTP/1.1\r\nx: ${"y".repeat(140_000)}\r\n\r\n`;
   assert.match(await readAll(await rawConnection(rig.port.number, oversized)), /^HTTP\/1.1 431 /);
 });
 

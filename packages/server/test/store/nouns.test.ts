@@ -83,10 +83,10 @@ describe("inputs", () => {
         if (input === undefined) throw new Error("not there");
         await tx.inputs.update({ ...input, attempt: 1 });
         const before = (await tx.inputs.get(inputId))?.payload.length;
-        await tx.inputs.finish({ ...input, state: "done" }, { output: 1, succeeded: false });
+        await tx.inputs.finish({ ...input, state: "done" }, { output: 1, keepsPayload: true });
         const failed = (await tx.inputs.get(inputId))?.payload.length;
         const { inputId: otherId } = await plantCall(tx, of, context);
-        await tx.inputs.finish({ ...input, id: otherId, state: "done" }, { output: 2, succeeded: true });
+        await tx.inputs.finish({ ...input, id: otherId, state: "done" }, { output: 2, keepsPayload: false });
         const succeeded = (await tx.inputs.get(otherId))?.payload.length;
         throw Object.assign(new Error("undone"), { sizes: [before, failed, succeeded] }); // or the database is not sound
       })
@@ -107,7 +107,7 @@ describe("inputs", () => {
         const input = await tx.inputs.get(inputId);
         if (input !== undefined) {
           const moved = { ...input, state, ...(state !== "queued" && { containerId: holder.id }) };
-          if (state === "done") await tx.inputs.finish(moved, { output: 1, succeeded: false });
+          if (state === "done") await tx.inputs.finish(moved, { output: 1, keepsPayload: true });
           else await tx.inputs.update(moved);
         }
         if (state !== "done") ids.push(inputId);
@@ -138,7 +138,7 @@ describe("outputs", () => {
           startedAt: undefined,
           createdAt: index,
         });
-        await tx.inputs.finish({ ...input, state: "done" }, { output, succeeded: true });
+        await tx.inputs.finish({ ...input, state: "done" }, { output, keepsPayload: false });
       }
       const all = await tx.outputs.after(callId, 0, 10);
       return {
@@ -157,8 +157,8 @@ describe("outputs", () => {
       const { inputId } = await plantCall(tx, await plantFunction(tx, context), context);
       const input = await tx.inputs.get(inputId);
       if (input === undefined) throw new Error("not there");
-      await tx.inputs.finish({ ...input, state: "done" }, { output: 1, succeeded: true });
-      await tx.inputs.finish({ ...input, state: "done" }, { output: 2, succeeded: true });
+      await tx.inputs.finish({ ...input, state: "done" }, { output: 1, keepsPayload: false });
+      await tx.inputs.finish({ ...input, state: "done" }, { output: 2, keepsPayload: false });
     });
     await assert.rejects(twice, /has an output already/);
   });

@@ -147,7 +147,7 @@ const untilItIsForgotten: readonly Step[] = [
       await world.clock.settle();
       const kept = await store.read((tx) => tx.calls.get(callId));
       assert.equal(kept?.acknowledgedAt, world.clock.now());
-      await world.clock.advance(11 * 60_000);
+      await world.clock.advance(12 * 60_000);
       await store.read(async (tx) => {
         assert.equal(await tx.calls.get(callId), undefined);
         assert.equal(await tx.inputs.get(inputId), undefined);

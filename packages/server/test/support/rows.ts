@@ -22,9 +22,17 @@ import { type Demand, emptyPolicy, type FunctionPolicy, type FunctionRecord } fr
 import type { Image, Recipe } from "../../src/domain/image.ts";
 import type { Tx } from "../../src/domain/store.ts";
 import type { Needs, WorkerView } from "../../src/domain/worker.ts";
-import { encodeDefinition } from "../../src/functions/handle.ts";
+import type { EndpointSettings } from "../../src/web/endpoints.ts";
+import { encodeDefinition } from "../../src/functions/definition.ts";
 
 export const limits = limitsSchema.parse({});
+
+/** Where web functions are. */
+export const settings: EndpointSettings = {
+  publicUrl: "http://localhost",
+  workspace: "home",
+  web: { customDomains: [] },
+};
 
 export const policy = (changes: Partial<FunctionPolicy> = {}): FunctionPolicy => ({
   ...emptyPolicy,

@@ -13,53 +13,26 @@ import {
   fromBinary,
   toBinary,
 } from "@bufbuild/protobuf";
-import { ModalClient, type worker as wire } from "@lydian/contract";
+import type { worker as wire } from "@lydian/contract";
 import { Bells, type Clock, type NewId, silentLogger } from "@lydian/kit";
 import type { ManualClock, OpenSession } from "@lydian/testkit";
 
-import { Presence } from "../../src/apps/presence.ts";
-import { Alarms } from "../../src/calls/alarms.ts";
-import { Deliveries } from "../../src/calls/deliveries.ts";
-import { Reaper } from "../../src/calls/reap.ts";
-import { Timeouts } from "../../src/calls/timeouts.ts";
+import { type Assembly, assemble, closeAll, startAll } from "../../src/assemble.ts";
 import { type ServerConfig, type ServerConfigInput, serverConfigSchema } from "../../src/config.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
+import { Unneeded } from "../../src/content/unneeded.ts";
 import type { Store } from "../../src/domain/store.ts";
-import { Builds } from "../../src/images/builds.ts";
-import { type Garbage, type GarbageWish, ImageCollector } from "../../src/images/collect.ts";
-import { Interest } from "../../src/images/interest.ts";
+import type { Garbage, GarbageWish } from "../../src/images/collect.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
-import { Heartbeats } from "../../src/objects/heartbeats.ts";
-import { type BoundRpc, bind } from "../../src/rpc/adapter-access.ts";
+import type { BoundRpc } from "../../src/rpc/adapter-access.ts";
 import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
 import { admit } from "../../src/rpc/adapter-identity.ts";
-import { appRpcs } from "../../src/rpc/apps.ts";
-import { appLookupRpcs } from "../../src/rpc/app-lookups.ts";
-import { lookupRpcs } from "../../src/rpc/lookups.ts";
-import { callRpcs } from "../../src/rpc/calls.ts";
-import { containerRpcs } from "../../src/rpc/containers.ts";
-import { dictRpcs } from "../../src/rpc/dicts.ts";
-import { functionRpcs } from "../../src/rpc/functions.ts";
-import { imageNameRpcs } from "../../src/rpc/image-names.ts";
-import { imageRpcs } from "../../src/rpc/images.ts";
-import { mountRpcs } from "../../src/rpc/mounts.ts";
-import { logRpcs } from "../../src/rpc/logs.ts";
-import type { Platform } from "../../src/rpc/platform.ts";
-import { queueRpcs } from "../../src/rpc/queues.ts";
-import { scalingRpcs } from "../../src/rpc/scaling.ts";
-import { secretRpcs } from "../../src/rpc/secrets.ts";
-import { volumeChangeRpcs } from "../../src/rpc/volume-changes.ts";
-import { volumeFileRpcs } from "../../src/rpc/volume-files.ts";
-import { volumeRpcs } from "../../src/rpc/volumes.ts";
-import { Scheduler } from "../../src/scheduler/loop.ts";
 import { KeyRing } from "../../src/secrets/key-ring.ts";
 import { Vault } from "../../src/secrets/vault.ts";
 import { openStore } from "../../src/store/sqlite.ts";
-import { PieceLinks } from "../../src/volumes/piece-links.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
-import { WorkerSessions } from "../../src/workers/sessions.ts";
 import { syncInATurn } from "./open-store.ts";
 
 /** What a client sees when the server dies under its request: it repeats it. */
@@ -84,7 +57,7 @@ const never = new Promise<never>(() => {});
 
 export class ServerProcess {
   readonly store: Store;
-  readonly bells = new Bells();
+  readonly bells: Bells;
   readonly resolveDoor: ReturnType<typeof doorResolver>;
   /** Writes so far. */
   writes = 0;
@@ -93,82 +66,41 @@ export class ServerProcess {
   readonly #life = new AbortController();
   readonly #disk: Store;
   readonly #rpcs: ReadonlyMap<string, BoundRpc>;
-  readonly #parts: {
-    presence: Presence;
-    sessions: WorkerSessions;
-    alarms: Alarms;
-    scheduler: Scheduler;
-    reaper: Reaper;
-    builds: Builds;
-    collector: ImageCollector;
-  };
-  readonly #platform: Platform;
+  readonly #assembly: Assembly;
 
-  private constructor(config: ServerConfig, content: ContentStore, ring: KeyRing, clock: ManualClock, newId: NewId) {
-    this.#disk = openStore(join(config.data, "store.sqlite"), this.bells, syncInATurn);
-    this.store = this.#mortal(this.#disk);
+  private constructor(
+    config: ServerConfig,
+    { disk, bells }: { disk: Store; bells: Bells },
+    { content, ring, unneeded }: { content: ContentStore; ring: KeyRing; unneeded: Unneeded },
+    clock: ManualClock,
+    newId: NewId,
+  ) {
+    this.bells = bells;
+    this.#disk = disk;
+    this.store = this.#mortal(disk);
     const mortalClock: Clock = {
       now: () => clock.now(),
       timer: (delayMs, fire) => clock.timer(delayMs, () => this.isDead || fire()),
     };
     const serverKey = new Uint8Array(32).fill(7);
-    const shared = { store: this.store, bells: this.bells, clock: mortalClock, newId, log: silentLogger };
-    const logBook = new LogBook({ folder: join(config.data, "logs"), ...shared });
-    const deliveries = new Deliveries();
-    const cutDoors = (id: string): void => deliveries.forget(id);
-    const vault = new Vault(ring, this.store);
-    const timed = { ...shared, vault, times: config.times, serverKey, cutDoors };
-    const presence = new Presence(timed);
-    const heartbeats = new Heartbeats(timed);
-    const sessions = new WorkerSessions(timed);
-    const timeouts = new Timeouts(timed);
-    const interest = new Interest({ ...timed, stop: (build, reason) => sessions.stop(build, reason) });
-    const parts = { content, heartbeats, interest, logBook, presence, sessions, timeouts };
-    this.#platform = { ...timed, config, ...parts };
-    this.#parts = {
-      presence,
-      sessions,
-      alarms: new Alarms(timed),
-      scheduler: new Scheduler({ ...timed, limits: config.limits, hands: sessions, tell: () => {} }),
-      reaper: new Reaper({ ...timed, sweepUploads: async () => {} }),
-      builds: new Builds({
-        ...timed,
-        content,
-        hands: sessions,
-        askAws: async () => "password",
-        tell: (appId, text) => {
-          logBook.say({ appId, functionId: "" }, mortalClock.now(), text).catch(() => {}); // it is closing
-        },
-      }),
-      collector: new ImageCollector({ ...timed, limits: config.limits, hands: sessions, logBook }),
-    };
-    const families = [
-      appRpcs,
-      appLookupRpcs,
-      lookupRpcs,
-      imageNameRpcs,
-      mountRpcs,
-      functionRpcs,
-      scalingRpcs,
-      callRpcs,
-      logRpcs,
-      secretRpcs,
-      dictRpcs,
-      queueRpcs,
-      volumeRpcs,
-    ];
-    const rpcs = families.map((family) => family(this.#platform));
-    const images = imageRpcs(this.#platform, this.#parts.collector);
-    const links = new PieceLinks(serverKey, () => clock.now());
-    const volumes = [volumeFileRpcs(this.#platform, links), volumeChangeRpcs(this.#platform, links)];
-    const bound = bind(ModalClient, ...rpcs, images, ...volumes, containerRpcs(this.#platform, deliveries));
-    this.#rpcs = new Map(bound.map((each) => [each.method.name, each]));
-    this.resolveDoor = doorResolver({ store: this.store, serverKey, workerSecret: config.workerSecret });
-    const makeRoom = (workerId: string, bytes: number): void => this.#parts.collector.makeRoom(workerId, bytes);
-    this.#openSession = (messages, signal) => runSession({ ...timed, sessions, logBook, makeRoom }, messages, signal);
+    const { store } = this;
+    this.#logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
+    this.#assembly = assemble({
+      ...{ config, store, bells, clock: mortalClock, newId, log: silentLogger, serverKey, content, unneeded },
+      ...{ logBook: this.#logBook, vault: new Vault(ring, store) },
+      askAws: async () => "password",
+      cutConnections: () => {},
+      sweepUploads: async () => {},
+      lockRemovals: () => ({ [Symbol.dispose]: () => {} }),
+      room: async () => ({ free: 1e12, total: 2e12 }),
+    });
+    this.#rpcs = new Map(this.#assembly.rpcs.map((each) => [each.method.name, each]));
+    this.resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
+    this.#openSession = (messages, signal) => runSession(this.#assembly.workers, messages, signal);
   }
 
   readonly #openSession: OpenSession;
+  readonly #logBook: LogBook;
 
   static async start(
     folder: string,
@@ -184,27 +116,21 @@ export class ServerProcess {
       ownerToken: { id: "ak-owner", secretSha256: "0".repeat(64) },
       workerSecret: "w".repeat(40),
     });
-    const content = await ContentStore.open(join(folder, "content"));
+    const bells = new Bells();
+    const disk = openStore(join(config.data, "store.sqlite"), bells, syncInATurn);
+    const unneeded = await Unneeded.load(disk);
+    const content = await ContentStore.open(join(folder, "content"), { wishes: unneeded });
     const ring = await KeyRing.load(join(folder, "secrets-key"), undefined);
-    const server = new ServerProcess(config, content, ring, clock, newId);
+    const server = new ServerProcess(config, { disk, bells }, { content, ring, unneeded }, clock, newId);
     await server.#disk.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
-    await server.#platform.logBook.start();
-    await server.#parts.presence.start();
-    await server.#platform.heartbeats.start();
-    await server.#parts.sessions.start();
-    await server.#platform.timeouts.start();
-    server.#parts.alarms.start();
-    server.#parts.scheduler.start();
-    server.#parts.reaper.start();
-    await server.#platform.interest.start();
-    server.#parts.builds.start();
-    server.#parts.collector.start();
+    await server.#logBook.start();
+    await startAll(server.#assembly.actors);
     return server;
   }
 
   /** What `lydian gc` asks for. */
   collect(wish: Partial<GarbageWish> = {}): Promise<Garbage> {
-    return this.#orDeath(this.#parts.collector.collect({ named: [], isDry: false, ...wish }));
+    return this.#orDeath(this.#assembly.images.collect({ named: [], isDry: false, ...wish }));
   }
 
   get isDead(): boolean {
@@ -228,17 +154,7 @@ export class ServerProcess {
 
   /** The orderly end. */
   async close(): Promise<void> {
-    const { presence, sessions, alarms, scheduler, reaper, builds, collector } = this.#parts;
-    presence.close();
-    this.#platform.heartbeats.close();
-    this.#platform.interest.close();
-    await builds.close();
-    this.#platform.timeouts.close();
-    await alarms.close();
-    await reaper.close();
-    await scheduler.close();
-    sessions.close();
-    await collector.close();
+    await closeAll(this.#assembly.actors);
     await this.#disk.close();
   }
 
@@ -326,6 +242,7 @@ export class ServerProcess {
         const value = await disk.read(unit);
         return this.isDead ? await never : value;
       },
+      snapshot: (unit) => disk.snapshot(unit),
       close: () => disk.close(),
     };
   }

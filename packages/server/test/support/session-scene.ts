@@ -13,7 +13,7 @@ import { runSession } from "../../src/workers/session-stream.ts";
 import { WorkerSessions } from "../../src/workers/sessions.ts";
 import { assertInvariants } from "./invariants.ts";
 import { testStore } from "./open-store.ts";
-import { plantContainer, plantFunction } from "./rows.ts";
+import { plantContainer, plantFunction, settings } from "./rows.ts";
 
 export const times = timesSchema.parse({});
 export const serverKey = new Uint8Array(32).fill(7);
@@ -25,7 +25,7 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
   const store = wrap(test.store);
   const cut: string[] = [];
   const cutDoors = (id: string): void => void cut.push(id);
-  const shared = { ...test, store, log: silentLogger, times, serverKey, cutDoors };
+  const shared = { ...test, store, log: silentLogger, times, serverKey, cutDoors, settings };
   const sessions = new WorkerSessions(shared);
   const logBook = new LogBook({ folder: `${test.folder}/logs`, store: test.store, bells: test.bells });
   const wanted: { workerId: string; bytes: number }[] = [];

@@ -4,58 +4,17 @@ import { describe, it } from "node:test";
 
 import { seededRandom } from "@lydian/testkit";
 
-import type { Tx } from "../../src/domain/store.ts";
-import type { Entry, Volume } from "../../src/domain/volume.ts";
+import type { Entry } from "../../src/domain/volume.ts";
 import { type ErrorCode, isFail } from "../../src/errors.ts";
-import { limitsSchema } from "../../src/config.ts";
-import { allBelow, type Change, commit, newFolder } from "../../src/volumes/commit.ts";
-import { knownVolume } from "../../src/volumes/known.ts";
-import { getOrCreateVolume } from "../../src/volumes/manage.ts";
-import { testStore } from "../support/open-store.ts";
-
-const limits = limitsSchema.parse({});
+import { allBelow, newFolder } from "../../src/volumes/commit.ts";
+import { file, volumeScene } from "./volume-scene.ts";
 
 const fails = (code: ErrorCode, words: RegExp) => (error: unknown) =>
   (isFail(error, code) && words.test(error.text)) || assert.fail(String(error));
 
-/** A file whose content is known by a number. */
-function file(path: string, content: number): Entry {
-  const sha256 = content.toString(16).padStart(64, "0");
-  const pieces = [{ sha256, offset: 0, length: 3 }];
-  return { path, kind: "file", mode: 0o644, mtime: content, size: 3, pieces, target: "" };
-}
-
-async function scene(own: Partial<typeof limits> = {}, version: 1 | 2 = 1) {
-  const test = await testStore();
-  const volume = await test.does(async (tx, context) => {
-    await tx.identity.putEnvironment({ id: "en-1", name: "main" });
-    const request = { creation: "ifMissing", name: "data", environment: "main", version, createdBy: "me" } as const;
-    return await getOrCreateVolume(tx, request, context);
-  });
-  const known = (tx: Tx): Promise<Volume> => knownVolume(tx, volume.id);
-  return {
-    test,
-    id: volume.id,
-    commits: (change: Partial<Change>): Promise<number | undefined> =>
-      test.does(async (tx, context) => {
-        const whole = { key: undefined, madeBy: "me", removed: [], written: [], ...change };
-        return await commit(tx, await known(tx), whole, { ...limits, ...own }, context);
-      }),
-    volume: () => test.does(known),
-    shows: (at?: number): Promise<string[]> =>
-      test.does(async (tx) => {
-        const { id, head } = await known(tx);
-        return (await allBelow(tx, id, "", at ?? head)).map(({ path, kind, mtime }) =>
-          kind === "folder" ? `${path}/` : `${path}=${mtime}`,
-        );
-      }),
-    [Symbol.asyncDispose]: () => test[Symbol.asyncDispose](),
-  };
-}
-
 describe("a commit", () => {
   it("makes the folders above a file, and what was there before stays readable", async () => {
-    await using it = await scene();
+    await using it = await volumeScene();
     assert.equal(await it.commits({ written: [file("a/b/c", 1), file("d", 2)] }), 1);
     assert.equal(await it.commits({ written: [file("a/b/c", 3)], removed: ["d"] }), 2);
     assert.deepEqual(await it.shows(), ["a/", "a/b/", "a/b/c=3"]);
@@ -66,7 +25,7 @@ describe("a commit", () => {
   });
 
   it("that comes again changes nothing, nor does one that says what is there", async () => {
-    await using it = await scene();
+    await using it = await volumeScene();
     assert.equal(await it.commits({ key: "one", written: [file("a", 1)] }), 1);
     assert.equal(await it.commits({ written: [file("a", 2)] }), 2);
     assert.equal(await it.commits({ key: "one", written: [file("a", 1)] }), 1);
@@ -75,14 +34,14 @@ describe("a commit", () => {
   });
 
   it("takes away no folder in which something of others is left", async () => {
-    await using it = await scene();
+    await using it = await volumeScene();
     await it.commits({ written: [file("d/mine", 1), file("d/other", 2)] });
     await it.commits({ removed: ["d/mine", "d/"] });
     assert.deepEqual(await it.shows(), ["d/", "d/other=2"]);
   });
 
   it("puts a file in the place of a folder, and a folder in that of a file, but no empty one", async () => {
-    await using it = await scene();
+    await using it = await volumeScene();
     await it.commits({ written: [file("a/x/y", 1), file("b", 2)] });
     await it.commits({ written: [file("a", 3), file("b/c", 4)] });
     assert.deepEqual(await it.shows(), ["a=3", "b/", "b/c=4"]);
@@ -91,7 +50,7 @@ describe("a commit", () => {
   });
 
   it("over a limit is refused whole, and one that makes the volume smaller never is", async () => {
-    await using it = await scene({ volumeEntries: 3, volumeBytes: 6 });
+    await using it = await volumeScene({ volumeEntries: 3, volumeBytes: 6 });
     await it.commits({ written: [file("a", 1), file("b", 2)] });
     await assert.rejects(
       it.commits({ written: [file("c", 3)] }),
@@ -102,7 +61,12 @@ describe("a commit", () => {
       fails("resourceExhausted", /"data" would have 4 files and folders; 3 are/),
     );
     assert.deepEqual(await it.shows(), ["a=1", "b=2"]);
-    await using wide = await scene({ volumeFolder: 2 }, 2);
+    await using short = await volumeScene({ volumeFile: 2 });
+    await assert.rejects(
+      short.commits({ written: [file("a", 1)] }),
+      fails("resourceExhausted", /"a" has 3 bytes; 2 are the most of a file in volume "data"/),
+    );
+    await using wide = await volumeScene({ volumeFolder: 2 }, 2);
     const written = [file("d/1", 1), file("d/2", 2)];
     await wide.commits({ written });
     await assert.rejects(
@@ -120,7 +84,7 @@ const sorted = (map: Map<string, number>): [string, number][] =>
 describe("commits of whatever changes", () => {
   for (const seed of [1, 2, 3]) {
     it(`make what the model says, and so is every difference between two states (seed ${seed})`, async () => {
-      await using it = await scene();
+      await using it = await volumeScene();
       const random = seededRandom(seed);
       const pick = (from: readonly string[]): string => random.pick(from) ?? "";
       const model: Map<string, number>[] = [new Map()];

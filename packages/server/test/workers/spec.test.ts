@@ -16,7 +16,7 @@ import { defineFunction } from "../../src/functions/define.ts";
 import { functionPolicy } from "../../src/functions/policy.ts";
 import { type ContainerSpec, containerSpec } from "../../src/workers/spec.ts";
 import { testStore } from "../support/open-store.ts";
-import { plantContainer, plantFunction } from "../support/rows.ts";
+import { plantContainer, plantFunction, settings } from "../support/rows.ts";
 
 /** The specification of a container of such a function, or of a variant of it. */
 async function specOf(
@@ -33,7 +33,7 @@ async function specOf(
     const parameters = new TextEncoder().encode(variant?.parameters);
     const options = variant && create(FunctionOptionsSchema, variant.options);
     const of = variant ? await bindFunction(tx, { functionId: base.id, parameters, options }, context) : base;
-    return await containerSpec(tx, await plantContainer(tx, of, context, changes), test.vault);
+    return await containerSpec(tx, await plantContainer(tx, of, context, changes), { vault: test.vault, settings });
   });
   const kind = spec.runner?.kind;
   const bytes = kind?.case === "python" ? kind.value.arguments : undefined;

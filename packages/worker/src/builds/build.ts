@@ -54,6 +54,7 @@ export class Build {
   readonly #gone = new AbortController();
   readonly #released = new AbortController();
   #exit: wire.Exit | undefined;
+  #volumesId = "";
 
   private constructor({ containerId, fence, doorSecret }: Assigned, folder: string, host: BuildHost) {
     this.id = containerId;
@@ -75,6 +76,10 @@ export class Build {
     await (await open(made.logFile, "a", 0o600)).close();
     void made.#run(build);
     return made;
+  }
+
+  get volumesId(): string {
+    return this.#volumesId;
   }
 
   /** It is at work from its first moment. */
@@ -139,7 +144,8 @@ export class Build {
     const { signal } = this.#stop;
     const say = (line: string): void => this.#say(line);
     const openDoor = (): Promise<StepDoor> => this.#openDoor();
-    const customer = { newId, folder: this.#folder, logFile: this.logFile, say, openDoor, signal };
+    const mounts = (id: string): void => void (this.#volumesId = id);
+    const customer = { newId, folder: this.#folder, logFile: this.logFile, say, openDoor, mounts, signal };
     using pins = new DisposableStack();
     for (const { imageId } of recipes) pins.use(this.#host.maker.images.pin(imageId));
     let image: Outcome | undefined;

@@ -27,6 +27,7 @@ export type Instruction =
       readonly from: string | undefined;
       readonly chown: string | undefined;
       readonly chmod: string | undefined;
+      readonly checksum: string | undefined;
     }
   | { readonly kind: "env"; readonly pairs: readonly (readonly [name: string, value: string])[] }
   | { readonly kind: "arg"; readonly name: string; readonly value: string | undefined }
@@ -122,11 +123,6 @@ function readCopy(parsed: Copy, keyword: string, rest: string): Instruction {
   if (hasHeredoc(parsed)) throw new PlatformError(`${keyword} of a here-document is not supported`);
   const words = jsonWords(rest) ?? splitWords(joined(rest));
   const target = words.at(-1);
-  if (words.slice(0, -1).some((source) => /^(https?:|git@|ssh:)/.test(source))) {
-    throw new PlatformError(`${keyword} of an address is not supported`, {
-      hint: "fetch it with RUN, by curl, wget or git",
-    });
-  }
   if (target === undefined || words.length < 2) throw new PlatformError(`${keyword} needs a source and a target`);
   return {
     kind: "copy",
@@ -136,6 +132,7 @@ function readCopy(parsed: Copy, keyword: string, rest: string): Instruction {
     from: flagOf(parsed, "from"),
     chown: flagOf(parsed, "chown"),
     chmod: flagOf(parsed, "chmod"),
+    checksum: flagOf(parsed, "checksum"),
   };
 }
 

@@ -35,6 +35,10 @@ export interface CopyStep {
   readonly chown: string | undefined;
   /** Permission bits. */
   readonly chmod: number | undefined;
+  /** The sources are addresses. */
+  readonly isFetched: boolean;
+  /** Of what is fetched: "sha256:" and 64 digits. */
+  readonly checksum: string | undefined;
 }
 
 const usualShell = ["/bin/sh", "-c"];
@@ -97,17 +101,20 @@ function argvOf(command: Command, config: ImageConfig): readonly [string, ...str
 }
 
 function copyStep(
-  { isAdd, sources, target, from, chown, chmod }: Extract<Instruction, { kind: "copy" }>,
+  { isAdd, sources, target, from, chown, chmod, checksum }: Extract<Instruction, { kind: "copy" }>,
   { workdir }: ImageConfig,
   variables: Variables,
 ): CopyStep {
   const expanded = expand(target, variables);
   const mustBeFolder = /(?:^|\/)\.?$/.test(expanded) || sources.length > 1;
   const absolute = posix.resolve(workdir, expanded);
+  const names = sources.map((source) => expand(source, variables));
   return {
     kind: "copy",
     isAdd,
-    sources: sources.map((source) => expand(source, variables)),
+    sources: names,
+    isFetched: areAddresses(names, isAdd && from === undefined),
+    checksum: checksum === undefined ? undefined : checksumOf(expand(checksum, variables), names),
     target: mustBeFolder && absolute !== "/" ? `${absolute}/` : absolute,
     from: from && expand(from, variables),
     chown: chown && expand(chown, variables),
@@ -118,4 +125,30 @@ function copyStep(
 function modeOf(text: string): number {
   if (!/^[0-7]{3,4}$/.test(text)) throw new PlatformError(`--chmod takes bits such as 755, not ${text}`);
   return Number.parseInt(text, 8);
+}
+
+const isGit = (source: string): boolean => /^(git@|git:|ssh:)|^https?:.*\.git(#.*)?$/.test(source);
+const isAddress = (source: string): boolean => /^https?:\/\//.test(source);
+
+/** Throws where they cannot be. */
+function areAddresses(sources: readonly string[], mayBe: boolean): boolean {
+  if (sources.some(isGit)) {
+    throw new PlatformError("repositories of git are not added", { hint: "clone it with RUN git clone" });
+  }
+  const addresses = sources.filter(isAddress);
+  if (addresses.length === 0) return false;
+  if (!mayBe) throw new PlatformError(`only ADD takes an address, and without --from: ${addresses[0]}`);
+  if (addresses.length < sources.length) {
+    throw new PlatformError("an ADD takes either addresses or files of the context", { hint: "write two of them" });
+  }
+  for (const address of addresses) if (!URL.canParse(address)) throw new PlatformError(`${address} is no address`);
+  return true;
+}
+
+function checksumOf(text: string, sources: readonly string[]): string {
+  if (!/^sha256:[0-9a-f]{64}$/.test(text)) throw new PlatformError(`--checksum takes sha256:DIGEST, not ${text}`);
+  if (sources.length !== 1 || !sources.every(isAddress)) {
+    throw new PlatformError("--checksum is for the one address of an ADD");
+  }
+  return text;
 }

@@ -29,6 +29,7 @@ export interface CallRequest {
   readonly imageId: string;
   readonly called: wire.BuildFunction;
   readonly secrets: Readonly<Record<string, string>>;
+  readonly volumes: readonly wire.VolumeMount[];
 }
 
 /** It took longer than it may. */
@@ -46,11 +47,11 @@ export async function fillByCalling(
   host: StepHost,
   customer: StepCustomer,
 ): Promise<void> {
-  const { stack, config, called } = request;
+  const { stack, config, called, volumes } = request;
   const shown = await showFiles(called.mounts, stack, join(scratch, "mounts"), host, customer.signal);
   await using door = await customer.openDoor();
   const container = {
-    ...{ stack, config, door, shown: [shown.layer], mountedFolders: clientFolders },
+    ...{ stack, config, door, volumes, shown: [shown.layer], mountedFolders: clientFolders },
     resources: resourcesOf(called.resources, host.capacity),
     network: networkOf(called.network),
   };

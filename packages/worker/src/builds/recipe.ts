@@ -5,13 +5,14 @@ import type * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
 import { ImageGoneError } from "../image-gone.ts";
-import { type BaseImage, type ImageConfig, layerId, standaloneName } from "../images/index.ts";
+import { type BaseImage, type ImageConfig, layerId, type PackageSettings, standaloneName } from "../images/index.ts";
 import type { Layer, LayerLease } from "../layers/index.ts";
 import { nodeTools } from "../runners/packaged-node.ts";
 import { RootPaths } from "../runtime/runc/root-path.ts";
 import { accountFiles, findAccount } from "./accounts.ts";
 import { fillByCopying, withRoot } from "./copy-step.ts";
 import { type Located, parseDockerfile } from "./dockerfile.ts";
+import { fillByFetching } from "./fetch-step.ts";
 import { type CopyStep, fold, type RunStep, type State, type Step } from "./fold.ts";
 import type { BuiltImage, Images } from "./images.ts";
 import { factsOf } from "./probe.ts";
@@ -47,7 +48,9 @@ export async function makeImage(
 ): Promise<BuiltImage> {
   // Nothing that it stands on or makes is removed before the image is written down.
   await using lease = host.layers.lease();
-  return await new RecipeBuild(recipe, nonce, host, { ...customer, lease }).run();
+  let settings: Promise<PackageSettings> | undefined;
+  const asFound = (): Promise<PackageSettings> => (settings ??= host.settings()); // a program tells them, at each look
+  return await new RecipeBuild(recipe, nonce, { ...host, settings: asFound }, { ...customer, lease }).run();
 }
 
 class RecipeBuild {
@@ -95,14 +98,15 @@ class RecipeBuild {
   }
 
   async #callFunction(called: wire.BuildFunction): Promise<{ made: Base; on: string }> {
-    const { bases, secrets, secretsIdentity } = this.#recipe;
+    const { bases, secrets, secretsIdentity, volumes } = this.#recipe;
     const [[on, imageId] = ["", ""]] = Object.entries(bases);
     const base = await this.#baseNamed(on);
     const { python = "" } = (await this.#host.images.find(imageId))?.facts ?? {};
-    const request = { ...base, python, imageId, called, secrets };
+    const request = { ...base, python, imageId, called, secrets, volumes };
     const { env, workdir, entrypoint = [] } = base.config; // what the digest does not say
     const made = await this.#makeLayer(base, "function", `run_function ${called.name}`, {
-      key: [called.identity, secretsIdentity, env, workdir, entrypoint],
+      // Its volumes, for what it does to them is not in a layer that another platform has made.
+      key: [called.identity, secretsIdentity, env, workdir, entrypoint, ...volumes.map(volumeKey)],
       fill: (folders) => fillByCalling(request, folders, this.#host, this.#customer),
     });
     return { made, on };
@@ -147,12 +151,12 @@ class RecipeBuild {
   }
 
   #run({ stack, config }: Base, { argv, env, cwd, user }: RunStep): Made {
-    const { secrets, secretsIdentity } = this.#recipe;
+    const { secrets, secretsIdentity, volumes } = this.#recipe;
     return {
-      key: [argv, env, cwd, user, secretsIdentity],
+      key: [argv, env, cwd, user, secretsIdentity, ...volumes.map(volumeKey)],
       fill: async (folders) => {
         const { home, ...account } = await this.#accountIn(stack, user, folders[1]);
-        const request = { ...{ stack, config, argv, cwd, account }, env: { HOME: home, ...env, ...secrets } };
+        const request = { ...{ stack, config, argv, cwd, account, volumes }, env: { HOME: home, ...env, ...secrets } };
         await fillByRunning(request, folders, this.#host, this.#customer);
       },
     };
@@ -167,8 +171,15 @@ class RecipeBuild {
 
   async #copy({ stack }: Base, step: CopyStep, stage: Stage): Promise<Made> {
     const { signal } = this.#customer;
-    const { isAdd, sources, target, chown, chmod } = step;
+    const { isAdd, sources, target, chown, chmod, isFetched, checksum } = step;
     const key = [isAdd, sources, target, chown ?? null, chmod ?? null];
+    if (isFetched) {
+      const fetch = async (folders: Folders): Promise<void> => {
+        const python = await this.#baseNamed(await this.#host.pythonImage());
+        await fillByFetching(step, stack, python, folders, this.#host, this.#customer);
+      };
+      return { key: [...key, checksum ?? null], fill: fetch };
+    }
     const fill = (source: SourceTree, folders: Folders): Promise<void> =>
       fillByCopying(step, source, stack, folders, this.#host, signal);
     if (step.from === undefined) {
@@ -232,6 +243,13 @@ class RecipeBuild {
     return await lease.make("empty", async () => {}, signal);
   }
 }
+
+const volumeKey = ({ volumeId, path, readOnly, subPath }: wire.VolumeMount): unknown => [
+  volumeId,
+  path,
+  readOnly,
+  subPath,
+];
 
 function tooDeep(what: string, layers: number): PlatformError {
   return new PlatformError(`${what} ${layers} layers, and ${mostLayers} are the most that one may have`, {

@@ -2,6 +2,7 @@
 import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import type * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
 import { describeEnd, type ProcessEnd } from "../container/exit.ts";
@@ -18,6 +19,7 @@ export interface RunRequest {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly account: Account;
+  readonly volumes?: readonly wire.VolumeMount[];
 }
 
 /** What a step's container is like. */
@@ -30,6 +32,8 @@ export interface StepContainer {
   readonly mountedFolders?: readonly string[];
   readonly resources?: Resources;
   readonly network?: LayRequest["network"];
+  /** Nothing in them is a part of what the step leaves. */
+  readonly volumes?: readonly wire.VolumeMount[];
   /** Absent: it does not see the platform. */
   readonly door?: { readonly file: string; readonly admit: DoorHandler };
 }
@@ -75,6 +79,7 @@ export async function runProgram(
   const { runtime } = host;
   const { stack, config, shown = [], door, resources = host.resources, network } = container;
   const { signal } = customer;
+  const lost: string[] = [];
   const settings = settingsFor(await host.settings(), await imageSources(stack));
   const place = await placeOf(customer, door?.file);
   try {
@@ -88,7 +93,8 @@ export async function runProgram(
     };
     const admit: DoorHandler = door?.admit ?? ((inside) => void inside.destroy());
     const image = { layers: stack, config };
-    const layout = await runtime.lay(place, { image, build, resources, network, door: admit, signal });
+    const mount = await volumesOf(place, container, host, customer);
+    const layout = await runtime.lay(place, { image, build, resources, network, mount, door: admit, signal });
     const { env, ...process } = await program(place, layout);
     const running = await runtime.start(place, { ...process, env: { ...settings.environment, ...env } });
     await runtime.ready(place); // its limits hold from the beginning
@@ -101,8 +107,24 @@ export async function runProgram(
     if (end.reason !== "exited" || end.code !== 0) throw new StepError(`the command ${describeEnd(end)}`, end);
   } finally {
     await runtime.clear(place);
+    await host.volumes?.finish(place, (line) => void lost.push(line));
     await rm(place.folder, { recursive: true, force: true });
+    for (const line of lost) customer.say(line);
   }
+  // With its layer, nobody would run it again.
+  if (lost.length > 0) throw new PlatformError("what the step wrote to its volumes could not be committed");
+}
+
+async function volumesOf(
+  place: ContainerPlace,
+  { volumes = [] }: StepContainer,
+  host: StepHost,
+  { mounts }: StepCustomer,
+): Promise<LayRequest["mount"]> {
+  if (volumes.length === 0) return undefined;
+  if (host.volumes === undefined) throw new PlatformError("no step can mount volumes here");
+  mounts(place.id);
+  return await host.volumes.prepare(place, volumes);
 }
 
 /** As a layer's `fill`. */
@@ -133,7 +155,7 @@ async function placeOf({ newId, folder, logFile }: StepCustomer, door: string | 
 async function bindsOf(
   { binds, files }: Pick<PackageSettings, "binds" | "files">,
   points: string,
-  { stack, shown = [], mountedFolders = [], door }: StepContainer,
+  { stack, shown = [], mountedFolders = [], volumes = [], door }: StepContainer,
   settings: string,
 ): Promise<{ source: string; path: string }[]> {
   const made = new MountPoints(
@@ -141,18 +163,19 @@ async function bindsOf(
     [...shown, ...stack].map(({ diff }) => diff),
   );
   const doorFolders = door === undefined ? [] : Object.values(ownFolders);
-  for (const path of [...everyFolder, ...mountedFolders, ...doorFolders]) await made.make(path, "folder");
-  for (const path of everyFile) await made.make(path, "file");
+  const folders = [...everyFolder, ...mountedFolders, ...doorFolders, ...volumes.map(({ path }) => path)];
+  for (const path of folders) made.make(path, "folder");
+  for (const path of everyFile) made.make(path, "file");
   const all: { source: string; path: string }[] = [];
   for (const { source, path } of binds) {
     if (path === "/etc/resolv.conf") continue; // a container's own
-    all.push({ source, path: await made.makeLike(source, path) });
+    all.push({ source, path: made.makeLike(source, path) });
   }
   await mkdir(settings, { mode: 0o755 });
   for (const [index, { path, text }] of files.entries()) {
     const source = join(settings, String(index));
     await writeFile(source, text, { mode: 0o644 });
-    all.push({ source, path: await made.make(path, "file") });
+    all.push({ source, path: made.make(path, "file") });
   }
   return all;
 }

@@ -31,7 +31,7 @@ export async function showFiles(
       refuseSystemPath(path);
       return root.hostPath(path);
     };
-    const laid = await layMounts(mounts, { content: host.content, layout: { hostPath }, signal });
+    const laid = await layMounts(mounts, { content: host.content, places: { hostPath }, signal });
     return laid.map((file) => relative(folder, file.hostPath));
   });
   const diff = join(work, "u");

@@ -9,6 +9,7 @@ import type { Layer, LayerStore, Mounter } from "../layers/index.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import type { PackagedNode } from "../runners/packaged-node.ts";
 import type { Resources, Runtime } from "../runtime/runtime.ts";
+import type { Volumes } from "../volumes/volumes.ts";
 
 export interface StepHost {
   readonly runtime: Runtime;
@@ -20,6 +21,10 @@ export interface StepHost {
   readonly clients: Pick<ClientPackages, "find">;
   readonly node: Pick<PackagedNode, "tools">;
   readonly capacity: Workshop["capacity"];
+  /** Absent: no step can mount one. */
+  readonly volumes?: Pick<Volumes, "prepare" | "finish"> | undefined;
+  /** The name of a base image with a Python, for what a build does by itself in a container. */
+  readonly pythonImage: () => Promise<string>;
   /** What a step may have. */
   readonly resources: Resources;
   readonly clock: Clock;
@@ -38,6 +43,8 @@ export interface StepCustomer {
   readonly say: (line: string) => void;
   /** A way to the server for one of its containers. */
   readonly openDoor: () => Promise<StepDoor>;
+  /** Is told what the volumes go by that a step is about to mount. */
+  readonly mounts: (volumesId: string) => void;
   readonly signal: AbortSignal;
 }
 

@@ -153,6 +153,10 @@ export class Container implements Assignment {
     return this.place.logFile;
   }
 
+  get volumesId(): string {
+    return this.place.id;
+  }
+
   /** Aborts when it is gone: its log grows no more. */
   get gone(): AbortSignal {
     return this.#gone.signal;

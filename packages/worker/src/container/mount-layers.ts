@@ -1,9 +1,12 @@
 /**
  * Mounts of many files, as layers: laid once on an image for all containers that have both, instead of copied into each.
- * They lie on the image, and what is copied or written lies on them. The clients name a function's mounts in no order, so which of
- * two has a path that both have is nobody's to say.
+ * They lie on the image, and other mounts lie on them. The clients name a function's mounts in no order, so which of two has a
+ * path that both have is nobody's to say.
+ *
+ * Their files belong to an id beyond those that containers have, and whom a container does not know, its root cannot overrule:
+ * it may read them, as all may. Their folders are the container's own. (Where the kernel cannot map ids, its root can all the same.)
  */
-import { readFile, rename } from "node:fs/promises";
+import { chmod, lchown, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { fromBinary } from "@bufbuild/protobuf";
@@ -13,10 +16,17 @@ import { showFiles } from "../builds/shown-files.ts";
 import type { ContentCache } from "../content.ts";
 import { layerId } from "../images/index.ts";
 import type { Layer, LayerLease, LayerStore, Mounter } from "../layers/index.ts";
+import { forEachParallel } from "../parallel.ts";
 import type { RootImage } from "../runtime/runtime.ts";
 
 /** From here on copying them takes longer than a starter saves. */
 const manyFiles = 500;
+
+/** Containers have the ids below it. */
+const nobody = 65_536;
+
+/** How many files are given away at a time. */
+const parallel = 16;
 
 /** There are few that are mounted again and again; then all of them begin anew. */
 const mostKnown = 1000;
@@ -60,9 +70,10 @@ export class MountLayers {
   }
 
   async #layerOf(mount: wire.Mount, image: RootImage, lease: LayerLease, signal: AbortSignal): Promise<Layer> {
-    const id = layerId("mount", [mount.manifestSha256, image.layers.map((layer) => layer.id)]);
+    const id = layerId("shut-mount", [mount.manifestSha256, image.layers.map((layer) => layer.id)]);
     const fill = async (diff: string, scratch: string): Promise<void> => {
-      const { layer } = await showFiles([mount], image.layers, join(scratch, "files"), this.#parts, signal);
+      const { layer, paths } = await showFiles([mount], image.layers, join(scratch, "files"), this.#parts, signal);
+      await forEachParallel(paths, parallel, (path) => shut(join(layer.diff, path)));
       await rename(layer.diff, diff);
     };
     return await lease.make(id, fill, signal);
@@ -77,4 +88,12 @@ export class MountLayers {
     this.#isLarge.set(manifestSha256, isLarge);
     return isLarge;
   }
+}
+
+/** From here on it is nobody's in containers: what its owner may do with it all may, but for writing. */
+async function shut(file: string): Promise<void> {
+  const { mode } = await stat(file);
+  const owners = (mode >> 6) & 0o5;
+  await lchown(file, nobody, nobody);
+  await chmod(file, (owners << 6) | (owners << 3) | owners);
 }

@@ -1,5 +1,5 @@
-/** Lays the files of mounts into a container: copies, for a function may write to what it finds. */
-import { chmod, chown, constants, copyFile, mkdir, readFile, rm } from "node:fs/promises";
+/** Lays the files of mounts where a runtime takes them from: copies, with the modes that they are to have. */
+import { chmod, constants, copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { fromBinary } from "@bufbuild/protobuf";
@@ -8,7 +8,7 @@ import { hasCode, PlatformError } from "@lydian/kit";
 
 import type { ContentCache } from "../content.ts";
 import { forEachParallel } from "../parallel.ts";
-import type { Layout } from "../runtime/runtime.ts";
+import type { FilePlaces } from "../runtime/runtime.ts";
 
 /** Where one file goes. */
 export interface PlannedFile {
@@ -23,20 +23,19 @@ const parallel = 16;
 /** Fetches the mounts' manifests and files and lays them out; a later mount wins over an earlier one. Answers them. */
 export async function layMounts(
   mounts: readonly wire.Mount[],
-  options: { content: Pick<ContentCache, "file">; layout: Pick<Layout, "hostPath" | "owner">; signal: AbortSignal },
+  options: { content: Pick<ContentCache, "file">; places: Pick<FilePlaces, "hostPath">; signal: AbortSignal },
 ): Promise<readonly PlannedFile[]> {
-  const { content, layout, signal } = options;
+  const { content, places, signal } = options;
   const manifests = await Promise.all(
     mounts.map(async (mount) =>
       fromBinary(wire.ManifestSchema, await readFile(await content.file(mount.manifestSha256, signal))),
     ),
   );
-  const files = planFiles(manifests, (path) => layout.hostPath(path));
+  const files = planFiles(manifests, (path) => places.hostPath(path));
   for (const folder of new Set(files.map((file) => dirname(file.hostPath)))) await makeFolder(folder);
   await forEachParallel(files, parallel, async (file) => {
     signal.throwIfAborted();
     await layFile(await content.file(file.sha256, signal), file);
-    if (layout.owner !== undefined) await chown(file.hostPath, layout.owner, layout.owner);
   });
   return files;
 }

@@ -35,7 +35,7 @@ export type PlanStep = { readonly text: string } & (
   | { readonly kind: "copy"; readonly copy: CopyStep }
 );
 
-type Recipe = Pick<wire.ImageRecipe, "lines" | "bases" | "buildArgs" | "contextName" | "function">;
+type Recipe = Pick<wire.ImageRecipe, "lines" | "bases" | "buildArgs" | "contextName" | "function" | "volumes">;
 
 const pythonImage = /^(?:docker\.io\/(?:library\/)?)?python:(3\.\d+)(?:\.\d+)?-slim-[a-z]+$/;
 const plainImage = /^(?:docker\.io\/(?:library\/)?)?debian:[a-z]+-slim$/;
@@ -51,11 +51,12 @@ const hostsOwn = [
 
 /** `path` is the host's own PATH; `known` are the images that this one may stand on, by their ids. */
 export function planOf(recipe: Recipe, path: string, known: ReadonlyMap<string, Base>): Plan {
-  const { lines, buildArgs, contextName, function: called } = recipe;
+  const { lines, buildArgs, contextName, volumes, function: called } = recipe;
   if (called !== undefined) throw refusal(`run_function ${called.name}`);
   const { stages, args } = stagesOf(parseDockerfile(lines), buildArgs);
   const [stage, ...others] = stages;
   if (stage === undefined || others.length > 0) throw refusal(lines[0] ?? "FROM");
+  if (volumes.length > 0) throw refusal(lines.at(-1) ?? "RUN", ", for it mounts volumes");
   const base = baseOf(stage.base, recipe, path, known);
   if (contextName !== "") throw refusal(`COPY from ${contextName}`);
   let state: State = { config: base.config, args };

@@ -85,31 +85,25 @@ export class BaseImages {
 
   /**
    * The image of this name, such as "python:3.12-slim" or "registry.example:5000/team/base@sha256:…". All who ask for a
-   * name get the same one, also who has no credentials for what another one pulled: a host has one owner. It is known from
-   * then on, until it is forgotten.
+   * name get the same one, and it is known from then on, until it is forgotten. Of one that was pulled with credentials the
+   * registry is asked each time whether it is for who asks.
    */
   async resolve(name: string, options: ResolveOptions): Promise<BaseImage> {
     if (name === "scratch") return emptyImage;
     const reference = parseReference(name);
     const release = await this.#release();
     const key = this.#key(reference, release);
-    const known = await this.#known(importedKey(reference));
-    if (known !== undefined) return known;
+    const imported = await this.#known(importedKey(reference));
+    if (imported !== undefined) return plain(imported);
     const before = options.refresh === true ? undefined : await this.#known(key);
-    if (before !== undefined) return before;
+    if (before !== undefined) {
+      if (before.isPrivate) await this.#refuseStrangers(reference, options);
+      return plain(before);
+    }
     await using lease = this.#options.layers.lease();
     const image = await this.#find(reference, release, { ...options, lease });
     await this.#keep(key, recordOf(image, reference), image.layers);
-    return { layers: image.layers, config: image.config, digest: image.digest };
-  }
-
-  /** The layers of the default image with this minor version of Python, such as "3.11", topmost first. */
-  async stack(python: string, waiting: Waiting): Promise<readonly Layer[]> {
-    // It becomes part of names and of arguments.
-    if (!/^3\.\d{1,2}$/.test(python)) {
-      throw new PlatformError(`${JSON.stringify(python)} is no version of Python`, { hint: 'give one such as "3.11"' });
-    }
-    return (await this.resolve(`python:${python}-slim-bookworm`, waiting)).layers;
+    return plain(image);
   }
 
   /**
@@ -182,7 +176,7 @@ export class BaseImages {
   }
 
   /** What is written down, when all of it is still there. */
-  async #known(key: readonly unknown[]): Promise<BaseImage | undefined> {
+  async #known(key: readonly unknown[]): Promise<(BaseImage & Pick<StackRecord, "isPrivate">) | undefined> {
     const record = await this.#records.read(key);
     if (record === undefined) return undefined;
     const layers = await this.#present(record.layers);
@@ -190,7 +184,20 @@ export class BaseImages {
     // Whoever wrote it down may have been killed before its layers were held.
     if (!(await this.#options.layers.holdFor(record.file, layers))) return undefined;
     await this.#records.use(record, this.#options.clock.now());
-    return { layers, config: record.config, digest: record.digest };
+    return { layers, config: record.config, digest: record.digest, isPrivate: record.isPrivate };
+  }
+
+  async #refuseStrangers(reference: Reference, options: ResolveOptions): Promise<void> {
+    try {
+      await this.#registries?.lookUp(reference, options);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (!(error instanceof PlatformError)) throw error;
+      throw new PlatformError(
+        `${nameOf(reference)} is here, but only for those to whom its registry shows it: ${error.message}`,
+        { cause: error, ...(error.hint !== undefined && { hint: error.hint }) },
+      );
+    }
   }
 
   /** Written down first, and then held for what is written down: until then somebody's lease holds the layers. */
@@ -227,11 +234,17 @@ export class BaseImages {
   }
 }
 
+const plain = ({ layers, config, digest }: BaseImage): BaseImage => ({ layers, config, digest });
+
 /** Of no settings: who imports an image wants that one, whatever registries there are. */
 const importedKey = (reference: Reference): readonly unknown[] => ["imported", nameOf(reference), imageArchitecture()];
 
-function recordOf({ layers, config, digest, madeFrom }: MadeImage, reference: Reference): StackRecord {
-  return { name: nameOf(reference), imported: false, layers: layers.map(({ id }) => id), config, digest, madeFrom };
+function recordOf(
+  { layers, config, digest, madeFrom, isPrivate = false }: MadeImage,
+  reference: Reference,
+): StackRecord {
+  const ids = layers.map(({ id }) => id);
+  return { name: nameOf(reference), imported: false, isPrivate, layers: ids, config, digest, madeFrom };
 }
 
 /** Names without anything to go by, such as a tag alone, name nothing. */

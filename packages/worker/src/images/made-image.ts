@@ -18,6 +18,8 @@ export interface BaseImage {
 export interface MadeImage extends BaseImage {
   /** The file of the host that it was made from, by whose change it becomes stale. */
   readonly madeFrom: FileMark | undefined;
+  /** Its registry gave it to who logged in. Absent: to everybody, as far as is known. */
+  readonly isPrivate?: boolean;
 }
 
 export function madeHere(layers: readonly Layer[], config: ImageConfig, madeFrom?: FileMark): MadeImage {

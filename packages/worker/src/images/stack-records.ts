@@ -13,6 +13,8 @@ const recordSchema = z.object({
   name: z.string(),
   /** From a file: it cannot be had again from anywhere else. */
   imported: z.boolean().default(false),
+  /** Its registry is to say for each who asks whether it is for them. */
+  isPrivate: z.boolean().default(false),
   layers: z.array(z.string()),
   config: imageConfigSchema,
   digest: z.string(),
@@ -26,6 +28,7 @@ export interface StackRecord {
   /** The whole name of the image. */
   readonly name: string;
   readonly imported: boolean;
+  readonly isPrivate: boolean;
   /** The layers' ids, topmost first. */
   readonly layers: readonly string[];
   readonly config: ImageConfig;

@@ -3,6 +3,7 @@ import { hasCode } from "@lydian/kit/errors";
 
 import { systemCall } from "./system-call.ts";
 
+const llistxattr = systemCall("llistxattr", ["str", "void *", "long"]);
 const lgetxattr = systemCall("lgetxattr", ["str", "str", "void *", "long"]);
 
 /** As long as the kernel's own are: a path. */
@@ -14,6 +15,18 @@ export function textAttribute(file: string, name: string): string | undefined {
     return value.toString("utf8", 0, lgetxattr(`${name} of ${file}`, file, name, value, value.length));
   } catch (error) {
     if (hasCode(error, "ENODATA", "ENOENT", "EOPNOTSUPP")) return undefined;
+    throw error;
+  }
+}
+
+/** Whether it has any that are not overlayfs' own. A list too long to be read is one of others. */
+export function hasOthersAttributes(file: string): boolean {
+  try {
+    const names = value.toString("utf8", 0, llistxattr(`the attributes of ${file}`, file, value, value.length));
+    return names.split("\0").some((name) => name !== "" && !name.startsWith("trusted.overlay."));
+  } catch (error) {
+    if (hasCode(error, "EOPNOTSUPP")) return false;
+    if (hasCode(error, "ERANGE")) return true;
     throw error;
   }
 }

@@ -2,10 +2,13 @@
 import { hasCode } from "@lydian/kit/errors";
 
 import { atWorkingFolder, closeOnExec, Descriptor } from "./descriptor.ts";
-import { SystemCallError, systemCall } from "./system-call.ts";
+import { asyncSystemCall, SystemCallError, systemCall } from "./system-call.ts";
 
 const fsopen = systemCall("fsopen", ["str", "long"]);
 const fsconfigText = systemCall("fsconfig", ["long", "long", "str", "str", "long"]);
+const fspick = systemCall("fspick", ["long", "str", "long"]);
+const fsconfigLater = asyncSystemCall("fsconfig", ["long", "long", "str", "str", "long"]);
+const closeLater = asyncSystemCall("close", ["long"]);
 const fsmount = systemCall("fsmount", ["long", "long", "long"]);
 const openTree = systemCall("open_tree", ["long", "str", "long"]);
 const mountSetattr = systemCall("mount_setattr", ["long", "str", "long", "void *", "long"]);
@@ -23,7 +26,8 @@ const moveFrom = { empty: 0x4 }; // MOVE_MOUNT_F_EMPTY_PATH
 const moveTo = { empty: 0x40 }; // MOVE_MOUNT_T_EMPTY_PATH
 const detach = 2 | 8; // MNT_DETACH | UMOUNT_NOFOLLOW
 const noFollow = 8; // UMOUNT_NOFOLLOW
-const configure = { flag: 0, text: 1, descriptor: 5, create: 6 } as const;
+const configure = { flag: 0, text: 1, descriptor: 5, create: 6, change: 7 } as const;
+const pick = 1 | 8; // FSPICK_CLOEXEC | FSPICK_EMPTY_PATH
 const propagationFlag = { private: 1 << 18, shared: 1 << 20 } as const; // MS_PRIVATE, MS_SHARED
 
 /** MOUNT_ATTR_* bits; the first three have the same values as MS_RDONLY, MS_NOSUID and MS_NODEV. */
@@ -120,6 +124,21 @@ export class FileSystemContext implements Disposable {
     }
     return said.join("; ");
   }
+}
+
+/**
+ * Lets nobody write any more to the file system of a mount that is attached nowhere, through whatever mount; refused (EBUSY)
+ * while anything is open for writing, mapped so, or deleted and open. The kernel forgets all names of it that it knows.
+ */
+export async function makeReadOnly(path: string, mount: number): Promise<void> {
+  using context = new Descriptor(fspick(path, mount, "", pick), path);
+  fsconfigText(`${path} ro`, context.number, configure.flag, "ro", null, 0);
+  await fsconfigLater(`${path} ro`, context.number, configure.change, null, null, 0);
+}
+
+/** Closes a descriptor whose end may be that of a file system. */
+export async function endLater(path: string, descriptor: number): Promise<void> {
+  await closeLater(path, descriptor);
 }
 
 /** mount(2); `flags` are bits of `attribute` but `idMapped`. */

@@ -1,14 +1,15 @@
 /** What the mounter and its thread say to each other. */
 import { messageOf, PlatformError } from "@lydian/kit/errors";
 
-import type { BindMount, RootMount } from "./mounter.ts";
+import type { BindMount, MountSwap, RootMount, TreeMount } from "./mounter.ts";
 import type { LayersBy } from "./root-mount.ts";
 import { SystemCallError } from "./system-call.ts";
 
 export type MountRequest =
   | { kind: "mountRoot"; mount: RootMount }
   | { kind: "bind"; mount: BindMount }
-  | { kind: "release"; mount: string; below: string }
+  | { kind: "show"; tree: TreeMount }
+  | { kind: "swap"; swap: MountSwap }
   | { kind: "detach"; folder: string; itself: boolean };
 
 export interface ThreadOptions {
@@ -18,7 +19,7 @@ export interface ThreadOptions {
 
 export type FromThread =
   | { kind: "ready"; layersBy: LayersBy }
-  | { kind: "done"; id: number; value: boolean | undefined }
+  | { kind: "done"; id: number; value: number | undefined }
   | { kind: "failed"; id: number | undefined; failure: Failure };
 
 export interface ToThread {

@@ -4,7 +4,7 @@ import { sep } from "node:path";
 
 import { hasCode } from "@lydian/kit/errors";
 
-import { detachMount, unmountUnused } from "./mount-calls.ts";
+import { detachMount } from "./mount-calls.ts";
 import { SystemCallError } from "./system-call.ts";
 
 export interface MountEntry {
@@ -86,16 +86,4 @@ export function clonesOf(mount: string, below: string): string[] {
   if (device === undefined) return [];
   const isClone = (entry: MountEntry): boolean => entry.device === device && entry.point.startsWith(`${below}${sep}`);
   return entries.filter((entry) => isClone(entry) && entry.point !== mount).map(({ point }) => point);
-}
-
-/** See Mounter.release. The kernel says what is used: no list of processes' files would see all of it. */
-export function releaseMount(mount: string, below: string): boolean {
-  try {
-    for (const point of clonesOf(mount, below)) unmountUnused(point);
-    unmountUnused(mount);
-    return true;
-  } catch (error) {
-    if (hasCode(error, "EBUSY")) return false;
-    throw error;
-  }
 }

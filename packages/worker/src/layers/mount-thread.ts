@@ -16,8 +16,10 @@ import {
   type ThreadOptions,
   type ToThread,
 } from "./mount-requests.ts";
-import { detachAll, releaseMount } from "./mount-table.ts";
+import { detachAll } from "./mount-table.ts";
 import { type LayersBy, mountRoot } from "./root-mount.ts";
+import { showTree } from "./show-tree.ts";
+import { swapMount } from "./swap-mount.ts";
 import { SystemCallError } from "./system-call.ts";
 
 if (parentPort === null) throw new Error("mount-thread.ts is started by the mounter");
@@ -46,14 +48,16 @@ function howLayersAreTold(): LayersBy {
   }
 }
 
-function perform(request: MountRequest, layersBy: LayersBy): boolean | void {
+function perform(request: MountRequest, layersBy: LayersBy): number | undefined | void {
   switch (request.kind) {
     case "mountRoot":
       return mountRoot(request.mount, layersBy);
     case "bind":
       return bindMount(request.mount);
-    case "release":
-      return releaseMount(request.mount, request.below);
+    case "show":
+      return showTree(request.tree);
+    case "swap":
+      return swapMount(request.swap);
     case "detach":
       return detachAll(request.folder, request.itself);
   }

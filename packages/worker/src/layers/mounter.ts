@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import { type Clock, systemClock } from "@lydian/kit";
 
 import type { Layer } from "./layer-store.ts";
+import { LeftMount } from "./left-mount.ts";
 import { errorOf, type FromThread, type MountRequest, type ThreadOptions, type ToThread } from "./mount-requests.ts";
 import type { LayersBy } from "./root-mount.ts";
 
@@ -29,7 +30,7 @@ export interface RootMount {
   readonly work: string;
   /** An existing directory. */
   readonly target: string;
-  readonly idMap?: IdMap;
+  readonly idMap?: IdMap | undefined;
   /** Folders of the layers can be renamed, by marks in the upper that make it a diff of these layers alone. */
   readonly redirects?: boolean;
   /** Nothing is synced to disk, so the upper must be thrown away after a crash of the host. */
@@ -46,7 +47,27 @@ export interface BindMount {
   /** Absolute, in the container. Resolved inside the root, whatever symbolic links the root has; made when missing. */
   readonly path: string;
   readonly readOnly: boolean;
-  readonly idMap?: IdMap;
+  readonly idMap?: IdMap | undefined;
+}
+
+/** Shows all that is below a folder of the host at the same paths inside a root, for reading. */
+export interface TreeMount {
+  /** It has folders and files, and no links. */
+  readonly source: string;
+  /** The target of a root's mount. */
+  readonly root: string;
+  readonly idMap?: IdMap | undefined;
+}
+
+/** A mount that takes another one's place. */
+export interface MountSwap {
+  readonly old: string;
+  /** The clones of the old one below this folder go with it. */
+  readonly below: string;
+  /** Where the new one is mounted already. */
+  readonly next: string;
+  /** Where it is shown. */
+  readonly points: readonly Omit<BindMount, "source">[];
 }
 
 export interface MounterOptions {
@@ -55,7 +76,7 @@ export interface MounterOptions {
   readonly clock?: Clock;
 }
 
-type Waiting = PromiseWithResolvers<boolean | undefined>;
+type Waiting = PromiseWithResolvers<number | undefined>;
 
 /** The thread is there in 50 ms on an idle host. */
 const startMs = 30_000;
@@ -120,6 +141,11 @@ export class Mounter {
     await this.#ask({ kind: "bind", mount });
   }
 
+  /** What is there already of it, or mounted there, is not looked at again: once for each root. */
+  async show(tree: TreeMount): Promise<void> {
+    await this.#ask({ kind: "show", tree });
+  }
+
   /**
    * Takes away what is mounted on `target` and below it; nothing happens when nothing is. It is out of sight at once, and
    * ends with the last process that uses it.
@@ -129,12 +155,13 @@ export class Mounter {
   }
 
   /**
-   * Takes away a mount and all its clones below a folder, unless a process still uses one of them: an open file, a working
-   * folder, a map. Answers whether they are gone; if not, those that could be taken away are, and the mount itself is there.
-   * The processes that could use them must stand still meanwhile.
+   * Shows a mount in the place of another one and of all its clones below a folder, unless a process still uses one of them:
+   * an open file, a working folder, a map. Answers what is left of the old one; undefined when it is used: then, and when
+   * it rejects, all is as it was. The processes that could use them must stand still meanwhile.
    */
-  async release(mount: string, below: string): Promise<boolean> {
-    return (await this.#ask({ kind: "release", mount, below })) === true;
+  async swap(swap: MountSwap): Promise<LeftMount | undefined> {
+    const descriptor = await this.#ask({ kind: "swap", swap });
+    return descriptor === undefined ? undefined : new LeftMount(descriptor, swap.old);
   }
 
   /** Takes away all mounts below a folder, but not one on the folder itself. */
@@ -154,11 +181,11 @@ export class Mounter {
     await this.#thread.terminate();
   }
 
-  #ask(request: MountRequest): Promise<boolean | undefined> {
+  #ask(request: MountRequest): Promise<number | undefined> {
     if (this.#closing !== undefined) return Promise.reject(new Error("the mounter is closed"));
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
-    const answer = Promise.withResolvers<boolean | undefined>();
+    const answer = Promise.withResolvers<number | undefined>();
     const timer = this.#clock.timer(answerMs, () => {
       answer.reject(new Error(`${request.kind} of ${objectOf(request)} has no answer after ${answerMs / 1000} s`));
     });
@@ -192,9 +219,11 @@ function objectOf(request: MountRequest): string {
       return request.folder;
     case "bind":
       return request.mount.path;
+    case "show":
+      return request.tree.source;
     case "mountRoot":
       return request.mount.target;
-    case "release":
-      return request.mount;
+    case "swap":
+      return request.swap.old;
   }
 }

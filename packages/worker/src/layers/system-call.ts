@@ -12,6 +12,7 @@ const numbers = {
   fsconfig: { x64: 431, arm64: 431 },
   fsetxattr: { x64: 190, arm64: 7 },
   fsmount: { x64: 432, arm64: 432 },
+  fspick: { x64: 433, arm64: 433 },
   fsopen: { x64: 430, arm64: 430 },
   lgetxattr: { x64: 192, arm64: 9 },
   llistxattr: { x64: 195, arm64: 12 },

@@ -10,7 +10,7 @@ import type { ProcessEnd } from "../container/exit.ts";
 import type { ContainerPlace } from "../container/folder.ts";
 import type { ImageConfig } from "../images/index.ts";
 import type { Layer } from "../layers/index.ts";
-import type { ContainerRoot } from "../volumes/mounted-volume.ts";
+import type { ContainerRoot } from "../volumes/volume-mount.ts";
 
 export interface Runtime {
   readonly name: string;
@@ -41,15 +41,10 @@ export interface Runtime {
    * What was laid out as spare and runs is this container from here on: its place has the same `hostId`, and a folder that
    * was the spare one's. Absent: this runtime has no use for spare ones.
    */
-  handOver?(place: ContainerPlace, request: HandOver): Promise<HandedOver>;
+  handOver?(place: ContainerPlace, request: HandOver): Promise<FilePlaces>;
 }
 
 export type HandOver = Pick<LayRequest, "resources" | "door">;
-
-export interface HandedOver {
-  /** Whom on the host a file must belong to so that root inside owns it. */
-  readonly rootId: number;
-}
 
 /** What a container asks for before its files are laid out. */
 export interface LayRequest {
@@ -61,7 +56,7 @@ export interface LayRequest {
   readonly network?: { readonly allowedCidrs: readonly string[] } | undefined;
   /** It is nobody's yet: it gives way to all others, and is the first to go when memory is short. */
   readonly isSpare?: boolean;
-  /** Mounts what belongs into the root, once that is mounted for good and before anything runs in it. */
+  /** Mounts what belongs into the root, before files are shown there and anything runs in it. */
   readonly mount?: ((root: ContainerRoot) => Promise<void>) | undefined;
   /** Joins a connection from inside to the server; for the runtime's own loopback listener. */
   readonly door: DoorHandler;
@@ -71,6 +66,8 @@ export interface LayRequest {
 
 /** Where functions are processes of the host: what an image is for them. */
 export interface HostEnvironment {
+  /** The image's. */
+  readonly id: string;
   /** A folder whose `root` is copied to where /root is. */
   readonly files: string;
   /** The interpreter of its virtual environment; undefined: the host's own. */
@@ -113,8 +110,19 @@ export interface Resources {
 
 export type DoorHandler = (inside: net.Socket) => void;
 
+/** Where files of mounts go. */
+export interface FilePlaces {
+  /** Where on the host the file of an absolute path in the container is to be laid; refuses what this runtime cannot place. */
+  hostPath(containerPath: string): string;
+  /**
+   * All of them are laid: from here on its processes see them, for reading only. Absent: they are in their places already, and
+   * the container's own to change.
+   */
+  showFiles?(): Promise<void>;
+}
+
 /** A container's file system before it runs, and the names of things as its processes see them. */
-export interface Layout {
+export interface Layout extends FilePlaces {
   /** The folder that stands for /root: home and working directory. */
   readonly home: string;
   /** What every process gets, unless its runner or its user says otherwise: PATH, LANG and the like. */
@@ -125,10 +133,6 @@ export interface Layout {
   readonly entrypoint?: readonly string[];
   /** Where programs begin, unless that is the home. */
   readonly workdir?: string;
-  /** Where on the host the file of an absolute path in the container goes; refuses what this runtime cannot place. */
-  hostPath(containerPath: string): string;
-  /** Whom such a file must belong to, when not to the worker. */
-  readonly owner?: number;
   /** Lays a file of the platform's own; answers its path as processes see it. */
   addFile(name: string, bytes: Uint8Array): Promise<string>;
   /** Shows a folder that containers share and do not change; answers its path as processes see it. */

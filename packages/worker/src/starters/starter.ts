@@ -35,9 +35,9 @@ export interface StarterHost {
   readonly clock: Clock;
 }
 
-/** What the import may take at the lowest priority on a busy host, and what copying a container's files may. */
+/** What the import may take at the lowest priority on a busy host, and what reading one line may. */
 const importMs = 300_000;
-const copyMs = 60_000;
+const answerMs = 60_000;
 
 /** Of the log of one that could not be started. */
 const shownCharacters = 2000;
@@ -54,7 +54,8 @@ export class Starter {
   readonly #layout: Layout;
   readonly #go: net.Socket;
   readonly #ended = new AbortController();
-  #stage: string;
+  /** The paths of the files that it has as another's. */
+  readonly #laid: string[] = [];
 
   private constructor(parts: {
     place: ContainerPlace;
@@ -68,7 +69,6 @@ export class Starter {
     this.#host = parts.host;
     this.#layout = parts.layout;
     this.#go = parts.go;
-    this.#stage = stageOf(parts.place);
     this.#go.on("error", () => this.#ended.abort());
     this.#go.on("close", () => this.#ended.abort());
     void this.process.end.then(() => this.#ended.abort());
@@ -82,7 +82,7 @@ export class Starter {
     signal: AbortSignal,
   ): Promise<Starter> {
     try {
-      await mkdir(stageOf(place), { recursive: true, mode: 0o755 });
+      await mkdir(place.folder, { recursive: true, mode: 0o700 });
       await (await open(place.logFile, "a", 0o600)).close();
       await mkdir(dirname(place.doorFile), { recursive: true, mode: 0o711 });
       const image = await host.images.find(kind.imageId);
@@ -120,33 +120,34 @@ export class Starter {
 
   /** Makes it another's; answers where the files of that container are to be laid. */
   async become(to: ContainerPlace, request: HandOver): Promise<Layout> {
-    const { rootId } = await this.#host.runtime.handOver(to, request);
-    this.#stage = stageOf(to);
+    const files = await this.#host.runtime.handOver(to, request);
     const layout = this.#layout;
     return {
       home: layout.home,
       environment: layout.environment,
       serverUrl: layout.serverUrl,
       ...(layout.workdir !== undefined && { workdir: layout.workdir }),
-      owner: rootId,
-      hostPath: (path) => join(this.#stage, path),
+      hostPath: (path) => {
+        this.#laid.push(path);
+        return files.hostPath(path);
+      },
+      showFiles: async () => await files.showFiles?.(),
       addFile: (name, bytes) => layout.addFile(name, bytes),
       addFolder: async (name) => `/${name}`, // shown already: what is shown is a part of its kind
       python: (minor) => layout.python(minor),
     };
   }
 
-  /** Lets it become the program, with the files that have been laid out. */
+  /** Lets it become the program, with the files that have been shown. */
   async run(spec: ProcessSpec): Promise<ContainerProcess> {
     const { argv, env, cwd } = spec;
     const ready = once(this.#go, "data");
-    this.#go.write(`${JSON.stringify({ argv, env, cwd })}\n`);
+    this.#go.write(`${JSON.stringify({ argv, env, cwd, laid: this.#laid })}\n`);
     const ended = whenAborted(this.ended).then(() => {
       throw new PlatformError("the starter ended when it was to start the container");
     });
-    await within(copyMs, "the files of the container were not copied", this.#host.clock, [ready, ended]);
+    await within(answerMs, "the starter did not take what it was told", this.#host.clock, [ready, ended]);
     this.#go.destroy();
-    await rm(this.#stage, { recursive: true, force: true });
     return this.process;
   }
 
@@ -164,8 +165,6 @@ async function within<T>(ms: number, failure: string, clock: Clock, events: read
   return await Promise.race([...events, late.promise]);
 }
 
-const stageOf = (place: ContainerPlace): string => join(place.folder, "stage");
-
 /** What its process is: the program that would run the client's entry point, with the starter in its place. */
 async function programOf(
   place: ContainerPlace,
@@ -179,12 +178,11 @@ async function programOf(
     ...{ runner, containerId: place.id, imageId: "", env: {} },
     ...{ layout, clients, say: () => {}, signal },
   });
-  const stage = await layout.addFolder("run/lydian/stage", stageOf(place));
   const starter = await layout.addFile("starter.py", await readFile(script));
   const door = new URL(layout.serverUrl).pathname;
   if ((layout.entrypoint ?? []).length > 0) throw new PlatformError("an image with an entry point has no starters");
   const [program, , module = ""] = usual.argv;
-  return { ...usual, argv: [program, starter, module, join(dirname(door), goName), stage] };
+  return { ...usual, argv: [program, starter, module, join(dirname(door), goName)] };
 }
 
 /** The first connection to a socket; nobody else gets one. */

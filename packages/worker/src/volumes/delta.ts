@@ -24,19 +24,19 @@ export function publishedBy({ written, removed }: Difference): Map<string, strin
   return published;
 }
 
+/** As those that a difference removes; undefined for what is gone. */
+export function publishedAs(path: string, signature: string): string | undefined {
+  if (signature === goneMark) return undefined;
+  return isFolderSignature(signature) ? `${path}/` : path;
+}
+
 export function deltaOf(difference: Difference, before: Published): Delta {
   const now = publishedBy(difference);
   const written = new Map([...difference.written].filter(([path, { signature }]) => before.get(path) !== signature));
-  const asPublished = (path: string, signature: string): string => (isFolderSignature(signature) ? `${path}/` : path);
   const removed = difference.removed.flatMap((path) => {
     const signature = before.get(plain(path));
-    if (signature === goneMark) return [];
-    return signature === undefined ? path : asPublished(plain(path), signature);
+    return signature === undefined ? path : (publishedAs(plain(path), signature) ?? []);
   });
-  const restored = [...before].filter(([path]) => !now.has(path)).map(([path, each]) => asPublished(path, each));
+  const restored = [...before].flatMap(([path, each]) => (now.has(path) ? [] : (publishedAs(path, each) ?? path)));
   return { written, removed, restored };
-}
-
-export function isEmpty({ written, removed, restored }: Delta): boolean {
-  return written.size + removed.length + restored.length === 0;
 }

@@ -8,9 +8,18 @@ import { join } from "node:path";
 
 import { hasCode } from "@lydian/kit/errors";
 
-import { textAttribute } from "../layers/attributes.ts";
 import { isSameFile } from "./same-file.ts";
-import { isWhiteout, namesIn, type Shown, shownAt, signatureOf, statsOf } from "./stack.ts";
+import {
+  isWhiteout,
+  nameBelow,
+  namesIn,
+  type Shown,
+  shownAt,
+  shownIn,
+  signatureOf,
+  type Stack,
+  statsOf,
+} from "./stack.ts";
 
 export interface WrittenPath {
   readonly kind: "file" | "folder" | "link";
@@ -27,6 +36,8 @@ export interface WrittenPath {
   readonly signature: string;
   /** It lies in a layer, which never changes. */
   readonly isFixed: boolean;
+  /** Nobody but the host's root owns it, to whom all belongs that the server has. */
+  readonly isRoots: boolean;
 }
 
 export interface Difference {
@@ -36,9 +47,8 @@ export interface Difference {
   readonly removed: string[];
 }
 
-/** `layers`: the stack's folders, topmost first. */
-export function differenceOf(upper: string, layers: readonly string[]): Difference {
-  const reader = new Reader(upper, layers);
+export function differenceOf(upper: string, stack: Stack): Difference {
+  const reader = new Reader(upper, stack);
   reader.read();
   return { written: reader.written, removed: reader.gone() };
 }
@@ -46,15 +56,18 @@ export function differenceOf(upper: string, layers: readonly string[]): Differen
 class Reader {
   readonly written = new Map<string, WrittenPath>();
   readonly #upper: string;
-  readonly #layers: readonly string[];
+  readonly #stack: Stack;
   /** Whether they are folders. */
   readonly #removed = new Map<string, boolean>();
   /** Files that were copied up and not changed: they are neither written nor gone. */
   readonly #kept = new Set<string>();
 
-  constructor(upper: string, layers: readonly string[]) {
+  /** What the stack shows at the folder that was last asked about: many files lie in one. */
+  #last: { folder: string; shown: Shown | undefined } | undefined;
+
+  constructor(upper: string, stack: Stack) {
     this.#upper = upper;
-    this.#layers = layers;
+    this.#stack = stack;
   }
 
   read(): void {
@@ -79,9 +92,10 @@ class Reader {
       }
     }
     if (base === undefined || base === path) return;
-    const shown = shownAt(this.#layers, base);
+    const shown = this.#shownAt(base);
     if (shown?.kind !== "folder") return;
-    for (const [name, each] of namesIn(shown.parts)) if (!here.has(name)) this.#putTree(joined(path, name), each);
+    for (const [name, each] of namesIn(this.#stack, shown.parts))
+      if (!here.has(name)) this.#putTree(joined(path, name), each);
   }
 
   #readName(path: string, under: string | undefined, base: string | undefined): void {
@@ -93,7 +107,7 @@ class Reader {
     } else if (stats.isDirectory()) {
       const through = this.#throughOf(file, under, base);
       if (through !== path) this.#remove(path);
-      const shown = through === undefined ? undefined : shownAt(this.#layers, through);
+      const shown = through === undefined ? undefined : this.#shownAt(through);
       this.#putFolder(path, file, stats);
       this.#readFolder(path, shown?.kind === "folder" ? through : undefined);
     } else this.#putFile(path, file, stats);
@@ -101,17 +115,26 @@ class Reader {
 
   /** Which folder of the stack shows through: the one of its name, none, or the one that it was before it was renamed. */
   #throughOf(file: string, under: string | undefined, base: string | undefined): string | undefined {
-    if (textAttribute(file, "trusted.overlay.opaque") === "y") return undefined;
-    const redirect = textAttribute(file, "trusted.overlay.redirect");
-    if (redirect === undefined) return under;
-    if (redirect.startsWith("/")) return redirect.slice(1);
-    return base === undefined ? undefined : joined(base, redirect);
+    const before = nameBelow(file, "");
+    if (before === "") return under;
+    if (before === undefined || before.startsWith("/")) return before?.slice(1);
+    return base === undefined ? undefined : joined(base, before);
+  }
+
+  #shownAt(path: string): Shown | undefined {
+    if (path === "") return shownAt(this.#stack, "");
+    const folder = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    if (this.#last?.folder !== folder) this.#last = { folder, shown: shownAt(this.#stack, folder) };
+    const { shown } = this.#last;
+    return shown?.kind === "folder"
+      ? shownIn(this.#stack, shown.parts, path.slice(path.lastIndexOf("/") + 1))
+      : undefined;
   }
 
   #putFolder(path: string, file: string, stats: BigIntStats): void {
-    const shown = shownAt(this.#layers, path);
+    const shown = this.#shownAt(path);
     if (shown?.kind === "other") this.#removed.set(path, false);
-    const before = shown?.kind === "folder" ? statsOf(shown.parts[0] ?? "") : undefined;
+    const before = shown?.kind === "folder" ? statsOf(shown.parts[0]?.folder ?? "") : undefined;
     if (before !== undefined && modeOf(before) === modeOf(stats)) this.#kept.add(path);
     else this.written.set(path, pathOf("folder", file, stats));
   }
@@ -119,7 +142,7 @@ class Reader {
   #putFile(path: string, file: string, stats: BigIntStats, isFixed = false): void {
     const kind = stats.isFile() ? "file" : stats.isSymbolicLink() ? "link" : undefined;
     if (kind === undefined) return; // pipes and sockets last no longer than who made them
-    const shown = shownAt(this.#layers, path);
+    const shown = this.#shownAt(path);
     if (shown?.kind === "folder") this.#remove(path);
     if (shown?.kind === "other" && isSameFile(shown, file, stats)) this.#kept.add(path);
     else this.written.set(path, pathOf(kind, file, stats, isFixed));
@@ -128,22 +151,22 @@ class Reader {
   /** What the stack shows elsewhere has come here with a folder that was renamed. */
   #putTree(path: string, shown: Shown): void {
     if (shown.kind === "other") return this.#putFile(path, shown.file, shown.stats, true);
-    const [top = ""] = shown.parts;
+    const top = shown.parts[0]?.folder ?? "";
     const stats = statsOf(top);
     if (stats === undefined) return;
     this.#putFolder(path, top, stats);
-    for (const [name, each] of namesIn(shown.parts)) this.#putTree(joined(path, name), each);
+    for (const [name, each] of namesIn(this.#stack, shown.parts)) this.#putTree(joined(path, name), each);
   }
 
   #remove(path: string): void {
-    const shown = shownAt(this.#layers, path);
+    const shown = this.#shownAt(path);
     if (shown !== undefined) this.#removeShown(path, shown);
   }
 
   #removeShown(path: string, shown: Shown): void {
     this.#removed.set(path, shown.kind === "folder");
     if (shown.kind === "other") return;
-    for (const [name, each] of namesIn(shown.parts)) this.#removeShown(joined(path, name), each);
+    for (const [name, each] of namesIn(this.#stack, shown.parts)) this.#removeShown(joined(path, name), each);
   }
 }
 
@@ -164,7 +187,8 @@ function namesOf(folder: string): string[] {
 
 function pathOf(kind: WrittenPath["kind"], file: string, stats: BigIntStats, isFixed = false): WrittenPath {
   const mode = modeOf(stats);
-  const common = { kind, file, mode, isFixed, mtime: Number(stats.mtimeNs / 1000n) };
+  const isRoots = stats.uid === 0n && stats.gid === 0n;
+  const common = { kind, file, mode, isFixed, isRoots, mtime: Number(stats.mtimeNs / 1000n) };
   if (kind === "folder") return { ...common, size: 0, target: "", signature: `${folderMark}${mode}` };
   if (kind === "file") {
     return { ...common, size: Number(stats.size), target: "", signature: signatureOf(stats, isFixed) };
@@ -177,7 +201,7 @@ function pathOf(kind: WrittenPath["kind"], file: string, stats: BigIntStats, isF
 export function shownPath(shown: Shown): WrittenPath | undefined {
   if (shown.kind === "other")
     return pathOf(shown.stats.isSymbolicLink() ? "link" : "file", shown.file, shown.stats, true);
-  const [top = ""] = shown.parts;
+  const top = shown.parts[0]?.folder ?? "";
   const stats = statsOf(top);
   return stats && pathOf("folder", top, stats, true);
 }

@@ -1,37 +1,37 @@
 /**
- * One volume in one container: an overlay of a state under an upper of its own, mounted once beside the container's root and
- * shown inside of it at one or several points.
+ * One volume in one container: what it sees of it, and how it comes to see something else.
  *
- * A commit publishes what the upper has, and leaves the mount as it is. A reload takes the mount away, which the kernel
- * refuses while anything in the container uses it, and mounts the newest state under a new upper.
+ * It sees a state, on it uppers that are sealed, and on these an upper of its own. A commit seals that upper, which never
+ * changes again, and goes on with an empty one: the container stands still only while one mount takes another one's place.
+ * Then the sealed upper is published. The kernel refuses that while anything in the container uses the mount; then the
+ * mount is left as it is, what the upper has is published while the container goes on, and what has changed meanwhile
+ * while it stands still. A reload mounts the newest state under an empty upper.
  */
-import { mkdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type Logger, PlatformError } from "@lydian/kit";
 
-import type { Frozen } from "../cgroups/cgroups.ts";
-import { clonesOf, type IdMap, isMounted, type Mounter } from "../layers/index.ts";
+import type { Layer, LeftMount, Mounter } from "../layers/index.ts";
+import { changesNothing } from "./change.ts";
+import {
+  type HeldTrees,
+  knownOf,
+  lowersOf,
+  type Mountable,
+  on,
+  stackBelow,
+  treesAgain,
+  upperFolder,
+} from "./mounted-state.ts";
 import { usedFile } from "./open-files.ts";
-import { Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
+import { type Published, Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
+import { Upper } from "./upper.ts";
+import { type ContainerRoot, VolumeMount } from "./volume-mount.ts";
 import type { MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
-import type { Tree, VolumeTrees } from "./volume-trees.ts";
-
-/** A container's root, as its runtime has it. */
-export interface ContainerRoot {
-  /** Where it is mounted on the host. */
-  readonly root: string;
-  /** A folder beside it, which goes with it. */
-  readonly beside: string;
-  readonly idMap: IdMap | undefined;
-  freeze(): Promise<Frozen>;
-  /** Lets it go on, whoever froze it. */
-  thaw(): Promise<void>;
-  pids(): Promise<number[]>;
-}
+import type { Tree } from "./volume-trees.ts";
 
 export interface MountedVolumeDeps extends PublisherDeps {
-  readonly trees: VolumeTrees;
   readonly mounter: Mounter;
   readonly logger: Logger;
   /** Takes a folder out of sight and deletes it. */
@@ -48,21 +48,36 @@ export interface VolumePlace {
 
 const alone: StandStill = (work) => work();
 
+/** With more of them the kernel takes longer to find a name. */
+const mostSealed = 8;
+
+/** How often a commit asks whether its upper may be sealed: most files are open for a moment. */
+const sealTries = 3;
+
+interface PublishOptions {
+  standStill?: StandStill;
+  isStill?: Promise<boolean>;
+}
+
 export class MountedVolume {
   readonly #deps: MountedVolumeDeps;
   readonly #place: VolumePlace;
+  readonly #publisher: Publisher;
   #record: VolumeRecord;
-  #tree: Tree;
-  #root: ContainerRoot | undefined;
-  #publisher: Publisher;
+  /** While it takes the place of what is mounted. */
+  #intent: MountedState | undefined;
+  #trees: HeldTrees;
+  /** The upper that the container writes to; undefined until it is asked about. */
+  #live: Upper | undefined;
+  #root: { container: ContainerRoot; mount: VolumeMount } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(deps: MountedVolumeDeps, place: VolumePlace, record: VolumeRecord, tree: Tree) {
+  private constructor(deps: MountedVolumeDeps, place: VolumePlace, record: VolumeRecord, trees: HeldTrees) {
     this.#deps = deps;
     this.#place = place;
     this.#record = record;
-    this.#tree = tree;
-    this.#publisher = this.#publisherOf(record.mounted, tree);
+    this.#trees = trees;
+    this.#publisher = new Publisher(deps, record.volumeId, place.containerId);
   }
 
   /** The newest state, for a container that is about to start. */
@@ -73,174 +88,293 @@ export class MountedVolume {
     points: readonly VolumePoint[],
   ): Promise<MountedVolume> {
     const tree = await deps.trees.newest(volumeId);
-    const record = { volumeId, points, mounted: stateOf(0, tree), seen: tree.number, commits: 0 };
-    return new MountedVolume(deps, place, record, tree);
+    const record = { volumeId, points, mounted: on(tree, 0), seen: tree.number, isBehind: false, commits: 0 };
+    return new MountedVolume(deps, place, record, { mounted: tree });
   }
 
   /** What a worker before had mounted, or was about to. */
   static async again(deps: MountedVolumeDeps, place: VolumePlace, record: VolumeRecord): Promise<MountedVolume> {
-    const { volumeId, mounted } = record;
-    const tree = await deps.trees.again(volumeId, mounted.number, mounted.layers);
-    if (tree === undefined) throw new PlatformError(`the layers of volume ${volumeId} are gone`);
-    return new MountedVolume(deps, place, record, tree);
+    return new MountedVolume(deps, place, record, await treesAgain(deps.trees, record));
   }
 
   get record(): VolumeRecord {
-    return this.#record;
+    if (this.#intent === undefined) return this.#record;
+    return { ...this.#record, mounted: this.#intent, before: this.#record.mounted };
   }
 
   get #isReadOnly(): boolean {
     return this.#record.points.every(({ readOnly }) => readOnly);
   }
 
-  async mount(root: ContainerRoot): Promise<void> {
-    this.#root = root;
-    await this.#mount(root);
+  async mount(container: ContainerRoot): Promise<void> {
+    const { mounted } = this.#record;
+    await this.#in(container).mount(mounted, this.#lowersOf(mounted, this.#trees.mounted));
   }
 
   /**
-   * Goes on with a container that runs, or stands still since a worker before died in a reload, which is then finished or
-   * undone: until all is whole again nothing in the container may go on.
+   * Goes on with a container that runs, or stands still since a worker before died while it swapped mounts, which is then
+   * finished or undone: until all is whole again nothing in the container may go on.
    */
-  async adopt(root: ContainerRoot): Promise<void> {
-    this.#root = root;
-    const { before } = this.#record;
-    if (before !== undefined && isMounted(this.#mountOf(root, before))) {
+  async adopt(container: ContainerRoot): Promise<void> {
+    const mount = this.#in(container);
+    const { before, mounted } = this.#record;
+    if (before !== undefined && mount.isThere(before)) {
       // It was not given up: something may be open in it.
-      this.#deps.trees.release(this.#tree);
-      await this.#become({ ...this.#record, mounted: before, before: undefined });
-      if (!(await this.#isWhole(root, before))) await this.#standStill(() => this.#showMissing(root));
-    } else if (!(await this.#isWhole(root, this.#record.mounted))) {
+      const trees = await treesAgain(this.#deps.trees, { ...this.#record, mounted: before, before: undefined });
+      this.release();
+      this.#trees = trees;
+      await this.#save({ mounted: before });
       await this.#standStill(async () => {
-        await this.#detach(root, this.#record.mounted);
-        await this.#mount(root);
+        await mount.detach(mounted);
+        await mount.showMissing(before);
+      });
+    } else if (!mount.isWhole(this.#record.mounted)) {
+      await this.#standStill(async () => {
+        await mount.detach(mounted);
+        await mount.mount(mounted, this.#lowersOf(mounted, this.#trees.mounted));
       });
     }
-    if (this.#record.before !== undefined) await this.#save({ ...this.#record, before: undefined });
-    await root.thaw();
+    if (before !== undefined) await this.#save({ before: undefined });
+    if (this.#trees.before !== undefined) this.#deps.trees.release(this.#trees.before);
+    this.#trees = { ...this.#trees, before: undefined };
+    await container.thaw();
   }
 
   /** Publishes what the container has written. */
   commit(): Promise<void> {
-    return this.#inTurn(() => this.#publish((work) => this.#standStill(work)));
+    return this.#inTurn(() => this.#commit());
   }
 
   /** Shows the container the newest state; throws a PlatformError while its files are open. */
   reload(): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#publish((work) => this.#standStill(work));
-      if ((await this.#deps.server.head(this.#record.volumeId)) === this.#record.seen) return;
-      let tree = await this.#deps.trees.newest(this.#record.volumeId);
-      await this.#standStill(async () => {
-        if (await this.#publish(alone)) {
-          this.#deps.trees.release(tree);
-          tree = await this.#deps.trees.newest(this.#record.volumeId);
+      const rest = await this.#commit();
+      await rest?.();
+      const { trees } = this.#deps;
+      const { volumeId, mounted: before } = this.#record;
+      const newest = async (): Promise<Mountable> => {
+        const tree = await trees.newest(volumeId);
+        return { tree, mounted: on(tree, before.upper + 1) };
+      };
+      let next = await newest();
+      if (next.tree.number === this.#record.seen) return trees.release(next.tree);
+      const left = await this.#swap(next, async () => {
+        if (await this.#publishRest()) {
+          trees.release(next.tree);
+          next = await newest();
         }
-        await this.#replace(tree);
+        return next;
       });
+      if (left === undefined) {
+        trees.release(next.tree);
+        throw await this.#inUse();
+      }
+      await this.#save({ seen: next.tree.number, isBehind: false });
+      return async () => {
+        await left.end();
+        await this.#throwAway([before.upper, ...before.sealed]);
+      };
     });
   }
 
   /** The last commit, of a container whose processes are gone. */
   finish(): Promise<void> {
-    return this.#inTurn(() => this.#publish(alone));
+    return this.#inTurn(async () => {
+      const { before, mounted } = this.#record;
+      const { before: tree } = this.#trees;
+      // Nobody knows which of the two it was when it ended.
+      if (before !== undefined && tree !== undefined) await this.#publish(this.#lastUppers({ mounted: before, tree }));
+      const { state } = await this.#publish(this.#lastUppers({ mounted, tree: this.#trees.mounted }));
+      const made = await state;
+      if (made !== undefined) this.#deps.trees.release(made);
+    });
   }
 
   release(): void {
-    this.#deps.trees.release(this.#tree);
+    for (const tree of Object.values(this.#trees) as (Tree | undefined)[]) if (tree) this.#deps.trees.release(tree);
   }
 
-  /** Whether there was anything. */
-  async #publish(standStill: StandStill): Promise<boolean> {
-    if (this.#isReadOnly) return false;
-    const { containerId } = this.#place;
-    const key = async (): Promise<string> => {
-      await this.#save({ ...this.#record, commits: this.#record.commits + 1 });
-      return `${containerId} ${this.#record.commits}`;
-    };
-    const number = await this.#publisher.publish(key, containerId, standStill);
-    if (number === undefined) return false;
-    if (number === this.#record.seen + 1) await this.#save({ ...this.#record, seen: number });
-    return true;
-  }
-
-  /** Nobody in the container runs. */
-  async #replace(tree: Tree): Promise<void> {
-    const root = this.#rootThere();
-    const { mounted: before } = this.#record;
-    const old = { tree: this.#tree, folder: this.#uppersOf(before) };
-    await this.#save({ ...this.#record, mounted: stateOf(before.upper + 1, tree), before });
-    const device = (await stat(this.#mountOf(root, before))).dev;
-    if (!(await this.#deps.mounter.release(this.#mountOf(root, before), root.root))) {
-      this.#deps.trees.release(tree);
-      await this.#save({ ...this.#record, mounted: before, before: undefined });
-      await this.#showMissing(root);
-      const used = usedFile(await root.pids(), device);
-      throw new PlatformError(`there are open files preventing the operation${used === "" ? "" : `: ${used}`}`, {
-        hint: "close them, and reload again",
-      });
+  /** Answers what is to be done when the caller knows. */
+  async #commit(): Promise<(() => Promise<void>) | undefined> {
+    if (this.#isReadOnly || (await this.#hasNothing())) return undefined;
+    const { sealed } = this.#record.mounted;
+    const left = this.#record.mounted.isOwed ? undefined : await this.#seal();
+    if (left === undefined) {
+      await this.#publishLive((work) => this.#standStill(work));
+      return undefined;
     }
-    this.#tree = tree;
-    this.#publisher = this.#publisherOf(this.#record.mounted, tree);
-    await this.#mount(root);
-    await this.#save({ ...this.#record, before: undefined, seen: tree.number });
-    this.#deps.trees.release(old.tree);
-    await this.#deps.throwAway(old.folder);
+    const isStill = left.end();
+    isStill.catch(() => {}); // told to who needs it
+    const { state } = await this.#publish(this.#owed(), { isStill });
+    await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
+    return async () => {
+      await this.#throwAway(sealed.filter((upper) => !this.#record.mounted.sealed.includes(upper)));
+      await this.#learn(state);
+    };
   }
 
-  async #mount(root: ContainerRoot): Promise<void> {
-    const { mounted, points } = this.#record;
-    const target = this.#mountOf(root, mounted);
-    const work = this.#uppersOf(mounted);
-    await mkdir(target, { recursive: true, mode: 0o700 });
-    // Marked as volatile by a mount that was taken away again; of this boot, so the upper is what was written.
-    await rm(join(work, "w"), { recursive: true, force: true });
-    await this.#deps.mounter.mountRoot({
-      lowers: this.#tree.layers,
-      work,
-      target,
-      volatile: true,
-      redirects: true,
-      ...(root.idMap && { idMap: root.idMap }),
+  async #hasNothing(): Promise<boolean> {
+    const { mounted } = this.#record;
+    if (mounted.isOwed) return false;
+    if ((await readdir(join(this.#folderOf(mounted.upper), "u"))).length === 0) return true;
+    const live = this.#liveUpper();
+    // A container that could not be asked to stand aside has often nothing new.
+    return (await live.isKnown()) && changesNothing(await live.changeOf(await live.read()));
+  }
+
+  /** Gives the container an empty upper on that which it has written; undefined while its files are in use. */
+  async #seal(): Promise<LeftMount | undefined> {
+    const { mounted } = this.#record;
+    const { same } = this.#trees;
+    if (same === undefined && mounted.sealed.length >= mostSealed) return undefined;
+    const sealed = same === undefined ? [mounted.upper, ...mounted.sealed] : [mounted.upper];
+    const tree = same ?? this.#trees.mounted;
+    const next = { tree, mounted: { ...on(tree, mounted.upper + 1), sealed, isOwed: true } };
+    let left: LeftMount | undefined;
+    for (let tries = 1; left === undefined && tries <= sealTries; tries++) left = await this.#swap(next);
+    return left;
+  }
+
+  /** The state that a commit has led to shows the same as the container sees, unless others' commits came between. */
+  async #learn(state: Promise<Tree | undefined>): Promise<void> {
+    const { trees, logger } = this.#deps;
+    try {
+      const { volumeId, seen, isBehind, mounted } = this.#record;
+      const tree = (await state) ?? (isBehind ? undefined : await trees.known(volumeId, seen));
+      if (tree === undefined) return;
+      if (isBehind || tree.number !== seen) return trees.release(tree);
+      if (this.#trees.same !== undefined) trees.release(this.#trees.same);
+      this.#trees = { ...this.#trees, same: tree };
+      await this.#save({ mounted: { ...mounted, same: knownOf(tree) } });
+    } catch (error) {
+      // What is sealed is kept until the next reload then.
+      logger.warn({ err: error, volume: this.#record.volumeId }, "a commit did not become a layer");
+    }
+  }
+
+  /** Whether there was anything; nobody in the container runs. */
+  async #publishRest(): Promise<boolean> {
+    if (this.#isReadOnly || (await this.#hasNothing())) return false;
+    return (await this.#publishLive(alone)) !== undefined;
+  }
+
+  async #publishLive(standStill: StandStill): Promise<number | undefined> {
+    const { number } = await this.#publish([...this.#owed(), this.#liveUpper()], { standStill });
+    await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
+    return number;
+  }
+
+  async #publish(
+    uppers: readonly Upper[],
+    { standStill = alone, isStill = Promise.resolve(true) }: PublishOptions = {},
+  ): Promise<Published> {
+    const key = async (): Promise<string> => {
+      await this.#save({ commits: this.#record.commits + 1 });
+      return `${this.#place.containerId} ${this.#record.commits}`;
+    };
+    const published = await this.#publisher.publish(uppers, { key, standStill, isStill });
+    const { number = 0 } = published;
+    const { seen } = this.#record;
+    if (number === seen + 1) await this.#save({ seen: number });
+    else if (number > seen) await this.#save({ isBehind: true });
+    return published;
+  }
+
+  /**
+   * Puts another state in the place of the one that is mounted; undefined while its files are in use. `last` is done when
+   * nobody in the container runs, and may answer yet another one.
+   */
+  async #swap(wanted: Mountable, last: () => Promise<Mountable> = async () => wanted): Promise<LeftMount | undefined> {
+    const { mount } = this.#rootThere();
+    const { mounted: before } = this.#record;
+    let next = wanted;
+    let left: LeftMount | undefined;
+    await this.#intend(next.mounted);
+    try {
+      await this.#prepare(next);
+      await this.#standStill(async () => {
+        const then = await last();
+        if (then !== next) {
+          await mount.detach(next.mounted);
+          next = then;
+          await this.#intend(next.mounted);
+          await this.#prepare(next);
+        }
+        left = await mount.swap(before, next.mounted);
+      });
+    } finally {
+      if (left === undefined) await mount.detach(next.mounted);
+      else this.#became(next);
+      await this.#intend(undefined);
+    }
+    return left;
+  }
+
+  async #prepare({ mounted, tree }: Mountable): Promise<void> {
+    await this.#throwAway([mounted.upper]); // of a try before
+    await mkdir(this.#folderOf(mounted.upper), { recursive: true, mode: 0o700 });
+    await this.#rootThere().mount.prepare(mounted, this.#lowersOf(mounted, tree));
+  }
+
+  #became({ mounted, tree }: Mountable): void {
+    const { mounted: old, same } = this.#trees;
+    this.#trees = { mounted: tree };
+    for (const each of [old, same]) if (each !== undefined && each !== tree) this.#deps.trees.release(each);
+    this.#live = undefined;
+    this.#record = { ...this.#record, mounted };
+  }
+
+  async #intend(mounted: MountedState | undefined): Promise<void> {
+    this.#intent = mounted;
+    await this.#place.save(this.record);
+  }
+
+  async #inUse(): Promise<PlatformError> {
+    const { container, mount } = this.#rootThere();
+    const used = usedFile(await container.pids(), await mount.deviceOf(this.#record.mounted));
+    return new PlatformError(`there are open files preventing the operation${used === "" ? "" : `: ${used}`}`, {
+      hint: "close them, and reload again",
     });
-    for (const point of points) await this.#show(root, point);
   }
 
-  async #show(root: ContainerRoot, { path, readOnly, subPath }: VolumePoint): Promise<void> {
-    const source = this.#mountOf(root, this.#record.mounted);
-    await this.#deps.mounter.bind({
-      ...{ source, path, readOnly, root: root.root },
-      ...(subPath !== "" && { within: subPath }),
-    });
+  get #current(): Mountable {
+    return { mounted: this.#record.mounted, tree: this.#trees.mounted };
   }
 
-  /** Points that were taken away before the kernel refused one. */
-  async #showMissing(root: ContainerRoot): Promise<void> {
-    const { points, mounted } = this.#record;
-    const there = new Set(clonesOf(this.#mountOf(root, mounted), root.root));
-    for (const point of points) if (!there.has(join(root.root, point.path))) await this.#show(root, point);
+  #liveUpper(): Upper {
+    this.#live ??= this.#upper(this.#current, this.#record.mounted.upper, false);
+    return this.#live;
   }
 
-  async #detach(root: ContainerRoot, state: MountedState): Promise<void> {
-    const mount = this.#mountOf(root, state);
-    for (const point of clonesOf(mount, root.root)) await this.#deps.mounter.unmount(point);
-    await this.#deps.mounter.unmount(mount);
+  /** Sealed and not published, while the container has gone on. */
+  #owed(of = this.#current): Upper[] {
+    return of.mounted.isOwed ? of.mounted.sealed.slice(0, 1).map((upper) => this.#upper(of, upper, true)) : [];
   }
 
-  async #isWhole(root: ContainerRoot, state: MountedState): Promise<boolean> {
-    return clonesOf(this.#mountOf(root, state), root.root).length === this.#record.points.length;
+  #lastUppers(of: Mountable): Upper[] {
+    return this.#isReadOnly ? [] : [...this.#owed(of), this.#upper(of, of.mounted.upper, true)];
   }
 
-  async #become(record: VolumeRecord): Promise<void> {
-    const tree = await this.#deps.trees.again(record.volumeId, record.mounted.number, record.mounted.layers);
-    if (tree === undefined) throw new PlatformError(`the layers of volume ${record.volumeId} are gone`);
-    this.#tree = tree;
-    this.#publisher = this.#publisherOf(record.mounted, tree);
-    await this.#save(record);
+  #upper(of: Mountable, upper: number, isFixed: boolean): Upper {
+    const stack = stackBelow(this.#place.folder, of, upper);
+    const place = { volumeId: this.#record.volumeId, folder: this.#folderOf(upper), stack, isFixed };
+    return new Upper(this.#deps, place);
+  }
+
+  #lowersOf(mounted: MountedState, tree: Tree): Layer[] {
+    return lowersOf(this.#place.folder, { mounted, tree });
+  }
+
+  #folderOf(upper: number): string {
+    return upperFolder(this.#place.folder, upper);
+  }
+
+  async #throwAway(uppers: readonly number[]): Promise<void> {
+    for (const upper of uppers) await this.#deps.throwAway(this.#folderOf(upper));
   }
 
   async #standStill<T>(work: () => Promise<T>): Promise<T> {
-    const frozen = await this.#rootThere().freeze();
+    const frozen = await this.#rootThere().container.freeze();
     try {
       return await work();
     } finally {
@@ -248,36 +382,34 @@ export class MountedVolume {
     }
   }
 
-  #rootThere(): ContainerRoot {
+  #in(container: ContainerRoot): VolumeMount {
+    const { mounter } = this.#deps;
+    const { volumeId, points } = this.#record;
+    const mount = new VolumeMount({ mounter, root: container, volumeId, points, folder: this.#place.folder });
+    this.#root = { container, mount };
+    return mount;
+  }
+
+  #rootThere(): { container: ContainerRoot; mount: VolumeMount } {
     if (this.#root === undefined) throw new PlatformError("the container has not begun");
     return this.#root;
   }
 
-  async #save(record: VolumeRecord): Promise<void> {
-    this.#record = record;
-    await this.#place.save(record);
+  async #save(changed: Partial<VolumeRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...changed };
+    await this.#place.save(this.record);
   }
 
-  #publisherOf(mounted: MountedState, { volumeId, layers }: Tree): Publisher {
-    const folder = this.#uppersOf(mounted);
-    return new Publisher(this.#deps, { volumeId, folder, layers: layers.map(({ diff }) => diff) });
+  /** One act after the other. What an act answers is done before the next, and nobody waits for it. */
+  #inTurn(act: () => Promise<void | (() => Promise<void>)>): Promise<void> {
+    const acted = this.#turn.then(act);
+    this.#turn = acted
+      .catch(() => {}) // told to the caller
+      .then((rest) => rest?.())
+      .catch((error: unknown) => {
+        const { volumeId: volume } = this.#record;
+        this.#deps.logger.warn({ err: error, volume }, "what a commit or a reload leaves could not be put away");
+      });
+    return acted.then(() => {});
   }
-
-  #uppersOf({ upper }: MountedState): string {
-    return join(this.#place.folder, String(upper));
-  }
-
-  #mountOf(root: ContainerRoot, { upper }: MountedState): string {
-    return join(root.beside, `${this.#record.volumeId}-${upper}`);
-  }
-
-  #inTurn<T>(act: () => Promise<T>): Promise<void> {
-    const turn = this.#turn.then(act);
-    this.#turn = turn.catch(() => {}); // told to the caller
-    return turn.then(() => {});
-  }
-}
-
-function stateOf(upper: number, { number, layers }: Tree): MountedState {
-  return { upper, number, layers: layers.map(({ id }) => id) };
 }

@@ -3,119 +3,133 @@ import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
-import { type Delta, deltaOf, isEmpty, plain, publishedBy } from "./delta.ts";
-import { type Difference, innermostFirst, shownPath, type WrittenPath } from "./difference.ts";
-import { shownAt } from "./stack.ts";
-import { type PublishedRecord, readPublished, writePublished } from "./volume-record.ts";
-import type { UpperReader } from "./upper-reader.ts";
+import { type Change, changesNothing, composed, nothing } from "./change.ts";
+import type { Difference, WrittenPath } from "./difference.ts";
+import type { PackReader } from "./pack-reader.ts";
 import { Uploads } from "./upload.ts";
-import type { VolumeServer } from "./volume-server.ts";
+import type { Upper, UpperDeps } from "./upper.ts";
+import type { FileOf, Tree, VolumeTrees } from "./volume-trees.ts";
 
-export interface PublisherDeps {
-  readonly server: VolumeServer;
-  readonly reader: UpperReader;
-}
-
-/** What is published: an upper, and what it lies on. */
-export interface UpperPlace {
-  readonly volumeId: string;
-  /** Has `u`, the upper, in it, and the record of what was published. */
-  readonly folder: string;
-  /** Folders of the layers below, topmost first. */
-  readonly layers: readonly string[];
+export interface PublisherDeps extends UpperDeps {
+  readonly trees: VolumeTrees;
+  readonly packs: PackReader;
 }
 
 /** Lets the container's processes stand still while it works. */
 export type StandStill = <T>(work: () => Promise<T>) => Promise<T>;
 
+export interface Published {
+  /** Of the commit; 0 when it changed nothing on the server. Undefined when there was nothing new. */
+  readonly number: number | undefined;
+  /** What it leads to, where this worker has it already: that of uppers that nobody writes to any more. */
+  readonly state: Promise<Tree | undefined>;
+}
+
+export interface PublishOptions {
+  /** Of the commit, if there is one. */
+  readonly key: () => Promise<string>;
+  readonly standStill: StandStill;
+  /** Whether what nobody ought to write to is known to be so: its files can be those of a layer. */
+  readonly isStill: Promise<boolean>;
+}
+
+const withoutState = (number: number | undefined): Published => ({ number, state: Promise.resolve(undefined) });
+
+const foundIn = (uppers: readonly Upper[]): number | undefined =>
+  uppers.find(({ found }) => found !== undefined)?.found;
+
+/** Uppers as they were read, and what is to be made of that. */
+interface Moment {
+  readonly uppers: readonly Upper[];
+  readonly differences: readonly Difference[];
+  readonly key: string;
+  readonly isStill: boolean;
+}
+
 export class Publisher {
   readonly #deps: PublisherDeps;
-  readonly #place: UpperPlace;
-  /** Of the upper; undefined until it is read. */
-  #published: Map<string, string> | undefined;
+  readonly #volumeId: string;
+  /** Who commits, for people. */
+  readonly #by: string;
 
-  constructor(deps: PublisherDeps, place: UpperPlace) {
+  constructor(deps: PublisherDeps, volumeId: string, by: string) {
     this.#deps = deps;
-    this.#place = place;
+    this.#volumeId = volumeId;
+    this.#by = by;
   }
 
   /**
-   * Answers the number of the commit, 0 when it changed nothing on the server; undefined when there is nothing new. First all is read and uploaded while the
-   * processes run; then, while they stand still, only what has changed meanwhile: so the commit is of one moment.
+   * `uppers`: the lowest first. While processes may write to the last one, all is read and uploaded first; then, while
+   * they stand still, only what has changed meanwhile: so the commit is of one moment.
    */
-  async publish(key: () => Promise<string>, by: string, standStill: StandStill): Promise<number | undefined> {
-    const published = await this.#known();
-    const uploads = new Uploads(this.#deps.server);
-    const first = deltaOf(await this.#read(), published);
-    if (isEmpty(first)) return undefined;
-    await addFiles(uploads, first);
-    const difference = await standStill(async () => {
-      const last = await this.#read();
-      await addFiles(uploads, deltaOf(last, published));
-      return last;
-    });
-    const delta = deltaOf(difference, published);
-    if (isEmpty(delta)) return undefined;
-    const restored = this.#restored(delta);
-    for (const written of restored.written.values()) await uploads.add(written);
-    await uploads.finish();
-    const change = {
-      removed: [...delta.removed, ...restored.removed].toSorted(innermostFirst),
-      written: [...restored.written, ...delta.written].map(([path, written]) => entryOf(path, written, uploads)),
-    };
-    return await this.#commit(change, difference, { key: await key(), by });
-  }
-
-  async #commit(
-    change: { removed: string[]; written: wire.VolumeEntry[] },
-    difference: Difference,
-    named: { key: string; by: string },
-  ): Promise<number> {
-    const { volumeId, folder } = this.#place;
-    const after = publishedBy(difference);
-    const before = [...(await this.#known())];
-    await writePublished(folder, { published: before, pending: { key: named.key, published: [...after] } });
-    const number = await this.#deps.server.commit(volumeId, change, named);
-    await writePublished(folder, { published: [...after] });
-    this.#published = after;
-    return number;
-  }
-
-  /** A worker before may have died between a commit and the record of it. */
-  async #known(): Promise<Map<string, string>> {
-    if (this.#published !== undefined) return this.#published;
-    const record = await readPublished(this.#place.folder);
-    this.#published = new Map(await this.#settled(record));
-    return this.#published;
-  }
-
-  async #settled({ published, pending }: PublishedRecord): Promise<PublishedRecord["published"]> {
-    if (pending === undefined) return published;
-    const number = await this.#deps.server.commitOf(this.#place.volumeId, pending.key);
-    return number === undefined ? published : pending.published;
-  }
-
-  #read(): Promise<Difference> {
-    const { folder, layers } = this.#place;
-    return this.#deps.reader.read({ upper: `${folder}/u`, layers });
-  }
-
-  /** What was published and is no more: what the layers show instead, or nothing. */
-  #restored({ restored }: Delta): { removed: string[]; written: Map<string, WrittenPath> } {
-    const written = new Map<string, WrittenPath>();
-    const removed: string[] = [];
-    for (const path of restored) {
-      const shown = shownAt(this.#place.layers, plain(path));
-      const found = shown && shownPath(shown);
-      if (found === undefined) removed.push(path);
-      else written.set(plain(path), found);
+  async publish(uppers: readonly Upper[], { key, standStill, isStill }: PublishOptions): Promise<Published> {
+    const uploads = new Uploads(this.#deps.server, this.#deps.packs);
+    const read = (): Promise<Difference[]> => Promise.all(uppers.map((upper) => upper.read()));
+    let differences = await read();
+    let change = await changeOf(uppers, differences);
+    if (changesNothing(change)) return withoutState(foundIn(uppers));
+    await uploads.add(change.written.values());
+    if (uppers.some(({ isFixed }) => !isFixed)) {
+      await standStill(async () => {
+        differences = await read();
+        change = await changeOf(uppers, differences);
+        await uploads.add(change.written.values());
+      });
+      if (changesNothing(change)) return withoutState(foundIn(uppers));
     }
-    return { removed, written };
+    await uploads.finish();
+    return await this.#commit({ uppers, differences, key: await key(), isStill: await isStill }, change, uploads);
+  }
+
+  async #commit({ uppers, differences, key, isStill }: Moment, change: Change, uploads: Uploads): Promise<Published> {
+    const { server, trees } = this.#deps;
+    const written = new Map([...change.written].map(([path, each]) => [path, entryOf(path, each, uploads)]));
+    const each = async (act: (upper: Upper, difference: Difference) => Promise<void>): Promise<void> => {
+      for (const [i, upper] of uppers.entries()) await act(upper, differences[i] as Difference);
+    };
+    await each((upper, difference) => upper.publishing(difference, key));
+    const commit = async (): Promise<number> => {
+      const sent = { removed: change.removed, written: [...written.values()] };
+      const number = await server.commit(this.#volumeId, sent, { key, by: this.#by });
+      await each((upper, difference) => upper.publishedAll(difference));
+      return number;
+    };
+    if (uppers.some(({ isFixed }) => !isFixed)) return withoutState(await commit());
+    return await trees.commit(this.#volumeId, commit, isStill ? fileOf(change, written) : () => undefined);
   }
 }
 
-async function addFiles(uploads: Uploads, { written }: Delta): Promise<void> {
-  for (const each of written.values()) if (each.kind === "file") await uploads.add(each);
+async function changeOf(uppers: readonly Upper[], differences: readonly Difference[]): Promise<Change> {
+  let change = nothing;
+  for (const [i, upper] of uppers.entries()) {
+    const next = await upper.changeOf(differences[i] as Difference);
+    change = composed(change, next, (path) => uppers[0]?.before(path));
+  }
+  return change;
+}
+
+/** Files of the commit as they lie in the uppers; but not those that have what the server does not keep. */
+function fileOf({ written }: Change, entries: ReadonlyMap<string, wire.VolumeEntry>): FileOf {
+  return (entry) => {
+    const [file, own] = [written.get(entry.path), entries.get(entry.path)];
+    if (file === undefined || own === undefined || !isSame(entry, own)) return undefined;
+    return file.isRoots ? { file: file.file, isPlain: false } : undefined;
+  };
+}
+
+function isSame(one: wire.VolumeEntry, other: wire.VolumeEntry): boolean {
+  return (
+    one.kind === other.kind &&
+    one.mode === other.mode &&
+    one.mtimeUs === other.mtimeUs &&
+    one.size === other.size &&
+    one.pieces.length === other.pieces.length &&
+    one.pieces.every(({ sha256, offset, length }, i) => {
+      const piece = other.pieces[i];
+      if (length === 0n) return piece?.length === 0n;
+      return piece?.length === length && piece.offset === offset && Buffer.compare(sha256, piece.sha256) === 0;
+    })
+  );
 }
 
 const kinds = {

@@ -18,12 +18,22 @@ export interface VolumePoint {
   readonly subPath: string;
 }
 
-/** What is mounted: an upper, by its number, on a state. */
-export interface MountedState {
-  readonly upper: number;
-  /** The state's number, and its layers' names, topmost first. */
+/** A state's number, and its layers' names, topmost first. */
+export interface KnownState {
   readonly number: number;
   readonly layers: readonly string[];
+}
+
+/** What is mounted: an upper, by its number, on uppers before it, on a state. */
+export interface MountedState {
+  readonly upper: number;
+  readonly state: KnownState;
+  /** Uppers that never change again, topmost first. */
+  readonly sealed: readonly number[];
+  /** The topmost of them has something that is not published. */
+  readonly isOwed: boolean;
+  /** Shows the same as the sealed uppers on the state do. */
+  readonly same?: KnownState | undefined;
 }
 
 export interface VolumeRecord {
@@ -34,6 +44,8 @@ export interface VolumeRecord {
   readonly before?: MountedState | undefined;
   /** The newest commit all of whose changes the container sees. */
   readonly seen: number;
+  /** It sees changes of its own that came after a commit that it does not see. */
+  readonly isBehind: boolean;
   /** How many commits were begun. */
   readonly commits: number;
 }
@@ -55,10 +67,13 @@ export async function readVolumes(folder: string): Promise<readonly VolumeRecord
   return saved?.boot === currentBoot ? saved.volumes : undefined;
 }
 
-/** What was published of an upper. `pending`: what will have been, once there is a commit with the key. */
+/**
+ * What was published of an upper. `pending`: what will have been, once there is a commit with the key; of an upper that
+ * nobody writes to any more it is all.
+ */
 export interface PublishedRecord {
   readonly published: readonly (readonly [string, string])[];
-  readonly pending?: { readonly key: string; readonly published: readonly (readonly [string, string])[] } | undefined;
+  readonly pending?: { readonly key: string; readonly published?: readonly (readonly [string, string])[] } | undefined;
 }
 
 const publishedFile = (folder: string): string => join(folder, "published.json");

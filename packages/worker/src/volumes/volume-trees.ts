@@ -5,12 +5,14 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import type * as wire from "@lydian/contract/worker";
 import { hasCode, type Logger, removeBelow, temporaryBeside } from "@lydian/kit";
 
 import { currentBoot } from "../boot.ts";
 import type { Layer } from "../layers/index.ts";
 import { chainTo, foldFrom, newestOf, type Step } from "./chain.ts";
-import { LayerWriter } from "./layer-writer.ts";
+import type { LayerMaker } from "./layer-maker.ts";
+import { type KnownFile, LayerWriter } from "./layer-writer.ts";
 import { PieceReader } from "./piece-reader.ts";
 import type { VolumeServer } from "./volume-server.ts";
 
@@ -22,44 +24,86 @@ export interface Tree {
   readonly layers: readonly Layer[];
 }
 
+/** The file that this entry is, where it is known. */
+export type FileOf = (entry: wire.VolumeEntry) => KnownFile | undefined;
+
+export interface TreesDeps {
+  readonly server: VolumeServer;
+  readonly maker: LayerMaker;
+  readonly logger: Logger;
+}
+
 export class VolumeTrees {
   readonly #folder: string;
   readonly #server: VolumeServer;
+  readonly #maker: LayerMaker;
   readonly #logger: Logger;
+  /** Volumes whose layers are being folded or removed. */
+  readonly #tidied = new Set<string>();
   /** One thing after the other for each volume. */
   readonly #turns = new Map<string, Promise<unknown>>();
   /** How many trees have a layer, by its folder. */
   readonly #holds = new Map<string, number>();
+  #isClosed = false;
 
-  private constructor(folder: string, server: VolumeServer, logger: Logger) {
+  private constructor(folder: string, { server, maker, logger }: TreesDeps) {
     this.#folder = folder;
     this.#server = server;
+    this.#maker = maker;
     this.#logger = logger;
   }
 
-  static async open(folder: string, server: VolumeServer, logger: Logger): Promise<VolumeTrees> {
+  static async open(folder: string, deps: TreesDeps): Promise<VolumeTrees> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const bootFile = join(folder, "boot");
     if ((await textOf(bootFile)) !== currentBoot) {
       for (const name of await readdir(folder)) await removeBelow(folder, join(folder, name));
       await writeFile(bootFile, currentBoot);
     }
-    return new VolumeTrees(folder, server, logger);
+    return new VolumeTrees(folder, deps);
   }
 
   /** The newest state that the server has. */
   async newest(volumeId: string): Promise<Tree> {
-    const tree = await this.#inTurn(volumeId, () => this.#newest(volumeId));
-    void this.#inTurn(volumeId, () => this.#tidy(volumeId)).catch((error: unknown) => {
-      this.#logger.warn({ err: error, volume: volumeId }, "the layers of a volume could not be folded or removed");
-    });
+    const tree = await this.#inTurn(volumeId, async () => this.#hold(volumeId, await this.#chain(volumeId)));
+    this.#tidyLater(volumeId);
     return tree;
+  }
+
+  /**
+   * Makes a commit, and then the state that it leads to, from the files that it is made of: they need not come from the
+   * server. Meanwhile nobody gets another state of the volume. `commit` answers its number, or undefined for none; `state`
+   * is the one that is then the newest known: undefined when that is a later one already.
+   */
+  async commit(
+    volumeId: string,
+    commit: () => Promise<number | undefined>,
+    fileOf: FileOf,
+  ): Promise<{ number: number | undefined; state: Promise<Tree | undefined> }> {
+    const committed = Promise.withResolvers<number | undefined>();
+    const state = this.#inTurn(volumeId, async () => {
+      const number = await commit();
+      committed.resolve(number);
+      if (number === undefined) return undefined;
+      return this.#holdAt(volumeId, number, await this.#chain(volumeId, { to: number, fileOf }));
+    });
+    state.catch(committed.reject);
+    const number = await committed.promise;
+    if (number !== undefined) this.#tidyLater(volumeId);
+    return { number, state };
+  }
+
+  /** One of which this worker has all layers already, or gets them; undefined where it knows later ones alone. */
+  async known(volumeId: string, number: number): Promise<Tree | undefined> {
+    return await this.#inTurn(volumeId, async () =>
+      this.#holdAt(volumeId, number, await this.#chain(volumeId, { to: number })),
+    );
   }
 
   /** One that a worker before had; undefined when it is not all there. */
   async again(volumeId: string, number: number, names: readonly string[]): Promise<Tree | undefined> {
     const there = new Set(await namesIn(join(this.#folder, volumeId)));
-    return names.every((name) => there.has(name)) ? this.#hold(volumeId, number, names) : undefined;
+    return names.every((name) => there.has(name)) ? this.#holdLayers(volumeId, number, names) : undefined;
   }
 
   release({ layers }: Tree): void {
@@ -70,50 +114,60 @@ export class VolumeTrees {
     }
   }
 
-  async #newest(volumeId: string): Promise<Tree> {
-    const folder = join(this.#folder, volumeId);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const steps = await this.#steps(volumeId);
-    const known = newestOf(steps) ?? 0;
-    const made = await this.#make(volumeId, chainTo(steps, known), known, undefined);
-    const chain = made === undefined ? chainTo(steps, known) : chainTo([...steps, made], made.to);
-    return this.#hold(volumeId, chain.at(-1)?.to ?? 0, chain.map(nameOf).toReversed());
+  /** What is being made is left to be removed by the next worker. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#maker[Symbol.asyncDispose]();
   }
 
-  /** Undefined when there is nothing new. `chain` leads to the state at which the new layer's files may lie already. */
+  /** What leads to the newest state, or to one that is asked for; to a later one when that is known already. */
+  async #chain(
+    volumeId: string,
+    { to, fileOf = () => undefined }: { to?: number; fileOf?: FileOf } = {},
+  ): Promise<Step[]> {
+    await mkdir(join(this.#folder, volumeId), { recursive: true, mode: 0o700 });
+    const steps = await this.#steps(volumeId);
+    const known = newestOf(steps);
+    if (to !== undefined && known !== undefined && known >= to) {
+      const chain = chainTo(steps, to);
+      return chain.length > 0 ? chain : chainTo(steps, known);
+    }
+    const chain = chainTo(steps, known ?? 0);
+    const made = await this.#make(volumeId, { chain, from: known ?? 0, to, fileOf });
+    return made === undefined ? chain : chainTo([...steps, made], made.to);
+  }
+
+  /** Undefined when there is nothing new. `chain` leads to a state whose layers may have the new one's files. */
   async #make(
     volumeId: string,
-    chain: readonly Step[],
-    from: number,
-    to: number | undefined,
+    { chain, from, to, fileOf }: { chain: readonly Step[]; from: number; to: number | undefined; fileOf: FileOf },
   ): Promise<Step | undefined> {
     const folder = join(this.#folder, volumeId);
     const diffOf = (step: Step): string => join(folder, nameOf(step), "diff");
     const draft = temporaryBeside(join(folder, "draft"));
-    const base = chain
-      .filter((step) => step.to <= from)
-      .toReversed()
-      .map(diffOf);
-    await mkdir(join(draft, "diff"), { recursive: true });
+    const below = chain.filter((step) => step.to <= from).toReversed();
     const writer = new LayerWriter(join(draft, "diff"), {
-      base,
-      fileOf: (path, since) => {
+      base: { layers: below.map(diffOf), uppers: 0 },
+      knownFile: (entry) => {
+        const since = Number(entry.since);
         const step = chain.find((each) => each.from < since && since <= each.to);
-        return step && join(diffOf(step), path);
+        if (step === undefined) return fileOf(entry);
+        return { file: join(diffOf(step), entry.path), isPlain: true };
       },
       pieces: new PieceReader(this.#server),
+      maker: this.#maker,
     });
     let head = from;
     try {
       for await (const change of this.#server.changes(volumeId, from, to)) {
-        if (change.change.case === "head") head = Number(change.change.value);
+        if (change.change.case === "head") {
+          head = Number(change.change.value);
+          if (head !== from || chain.length === 0) await mkdir(join(draft, "diff"), { recursive: true });
+        }
         await writer.add(change);
       }
+      if (head === from && chain.length > 0) return undefined;
       await writer.finish();
-      if (head === from && chain.length > 0) {
-        await removeBelow(folder, draft);
-        return undefined;
-      }
       const step = { from, to: head, entries: writer.entries };
       await rename(draft, join(folder, nameOf(step)));
       return step;
@@ -123,29 +177,60 @@ export class VolumeTrees {
     }
   }
 
+  /** One at a time for each volume, and in nobody's way. */
+  #tidyLater(volumeId: string): void {
+    if (this.#tidied.has(volumeId)) return;
+    this.#tidied.add(volumeId);
+    const tidied = this.#tidy(volumeId).finally(() => this.#tidied.delete(volumeId));
+    tidied.catch((error: unknown) => {
+      if (this.#isClosed) return;
+      this.#logger.warn({ err: error, volume: volumeId }, "the layers of a volume could not be folded or removed");
+    });
+  }
+
   /** Makes one layer of those that are better one, and removes what no tree and no newer state needs. */
   async #tidy(volumeId: string): Promise<void> {
     const folder = join(this.#folder, volumeId);
-    let steps = await this.#steps(volumeId);
-    const newest = newestOf(steps);
-    if (newest === undefined) return;
-    const from = foldFrom(chainTo(steps, newest));
-    if (from !== undefined) {
-      await this.#make(volumeId, chainTo(steps, newest), from, newest);
-      steps = await this.#steps(volumeId);
+    const { chain, held } = await this.#inTurn(volumeId, async () => {
+      const steps = await this.#steps(volumeId);
+      const newest = chainTo(steps, newestOf(steps) ?? 0);
+      return { chain: newest, held: this.#hold(volumeId, newest) };
+    });
+    try {
+      const from = foldFrom(chain);
+      if (from !== undefined) {
+        await this.#make(volumeId, { chain, from, to: held.number, fileOf: () => undefined });
+      }
+    } finally {
+      this.release(held);
     }
-    const needed = new Set(chainTo(steps, newest).map(nameOf));
-    for (const name of await namesIn(folder)) {
-      if (needed.has(name) || this.#holds.has(join(folder, name, "diff"))) continue;
-      await removeBelow(folder, join(folder, name));
-    }
+    const gone = temporaryBeside(join(folder, "gone"));
+    await this.#inTurn(volumeId, async () => {
+      const steps = await this.#steps(volumeId);
+      const needed = new Set(chainTo(steps, newestOf(steps) ?? 0).map(nameOf));
+      await mkdir(gone);
+      for (const name of await namesIn(folder)) {
+        const path = join(folder, name);
+        if (needed.has(name) || path === gone || this.#holds.has(join(path, "diff"))) continue;
+        await rename(path, join(gone, name));
+      }
+    });
+    await removeBelow(folder, gone);
   }
 
   async #steps(volumeId: string): Promise<Step[]> {
     return (await namesIn(join(this.#folder, volumeId))).flatMap((name) => stepOf(name) ?? []);
   }
 
-  #hold(volumeId: string, number: number, names: readonly string[]): Tree {
+  #holdAt(volumeId: string, number: number, chain: readonly Step[]): Tree | undefined {
+    return chain.at(-1)?.to === number ? this.#hold(volumeId, chain) : undefined;
+  }
+
+  #hold(volumeId: string, chain: readonly Step[]): Tree {
+    return this.#holdLayers(volumeId, chain.at(-1)?.to ?? 0, chain.map(nameOf).toReversed());
+  }
+
+  #holdLayers(volumeId: string, number: number, names: readonly string[]): Tree {
     const layers = names.map((name) => ({ id: name, diff: join(this.#folder, volumeId, name, "diff") }));
     for (const { diff } of layers) this.#holds.set(diff, (this.#holds.get(diff) ?? 0) + 1);
     return { volumeId, number, layers };

@@ -6,7 +6,8 @@ import * as wire from "@lydian/contract/worker";
 import { backoffMs, type Clock, type Logger, messageOf, PlatformError, sleep, type Timer } from "@lydian/kit";
 
 import type { ContainerPlace } from "../container/folder.ts";
-import { type ContainerRoot, MountedVolume, type MountedVolumeDeps, type VolumePlace } from "./mounted-volume.ts";
+import { MountedVolume, type MountedVolumeDeps, type VolumePlace } from "./mounted-volume.ts";
+import type { ContainerRoot } from "./volume-mount.ts";
 import { readVolumes, type VolumePoint, type VolumeRecord, writeVolumes } from "./volume-record.ts";
 import { RefusedError } from "./volume-server.ts";
 
@@ -148,6 +149,8 @@ export class Volumes {
     for (const { timer } of this.#held.values()) timer?.[Symbol.dispose]();
     this.#deps.server.close();
     await this.#deps.reader[Symbol.asyncDispose]();
+    await this.#deps.packs[Symbol.asyncDispose]();
+    await this.#deps.trees.close();
   }
 
   async #finish(volume: MountedVolume): Promise<void> {

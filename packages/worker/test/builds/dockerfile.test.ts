@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { parseDockerfile } from "../../src/builds/dockerfile.ts";
-import { fold, type State } from "../../src/builds/fold.ts";
+import { nameOf } from "../../src/builds/fetch-step.ts";
+import { type CopyStep, fold, type State } from "../../src/builds/fold.ts";
 import { lastNeeded, stagesOf } from "../../src/builds/stages.ts";
 
 const parse = (text: string) => parseDockerfile(text.split("\n")).map(({ line: _line, text: _text, ...rest }) => rest);
@@ -39,6 +40,7 @@ describe("the lines of a Dockerfile", () => {
   it("say what is copied, from where and how", () => {
     assert.deepEqual(parse('FROM x\nCOPY --from=b --chown=1:2 --chmod=755 ["a b", "/c/"]')[1], {
       ...{ kind: "copy", isAdd: false, sources: ["a b"], target: "/c/", from: "b", chown: "1:2", chmod: "755" },
+      checksum: undefined,
     });
   });
 
@@ -80,6 +82,46 @@ describe("the configuration", () => {
       ["/w/b", "/w/b/", "/w/", "/c/", "/"],
     );
   });
+});
+
+describe("what ADD names", () => {
+  const digest = `sha256:${"a".repeat(64)}`;
+  const steps = (line: string): unknown[] =>
+    after(`ARG V=1\n${line}`).steps.map((step) => {
+      const { sources, isFetched, checksum } = step as CopyStep;
+      return [sources, isFetched, checksum];
+    });
+
+  it("may be addresses, with variables and a checksum", () => {
+    assert.deepEqual(steps("ADD https://example.org/a-$V.tar /b/"), [
+      [["https://example.org/a-1.tar"], true, undefined],
+    ]);
+    assert.deepEqual(steps(`ADD --checksum=${digest} http://example.org/a /b`), [
+      [["http://example.org/a"], true, digest],
+    ]);
+    assert.deepEqual(steps("ADD a b /c/"), [[["a", "b"], false, undefined]]);
+  });
+
+  it("is called by the last name of its path", () => {
+    assert.equal(nameOf("https://example.org/x/a%20b.tar?c=d#e"), "a b.tar");
+    for (const address of ["https://example.org", "https://example.org/a/", "https://example.org/%2e%2e"]) {
+      assert.throws(() => nameOf(address), /does not end with the name of a file/, address);
+    }
+  });
+
+  const refused: Record<string, RegExp> = {
+    "COPY https://example.org/a /b": /only ADD takes an address/,
+    "ADD --from=x https://example.org/a /b": /only ADD takes an address/,
+    "ADD https://example.org/a a /b/": /either addresses or files/,
+    "ADD git@example.org:a/b.git /b": /repositories of git are not added/,
+    "ADD https://example.org/a/b.git#main /b": /repositories of git are not added/,
+    "ADD --checksum=md5:0 https://example.org/a /b": /--checksum takes sha256:DIGEST, not md5:0/,
+    [`ADD --checksum=${digest} a /b`]: /--checksum is for the one address/,
+    [`ADD --checksum=${digest} https://example.org/a https://example.org/b /b/`]: /--checksum is for the one address/,
+  };
+  for (const [line, message] of Object.entries(refused)) {
+    it(`is not: ${line}`, () => assert.throws(() => after(line), message));
+  }
 });
 
 describe("stages", () => {

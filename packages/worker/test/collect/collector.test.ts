@@ -47,6 +47,7 @@ async function scene(t: TestContext) {
       await records.write([name], {
         name,
         imported: false,
+        isPrivate: false,
         layers: [id],
         config: plainConfig,
         digest: name,

@@ -24,7 +24,14 @@ const froms: readonly [string, string][] = [
 const below: Base = { python: "3.12", config: { env: { PATH: "/usr/bin", OWN: "value" }, workdir: "/", user: "root" } };
 
 function plan(lines: readonly string[], changes: Partial<Parameters<typeof planOf>[0]> = {}): Plan {
-  const recipe = { lines: [...lines], bases: { base: "im-1" }, buildArgs: {}, contextName: "", ...changes };
+  const recipe = {
+    lines: [...lines],
+    bases: { base: "im-1" },
+    buildArgs: {},
+    contextName: "",
+    volumes: [],
+    ...changes,
+  };
   return planOf(recipe, "/usr/bin", new Map([["im-1", below]]));
 }
 

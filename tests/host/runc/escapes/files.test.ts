@@ -45,7 +45,7 @@ class Victim implements AsyncDisposable {
     const names = await readdir(this.folder);
     const secret = await readFile(join(this.folder, "secret"), "utf8").catch(() => "gone");
     const mounts = await readFile("/proc/self/mountinfo", "utf8");
-    return names.join() === "secret" && secret === "the host's secret\n" && !mounts.includes(this.folder);
+    return names.join() === "secret" && secret === "the host's secret\n" && !mounts.includes(` ${this.folder}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -61,7 +61,7 @@ async function laid<T>(
   const place = await rig.place();
   try {
     const layout = await rig.lay(place);
-    return await work(layout, dirname(layout.hostPath("/anything")), place);
+    return await work(layout, rig.runtime.rootOf(place).root, place);
   } finally {
     rig.guards.amend = (spec) => spec;
     await rig.runtime.clear(place);
@@ -84,7 +84,7 @@ const links: Record<string, (victim: string) => string> = {
   "a link by way of a process's root": (victim) => `/proc/self/root${victim}`,
 };
 
-/** Lays one file, as the worker does; `hostPath` is the guard. */
+/** Lays one file, as the worker does. */
 async function lay(rig: Rig, path: string, hostPath: (path: string) => string): Promise<void> {
   const content = new ContentCache({ data: rig.identity.data, doorFile: "/nowhere", clock: systemClock });
   const put = async (bytes: Uint8Array): Promise<string> => {
@@ -97,20 +97,21 @@ async function lay(rig: Rig, path: string, hostPath: (path: string) => string): 
   const file = { path, sha256: await put(Buffer.from("laid\n")), size: 5n, mode: 0 };
   const manifest = toBinary(wire.ManifestSchema, create(wire.ManifestSchema, { files: [file] }));
   const mounts = [create(wire.MountSchema, { manifestSha256: await put(manifest) })];
-  await layMounts(mounts, { content, layout: { hostPath }, signal: AbortSignal.timeout(10_000) });
+  await layMounts(mounts, { content, places: { hostPath }, signal: AbortSignal.timeout(10_000) });
 }
 
 describe("a mounted file does not follow out of the root", needsContainers, () => {
-  const shared = sharedRig();
+  const shared = sharedRig({ userns: false }); // so that this test can put links into the root
   for (const [what, targetOf] of Object.entries(links)) {
     it(what, () =>
       laid(shared.rig, async (layout, root) => {
         await using victim = await Victim.make();
         await plant(root, "trap", targetOf(victim.folder));
         await lay(shared.rig, "/trap/laid", (path) => layout.hostPath(path));
+        await layout.showFiles?.();
         assert.ok(await victim.isUntouched());
-        await lay(shared.rig, "/trap/laid", (path) => join(root, path));
-        assert.ok(!(await victim.isUntouched()), "without the look at links it lies there");
+        await lay(shared.rig, "/trap/other", (path) => join(root, path));
+        assert.ok(!(await victim.isUntouched()), "what is laid by the path alone lies there");
       }),
     );
   }
@@ -121,10 +122,10 @@ describe("a mounted file does not follow out of the root", needsContainers, () =
       const secret = join(victim.folder, "secret");
       await plant(root, "trap", secret);
       await lay(shared.rig, "/trap", (path) => layout.hostPath(path));
+      await layout.showFiles?.();
       assert.ok(await victim.isUntouched());
-      await plant(root, "trap", secret);
-      await writeFile(layout.hostPath("/trap"), "written");
-      assert.ok(!(await victim.isUntouched()), "what is written without being laid goes through");
+      await writeFile(join(root, "trap"), "written");
+      assert.ok(!(await victim.isUntouched()), "what is written by the path alone goes through");
     }));
 
   it("names that climb, nor into what is the system's", () =>

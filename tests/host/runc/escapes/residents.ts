@@ -32,6 +32,7 @@ export async function resident(rig: Rig, code: string): Promise<Resident> {
   try {
     const layout = await rig.lay(place);
     await cp(program, layout.hostPath("/root/ways_out"), { recursive: true });
+    await layout.showFiles?.();
     await rig.start(place, `exec python3 -c '${code}'`);
     const inside = await tool("nsenter", `--net=${network}`, "ip", "-4", "-brief", "address", "show", "eth0");
     const address = /\d+\.\d+\.\d+\.\d+/.exec(inside)?.[0] ?? "";

@@ -28,6 +28,7 @@ export async function tryAll(
   try {
     const layout = await rig.lay(place);
     await cp(program, layout.hostPath("/root/ways_out"), { recursive: true });
+    await layout.showFiles?.();
     await layout.addFile("shown", Buffer.from("the platform's\n"));
     const process = await rig.start(place, `exec python3 -m ways_out '${JSON.stringify(canaries)}' ${names.join(" ")}`);
     const end = await process.end;

@@ -23,6 +23,7 @@ async function isOverwritten(rig: Rig, name: string, attack: Attack): Promise<bo
     const layout = await rig.lay(place);
     await cp(program, layout.hostPath("/root/ways_out"), { recursive: true });
     await writeFile(layout.hostPath("/root/evil"), "#!/proc/self/exe --log=/root/hold\n", { mode: 0o755 });
+    await layout.showFiles?.();
     const { argument, held } = attack;
     const code = `from ways_out.overwrite import overwrite; overwrite("${argument}", "${held}")`;
     const process = await rig.start(place, `exec python3 -c '${code}'`);

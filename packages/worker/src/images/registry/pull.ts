@@ -45,12 +45,21 @@ export async function pullImage(request: PullRequest, builds: LayerBuilds, custo
     using progress = new Progress(image, blobs, clock, customer.say);
     return await pullLayers(blobs, builds, customer, (blob, signal) => progress.count(client.blob(blob, signal)));
   });
-  return { digest, layers: layers.toReversed(), config, madeFrom: undefined };
+  return { digest, layers: layers.toReversed(), config, madeFrom: undefined, isPrivate: client.isLoggedIn };
 }
+
+/** Throws what the registry says when it does not show the image to who asks like that. */
+export async function lookUp(request: PullRequest, signal: AbortSignal): Promise<void> {
+  const client = new RegistryClient({ ...request, repository: request.reference.repository });
+  await client.manifest(nameIn(request.reference), signal);
+}
+
+/** What the registry knows it by in its repository. */
+const nameIn = ({ digest, tag }: Reference): string => digest ?? tag ?? "latest";
 
 async function readImage(client: RegistryClient, reference: Reference, signal: AbortSignal) {
   const image = nameOf(reference);
-  let manifest = await client.manifest(reference.digest ?? reference.tag ?? "latest", signal);
+  let manifest = await client.manifest(nameIn(reference), signal);
   if (indexTypes.includes(manifest.mediaType)) {
     manifest = await client.manifest(chooseManifest(manifest.content, imageArchitecture(), image).digest, signal);
   }

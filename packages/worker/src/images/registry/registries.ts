@@ -5,7 +5,7 @@ import type { Customer, LayerBuilds } from "../layer-builds.ts";
 import type { MadeImage } from "../made-image.ts";
 import { nameOf, publicRegistry, type Reference } from "../reference.ts";
 import { placesOf, publicPlace, type RegistrySettings } from "../registry-settings.ts";
-import { pullImage } from "./pull.ts";
+import { lookUp, pullImage } from "./pull.ts";
 import { registryAnswers } from "./registry-client.ts";
 import type { RegistryCredentials } from "./registry-login.ts";
 import { RegistryUnavailableError } from "./transfer.ts";
@@ -61,6 +61,18 @@ export class Registries {
       }
     }
     return { image: undefined, tried };
+  }
+
+  /** Throws unless the registry itself shows the image to who asks like that. */
+  async lookUp(
+    reference: Reference,
+    { credentials, signal }: { credentials?: RegistryCredentials | undefined; signal: AbortSignal },
+  ): Promise<void> {
+    const { settings, clock } = this.#options;
+    const { registry } = reference;
+    const place = placesOf(settings, registry).find((each) => isRegistryItself(each, registry));
+    if (place === undefined) throw new RegistryUnavailableError(`${registry} is not asked here`);
+    await lookUp({ place, reference, credentials, clock }, signal);
   }
 
   async #answers(place: string, signal: AbortSignal): Promise<boolean> {

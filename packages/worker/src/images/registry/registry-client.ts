@@ -62,6 +62,11 @@ export class RegistryClient {
     this.#login = new RegistryLogin({ ...options, api: this.#api });
   }
 
+  /** It was told the credentials so far, so without them it may not show what it has shown. */
+  get isLoggedIn(): boolean {
+    return this.#login.isTold;
+  }
+
   /** By tag, or by digest, which is then verified. */
   async manifest(name: string, signal: AbortSignal): Promise<Manifest> {
     const accept = [...indexTypes, ...manifestTypes].join(", ");

@@ -27,6 +27,11 @@ export class RegistryLogin {
     this.#options = options;
   }
 
+  /** Somebody wanted to know who asks, and was told. */
+  get isTold(): boolean {
+    return this.#authorization !== undefined && this.#options.credentials !== undefined;
+  }
+
   /** What the registry was told last; undefined before it has asked. */
   get authorization(): string | undefined {
     return this.#authorization;

@@ -18,6 +18,8 @@ import { DiskGuard } from "../../disk/disk-guard.ts";
 import { containerSettings, openHostStore } from "../../images/index.ts";
 import { Mounter } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
+import { LayerMaker } from "../../volumes/layer-maker.ts";
+import { PackReader } from "../../volumes/pack-reader.ts";
 import { UpperReader } from "../../volumes/upper-reader.ts";
 import { VolumeServer } from "../../volumes/volume-server.ts";
 import { VolumeTrees } from "../../volumes/volume-trees.ts";
@@ -74,16 +76,17 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   });
   await facts.start();
   const newId = idMaker(() => clock.now());
+  const volumes = await openVolumes(parts, { mounter, trash: new Trash(trash, clock, logger) });
   const recipeHost: RecipeHost = {
     resources: { memoryMib: Number(capacity.memoryMib) },
-    ...{ runtime, layers, mounter, bases, content, images, settings, clients, node, capacity, clock },
+    pythonImage: async () => `python:${(await interpreters.any()).minor}-slim-bookworm`,
+    ...{ runtime, layers, mounter, bases, content, images, settings, clients, node, capacity, volumes, clock },
   };
   const builds: BuildHost = {
     newId: () => newId("ta"),
     maker: { images, make: (request, customer) => makeImage(request, recipeHost, customer) },
     ...{ data: config.data, server: config.server, clock, logger },
   };
-  const volumes = await openVolumes(parts, { mounter, trash: new Trash(trash, clock, logger) });
   return {
     runtime,
     images,
@@ -107,9 +110,13 @@ async function openVolumes(
   { mounter, trash }: { mounter: Mounter; trash: Trash },
 ): Promise<Volumes> {
   const server = new VolumeServer({ doorFile, clock });
-  const trees = await VolumeTrees.open(join(config.data, "volumes"), server, logger);
+  const maker = new LayerMaker();
+  const trees = await VolumeTrees.open(join(config.data, "volumes"), { server, maker, logger });
   const throwAway = (folder: string): Promise<void> => trash.throwAway(folder);
-  return new Volumes({ server, trees, mounter, reader: new UpperReader(), logger, throwAway }, clock);
+  return new Volumes(
+    { server, trees, mounter, reader: new UpperReader(), packs: new PackReader(), logger, throwAway },
+    clock,
+  );
 }
 
 /** What all containers together may have of the host's processes and threads: the rest is left when all are fork bombs. */

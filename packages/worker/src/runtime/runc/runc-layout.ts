@@ -8,6 +8,7 @@ import { hasCode, PlatformError } from "@lydian/kit";
 import type { ContainerSettings } from "../../images/index.ts";
 import type { ContainerPlace } from "../../container/folder.ts";
 import type { BuildRoot, Layout, RootImage } from "../runtime.ts";
+import { stageFolder } from "./held.ts";
 import type { HostPlace } from "./host-place.ts";
 import type { SpecBind } from "./oci-spec.ts";
 import { RootPaths } from "./root-path.ts";
@@ -31,6 +32,8 @@ export class RuncLayout implements Layout {
   readonly binds: SpecBind[] = [];
   readonly #host: HostPlace;
   readonly #paths: RootPaths;
+  readonly #place: ContainerPlace;
+  readonly #showFiles: () => Promise<void>;
   #isOpen = true;
 
   constructor(
@@ -41,11 +44,14 @@ export class RuncLayout implements Layout {
       build: BuildRoot | undefined;
       inherited: ContainerSettings | undefined;
       resolvConf: string;
+      showFiles: () => Promise<void>;
     },
   ) {
     const { env, entrypoint = [], workdir } = parts.image.config;
     this.#host = host;
     this.#paths = new RootPaths(host.root);
+    this.#place = place;
+    this.#showFiles = parts.showFiles;
     const inherited = parts.build === undefined ? parts.inherited : undefined;
     this.environment = { LANG: "C.UTF-8", ...inherited?.environment, ...env };
     this.entrypoint = entrypoint;
@@ -72,8 +78,11 @@ export class RuncLayout implements Layout {
 
   hostPath(containerPath: string): string {
     if (!this.#isOpen) throw new Error(`${containerPath} comes after the start of the container`);
-    refuseSystemPath(containerPath);
-    return this.#paths.hostPath(containerPath);
+    return stagedPath(this.#place, containerPath);
+  }
+
+  async showFiles(): Promise<void> {
+    await this.#showFiles();
   }
 
   async addFile(name: string, bytes: Uint8Array): Promise<string> {
@@ -137,6 +146,12 @@ export class RuncLayout implements Layout {
   #show(source: string, path: string): void {
     this.binds.push({ source, path, executable: false });
   }
+}
+
+/** Where a file lies that is to be shown at this path. */
+export function stagedPath(place: Pick<ContainerPlace, "folder">, containerPath: string): string {
+  refuseSystemPath(containerPath);
+  return join(stageFolder(place), containerPath);
 }
 
 /** Throws for a path where no file can be laid that a container is to see. */

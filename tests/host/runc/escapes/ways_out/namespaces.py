@@ -40,7 +40,7 @@ def mount(_):
 
 @attempt
 def mount_by_descriptor(_):
-    return f"descriptors {call('fsopen', b'tmpfs', 0)} and {call('open_tree', -100, b'/', 1)}"
+    return f"descriptors {call('fsopen', b'tmpfs', 0)} and {call('open_tree', -100, b'/usr', 1)}"
 
 
 @attempt

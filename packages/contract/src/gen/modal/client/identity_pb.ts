@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/identity.proto.
  */
 export const file_modal_client_identity: GenFile = /*@__PURE__*/
-  fileDesc("Chttb2RhbC9jbGllbnQvaWRlbnRpdHkucHJvdG8SDG1vZGFsLmNsaWVudCLoAQoHV2FybmluZxIvCgR0eXBlGAEgASgOMiEubW9kYWwuY2xpZW50Lldhcm5pbmcuV2FybmluZ1R5cGUSDwoHbWVzc2FnZRgCIAEoCSKaAQoLV2FybmluZ1R5cGUSHAoYV0FSTklOR19UWVBFX1VOU1BFQ0lGSUVEEAASIwofV0FSTklOR19UWVBFX0NMSUVOVF9ERVBSRUNBVElPThABEh8KG1dBUk5JTkdfVFlQRV9SRVNPVVJDRV9MSU1JVBACEicKI1dBUk5JTkdfVFlQRV9GVU5DVElPTl9DT05GSUdVUkFUSU9OEAMidQoTQ2xpZW50SGVsbG9SZXNwb25zZRIPCgd3YXJuaW5nGAEgASgJEh0KFWltYWdlX2J1aWxkZXJfdmVyc2lvbhgCIAEoCRIuCg9zZXJ2ZXJfd2FybmluZ3MYBCADKAsyFS5tb2RhbC5jbGllbnQuV2FybmluZyJHChtXb3Jrc3BhY2VOYW1lTG9va3VwUmVzcG9uc2USFgoOd29ya3NwYWNlX25hbWUYASABKAkSEAoIdXNlcm5hbWUYAiABKAkiMQoMVXNlcklkZW50aXR5Eg8KB3VzZXJfaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkieQoTU2VydmljZVVzZXJJZGVudGl0eRIXCg9zZXJ2aWNlX3VzZXJfaWQYASABKAkSGQoRc2VydmljZV91c2VyX25hbWUYAiABKAkSLgoKY3JlYXRlZF9ieRgDIAEoCzIaLm1vZGFsLmNsaWVudC5Vc2VySWRlbnRpdHkiFQoTVG9rZW5JbmZvR2V0UmVxdWVzdCLPAgoUVG9rZW5JbmZvR2V0UmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEhYKDndvcmtzcGFjZV9uYW1lGAMgASgJEjMKDXVzZXJfaWRlbnRpdHkYBCABKAsyGi5tb2RhbC5jbGllbnQuVXNlcklkZW50aXR5SAASQgoVc2VydmljZV91c2VyX2lkZW50aXR5GAUgASgLMiEubW9kYWwuY2xpZW50LlNlcnZpY2VVc2VySWRlbnRpdHlIABIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgp0b2tlbl9uYW1lGAggASgJQgoKCGlkZW50aXR5IhUKE0F1dGhUb2tlbkdldFJlcXVlc3QiJQoUQXV0aFRva2VuR2V0UmVzcG9uc2USDQoFdG9rZW4YASABKAliBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chttb2RhbC9jbGllbnQvaWRlbnRpdHkucHJvdG8SDG1vZGFsLmNsaWVudCLoAQoHV2FybmluZxIvCgR0eXBlGAEgASgOMiEubW9kYWwuY2xpZW50Lldhcm5pbmcuV2FybmluZ1R5cGUSDwoHbWVzc2FnZRgCIAEoCSKaAQoLV2FybmluZ1R5cGUSHAoYV0FSTklOR19UWVBFX1VOU1BFQ0lGSUVEEAASIwofV0FSTklOR19UWVBFX0NMSUVOVF9ERVBSRUNBVElPThABEh8KG1dBUk5JTkdfVFlQRV9SRVNPVVJDRV9MSU1JVBACEicKI1dBUk5JTkdfVFlQRV9GVU5DVElPTl9DT05GSUdVUkFUSU9OEAMidQoTQ2xpZW50SGVsbG9SZXNwb25zZRIPCgd3YXJuaW5nGAEgASgJEh0KFWltYWdlX2J1aWxkZXJfdmVyc2lvbhgCIAEoCRIuCg9zZXJ2ZXJfd2FybmluZ3MYBCADKAsyFS5tb2RhbC5jbGllbnQuV2FybmluZyJHChtXb3Jrc3BhY2VOYW1lTG9va3VwUmVzcG9uc2USFgoOd29ya3NwYWNlX25hbWUYASABKAkSEAoIdXNlcm5hbWUYAiABKAkiMQoMVXNlcklkZW50aXR5Eg8KB3VzZXJfaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkieQoTU2VydmljZVVzZXJJZGVudGl0eRIXCg9zZXJ2aWNlX3VzZXJfaWQYASABKAkSGQoRc2VydmljZV91c2VyX25hbWUYAiABKAkSLgoKY3JlYXRlZF9ieRgDIAEoCzIaLm1vZGFsLmNsaWVudC5Vc2VySWRlbnRpdHkiFQoTVG9rZW5JbmZvR2V0UmVxdWVzdCLPAgoUVG9rZW5JbmZvR2V0UmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEhYKDndvcmtzcGFjZV9uYW1lGAMgASgJEjMKDXVzZXJfaWRlbnRpdHkYBCABKAsyGi5tb2RhbC5jbGllbnQuVXNlcklkZW50aXR5SAASQgoVc2VydmljZV91c2VyX2lkZW50aXR5GAUgASgLMiEubW9kYWwuY2xpZW50LlNlcnZpY2VVc2VySWRlbnRpdHlIABIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgp0b2tlbl9uYW1lGAggASgJQgoKCGlkZW50aXR5IhUKE0F1dGhUb2tlbkdldFJlcXVlc3QiJQoUQXV0aFRva2VuR2V0UmVzcG9uc2USDQoFdG9rZW4YASABKAkiOQoZV2ViaG9va1Rva2VuQ3JlYXRlUmVxdWVzdBIOCgZzY29wZWQYASABKAgSDAoEbmFtZRgCIAEoCSI9ChNUb2tlbkNyZWF0ZVJlc3BvbnNlEhAKCHRva2VuX2lkGAEgASgJEhQKDHRva2VuX3NlY3JldBgCIAEoCSI7ChlXZWJob29rVG9rZW5VcGRhdGVSZXF1ZXN0EhAKCHRva2VuX2lkGAEgASgJEgwKBG5hbWUYAiABKAkiggEKDFdlYmhvb2tUb2tlbhIQCgh0b2tlbl9pZBgBIAEoCRISCgpjcmVhdGVkX2F0GAIgASgBEg4KBnNjb3BlZBgDIAEoCBIMCgRuYW1lGAQgASgJEi4KCmNyZWF0ZWRfYnkYBSABKAsyGi5tb2RhbC5jbGllbnQuVXNlcklkZW50aXR5IkEKJVdlYmhvb2tUb2tlbkxpc3RGb3JFbnZpcm9ubWVudFJlcXVlc3QSGAoQZW52aXJvbm1lbnRfbmFtZRgBIAEoCSJGChhXZWJob29rVG9rZW5MaXN0UmVzcG9uc2USKgoGdG9rZW5zGAEgAygLMhoubW9kYWwuY2xpZW50LldlYmhvb2tUb2tlbiImChJUb2tlbkRlbGV0ZVJlcXVlc3QSEAoIdG9rZW5faWQYAiABKAliBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * A notice that the client prints.
@@ -285,4 +285,166 @@ export type AuthTokenGetResponse = Message<"modal.client.AuthTokenGetResponse"> 
  */
 export const AuthTokenGetResponseSchema: GenMessage<AuthTokenGetResponse> = /*@__PURE__*/
   messageDesc(file_modal_client_identity, 8);
+
+/**
+ * Tokens that open web functions with requires_proxy_auth: `wk-…` with a secret `ws-…`.
+ *
+ * @generated from message modal.client.WebhookTokenCreateRequest
+ */
+export type WebhookTokenCreateRequest = Message<"modal.client.WebhookTokenCreateRequest"> & {
+  /**
+   * @generated from field: bool scoped = 1;
+   */
+  scoped: boolean;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message modal.client.WebhookTokenCreateRequest.
+ * Use `create(WebhookTokenCreateRequestSchema)` to create a new message.
+ */
+export const WebhookTokenCreateRequestSchema: GenMessage<WebhookTokenCreateRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 9);
+
+/**
+ * @generated from message modal.client.TokenCreateResponse
+ */
+export type TokenCreateResponse = Message<"modal.client.TokenCreateResponse"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * @generated from field: string token_secret = 2;
+   */
+  tokenSecret: string;
+};
+
+/**
+ * Describes the message modal.client.TokenCreateResponse.
+ * Use `create(TokenCreateResponseSchema)` to create a new message.
+ */
+export const TokenCreateResponseSchema: GenMessage<TokenCreateResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 10);
+
+/**
+ * @generated from message modal.client.WebhookTokenUpdateRequest
+ */
+export type WebhookTokenUpdateRequest = Message<"modal.client.WebhookTokenUpdateRequest"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * empty: it has none any more
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message modal.client.WebhookTokenUpdateRequest.
+ * Use `create(WebhookTokenUpdateRequestSchema)` to create a new message.
+ */
+export const WebhookTokenUpdateRequestSchema: GenMessage<WebhookTokenUpdateRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 11);
+
+/**
+ * @generated from message modal.client.WebhookToken
+ */
+export type WebhookToken = Message<"modal.client.WebhookToken"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * seconds since the epoch
+   *
+   * @generated from field: double created_at = 2;
+   */
+  createdAt: number;
+
+  /**
+   * only for the environments that it was allowed for
+   *
+   * @generated from field: bool scoped = 3;
+   */
+  scoped: boolean;
+
+  /**
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * @generated from field: modal.client.UserIdentity created_by = 5;
+   */
+  createdBy?: UserIdentity | undefined;
+};
+
+/**
+ * Describes the message modal.client.WebhookToken.
+ * Use `create(WebhookTokenSchema)` to create a new message.
+ */
+export const WebhookTokenSchema: GenMessage<WebhookToken> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 12);
+
+/**
+ * @generated from message modal.client.WebhookTokenListForEnvironmentRequest
+ */
+export type WebhookTokenListForEnvironmentRequest = Message<"modal.client.WebhookTokenListForEnvironmentRequest"> & {
+  /**
+   * @generated from field: string environment_name = 1;
+   */
+  environmentName: string;
+};
+
+/**
+ * Describes the message modal.client.WebhookTokenListForEnvironmentRequest.
+ * Use `create(WebhookTokenListForEnvironmentRequestSchema)` to create a new message.
+ */
+export const WebhookTokenListForEnvironmentRequestSchema: GenMessage<WebhookTokenListForEnvironmentRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 13);
+
+/**
+ * @generated from message modal.client.WebhookTokenListResponse
+ */
+export type WebhookTokenListResponse = Message<"modal.client.WebhookTokenListResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.WebhookToken tokens = 1;
+   */
+  tokens: WebhookToken[];
+};
+
+/**
+ * Describes the message modal.client.WebhookTokenListResponse.
+ * Use `create(WebhookTokenListResponseSchema)` to create a new message.
+ */
+export const WebhookTokenListResponseSchema: GenMessage<WebhookTokenListResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 14);
+
+/**
+ * @generated from message modal.client.TokenDeleteRequest
+ */
+export type TokenDeleteRequest = Message<"modal.client.TokenDeleteRequest"> & {
+  /**
+   * @generated from field: string token_id = 2;
+   */
+  tokenId: string;
+};
+
+/**
+ * Describes the message modal.client.TokenDeleteRequest.
+ * Use `create(TokenDeleteRequestSchema)` to create a new message.
+ */
+export const TokenDeleteRequestSchema: GenMessage<TokenDeleteRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 15);
 

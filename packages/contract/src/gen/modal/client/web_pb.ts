@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/web.proto.
  */
 export const file_modal_client_web: GenFile = /*@__PURE__*/
-  fileDesc("ChZtb2RhbC9jbGllbnQvd2ViLnByb3RvEgxtb2RhbC5jbGllbnQiIgoSQ3VzdG9tRG9tYWluQ29uZmlnEgwKBG5hbWUYASABKAkiHwoQQ3VzdG9tRG9tYWluSW5mbxILCgN1cmwYASABKAkiTgoKV2ViVXJsSW5mbxIRCgl0cnVuY2F0ZWQYASABKAgSFwoPaGFzX3VuaXF1ZV9oYXNoGAIgASgIEhQKDGxhYmVsX3N0b2xlbhgDIAEoCCLfAgoNV2ViaG9va0NvbmZpZxInCgR0eXBlGAEgASgOMhkubW9kYWwuY2xpZW50LldlYmhvb2tUeXBlEg4KBm1ldGhvZBgCIAEoCRIYChByZXF1ZXN0ZWRfc3VmZml4GAQgASgJEjIKCmFzeW5jX21vZGUYBSABKA4yHi5tb2RhbC5jbGllbnQuV2ViaG9va0FzeW5jTW9kZRI4Cg5jdXN0b21fZG9tYWlucxgGIAMoCzIgLm1vZGFsLmNsaWVudC5DdXN0b21Eb21haW5Db25maWcSFwoPd2ViX3NlcnZlcl9wb3J0GAcgASgNEiIKGndlYl9zZXJ2ZXJfc3RhcnR1cF90aW1lb3V0GAggASgCEhkKEXdlYl9lbmRwb2ludF9kb2NzGAkgASgIEhsKE3JlcXVpcmVzX3Byb3h5X2F1dGgYCiABKAgSGAoQZXBoZW1lcmFsX3N1ZmZpeBgLIAEoCSKuAQoKSFRUUENvbmZpZxIMCgRwb3J0GAEgASgNEhUKDXByb3h5X3JlZ2lvbnMYAiADKAkSFwoPc3RhcnR1cF90aW1lb3V0GAMgASgNEhkKEWV4aXRfZ3JhY2VfcGVyaW9kGAQgASgNEhIKCmgyX2VuYWJsZWQYBSABKAgSGgoSdGFyZ2V0X2NvbmN1cnJlbmN5GAYgASgNEhcKD3VuYXV0aGVudGljYXRlZBgHIAEoCCqZAQoLV2ViaG9va1R5cGUSHAoYV0VCSE9PS19UWVBFX1VOU1BFQ0lGSUVEEAASGQoVV0VCSE9PS19UWVBFX0FTR0lfQVBQEAESGQoVV0VCSE9PS19UWVBFX0ZVTkNUSU9OEAISGQoVV0VCSE9PS19UWVBFX1dTR0lfQVBQEAMSGwoXV0VCSE9PS19UWVBFX1dFQl9TRVJWRVIQBCqUAQoQV2ViaG9va0FzeW5jTW9kZRIiCh5XRUJIT09LX0FTWU5DX01PREVfVU5TUEVDSUZJRUQQABIfChtXRUJIT09LX0FTWU5DX01PREVfRElTQUJMRUQQAhIeChpXRUJIT09LX0FTWU5DX01PREVfVFJJR0dFUhADEhsKF1dFQkhPT0tfQVNZTkNfTU9ERV9BVVRPEARiBnByb3RvMw");
+  fileDesc("ChZtb2RhbC9jbGllbnQvd2ViLnByb3RvEgxtb2RhbC5jbGllbnQiIgoSQ3VzdG9tRG9tYWluQ29uZmlnEgwKBG5hbWUYASABKAkiHwoQQ3VzdG9tRG9tYWluSW5mbxILCgN1cmwYASABKAkiTgoKV2ViVXJsSW5mbxIRCgl0cnVuY2F0ZWQYASABKAgSFwoPaGFzX3VuaXF1ZV9oYXNoGAIgASgIEhQKDGxhYmVsX3N0b2xlbhgDIAEoCCLfAgoNV2ViaG9va0NvbmZpZxInCgR0eXBlGAEgASgOMhkubW9kYWwuY2xpZW50LldlYmhvb2tUeXBlEg4KBm1ldGhvZBgCIAEoCRIYChByZXF1ZXN0ZWRfc3VmZml4GAQgASgJEjIKCmFzeW5jX21vZGUYBSABKA4yHi5tb2RhbC5jbGllbnQuV2ViaG9va0FzeW5jTW9kZRI4Cg5jdXN0b21fZG9tYWlucxgGIAMoCzIgLm1vZGFsLmNsaWVudC5DdXN0b21Eb21haW5Db25maWcSFwoPd2ViX3NlcnZlcl9wb3J0GAcgASgNEiIKGndlYl9zZXJ2ZXJfc3RhcnR1cF90aW1lb3V0GAggASgCEhkKEXdlYl9lbmRwb2ludF9kb2NzGAkgASgIEhsKE3JlcXVpcmVzX3Byb3h5X2F1dGgYCiABKAgSGAoQZXBoZW1lcmFsX3N1ZmZpeBgLIAEoCSKuAQoKSFRUUENvbmZpZxIMCgRwb3J0GAEgASgNEhUKDXByb3h5X3JlZ2lvbnMYAiADKAkSFwoPc3RhcnR1cF90aW1lb3V0GAMgASgNEhkKEWV4aXRfZ3JhY2VfcGVyaW9kGAQgASgNEhIKCmgyX2VuYWJsZWQYBSABKAgSGgoSdGFyZ2V0X2NvbmN1cnJlbmN5GAYgASgNEhcKD3VuYXV0aGVudGljYXRlZBgHIAEoCCKjDgoEQXNnaRInCgRodHRwGAEgASgLMhcubW9kYWwuY2xpZW50LkFzZ2kuSHR0cEgAEjYKDGh0dHBfcmVxdWVzdBgCIAEoCzIeLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXF1ZXN0SAASQwoTaHR0cF9yZXNwb25zZV9zdGFydBgDIAEoCzIkLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXNwb25zZVN0YXJ0SAASQQoSaHR0cF9yZXNwb25zZV9ib2R5GAQgASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuSHR0cFJlc3BvbnNlQm9keUgAEkkKFmh0dHBfcmVzcG9uc2VfdHJhaWxlcnMYBSABKAsyJy5tb2RhbC5jbGllbnQuQXNnaS5IdHRwUmVzcG9uc2VUcmFpbGVyc0gAEjwKD2h0dHBfZGlzY29ubmVjdBgGIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBEaXNjb25uZWN0SAASMQoJd2Vic29ja2V0GAcgASgLMhwubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0SAASQAoRd2Vic29ja2V0X2Nvbm5lY3QYCCABKAsyIy5tb2RhbC5jbGllbnQuQXNnaS5XZWJzb2NrZXRDb25uZWN0SAASPgoQd2Vic29ja2V0X2FjY2VwdBgJIAEoCzIiLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldEFjY2VwdEgAEkAKEXdlYnNvY2tldF9yZWNlaXZlGAogASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0UmVjZWl2ZUgAEjoKDndlYnNvY2tldF9zZW5kGAsgASgLMiAubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0U2VuZEgAEkYKFHdlYnNvY2tldF9kaXNjb25uZWN0GAwgASgLMiYubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0RGlzY29ubmVjdEgAEjwKD3dlYnNvY2tldF9jbG9zZRgNIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldENsb3NlSAAaxQEKBEh0dHASFAoMaHR0cF92ZXJzaW9uGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIOCgZzY2hlbWUYAyABKAkSDAoEcGF0aBgEIAEoCRIUCgxxdWVyeV9zdHJpbmcYBSABKAwSDwoHaGVhZGVycxgGIAMoDBIYCgtjbGllbnRfaG9zdBgHIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAggASgNSAGIAQFCDgoMX2NsaWVudF9ob3N0Qg4KDF9jbGllbnRfcG9ydBouCgtIdHRwUmVxdWVzdBIMCgRib2R5GAEgASgMEhEKCW1vcmVfYm9keRgCIAEoCBpGChFIdHRwUmVzcG9uc2VTdGFydBIOCgZzdGF0dXMYASABKA0SDwoHaGVhZGVycxgCIAMoDBIQCgh0cmFpbGVycxgDIAEoCBozChBIdHRwUmVzcG9uc2VCb2R5EgwKBGJvZHkYASABKAwSEQoJbW9yZV9ib2R5GAIgASgIGj4KFEh0dHBSZXNwb25zZVRyYWlsZXJzEg8KB2hlYWRlcnMYASADKAwSFQoNbW9yZV90cmFpbGVycxgCIAEoCBoQCg5IdHRwRGlzY29ubmVjdBrQAQoJV2Vic29ja2V0EhQKDGh0dHBfdmVyc2lvbhgBIAEoCRIOCgZzY2hlbWUYAiABKAkSDAoEcGF0aBgDIAEoCRIUCgxxdWVyeV9zdHJpbmcYBCABKAwSDwoHaGVhZGVycxgFIAMoDBIYCgtjbGllbnRfaG9zdBgGIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAcgASgNSAGIAQESFAoMc3VicHJvdG9jb2xzGAggAygJQg4KDF9jbGllbnRfaG9zdEIOCgxfY2xpZW50X3BvcnQaEgoQV2Vic29ja2V0Q29ubmVjdBpMCg9XZWJzb2NrZXRBY2NlcHQSGAoLc3VicHJvdG9jb2wYASABKAlIAIgBARIPCgdoZWFkZXJzGAIgAygMQg4KDF9zdWJwcm90b2NvbBo+ChBXZWJzb2NrZXRSZWNlaXZlEg8KBWJ5dGVzGAEgASgMSAASDgoEdGV4dBgCIAEoCUgAQgkKB2NvbnRlbnQaOwoNV2Vic29ja2V0U2VuZBIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIAEIJCgdjb250ZW50GjEKE1dlYnNvY2tldERpc2Nvbm5lY3QSEQoEY29kZRgBIAEoDUgAiAEBQgcKBV9jb2RlGjwKDldlYnNvY2tldENsb3NlEhEKBGNvZGUYASABKA1IAIgBARIOCgZyZWFzb24YAiABKAlCBwoFX2NvZGVCBgoEdHlwZSqZAQoLV2ViaG9va1R5cGUSHAoYV0VCSE9PS19UWVBFX1VOU1BFQ0lGSUVEEAASGQoVV0VCSE9PS19UWVBFX0FTR0lfQVBQEAESGQoVV0VCSE9PS19UWVBFX0ZVTkNUSU9OEAISGQoVV0VCSE9PS19UWVBFX1dTR0lfQVBQEAMSGwoXV0VCSE9PS19UWVBFX1dFQl9TRVJWRVIQBCqUAQoQV2ViaG9va0FzeW5jTW9kZRIiCh5XRUJIT09LX0FTWU5DX01PREVfVU5TUEVDSUZJRUQQABIfChtXRUJIT09LX0FTWU5DX01PREVfRElTQUJMRUQQAhIeChpXRUJIT09LX0FTWU5DX01PREVfVFJJR0dFUhADEhsKF1dFQkhPT0tfQVNZTkNfTU9ERV9BVVRPEARiBnByb3RvMw");
 
 /**
  * @generated from message modal.client.CustomDomainConfig
@@ -205,6 +205,445 @@ export type HTTPConfig = Message<"modal.client.HTTPConfig"> & {
  */
 export const HTTPConfigSchema: GenMessage<HTTPConfig> = /*@__PURE__*/
   messageDesc(file_modal_client_web, 4);
+
+/**
+ * One message between a web server and an application, as Python's ASGI has them. Headers are name, value, name, value, …
+ *
+ * @generated from message modal.client.Asgi
+ */
+export type Asgi = Message<"modal.client.Asgi"> & {
+  /**
+   * @generated from oneof modal.client.Asgi.type
+   */
+  type: {
+    /**
+     * @generated from field: modal.client.Asgi.Http http = 1;
+     */
+    value: Asgi_Http;
+    case: "http";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.HttpRequest http_request = 2;
+     */
+    value: Asgi_HttpRequest;
+    case: "httpRequest";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.HttpResponseStart http_response_start = 3;
+     */
+    value: Asgi_HttpResponseStart;
+    case: "httpResponseStart";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.HttpResponseBody http_response_body = 4;
+     */
+    value: Asgi_HttpResponseBody;
+    case: "httpResponseBody";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.HttpResponseTrailers http_response_trailers = 5;
+     */
+    value: Asgi_HttpResponseTrailers;
+    case: "httpResponseTrailers";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.HttpDisconnect http_disconnect = 6;
+     */
+    value: Asgi_HttpDisconnect;
+    case: "httpDisconnect";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.Websocket websocket = 7;
+     */
+    value: Asgi_Websocket;
+    case: "websocket";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.WebsocketConnect websocket_connect = 8;
+     */
+    value: Asgi_WebsocketConnect;
+    case: "websocketConnect";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.WebsocketAccept websocket_accept = 9;
+     */
+    value: Asgi_WebsocketAccept;
+    case: "websocketAccept";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.WebsocketReceive websocket_receive = 10;
+     */
+    value: Asgi_WebsocketReceive;
+    case: "websocketReceive";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.WebsocketSend websocket_send = 11;
+     */
+    value: Asgi_WebsocketSend;
+    case: "websocketSend";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.WebsocketDisconnect websocket_disconnect = 12;
+     */
+    value: Asgi_WebsocketDisconnect;
+    case: "websocketDisconnect";
+  } | {
+    /**
+     * @generated from field: modal.client.Asgi.WebsocketClose websocket_close = 13;
+     */
+    value: Asgi_WebsocketClose;
+    case: "websocketClose";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message modal.client.Asgi.
+ * Use `create(AsgiSchema)` to create a new message.
+ */
+export const AsgiSchema: GenMessage<Asgi> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5);
+
+/**
+ * @generated from message modal.client.Asgi.Http
+ */
+export type Asgi_Http = Message<"modal.client.Asgi.Http"> & {
+  /**
+   * @generated from field: string http_version = 1;
+   */
+  httpVersion: string;
+
+  /**
+   * @generated from field: string method = 2;
+   */
+  method: string;
+
+  /**
+   * @generated from field: string scheme = 3;
+   */
+  scheme: string;
+
+  /**
+   * @generated from field: string path = 4;
+   */
+  path: string;
+
+  /**
+   * @generated from field: bytes query_string = 5;
+   */
+  queryString: Uint8Array;
+
+  /**
+   * @generated from field: repeated bytes headers = 6;
+   */
+  headers: Uint8Array[];
+
+  /**
+   * @generated from field: optional string client_host = 7;
+   */
+  clientHost?: string | undefined;
+
+  /**
+   * @generated from field: optional uint32 client_port = 8;
+   */
+  clientPort?: number | undefined;
+};
+
+/**
+ * Describes the message modal.client.Asgi.Http.
+ * Use `create(Asgi_HttpSchema)` to create a new message.
+ */
+export const Asgi_HttpSchema: GenMessage<Asgi_Http> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 0);
+
+/**
+ * @generated from message modal.client.Asgi.HttpRequest
+ */
+export type Asgi_HttpRequest = Message<"modal.client.Asgi.HttpRequest"> & {
+  /**
+   * @generated from field: bytes body = 1;
+   */
+  body: Uint8Array;
+
+  /**
+   * @generated from field: bool more_body = 2;
+   */
+  moreBody: boolean;
+};
+
+/**
+ * Describes the message modal.client.Asgi.HttpRequest.
+ * Use `create(Asgi_HttpRequestSchema)` to create a new message.
+ */
+export const Asgi_HttpRequestSchema: GenMessage<Asgi_HttpRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 1);
+
+/**
+ * @generated from message modal.client.Asgi.HttpResponseStart
+ */
+export type Asgi_HttpResponseStart = Message<"modal.client.Asgi.HttpResponseStart"> & {
+  /**
+   * @generated from field: uint32 status = 1;
+   */
+  status: number;
+
+  /**
+   * @generated from field: repeated bytes headers = 2;
+   */
+  headers: Uint8Array[];
+
+  /**
+   * @generated from field: bool trailers = 3;
+   */
+  trailers: boolean;
+};
+
+/**
+ * Describes the message modal.client.Asgi.HttpResponseStart.
+ * Use `create(Asgi_HttpResponseStartSchema)` to create a new message.
+ */
+export const Asgi_HttpResponseStartSchema: GenMessage<Asgi_HttpResponseStart> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 2);
+
+/**
+ * @generated from message modal.client.Asgi.HttpResponseBody
+ */
+export type Asgi_HttpResponseBody = Message<"modal.client.Asgi.HttpResponseBody"> & {
+  /**
+   * @generated from field: bytes body = 1;
+   */
+  body: Uint8Array;
+
+  /**
+   * @generated from field: bool more_body = 2;
+   */
+  moreBody: boolean;
+};
+
+/**
+ * Describes the message modal.client.Asgi.HttpResponseBody.
+ * Use `create(Asgi_HttpResponseBodySchema)` to create a new message.
+ */
+export const Asgi_HttpResponseBodySchema: GenMessage<Asgi_HttpResponseBody> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 3);
+
+/**
+ * @generated from message modal.client.Asgi.HttpResponseTrailers
+ */
+export type Asgi_HttpResponseTrailers = Message<"modal.client.Asgi.HttpResponseTrailers"> & {
+  /**
+   * @generated from field: repeated bytes headers = 1;
+   */
+  headers: Uint8Array[];
+
+  /**
+   * @generated from field: bool more_trailers = 2;
+   */
+  moreTrailers: boolean;
+};
+
+/**
+ * Describes the message modal.client.Asgi.HttpResponseTrailers.
+ * Use `create(Asgi_HttpResponseTrailersSchema)` to create a new message.
+ */
+export const Asgi_HttpResponseTrailersSchema: GenMessage<Asgi_HttpResponseTrailers> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 4);
+
+/**
+ * @generated from message modal.client.Asgi.HttpDisconnect
+ */
+export type Asgi_HttpDisconnect = Message<"modal.client.Asgi.HttpDisconnect"> & {
+};
+
+/**
+ * Describes the message modal.client.Asgi.HttpDisconnect.
+ * Use `create(Asgi_HttpDisconnectSchema)` to create a new message.
+ */
+export const Asgi_HttpDisconnectSchema: GenMessage<Asgi_HttpDisconnect> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 5);
+
+/**
+ * @generated from message modal.client.Asgi.Websocket
+ */
+export type Asgi_Websocket = Message<"modal.client.Asgi.Websocket"> & {
+  /**
+   * @generated from field: string http_version = 1;
+   */
+  httpVersion: string;
+
+  /**
+   * @generated from field: string scheme = 2;
+   */
+  scheme: string;
+
+  /**
+   * @generated from field: string path = 3;
+   */
+  path: string;
+
+  /**
+   * @generated from field: bytes query_string = 4;
+   */
+  queryString: Uint8Array;
+
+  /**
+   * @generated from field: repeated bytes headers = 5;
+   */
+  headers: Uint8Array[];
+
+  /**
+   * @generated from field: optional string client_host = 6;
+   */
+  clientHost?: string | undefined;
+
+  /**
+   * @generated from field: optional uint32 client_port = 7;
+   */
+  clientPort?: number | undefined;
+
+  /**
+   * @generated from field: repeated string subprotocols = 8;
+   */
+  subprotocols: string[];
+};
+
+/**
+ * Describes the message modal.client.Asgi.Websocket.
+ * Use `create(Asgi_WebsocketSchema)` to create a new message.
+ */
+export const Asgi_WebsocketSchema: GenMessage<Asgi_Websocket> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 6);
+
+/**
+ * @generated from message modal.client.Asgi.WebsocketConnect
+ */
+export type Asgi_WebsocketConnect = Message<"modal.client.Asgi.WebsocketConnect"> & {
+};
+
+/**
+ * Describes the message modal.client.Asgi.WebsocketConnect.
+ * Use `create(Asgi_WebsocketConnectSchema)` to create a new message.
+ */
+export const Asgi_WebsocketConnectSchema: GenMessage<Asgi_WebsocketConnect> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 7);
+
+/**
+ * @generated from message modal.client.Asgi.WebsocketAccept
+ */
+export type Asgi_WebsocketAccept = Message<"modal.client.Asgi.WebsocketAccept"> & {
+  /**
+   * @generated from field: optional string subprotocol = 1;
+   */
+  subprotocol?: string | undefined;
+
+  /**
+   * @generated from field: repeated bytes headers = 2;
+   */
+  headers: Uint8Array[];
+};
+
+/**
+ * Describes the message modal.client.Asgi.WebsocketAccept.
+ * Use `create(Asgi_WebsocketAcceptSchema)` to create a new message.
+ */
+export const Asgi_WebsocketAcceptSchema: GenMessage<Asgi_WebsocketAccept> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 8);
+
+/**
+ * @generated from message modal.client.Asgi.WebsocketReceive
+ */
+export type Asgi_WebsocketReceive = Message<"modal.client.Asgi.WebsocketReceive"> & {
+  /**
+   * @generated from oneof modal.client.Asgi.WebsocketReceive.content
+   */
+  content: {
+    /**
+     * @generated from field: bytes bytes = 1;
+     */
+    value: Uint8Array;
+    case: "bytes";
+  } | {
+    /**
+     * @generated from field: string text = 2;
+     */
+    value: string;
+    case: "text";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message modal.client.Asgi.WebsocketReceive.
+ * Use `create(Asgi_WebsocketReceiveSchema)` to create a new message.
+ */
+export const Asgi_WebsocketReceiveSchema: GenMessage<Asgi_WebsocketReceive> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 9);
+
+/**
+ * @generated from message modal.client.Asgi.WebsocketSend
+ */
+export type Asgi_WebsocketSend = Message<"modal.client.Asgi.WebsocketSend"> & {
+  /**
+   * @generated from oneof modal.client.Asgi.WebsocketSend.content
+   */
+  content: {
+    /**
+     * @generated from field: bytes bytes = 1;
+     */
+    value: Uint8Array;
+    case: "bytes";
+  } | {
+    /**
+     * @generated from field: string text = 2;
+     */
+    value: string;
+    case: "text";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message modal.client.Asgi.WebsocketSend.
+ * Use `create(Asgi_WebsocketSendSchema)` to create a new message.
+ */
+export const Asgi_WebsocketSendSchema: GenMessage<Asgi_WebsocketSend> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 10);
+
+/**
+ * @generated from message modal.client.Asgi.WebsocketDisconnect
+ */
+export type Asgi_WebsocketDisconnect = Message<"modal.client.Asgi.WebsocketDisconnect"> & {
+  /**
+   * @generated from field: optional uint32 code = 1;
+   */
+  code?: number | undefined;
+};
+
+/**
+ * Describes the message modal.client.Asgi.WebsocketDisconnect.
+ * Use `create(Asgi_WebsocketDisconnectSchema)` to create a new message.
+ */
+export const Asgi_WebsocketDisconnectSchema: GenMessage<Asgi_WebsocketDisconnect> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 11);
+
+/**
+ * @generated from message modal.client.Asgi.WebsocketClose
+ */
+export type Asgi_WebsocketClose = Message<"modal.client.Asgi.WebsocketClose"> & {
+  /**
+   * @generated from field: optional uint32 code = 1;
+   */
+  code?: number | undefined;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message modal.client.Asgi.WebsocketClose.
+ * Use `create(Asgi_WebsocketCloseSchema)` to create a new message.
+ */
+export const Asgi_WebsocketCloseSchema: GenMessage<Asgi_WebsocketClose> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5, 12);
 
 /**
  * @generated from enum modal.client.WebhookType

@@ -1,0 +1,18 @@
+/** Numbers, times and amounts as people read them. */
+
+export function countedOf(count: number | bigint, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${Number(count) === 1 ? noun : nouns}`;
+}
+
+export function amountOf(bytes: number | bigint): string {
+  const amount = Number(bytes);
+  if (amount < 1000) return `${amount} B`;
+  if (amount < 1e6) return `${(amount / 1e3).toFixed(1)} kB`;
+  return amount < 1e9 ? `${(amount / 1e6).toFixed(1)} MB` : `${(amount / 1e9).toFixed(2)} GB`;
+}
+
+/** Milliseconds since the epoch, in the zone of whoever reads it. */
+export function timeOf(ms: bigint): string {
+  const at = new Date(Number(ms) - new Date(Number(ms)).getTimezoneOffset() * 60_000);
+  return at.toISOString().slice(0, 19).replace("T", " ");
+}

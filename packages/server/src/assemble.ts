@@ -1,0 +1,139 @@
+/** Puts a server's parts together over what it stands on: what answers, and what acts by itself. */
+import { ModalClient, operator, worker } from "@lydian/contract";
+import type { Bells, Clock, Logger, NewId } from "@lydian/kit";
+
+import { Presence } from "./apps/presence.ts";
+import { Alarms } from "./calls/alarms.ts";
+import { Deliveries } from "./calls/deliveries.ts";
+import { Reaper } from "./calls/reap.ts";
+import { Timeouts } from "./calls/timeouts.ts";
+import type { ServerConfig } from "./config.ts";
+import { BlobLinks } from "./content/blob-links.ts";
+import { ContentCollector, type ContentCollectorDeps } from "./content/collect.ts";
+import type { ContentStore } from "./content/content-store.ts";
+import type { Unneeded } from "./content/unneeded.ts";
+import type { Store } from "./domain/store.ts";
+import { Builds, type BuildsDeps } from "./images/builds.ts";
+import { ImageCollector } from "./images/collect.ts";
+import { Interest } from "./images/interest.ts";
+import type { LogBook, Tell } from "./logs/log-book.ts";
+import { Heartbeats } from "./objects/heartbeats.ts";
+import { type BoundRpc, bind } from "./rpc/adapter.ts";
+import { clientRpcs } from "./rpc/client-rpcs.ts";
+import { operatorRpcs } from "./rpc/operators.ts";
+import type { Platform } from "./rpc/platform.ts";
+import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
+import { workerRpcs } from "./rpc/workers.ts";
+import { Scheduler } from "./scheduler/loop.ts";
+import { Timekeeper } from "./schedules/timekeeper.ts";
+import type { Vault } from "./secrets/vault.ts";
+import { PieceLinks } from "./volumes/piece-links.ts";
+import { WebCalls } from "./web/calls.ts";
+import type { StreamDeps } from "./workers/session-stream.ts";
+import { WorkerSessions } from "./workers/sessions.ts";
+
+/** What is there before the parts: files that are open, keys, and the world outside. */
+export interface Foundations {
+  config: ServerConfig;
+  store: Store;
+  bells: Bells;
+  clock: Clock;
+  newId: NewId;
+  log: Logger;
+  serverKey: Uint8Array;
+  vault: Vault;
+  content: ContentStore;
+  unneeded: Unneeded;
+  logBook: LogBook;
+  askAws: BuildsDeps["askAws"];
+  /** Ends every connection of a container that is gone. */
+  cutConnections: (containerId: string) => void;
+  /** Removes uploads that were given up before this time. */
+  sweepUploads: (before: number) => Promise<void>;
+  /** What the data folder's disk has. */
+  room: ContentCollectorDeps["room"];
+  lockRemovals: ContentCollectorDeps["lockRemovals"];
+}
+
+/** A part that acts by itself. */
+export interface Actor {
+  start(): void | Promise<void>;
+  close?(): void | Promise<void>;
+}
+
+export interface Assembly {
+  platform: Platform;
+  rpcs: readonly BoundRpc[];
+  /** What a worker's session is led with. */
+  workers: StreamDeps;
+  images: ImageCollector;
+  /** Sign the addresses that clients and workers load and store by. */
+  links: { blobs: BlobLinks; pieces: PieceLinks };
+  /** In the order in which they start; they close the other way round. */
+  actors: readonly Actor[];
+}
+
+export function assemble({
+  askAws,
+  cutConnections,
+  sweepUploads,
+  room,
+  lockRemovals,
+  ...founded
+}: Foundations): Assembly {
+  const { config, clock, log, logBook, serverKey } = founded;
+  const { limits, times } = config;
+  const shared = { ...founded, times, limits, settings: config };
+  const deliveries = new Deliveries();
+  const cutDoors = (containerId: string): void => {
+    deliveries.forget(containerId);
+    cutConnections(containerId);
+  };
+  const tell: Tell = (to, text) => {
+    logBook
+      .say(to, clock.now(), text)
+      .catch((error: unknown) => log.warn({ err: error, ...to }, "a notice is not in the log"));
+  };
+  const presence = new Presence(shared);
+  const heartbeats = new Heartbeats(shared);
+  const sessions = new WorkerSessions({ ...shared, cutDoors });
+  const timeouts = new Timeouts(shared);
+  const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
+  const web = new WebCalls(shared);
+  const platform: Platform = { ...founded, heartbeats, interest, presence, sessions, tell, timeouts, web };
+  const alarms = new Alarms(shared);
+  const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
+  const timekeeper = new Timekeeper({ ...shared, tell });
+  const tellImage: BuildsDeps["tell"] = (imageId, text) => tell({ appId: imageId, functionId: "" }, text);
+  const builds = new Builds({ ...shared, hands: sessions, askAws, tell: tellImage });
+  const reaper = new Reaper({ ...shared, sweepUploads });
+  const images = new ImageCollector({ ...shared, hands: sessions });
+  const contents = new ContentCollector({ ...shared, room, lockRemovals });
+  const makeRoom = (workerId: string, bytes: number): void => {
+    images.makeRoom(workerId, bytes);
+    contents.makeRoom();
+  };
+  const links = {
+    blobs: new BlobLinks(serverKey, () => clock.now()),
+    pieces: new PieceLinks(serverKey, () => clock.now()),
+  };
+  const workers: StreamDeps = { ...shared, sessions, cutDoors, makeRoom };
+  const rpcs = [
+    ...bind(ModalClient, ...clientRpcs(platform, { deliveries, images, links })),
+    ...bind(operator.Operators, operatorRpcs(platform, { images, contents }), volumeHistoryRpcs(platform)),
+    ...bind(worker.Workers, workerRpcs(workers)),
+  ];
+  const actors: Actor[] = [
+    ...[presence, sessions, timeouts, heartbeats, alarms, { start: () => web.start() }, interest],
+    ...[builds, scheduler, timekeeper, reaper, images, contents],
+  ];
+  return { platform, rpcs, workers, images, links, actors };
+}
+
+export async function startAll(actors: readonly Actor[]): Promise<void> {
+  for (const actor of actors) await actor.start();
+}
+
+export async function closeAll(actors: readonly Actor[]): Promise<void> {
+  for (const actor of actors.toReversed()) await actor.close?.();
+}

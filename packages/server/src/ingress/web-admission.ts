@@ -1,0 +1,63 @@
+/** Whether a request may be brought to a web function, and the beginning of that. */
+import type { IncomingMessage } from "node:http";
+
+import type { Clock, Logger } from "@lydian/kit";
+
+import type { ServerConfig } from "../config.ts";
+import type { Store } from "../domain/store.ts";
+import type { WebAddress } from "../domain/web-address.ts";
+import { isFail } from "../errors.ts";
+import { mayPass } from "../identity/proxy-tokens.ts";
+import type { WebRequest } from "../web/asgi.ts";
+import type { WebCalls } from "../web/calls.ts";
+import { findEndpoint } from "../web/endpoints.ts";
+import type { Exchange } from "../web/exchange.ts";
+import { type Headers, valuesOf } from "../web/headers.ts";
+import { type Refusal, refusals } from "./web-refusal.ts";
+import { describeRequest, headersOf } from "./web-request.ts";
+
+export interface WebDeps {
+  web: WebCalls;
+  store: Store;
+  clock: Clock;
+  config: ServerConfig;
+  log: Logger;
+}
+
+/** Whose address this is, or why the request goes no further. */
+export async function admit({ store }: WebDeps, host: string, request: IncomingMessage): Promise<WebAddress | Refusal> {
+  const address = await store.read((tx) => findEndpoint(tx, host));
+  if (address === undefined) return refusals.unknownHost(request.headers.host ?? host);
+  if (!address.guarded) return address;
+  const { id, secret } = tokenIn(headersOf(request));
+  return (await store.read((tx) => mayPass(tx, id, secret))) ? address : refusals.unauthorized;
+}
+
+/** In headers of its own, or as `Authorization: Bearer <id>.<secret>`, as the clients print it. */
+function tokenIn(headers: Headers): { id: string; secret: string } {
+  const [id] = valuesOf(headers, "modal-key");
+  const [secret] = valuesOf(headers, "modal-secret");
+  if (id !== undefined && secret !== undefined) return { id, secret };
+  const [, bearerId = "", bearerSecret = ""] =
+    /^Bearer (wk-\w+)\.(ws-\w+)$/i.exec(valuesOf(headers, "authorization")[0] ?? "") ?? [];
+  return { id: bearerId, secret: bearerSecret };
+}
+
+/** The call of the function, or why it takes none now. */
+export async function begin(
+  { web, config: settings }: WebDeps,
+  address: WebAddress,
+  request: IncomingMessage,
+  kind: WebRequest["kind"],
+): Promise<Exchange | Refusal> {
+  const { guarded, host } = address;
+  try {
+    return await web.begin(address, describeRequest(request, { kind, guarded, settings }));
+  } catch (error) {
+    if (isFail(error, "invalidArgument")) return refusals.contradiction(error.text);
+    if (isFail(error, "resourceExhausted")) return refusals.full(error.retryAfter ?? 1);
+    // It was there a moment ago.
+    if (isFail(error, "notFound") || isFail(error, "failedPrecondition")) return refusals.unknownHost(host);
+    throw error;
+  }
+}

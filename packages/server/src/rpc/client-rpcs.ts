@@ -1,0 +1,66 @@
+/** All that the clients and their containers can ask for, by family. */
+import type { ModalClient } from "@lydian/contract";
+
+import type { Deliveries } from "../calls/deliveries.ts";
+import type { BlobLinks } from "../content/blob-links.ts";
+import type { ImageCollector } from "../images/collect.ts";
+import type { PieceLinks } from "../volumes/piece-links.ts";
+import type { Rpcs } from "./adapter-access.ts";
+import { appLookupRpcs } from "./app-lookups.ts";
+import { appRpcs } from "./apps.ts";
+import { callRpcs } from "./calls.ts";
+import { containerRpcs } from "./containers.ts";
+import { dictRpcs } from "./dicts.ts";
+import { functionRpcs } from "./functions.ts";
+import { identityRpcs } from "./identity.ts";
+import { imageLogRpcs } from "./image-logs.ts";
+import { imageNameRpcs } from "./image-names.ts";
+import { imageRpcs } from "./images.ts";
+import { logRpcs } from "./logs.ts";
+import { lookupRpcs } from "./lookups.ts";
+import { blobRpcs, mountRpcs } from "./mounts.ts";
+import type { Platform } from "./platform.ts";
+import { proxyTokenRpcs } from "./proxy-tokens.ts";
+import { queueRpcs } from "./queues.ts";
+import { scalingRpcs } from "./scaling.ts";
+import { secretRpcs } from "./secrets.ts";
+import { volumeChangeRpcs } from "./volume-changes.ts";
+import { volumeFileRpcs } from "./volume-files.ts";
+import { volumeRpcs } from "./volumes.ts";
+import { webRpcs } from "./web.ts";
+
+export interface ClientRpcParts {
+  deliveries: Deliveries;
+  images: ImageCollector;
+  links: { blobs: BlobLinks; pieces: PieceLinks };
+}
+
+export function clientRpcs(
+  platform: Platform,
+  { deliveries, images, links }: ClientRpcParts,
+): Rpcs<typeof ModalClient>[] {
+  return [
+    identityRpcs(platform),
+    appRpcs(platform),
+    appLookupRpcs(platform),
+    logRpcs(platform),
+    mountRpcs(platform),
+    blobRpcs(platform, links.blobs),
+    imageRpcs(platform, images),
+    imageNameRpcs(platform),
+    imageLogRpcs(platform),
+    functionRpcs(platform),
+    lookupRpcs(platform),
+    scalingRpcs(platform),
+    secretRpcs(platform),
+    dictRpcs(platform),
+    queueRpcs(platform),
+    callRpcs(platform),
+    containerRpcs(platform, deliveries),
+    webRpcs(platform),
+    proxyTokenRpcs(platform),
+    volumeRpcs(platform),
+    volumeFileRpcs(platform, links.pieces),
+    volumeChangeRpcs(platform, links.pieces),
+  ];
+}

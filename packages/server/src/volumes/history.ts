@@ -1,0 +1,123 @@
+/** What volumes were like before: their commits, what is different between two states, the way back, and forgetting. */
+import type { Store, Tx } from "../domain/store.ts";
+import type { Entry, KeptEntry, Volume } from "../domain/volume.ts";
+import { fail } from "../errors.ts";
+import { findEnvironment } from "../identity/environments.ts";
+import { changePages, checkKept } from "./changes.ts";
+import { type Change, hasSameContent } from "./commit.ts";
+import { knownVolume } from "./known.ts";
+
+/** By its name, or by its id. Throws notFound. */
+export async function namedVolume(tx: Tx, name: string, environmentName: string): Promise<Volume> {
+  const environment = await findEnvironment(tx, environmentName);
+  const found = await tx.volumes.named(environment.id, name);
+  if (found !== undefined) return found;
+  if (name.startsWith("vo-")) return await knownVolume(tx, name);
+  throw fail("notFound", `Volume "${name}" does not exist in environment "${environment.name}".`, {
+    hint: "`modal volume list` shows those that do",
+  });
+}
+
+export interface PathChange {
+  path: string;
+  before: Entry | undefined;
+  after: Entry | undefined;
+  /** Only its rights or its time are others. */
+  sameContent: boolean;
+}
+
+/** What is different between two states, by path; so many paths of it, when there are more. Throws as `checkKept` does. */
+export async function differences(
+  store: Store,
+  volume: Volume,
+  { from, to }: { from: number; to: number },
+  limit: number,
+): Promise<{ changes: PathChange[]; more: boolean }> {
+  checkKept(volume, from);
+  checkKept(volume, to);
+  const range = { from: Math.min(from, to), to: Math.max(from, to) };
+  const changes: PathChange[] = [];
+  for await (const page of changePages((unit) => store.read(unit), volume.id, range)) {
+    const later = "begun" in page ? page.begun : page.ended;
+    const found = await store.read(async (tx) => {
+      checkKept(await knownVolume(tx, volume.id), range.from);
+      return await Promise.all(later.map(({ path }) => tx.volumes.entry(volume.id, path, range.from)));
+    });
+    for (const [i, each] of later.entries()) {
+      const [earlier, now] = [found[i], "kind" in each ? each : undefined];
+      const [before, after] = from <= to ? [earlier, now] : [now, earlier];
+      changes.push({ path: each.path, before, after, sameContent: isSame(before, after) });
+    }
+    if (changes.length > limit) break;
+  }
+  const sorted = changes.slice(0, limit).toSorted((one, other) => (one.path < other.path ? -1 : 1));
+  return { changes: sorted, more: changes.length > limit };
+}
+
+function isSame(before: Entry | undefined, after: Entry | undefined): boolean {
+  return before !== undefined && after !== undefined && hasSameContent(before, after);
+}
+
+/** The change that makes of the newest state what the volume showed after this commit. Throws as `checkKept` does. */
+export async function wayBack(tx: Tx, volume: Volume, to: number): Promise<Pick<Change, "written" | "removed">> {
+  checkKept(volume, to);
+  const written: KeptEntry[] = [];
+  const removed: string[] = [];
+  const range = { from: to, to: volume.head };
+  for await (const page of changePages((unit) => unit(tx), volume.id, range)) {
+    for (const each of "begun" in page ? page.begun : page.ended) {
+      const then = await tx.volumes.entry(volume.id, each.path, to);
+      if (then !== undefined) written.push(then);
+      // A file that gives way to a folder goes first; a folder that gives way to a file goes by itself.
+      if ("kind" in each && (then === undefined || (each.kind !== "folder" && then.kind === "folder")))
+        removed.push(each.kind === "folder" ? `${each.path}/` : each.path);
+    }
+  }
+  return {
+    written: written.toSorted((one, other) => (one.path < other.path ? -1 : 1)),
+    removed: removed.toSorted((one, other) => (one < other ? 1 : -1)),
+  };
+}
+
+/** Commits that are looked at for each volume at a time. */
+const commitsAtOnce = 1000;
+
+/** A worker may ask so long whether the commit was made of which it has heard no reply. */
+const commitsKeptMs = 7 * 86_400_000;
+
+/** Rows, or volumes, in one unit of work. */
+const portion = 200;
+
+/**
+ * Forgets volumes that are deleted, states of others that were not the newest any more at this time, and what only those
+ * showed, a portion at a time.
+ */
+export async function forgetHistory(
+  store: Store,
+  at: { time: number; now: number },
+  signal: AbortSignal,
+): Promise<void> {
+  for (let after: string | undefined = ""; after !== undefined && !signal.aborted;) {
+    const from: string = after;
+    after = await store.write((tx) => forgetStates(tx, at, from, portion));
+  }
+  for (const act of ["forget", "trim"] as const) {
+    while (!signal.aborted && (await store.write((tx) => tx.volumes[act](portion))) === portion);
+  }
+}
+
+/** The same for some volumes after this id; answers the last one's id, undefined behind the last. */
+export async function forgetStates(
+  tx: Tx,
+  { time, now }: { time: number; now: number },
+  after: string,
+  limit: number,
+): Promise<string | undefined> {
+  const volumes = await tx.volumes.withHistory(after, limit);
+  for (const volume of volumes) {
+    const oldest = await tx.volumes.stateAt(volume, time, commitsAtOnce);
+    if (oldest > volume.oldest) await tx.volumes.setOldest(volume.id, oldest);
+    await tx.volumes.forgetCommits({ id: volume.id, oldest }, now - commitsKeptMs, limit);
+  }
+  return volumes.length < limit ? undefined : volumes.at(-1)?.id;
+}

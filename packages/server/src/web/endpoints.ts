@@ -1,0 +1,148 @@
+/** Which web endpoints a definition has, and under which host names: named when it is defined, found at each request. */
+import { hash } from "node:crypto";
+
+import type { CustomDomainInfo, Function, MethodDefinition, WebhookConfig, WebUrlInfo } from "@lydian/contract";
+
+import { livingApp } from "../apps/create.ts";
+import type { ServerConfig } from "../config.ts";
+import { type App, isAlive } from "../domain/app.ts";
+import type { Tx } from "../domain/store.ts";
+import { mayHaveDomain, webBase, webLabel, type WebAddress } from "../domain/web-address.ts";
+import { fail } from "../errors.ts";
+import { defaultEnvironment } from "../identity/first-start.ts";
+
+/** What makes labels and addresses. */
+export type EndpointSettings = Pick<ServerConfig, "publicUrl" | "web" | "workspace">;
+
+interface Endpoint {
+  /** Of a class; empty for a plain function. */
+  method: string;
+  /** What it is called in its app. */
+  name: string;
+  config: WebhookConfig;
+}
+
+/** While an app is not deployed its endpoints are set apart by this, where its client does not say another word. */
+const usualSuffix = "dev";
+
+/**
+ * The definition with its endpoints' labels in place of their addresses (`addressed` completes them, as the platform may have
+ * another address tomorrow), and the host names that are to be claimed.
+ */
+export async function nameEndpoints(
+  tx: Tx,
+  definition: Function,
+  { appId, settings }: { appId: string; settings: EndpointSettings },
+): Promise<{ definition: Function; addresses: Omit<WebAddress, "functionId">[] }> {
+  const endpoints = endpointsOf(definition);
+  if (endpoints.length === 0) return { definition, addresses: [] };
+  const app = await livingApp(tx, appId);
+  const environment = await environmentOf(tx, app);
+  const addresses: Omit<WebAddress, "functionId">[] = [];
+  const named = { ...definition, methodDefinitions: { ...definition.methodDefinitions } };
+  for (const { method, name, config } of endpoints) {
+    const suffix = isDeployed(app) ? "" : config.ephemeralSuffix || usualSuffix;
+    const { workspace } = settings;
+    const parts = { workspace, environment, app: app.name, function: name, label: config.requestedSuffix, suffix };
+    const { text: host, truncated } = webLabel(parts, (text) => hash("sha256", text));
+    const domains = isDeployed(app) ? config.customDomains.map((domain) => domain.name.toLowerCase()) : [];
+    for (const domain of domains) refuseForeign(domain, name, settings);
+    for (const each of [host, ...domains]) addresses.push({ host: each, method, guarded: config.requiresProxyAuth });
+    const webUrlInfo = info(truncated, false);
+    const of = { webUrl: host, webUrlInfo, customDomainInfo: domains.map(domainInfo) };
+    const known = definition.methodDefinitions[method];
+    if (known === undefined) Object.assign(named, of);
+    else named.methodDefinitions[method] = { ...known, ...of };
+  }
+  return { definition: named, addresses };
+}
+
+/** The function has these host names from now on, and no other; answers those that living functions lose by it. */
+export async function claimAddresses(
+  tx: Tx,
+  functionId: string,
+  addresses: readonly Omit<WebAddress, "functionId">[],
+): Promise<ReadonlySet<string>> {
+  await tx.webAddresses.removeOf(functionId);
+  const taken = new Set<string>();
+  for (const address of addresses) {
+    if ((await findEndpoint(tx, address.host)) !== undefined) taken.add(address.host);
+    await tx.webAddresses.put({ ...address, functionId });
+  }
+  return taken;
+}
+
+/** Whose host name this is, if that is published and its app has not ended. */
+export async function findEndpoint(tx: Tx, host: string): Promise<WebAddress | undefined> {
+  const address = await tx.webAddresses.get(host);
+  const target = address && (await tx.functions.target(address.functionId));
+  const app = target && (await tx.apps.get(target.appId));
+  if (app === undefined || !isAlive(app.state)) return undefined;
+  return Object.values(app.layout.functionIds).includes(target?.id ?? "") ? address : undefined;
+}
+
+/** With whole addresses, for clients and containers. `taken`: labels that others had until now. */
+export function addressed(
+  definition: Function,
+  settings: EndpointSettings,
+  taken: ReadonlySet<string> = new Set(),
+): Function {
+  const base = webBase(settings);
+  const complete = <T extends Pick<Function, "webhookConfig" | "webUrl" | "webUrlInfo" | "customDomainInfo">>(
+    of: T,
+  ): T =>
+    !isWeb(of.webhookConfig)
+      ? of
+      : {
+          ...of,
+          webUrl: base.urlOf(of.webUrl),
+          webUrlInfo: info(of.webUrlInfo?.truncated === true, taken.has(of.webUrl)),
+          customDomainInfo: of.customDomainInfo.map(({ url }) => domainInfo(base.urlOf(url))),
+        };
+  const methods = Object.entries(definition.methodDefinitions).map(([name, method]) => [name, complete(method)]);
+  return {
+    ...complete(definition),
+    methodDefinitions: Object.fromEntries(methods) as Record<string, MethodDefinition>,
+  };
+}
+
+function endpointsOf({ functionName, webhookConfig, methodDefinitions }: Function): Endpoint[] {
+  const own = isWeb(webhookConfig) ? [{ method: "", name: functionName, config: webhookConfig }] : [];
+  const methods = Object.entries(methodDefinitions).flatMap(([method, { functionName: name, webhookConfig: config }]) =>
+    isWeb(config) ? [{ method, name, config }] : [],
+  );
+  return [...own, ...methods];
+}
+
+function isWeb(config: WebhookConfig | undefined): config is WebhookConfig {
+  return (config?.type ?? 0) !== 0;
+}
+
+/** One that is still being made was asked to be deployed: a run is what it is from the start. */
+function isDeployed({ state }: App): boolean {
+  return state === "initializing" || state === "deployed";
+}
+
+async function environmentOf(tx: Tx, app: App): Promise<string> {
+  const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
+  return environment === undefined || environment.name === defaultEnvironment ? "" : environment.name;
+}
+
+function refuseForeign(domain: string, name: string, { web }: EndpointSettings): void {
+  if (mayHaveDomain(domain, web.customDomains)) return;
+  throw fail(
+    "invalidArgument",
+    `Function "${name}" asks for the domain ${domain}, which this platform does not serve.`,
+    {
+      hint: `Start it with \`lydian up --custom-domain ${domain}\``,
+    },
+  );
+}
+
+function info(truncated: boolean, labelStolen: boolean): WebUrlInfo {
+  return { $typeName: "modal.client.WebUrlInfo", truncated, hasUniqueHash: truncated, labelStolen };
+}
+
+function domainInfo(url: string): CustomDomainInfo {
+  return { $typeName: "modal.client.CustomDomainInfo", url };
+}

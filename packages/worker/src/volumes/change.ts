@@ -1,0 +1,28 @@
+/** What a commit does: pure. */
+import { plain } from "./delta.ts";
+import { innermostFirst, type WrittenPath } from "./difference.ts";
+
+export interface Change {
+  /** As those of a difference. */
+  readonly removed: readonly string[];
+  /** By path, folders before what is in them. */
+  readonly written: ReadonlyMap<string, WrittenPath>;
+}
+
+export const nothing: Change = { removed: [], written: new Map() };
+
+export const changesNothing = ({ removed, written }: Change): boolean => removed.length + written.size === 0;
+
+/**
+ * One that does what two do, one after the other. `before`: what was there before the first one, as those that are removed;
+ * undefined for nothing, which must not be taken away: it is another's if it is there now.
+ */
+export function composed(first: Change, second: Change, before: (path: string) => string | undefined): Change {
+  const gone = new Set(second.removed.map(plain));
+  const written = new Map([...first.written].filter(([path]) => !gone.has(path)));
+  for (const [path, each] of second.written) written.set(path, each);
+  const removed = second.removed.flatMap((path) =>
+    first.written.has(plain(path)) ? (before(plain(path)) ?? []) : path,
+  );
+  return { removed: [...new Set([...first.removed, ...removed])].toSorted(innermostFirst), written };
+}
