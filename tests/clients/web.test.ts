@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { missingClient, modal, newestClient, platformOfFile, testedClients, until } from "@lydian/testkit";
 
 import { app } from "./stories.ts";
-import { WebCaller } from "./web-caller.ts";
+import { type Answer, WebCaller } from "./web-caller.ts";
 
 const platform = await platformOfFile({
   args: ["--workspace", "home", "--times", JSON.stringify({ webAnswer: 3_000 })],
@@ -56,9 +56,11 @@ for (const version of testedClients) {
       assert.match((await caller.ask(`${base}/docs`)).text, /swagger/);
     });
 
-    test("methods of a class share its containers", async () => {
-      const asked = async (path: string): Promise<unknown> => (await caller.ask(url(path))).json();
-      assert.deepEqual([await asked("counter-up"), await asked("counter-down")], [1, 0]);
+    test("methods of a class share its containers, and a query may have the class's arguments", async () => {
+      const asked = async (name: string, query = ""): Promise<Answer> => caller.ask(url(name, `/${query}`));
+      assert.deepEqual([(await asked("counter-up")).json(), (await asked("counter-down")).json()], [1, 0]);
+      assert.equal((await asked("counter-up", "?start=10&by=5")).json(), 15);
+      assert.match((await asked("counter-up", "?start=ten")).text, /"start" in the query has to be a whole number/);
     });
 
     test("WSGI: a body, and headers as variables that nobody can forge", async () => {

@@ -5,11 +5,13 @@ import { PlatformError } from "@lydian/kit";
 import { Command, CommanderError } from "commander";
 
 import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./command.ts";
+import { backup } from "./commands/backup.ts";
 import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
 import { gc } from "./commands/gc.ts";
 import { deploy } from "./commands/deploy.ts";
 import { image } from "./commands/image.ts";
+import { restore } from "./commands/restore.ts";
 import { run } from "./commands/run.ts";
 import { schedule } from "./commands/schedule.ts";
 import { secret } from "./commands/secret.ts";
@@ -30,6 +32,8 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   gc,
   secret,
   volume,
+  backup,
+  restore,
 ];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
@@ -65,6 +69,7 @@ function buildProgram(terminal: Terminal): Command {
     .description("A serverless platform on your own machines, for the public Modal clients.")
     .version(ownVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
+    .configureHelp({ subcommandTerm: (command) => command.name() }) // so that each has one line
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({

@@ -1,6 +1,8 @@
 /** An app: functions that are defined, run and deployed together. */
 import type { Batching, AppDefaults, FunctionOptions } from "./options.ts";
-import { type Definition, nameAll, remember, siteOfCaller } from "./definition.ts";
+import { checkClass, type Constructor, enterInstance, exit, methodsIn, parametersOf } from "./class-definition.ts";
+import { type FoundClass, type RemoteInstance, remoteClass } from "./cls.ts";
+import { type Definition, nameAll, remember, siteOfCaller, tagOf } from "./definition.ts";
 import { InvalidError } from "./errors.ts";
 import type { Fields, FieldValues } from "./fields.ts";
 import type { Func, Handler, Unbatched } from "./func.ts";
@@ -12,6 +14,19 @@ import type { RunOptions, DeployOptions, Deployment } from "./publish/index.ts";
 export interface Entrypoint {
   readonly kind: "entrypoint";
   readonly fields: Fields;
+}
+
+type Parameters<C extends Constructor> =
+  ConstructorParameters<C> extends [infer P, ...unknown[]]
+    ? Partial<P> extends P
+      ? [parameters?: P]
+      : [parameters: P]
+    : [];
+
+/** A class of an app. `new` makes a handle of an instance in containers; `local` an instance here, entered. */
+export interface DefinedClass<C extends Constructor> {
+  new (...parameters: Parameters<C>): RemoteInstance<InstanceType<C>>;
+  local(...parameters: Parameters<C>): Promise<InstanceType<C> & AsyncDisposable>;
 }
 
 type ListHandler = (...args: never[]) => readonly unknown[] | Promise<readonly unknown[]>;
@@ -71,6 +86,40 @@ export class App {
     return handle;
   }
 
+  /**
+   * Defines a class whose instances live in containers: its public methods are called from elsewhere, and run after its
+   * `[enter]`. `class extends params({ … })` has parameters; each set of them has containers of its own.
+   */
+  cls<C extends Constructor>(cls: C): DefinedClass<C>;
+  cls<C extends Constructor>(options: FunctionOptions, cls: C): DefinedClass<C>;
+  cls(...given: [Constructor] | [FunctionOptions, Constructor]): unknown {
+    const [options, constructor] = given.length === 1 ? [{}, given[0]] : given;
+    checkClass(constructor);
+    const site = siteOfCaller();
+    const handler = constructor as unknown as Handler;
+    const definition: Definition = {
+      kind: "class",
+      owner: this,
+      options,
+      handler,
+      batched: undefined,
+      site,
+      name: options.name,
+    };
+    this.#functions.push(definition);
+    const handle = remoteClass(
+      () => definition.name ?? "",
+      () => this.#findClass(definition, constructor),
+    );
+    const local = async (parameters: Readonly<Record<string, unknown>> = {}): Promise<object> => {
+      const instance = await enterInstance(constructor, parameters);
+      if (!(exit in instance)) Object.defineProperty(instance, exit, { value: async () => {} });
+      return instance;
+    };
+    remember(handle, definition);
+    return Object.assign(handle, { local });
+  }
+
   /** What `lydian run` starts. `flags` are its command line: `{ name: "World", times: 3 }` has --name and --times. */
   localEntrypoint(fn: () => unknown): Entrypoint;
   localEntrypoint<const S extends Fields>(flags: S, fn: (flags: Widened<FieldValues<S>>) => unknown): Entrypoint;
@@ -122,6 +171,12 @@ export class App {
   /** @internal Itself, and those that it includes. */
   get all(): readonly App[] {
     return [this, ...this.#included.flatMap((app) => app.all)];
+  }
+
+  async #findClass(definition: Definition, constructor: Constructor): Promise<FoundClass> {
+    if (definition.name === undefined) await nameAll([definition]);
+    const { client, appId, functionId } = liveFunction(this, this.name, tagOf(definition));
+    return { client, appId, functionId, info: parametersOf(constructor), methods: methodsIn(constructor) };
   }
 
   async #find(definition: Definition): ReturnType<ConstructorParameters<typeof FunctionHandle>[0]["find"]> {

@@ -16,7 +16,7 @@ export interface Site {
 }
 
 export interface Definition {
-  readonly kind: "function" | "entrypoint";
+  readonly kind: "function" | "class" | "entrypoint";
   /** The app that it was defined with. */
   readonly owner: App;
   readonly options: FunctionOptions;
@@ -36,7 +36,9 @@ export function remember(handle: object, definition: Definition): void {
 
 /** Undefined for anything that is no definition. */
 export function definitionOf(value: unknown): Definition | undefined {
-  return typeof value === "object" && value !== null ? definitions.get(value) : undefined;
+  return (typeof value === "object" && value !== null) || typeof value === "function"
+    ? definitions.get(value)
+    : undefined;
 }
 
 /** Of the caller of who calls this. */
@@ -66,6 +68,12 @@ export async function nameAll(all: readonly Definition[]): Promise<void> {
   }
 }
 
+const calls = { function: "function", class: "cls", entrypoint: "localEntrypoint" } as const;
+
+/** What the platform knows it by within its app. */
+export const tagOf = ({ kind, name = "" }: Pick<Definition, "kind" | "name">): string =>
+  kind === "class" ? `${name}.*` : name;
+
 /** Throws where something has no name, or two things have the same. */
 export function checkNames(all: readonly Definition[]): void {
   const taken = new Map<string, Definition>();
@@ -74,7 +82,7 @@ export function checkNames(all: readonly Definition[]): void {
     const where = formatSite(definition.site);
     if (name === undefined) {
       throw new InvalidError(`the ${kind} at ${where} has no name`, {
-        hint: `export it under one (export const hello = app.${kind === "function" ? "function" : "localEntrypoint"}(…)), or give it one with { name }`,
+        hint: `export it under one (export const hello = app.${calls[kind]}(…)), or give it one with { name }`,
       });
     }
     const other = taken.get(name);

@@ -47,6 +47,7 @@ export async function startWorker(
     interpreters,
     content,
     clients,
+    node,
     capacity,
     doorFile,
     clock,

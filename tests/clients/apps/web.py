@@ -70,9 +70,11 @@ def server():
 
 @app.cls()
 class Counter:
+    start: int = modal.parameter(default=0)
+
     @modal.enter()
     def begin(self):
-        self.count = 0
+        self.count = self.start
 
     @endpoint()
     def up(self, by: int = 1):

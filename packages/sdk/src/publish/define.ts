@@ -6,6 +6,7 @@ import {
   Function_FunctionType as FunctionType,
   type FunctionCreateRequestSchema,
   FunctionSchema$,
+  MethodDefinitionSchema,
   ResourcesSchema,
 } from "@lydian/contract";
 
@@ -20,7 +21,8 @@ import {
   whole,
   wholeSeconds,
 } from "../calls/variant.ts";
-import type { Definition } from "../definition.ts";
+import { type Constructor, methodsIn, parametersOf } from "../class-definition.ts";
+import { type Definition, tagOf } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
 import { Secret } from "../objects/secret.ts";
 import type { AppPlace } from "../objects/place.ts";
@@ -80,8 +82,9 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
   const scaledownSecs = scaledownWindow === undefined ? 0 : wholeSeconds(scaledownWindow, "scaledownWindow");
   return {
     runtime,
+    ...(definition.kind === "class" && classOf(definition.handler as unknown as Constructor)),
     moduleName: made.module,
-    functionName: name,
+    functionName: tagOf(definition),
     appName: made.appName,
     definitionType: DefinitionType.FILE,
     functionType: isGenerator(definition) ? FunctionType.GENERATOR : FunctionType.FUNCTION,
@@ -113,7 +116,24 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
     blockNetwork: options.blockNetwork ?? false,
     singleUseContainers: options.singleUseContainers ?? false,
     ExperimentalConcurrentCancellations: true,
-    supportedInputFormats: [DataFormat.CBOR],
-    supportedOutputFormats: [DataFormat.CBOR, DataFormat.GENERATOR_DONE],
+    ...formats,
+  };
+}
+
+const formats = {
+  supportedInputFormats: [DataFormat.CBOR],
+  supportedOutputFormats: [DataFormat.CBOR, DataFormat.GENERATOR_DONE],
+};
+
+function classOf(constructor: Constructor): Wire {
+  const methods = [...methodsIn(constructor)].map(([functionName, generates]) => {
+    const functionType = generates ? FunctionType.GENERATOR : FunctionType.FUNCTION;
+    return [functionName, create(MethodDefinitionSchema, { functionName, functionType, ...formats })] as const;
+  });
+  return {
+    isClass: true,
+    methodDefinitionsSet: true,
+    methodDefinitions: Object.fromEntries(methods),
+    classParameterInfo: parametersOf(constructor),
   };
 }

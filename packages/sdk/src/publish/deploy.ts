@@ -32,7 +32,7 @@ export async function deployApp(app: App, options: DeployOptions = {}, plan?: Pl
   client.onWarning = (text) => observer.warn(text);
   const ready = plan ?? (await planOf(app));
   const before = await client.ask(ModalClient.method.appGetByDeploymentName, { name, environmentName });
-  const existing = before.appId === "" ? {} : await functionsOf(client, before.appId);
+  const existing = before.appId === "" ? { functions: {}, classes: {} } : await idsOf(client, before.appId);
   const appId = before.appId || (await create(client, name, environmentName));
   const place = { client, environment: environmentName, appId };
   const { functionIds, url } = await publish(ready, place, {
@@ -43,17 +43,26 @@ export async function deployApp(app: App, options: DeployOptions = {}, plan?: Pl
     observer,
   });
   const names = [...functionIds.keys()];
+  const known = existing.functions;
   return {
     ...{ appId, name, url },
-    added: names.filter((each) => existing[each] === undefined),
-    changed: names.filter((each) => existing[each] !== undefined),
-    removed: Object.keys(existing).filter((each) => !functionIds.has(each)),
+    added: names.filter((each) => known[each] === undefined).map(shown),
+    changed: names.filter((each) => known[each] !== undefined).map(shown),
+    removed: Object.keys(known)
+      .filter((each) => !functionIds.has(each))
+      .map(shown),
   };
 }
 
-async function functionsOf(client: Client, appId: string): Promise<Record<string, string>> {
+/** A class is called by its own name. */
+const shown = (tag: string): string => tag.replace(/\.\*$/, "");
+
+async function idsOf(
+  client: Client,
+  appId: string,
+): Promise<{ functions: Record<string, string>; classes: Record<string, string> }> {
   const { appLayout } = await client.ask(ModalClient.method.appGetLayout, { appId });
-  return appLayout?.functionIds ?? {};
+  return { functions: appLayout?.functionIds ?? {}, classes: appLayout?.classIds ?? {} };
 }
 
 async function create(client: Client, name: string, environmentName: string): Promise<string> {

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type AppState, type DeploymentType, ModalClient } from "@lydian/contract";
 
 import type { App } from "../app.ts";
-import type { Definition } from "../definition.ts";
+import { type Definition, tagOf } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
 import { Image } from "../objects/image.ts";
 import type { AppPlace } from "../objects/place.ts";
@@ -48,17 +48,22 @@ export interface Publication {
   /** Of a deployment. */
   readonly name?: string;
   readonly type?: DeploymentType;
-  /** The functions that the app has already, by name. */
-  readonly existing?: Readonly<Record<string, string>>;
+  /** The ids that the app has already, by name. */
+  readonly existing?: {
+    readonly functions?: Readonly<Record<string, string>>;
+    readonly classes?: Readonly<Record<string, string>>;
+  };
   readonly observer: Observer;
 }
 
-/** Answers the ids of the functions by name, and the address that the platform shows the app at. */
-export async function publish(
-  plan: Plan,
-  place: AppPlace,
-  publication: Publication,
-): Promise<{ functionIds: ReadonlyMap<string, string>; url: string }> {
+export interface Published {
+  readonly functionIds: ReadonlyMap<string, string>;
+  readonly classIds: ReadonlyMap<string, string>;
+  readonly url: string;
+}
+
+/** Answers the ids of functions and classes by name, and the address that the platform shows the app at. */
+export async function publish(plan: Plan, place: AppPlace, publication: Publication): Promise<Published> {
   const { observer, existing = {} } = publication;
   const { app, definitions, graph } = plan;
   const code = makeMounts(plan, place, observer);
@@ -75,13 +80,14 @@ export async function publish(
         mountIds: [...mountIds, ...added],
         module: moduleOf(definition, graph),
       };
-      return { name: definition.name ?? "", request: await functionRequest(definition, defaults, parts, place) };
+      return { definition, request: await functionRequest(definition, defaults, parts, place) };
     }),
   );
   const step = observer.step(made.length === 1 ? "Creating a function" : `Creating ${made.length} functions`);
   const created = await Promise.all(
-    made.map(async ({ name, request }) => {
-      const existingFunctionId = existing[name] ?? "";
+    made.map(async ({ definition, request }) => {
+      const name = tagOf(definition);
+      const existingFunctionId = existing.functions?.[name] ?? "";
       const reply = await place.client.ask(ModalClient.method.functionCreate, {
         ...request,
         appId: place.appId,
@@ -91,16 +97,35 @@ export async function publish(
       return { name, id: reply.functionId, definitionId: reply.handleMetadata?.definitionId ?? "" };
     }),
   );
+  const classIds = await Promise.all(
+    definitions.flatMap(({ kind, name = "" }) =>
+      kind === "class" ? [createClass(place, name, existing.classes?.[name])] : [],
+    ),
+  );
   const { url } = await place.client.ask(ModalClient.method.appPublish, {
     appId: place.appId,
     name: publication.name ?? "",
     appState: publication.state,
     ...(publication.type !== undefined && { deploymentType: publication.type }),
     functionIds: Object.fromEntries(created.map(({ name, id }) => [name, id])),
+    classIds: Object.fromEntries(classIds),
     definitionIds: Object.fromEntries(created.map(({ id, definitionId }) => [id, definitionId])),
   });
   step.done();
-  return { functionIds: new Map(created.map(({ name, id }) => [name, id])), url };
+  return { functionIds: new Map(created.map(({ name, id }) => [name, id])), classIds: new Map(classIds), url };
+}
+
+async function createClass(
+  { client, appId }: AppPlace,
+  name: string,
+  existingClassId = "",
+): Promise<[name: string, id: string]> {
+  const { classId } = await client.ask(ModalClient.method.classCreate, {
+    appId,
+    existingClassId,
+    onlyClassFunction: true,
+  });
+  return [name, classId];
 }
 
 async function makeMounts({ files }: Plan, place: AppPlace, observer: Observer): Promise<string[]> {
@@ -160,7 +185,7 @@ async function installed(
   onLine: (text: string) => void,
 ): Promise<string> {
   const context = await place.client.ask(ModalClient.method.mountGetOrCreate, {
-    deploymentName: `lydian-node.${process.arch}`,
+    deploymentName: "lydian-node",
   });
   const withNode = await orderImage(
     place,
@@ -177,7 +202,7 @@ async function installed(
       dockerfileCommands: [
         "FROM base",
         "COPY package.json package-lock.json /root/",
-        "RUN cd /root && npm ci --omit=dev --no-audit --no-fund",
+        "RUN cd /root && LD_LIBRARY_PATH=/usr/local/lib npm ci --omit=dev --no-audit --no-fund --update-notifier=false",
       ],
       baseImages: [{ dockerTag: "base", imageId: withNode }],
       contextFiles: [

@@ -7,7 +7,7 @@ import { messageOf } from "@lydian/kit/errors";
 import { begin, end } from "../live.ts";
 import { AppLog } from "./app-log.ts";
 import { type Observer, plainObserver } from "./observer.ts";
-import { type Plan, planOf, publish } from "./publish.ts";
+import { type Plan, planOf, type Publication, publish } from "./publish.ts";
 
 export interface RunOptions {
   /** It goes on when this process lets go of it. */
@@ -54,7 +54,7 @@ class Running implements RunningApp {
   readonly #log: AppLog;
   readonly #heart: NodeJS.Timeout;
   #apps: readonly App[] = [];
-  #functionIds: Readonly<Record<string, string>> = {};
+  #existing: NonNullable<Publication["existing"]> = {};
   #stopped: Promise<void> | undefined;
 
   private constructor(place: RunPlace, parts: { state: AppState; observer: Observer; url: string }) {
@@ -89,8 +89,8 @@ class Running implements RunningApp {
 
   async replace(app: App, plan: Plan): Promise<void> {
     const { state, observer } = this.#parts;
-    const { functionIds } = await publish(plan, this.#place, { state, observer, existing: this.#functionIds });
-    this.#functionIds = Object.fromEntries(functionIds);
+    const { functionIds, classIds } = await publish(plan, this.#place, { state, observer, existing: this.#existing });
+    this.#existing = { functions: Object.fromEntries(functionIds), classes: Object.fromEntries(classIds) };
     for (const each of this.#apps) end(each);
     this.#apps = app.all;
     const { client, appId } = this.#place;

@@ -8,7 +8,7 @@ import {
 import type { MessageInitShape } from "@bufbuild/protobuf";
 
 import { Client } from "../client/client.ts";
-import { execute, type Running } from "./execute.ts";
+import { type Code, execute, type Running } from "./execute.ts";
 import type { Outcome } from "./results.ts";
 
 /** The platform holds these requests; what is longer is lost. */
@@ -23,8 +23,8 @@ type Output = MessageInitShape<typeof FunctionPutOutputsItemSchema>;
 
 export interface Work {
   readonly functionId: string;
-  readonly handler: (...args: unknown[]) => unknown;
-  readonly isGenerator: boolean;
+  /** By the method that an input names, which only those of classes do. */
+  readonly code: (method: string | undefined) => Code;
   /** Inputs that run at a time; of a batch all count as one. */
   readonly slots: number;
   /** 0: inputs are not batched. */
@@ -44,8 +44,8 @@ export class Container {
   /** The last output is kept. */
   readonly #over = new AbortController();
   #freed = Promise.withResolvers<void>();
-  #outputs: Output[] = [];
-  #sending: Promise<void> | undefined;
+  readonly #outputs: Output[] = [];
+  #sent = Promise.resolve();
 
   constructor(client: Client, work: Work) {
     this.#client = client;
@@ -64,7 +64,7 @@ export class Container {
         if (!(await this.#take())) break;
       }
       while (this.#running.size > 0) await this.#freed.promise;
-      await this.#sending;
+      await this.#sent;
     } finally {
       this.#over.abort();
       await heart;
@@ -101,7 +101,7 @@ export class Container {
 
   /** One that the platform gives a second time, since it cannot know that it has arrived, runs on. */
   async #execute(items: readonly FunctionGetInputsItem[]): Promise<void> {
-    const { handler, isGenerator, batchSize, timeoutMs } = this.#work;
+    const { code, batchSize, timeoutMs } = this.#work;
     const stop = new AbortController();
     const startedAt = Date.now();
     const [first] = items;
@@ -111,7 +111,11 @@ export class Container {
       () => stop.abort(new DOMException("the function ran for longer than its timeout", "TimeoutError")),
       timeoutMs,
     );
-    const outcomes = await execute(this.#client, { handler, isGenerator, isBatched: batchSize > 0 }, { items, stop });
+    const outcomes = await execute(
+      this.#client,
+      { ...code(first.input?.methodName), isBatched: batchSize > 0 },
+      { items, stop },
+    );
     clearTimeout(late);
     await this.#answer(items.map((item, at) => outputOf(item, outcomes[at] as Outcome, startedAt)));
     this.#running.delete(keyOf(first));
@@ -119,24 +123,18 @@ export class Container {
     this.#freed = Promise.withResolvers();
   }
 
-  /** Resolves when the platform has them; outputs that come meanwhile go together. */
-  async #answer(outputs: readonly Output[]): Promise<void> {
+  /** Resolves when the platform has them; outputs that come while one request is under way go together in the next. */
+  #answer(outputs: readonly Output[]): Promise<void> {
     this.#outputs.push(...outputs);
-    const before = this.#sending;
-    if (before !== undefined) await before;
-    this.#sending ??= this.#send();
-    await this.#sending;
+    this.#sent = this.#sent.then(() => this.#sendAll());
+    return this.#sent;
   }
 
-  async #send(): Promise<void> {
-    try {
-      while (this.#outputs.length > 0) {
-        const outputs = this.#outputs.splice(0, mostOutputs);
-        const request = { outputs, requestedAt: Date.now() / 1000 };
-        await this.#client.ask(ModalClient.method.functionPutOutputs, request, { patienceMs });
-      }
-    } finally {
-      this.#sending = undefined;
+  async #sendAll(): Promise<void> {
+    while (this.#outputs.length > 0) {
+      const outputs = this.#outputs.splice(0, mostOutputs);
+      const request = { outputs, requestedAt: Date.now() / 1000 };
+      await this.#client.ask(ModalClient.method.functionPutOutputs, request, { patienceMs });
     }
   }
 

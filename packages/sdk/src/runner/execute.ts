@@ -10,6 +10,12 @@ import { cancelled, failed, generated, type Outcome, succeeded } from "./results
 
 type AnyFunction = (...args: unknown[]) => unknown;
 
+/** What answers an input. */
+export interface Code {
+  readonly handler: AnyFunction;
+  readonly isGenerator: boolean;
+}
+
 export interface Running {
   readonly items: readonly FunctionGetInputsItem[];
   readonly stop: AbortController;
@@ -18,7 +24,7 @@ export interface Running {
 /** One outcome for each input. Never rejects. */
 export async function execute(
   client: Client,
-  code: { handler: AnyFunction; isGenerator: boolean; isBatched: boolean },
+  code: Code & { readonly isBatched: boolean },
   { items, stop }: Running,
 ): Promise<readonly Outcome[]> {
   const [first] = items;

@@ -19,8 +19,8 @@ export class ItemStream {
   readonly #client: Client;
   readonly #callId: string;
   #count = 0;
-  #pending: Chunk[] = [];
-  #sending: Promise<void> | undefined;
+  readonly #pending: Chunk[] = [];
+  #sent = Promise.resolve();
 
   constructor(client: Client, callId: string) {
     this.#client = client;
@@ -37,25 +37,20 @@ export class ItemStream {
     const payload = await storePayload(this.#client, encodeCbor(value, `item ${index}`), "sync");
     const dataOneof = payload.case === "data" ? payload : { case: "dataBlobId" as const, value: payload.value };
     this.#pending.push({ index: BigInt(index), dataFormat: DataFormat.CBOR, dataOneof });
-    this.#sending ??= this.#send();
-    if (this.#pending.length >= mostAhead) await this.#sending;
+    this.#sent = this.#sent.then(() => this.#sendAll());
+    this.#sent.catch(() => {}); // told by `flush`, or by the next item that has to wait
+    if (this.#pending.length >= mostAhead) await this.#sent;
   }
 
   /** All items are kept. */
   async flush(): Promise<void> {
-    await this.#sending;
+    await this.#sent;
   }
 
-  async #send(): Promise<void> {
-    try {
-      while (this.#pending.length > 0) {
-        const dataChunks = this.#pending;
-        this.#pending = [];
-        const request = { callInfo: { case: "functionCallId" as const, value: this.#callId }, dataChunks };
-        await this.#client.ask(ModalClient.method.functionCallPutDataOut, request, { patienceMs });
-      }
-    } finally {
-      this.#sending = undefined;
-    }
+  async #sendAll(): Promise<void> {
+    if (this.#pending.length === 0) return; // they went with those before
+    const dataChunks = this.#pending.splice(0);
+    const request = { callInfo: { case: "functionCallId" as const, value: this.#callId }, dataChunks };
+    await this.#client.ask(ModalClient.method.functionCallPutDataOut, request, { patienceMs });
   }
 }

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 
 import type { Function } from "@lydian/contract";
 
-import { type Definition, definitionOf, nameExports } from "../definition.ts";
+import { type Definition, definitionOf, nameExports, tagOf } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
 import { codeFolder, type CodeManifest, manifestName } from "./layout.ts";
 import { type HookedModule, serveModules } from "./module-hooks.ts";
@@ -29,7 +29,7 @@ export async function loadFunction({ moduleName, functionName }: Function, own: 
   nameExports(exports, url);
   const found = Object.values(exports)
     .map(definitionOf)
-    .find((definition) => definition?.name === functionName);
+    .find((definition) => definition !== undefined && tagOf(definition) === functionName);
   if (found !== undefined) return found;
   throw new InvalidError(`${moduleName} exports no function ${JSON.stringify(functionName)}`, {
     hint: "a definition has to be exported on each import of its module, whatever the environment is",

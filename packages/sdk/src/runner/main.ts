@@ -1,13 +1,13 @@
 /** The main program of a container whose function is written in TypeScript or JavaScript. */
-import { Function_FunctionType as FunctionType, ModalClient } from "@lydian/contract";
+import { ModalClient } from "@lydian/contract";
 
 import { inputContext } from "../calls/context.ts";
 import { Client } from "../client/client.ts";
 import { beginContainer } from "../live.ts";
 import { readArguments } from "./arguments.ts";
 import { Container } from "./container.ts";
-import { loadFunction } from "./load.ts";
 import { failed } from "./results.ts";
+import { Service } from "./service.ts";
 
 /** How long inputs may run on when the container is to end, and what is then left to answer, in milliseconds. */
 const graceMs = 20_000;
@@ -30,18 +30,19 @@ const stray = (error: unknown): void => {
 process.on("unhandledRejection", stray);
 process.on("uncaughtException", stray);
 
-const code = await loadFunction(definition, import.meta.dirname).catch(async (error: unknown) => {
-  const { result } = failed(error);
-  console.error(error);
-  await client.ask(ModalClient.method.taskResult, { result });
-  process.exit(0); // the platform knows why
-});
+const service = await Service.load(definition, given.serializedParams, import.meta.dirname).catch(
+  async (error: unknown) => {
+    const { result } = failed(error);
+    console.error(error);
+    await client.ask(ModalClient.method.taskResult, { result });
+    process.exit(0); // the platform knows why
+  },
+);
 
 await client.ask(ModalClient.method.containerHello, {});
 const container = new Container(client, {
   functionId: given.functionId,
-  handler: code.handler as (...args: unknown[]) => unknown,
-  isGenerator: definition.functionType === FunctionType.GENERATOR,
+  code: (method) => service.code(method),
   slots: definition.maxConcurrentInputs || 1,
   batchSize: definition.batchMaxSize,
   batchLingerMs: definition.batchLingerMs,
@@ -53,4 +54,5 @@ process.once("SIGTERM", () => {
   setTimeout(() => container.stopAll(new DOMException("the container ends", "AbortError")), graceMs).unref();
 });
 await container.run();
+await service.close();
 process.exit(0);

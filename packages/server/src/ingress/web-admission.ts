@@ -54,6 +54,7 @@ export async function begin(
   try {
     return await web.begin(address, describeRequest(request, { kind, guarded, settings }));
   } catch (error) {
+    if (isFail(error, "invalidArgument")) return refusals.contradiction(error.text);
     if (isFail(error, "resourceExhausted")) return refusals.full(error.retryAfter ?? 1);
     // It was there a moment ago.
     if (isFail(error, "notFound") || isFail(error, "failedPrecondition")) return refusals.unknownHost(host);

@@ -7,6 +7,7 @@ import { PlatformError } from "@lydian/kit";
 import { ImageGoneError } from "../image-gone.ts";
 import { type BaseImage, type ImageConfig, layerId, type PackageSettings, standaloneName } from "../images/index.ts";
 import type { Layer, LayerLease } from "../layers/index.ts";
+import { nodeTools } from "../runners/packaged-node.ts";
 import { RootPaths } from "../runtime/runc/root-path.ts";
 import { accountFiles, findAccount } from "./accounts.ts";
 import { fillByCopying, withRoot } from "./copy-step.ts";
@@ -227,6 +228,10 @@ class RecipeBuild {
   async #openContext(): Promise<Context> {
     const { contextName } = this.#recipe;
     if (contextName === "") return await contextOf(this.#recipe, this.#host.content, this.#customer.signal);
+    if (contextName === nodeTools) {
+      const { id, diff } = await this.#host.node.tools(this.#customer);
+      return { tree: new RootTree(new RootPaths(diff)), identity: async () => [id] };
+    }
     const standalone = standaloneName(contextName);
     if (standalone === undefined) throw new PlatformError(`there is no ${contextName} here to copy from`);
     const { id, diff } = await this.#host.bases.standalonePython(standalone, this.#customer);

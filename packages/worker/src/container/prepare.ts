@@ -22,6 +22,7 @@ import type { Starters, WaitingStarter } from "../starters/starters.ts";
 import type { ContainerPlace } from "./folder.ts";
 import type { MountLayers } from "./mount-layers.ts";
 import type { Volumes } from "../volumes/volumes.ts";
+import type { ContainerRoot } from "../volumes/volume-mount.ts";
 import { layMounts } from "./mounts.ts";
 
 /** What preparing takes from the worker. */
@@ -96,6 +97,7 @@ async function prepareWith(
     starter === undefined
       ? await workshop.runtime.lay(place, { ...asked, image: stacked, network, resources, mount })
       : await starter.become(place, { ...asked, resources });
+  if (starter !== undefined && mount !== undefined) await mount(rootOf(place, workshop));
   const other = new AbortController(); // when one half fails, the other need not go on
   const customer = { ...asked, signal: AbortSignal.any([signal, other.signal]) };
   const files = layMounts(others, { content: workshop.content, places: layout, signal: customer.signal });
@@ -109,6 +111,13 @@ async function prepareWith(
     await Promise.allSettled([files, runner]);
     throw error;
   }
+}
+
+/** Of one that runs already. */
+function rootOf(place: ContainerPlace, { runtime }: Workshop): ContainerRoot {
+  const root = runtime.rootOf?.(place);
+  if (root === undefined) throw new Error(`the runtime "${runtime.name}" has no root of ${place.hostId}`);
+  return root;
 }
 
 /** What mounts the container's volumes; undefined when it has none. */

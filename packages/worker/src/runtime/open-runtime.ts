@@ -11,6 +11,7 @@ import type { ImageCollector } from "../collect/collector.ts";
 import type { WorkerConfig } from "../config.ts";
 import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
+import type { PackagedNode } from "../runners/packaged-node.ts";
 import type { Interpreters } from "../runners/interpreters.ts";
 import { EnvironmentCollector } from "../environments/environment-collector.ts";
 import { Environments } from "../environments/environments.ts";
@@ -37,6 +38,7 @@ export interface RuntimeParts {
   readonly interpreters: Interpreters;
   readonly content: ContentCache;
   readonly clients: ClientPackages;
+  readonly node: PackagedNode;
   /** What all containers together may have. */
   readonly capacity: Pick<Capacity, "milliCpu" | "memoryMib">;
   /** The worker's own door to the server. */

@@ -37,7 +37,7 @@ type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<OpenRuntime> {
   const { runc, conmon, tini, userNamespaces } = asked;
   http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
-  const { config, workerId, interpreters, content, clients, capacity, clock, logger } = parts;
+  const { config, workerId, interpreters, content, clients, node, capacity, clock, logger } = parts;
   const instance = instanceOf(workerId);
   const run = `/run/lydian/${instance}`;
   await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
@@ -80,7 +80,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const recipeHost: RecipeHost = {
     resources: { memoryMib: Number(capacity.memoryMib) },
     pythonImage: async () => `python:${(await interpreters.any()).minor}-slim-bookworm`,
-    ...{ runtime, layers, mounter, bases, content, images, settings, clients, capacity, volumes, clock },
+    ...{ runtime, layers, mounter, bases, content, images, settings, clients, node, capacity, volumes, clock },
   };
   const builds: BuildHost = {
     newId: () => newId("ta"),
