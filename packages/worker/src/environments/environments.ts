@@ -121,7 +121,8 @@ export class Environments implements KnownImages, ImageMaker {
     const place = this.#place(recipe.imageId);
     const known = new Map([...this.#known].map(([id, { facts, config }]) => [id, { python: facts.python, config }]));
     const plan = planOf(recipe, path, known);
-    const { program: interpreter } = await interpreters.find(plan.python); // says so when there is none
+    // Says so when there is none.
+    const interpreter = plan.python === "" ? "" : (await interpreters.find(plan.python)).program;
     await removeBelow(folder, place); // what a try before has left
     const files = join(place, "files");
     await mkdir(files, { recursive: true, mode: 0o755 });
