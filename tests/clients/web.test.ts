@@ -1,10 +1,20 @@
 /** Web functions of the stock clients, asked by HTTP and web sockets through the platform's one port. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
 import { request } from "node:http";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { missingClient, modal, newestClient, platformOfFile, testedClients, until } from "@lydian/testkit";
+import {
+  missingClient,
+  modal,
+  newestClient,
+  platformOfFile,
+  temporaryFolder,
+  testedClients,
+  until,
+} from "@lydian/testkit";
 
 import { app } from "./stories.ts";
 import { type Answer, WebCaller } from "./web-caller.ts";
@@ -287,4 +297,30 @@ test("a guarded function is opened by a token alone", { skip: missingClient(newe
   );
   await tokens("delete", id, "--yes");
   assert.equal(await status(headers), 401);
+});
+
+test("`modal serve` puts each saved edition behind the same address, over one that is broken", together, async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, "web_edition.py");
+  const source = await readFile(app("web_edition.py"), "utf8");
+  const save = (edition: string): Promise<void> =>
+    writeFile(file, source.replace('os.environ["EDITION"]', `"${edition}"`).replace('"editions"', '"serving"'));
+  await save("first");
+  await using serve = modal(platform, newestClient, ["serve", file]);
+  await serve.sees("Serving...", 60_000);
+  const address = `http://home--serving-edition-dev.localhost:${port}`;
+  const says = async (text: string): Promise<void> =>
+    until(
+      60_000,
+      async () => (await caller.ask(address)).text === text,
+      () => serve.describe(`${text} is not served`),
+    ).then(() => {});
+  await says("first");
+  await writeFile(file, "this is no program");
+  await serve.sees("SyntaxError", 60_000);
+  await save("second");
+  await says("second");
+  serve.signal("SIGINT");
+  await serve.finish(30_000);
+  assert.equal((await caller.ask(address)).status, 404);
 });
