@@ -23,9 +23,14 @@ type Parameters<C extends Constructor> =
       : [parameters: P]
     : [];
 
-/** A class of an app. `new` makes a handle of an instance in containers; `local` an instance here, entered. */
-export interface DefinedClass<C extends Constructor> {
+/** A class whose instances are in containers: `new` makes a handle of one. */
+export interface RemoteClass<C extends Constructor> {
   new (...parameters: Parameters<C>): RemoteInstance<InstanceType<C>>;
+}
+
+/** A class of an app. */
+export interface DefinedClass<C extends Constructor> extends RemoteClass<C> {
+  /** An instance here, after its `[enter]`; `await using` runs its `[exit]`. */
   local(...parameters: Parameters<C>): Promise<InstanceType<C> & AsyncDisposable>;
 }
 

@@ -1,5 +1,5 @@
 /** Functions in TypeScript: define them, run them in containers, call them from any language. */
-export { App, type DefinedClass, type Entrypoint } from "./app.ts";
+export { App, type DefinedClass, type Entrypoint, type RemoteClass } from "./app.ts";
 export { currentFunctionCallId, currentInputId, currentSignal, isLocal } from "./calls/context.ts";
 export type { MapOptions } from "./calls/map.ts";
 export { enter, exit, type FieldInput, params } from "./class-definition.ts";
@@ -11,6 +11,7 @@ export type { Fields, FieldValues } from "./fields.ts";
 export type { Handler, MapStream, Unbatched } from "./func.ts";
 export { FunctionCall, type GetOptions } from "./function-call.ts";
 export { Func, Func as Function } from "./lookup.ts";
+export { client, type ClientOf } from "./module-client.ts";
 export { Dict } from "./objects/dict.ts";
 export { Image, type StepOptions } from "./objects/image.ts";
 export type { NamedOptions } from "./objects/named.ts";
