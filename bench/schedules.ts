@@ -31,6 +31,18 @@ function ruleOf(n: number): ScheduleRule {
   return { kind: "cron", expression: "* * * * *", timezone: zones[n % 5] ?? "UTC" };
 }
 
+const deployed = {
+  state: "deployed",
+  createdBy: "",
+  deployedAt: 0,
+  deployedBy: "",
+  version: 1,
+  stoppedAt: undefined,
+  stoppedBy: "",
+  tags: {},
+  layout: { functionIds: {}, classIds: {} },
+} as const;
+
 async function plant(): Promise<void> {
   const newId = idMaker(() => Date.now());
   const store = openStore(file, new Bells());
@@ -39,8 +51,7 @@ async function plant(): Promise<void> {
     if (environment === undefined) throw new Error("the platform has no environment");
     for (let first = 0; first < count; first += functionsPerApp) {
       const app = { id: newId("ap"), environmentId: environment.id, name: `app-${first}`, createdAt: 0 };
-      const layout = { functionIds: {}, classIds: {} };
-      await tx.apps.insert({ ...app, state: "deployed", stoppedAt: undefined, layout });
+      await tx.apps.insert({ ...app, ...deployed });
       for (let n = first; n < Math.min(count, first + functionsPerApp); n++) {
         const record = { id: newId("fu"), appId: app.id, name: `f${n}`, definitionId: newId("de") };
         await tx.functions.put({

@@ -2,18 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  Platform,
-  missingClient,
-  newestClient,
-  platformOfFile,
-  python,
-  seededRandom,
-  testEachClient,
-} from "@lydian/testkit";
+import { Platform, missingClient, newestClient, platformOfFile, seededRandom, testEachClient } from "@lydian/testkit";
 
 import { stateRun } from "../faults/state-run.ts";
-import { app } from "./stories.ts";
+import { runCommands } from "./stories.ts";
 import { tellStories } from "./told-stories.ts";
 
 /** Small ones, so that the stories reach them soon. */
@@ -27,14 +19,6 @@ const limits = {
 const platform = await platformOfFile({ args: ["--limits", JSON.stringify(limits)] });
 
 tellStories(platform, "state.py", {}, ["dicts.py", "queues.py"]);
-
-/** One after the other; answers each one's exit status and output, in one line where it is an error in a box. */
-async function run(version: string, ...commands: string[][]): Promise<[code: number, output: string][]> {
-  await using program = python(platform, version, [app("commands.py"), JSON.stringify(commands)]);
-  await program.finishWith(0);
-  const ends = JSON.parse(program.stdout) as [number, string][];
-  return ends.map(([code, output]) => [code, code === 0 ? output.trim() : output.replaceAll(/[\s│]+/g, " ")]);
-}
 
 /** Fills what the commands then show. */
 const fill = (name: string): string => `
@@ -74,7 +58,7 @@ testEachClient("`modal dict` and `modal queue` create, show, clear, list and del
     "dict missing": ["dict", "delete", "--yes", "--allow-missing", name],
     "queue missing": ["queue", "delete", "--yes", name],
   };
-  const ends = await run(version, ...Object.values(does));
+  const ends = await runCommands(platform, version, Object.values(does));
   const said = Object.fromEntries(Object.keys(does).map((what, index) => [what, ends[index]?.[1] ?? ""]));
   const refused = Object.keys(does).filter((_, index) => ends[index]?.[0] !== 0);
   assert.deepEqual(refused, ["missing", "unsure", "queue missing"]);

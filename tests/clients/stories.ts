@@ -4,11 +4,51 @@ import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 
 import { hasCode } from "@lydian/kit";
-import { type FunctionProcess, type Platform, until } from "@lydian/testkit";
+import { type FunctionProcess, type Platform, type ProgramOptions, python, until } from "@lydian/testkit";
 
 /** `app("values.py::types")` */
 export function app(name: string): string {
   return join(import.meta.dirname, "apps", name);
+}
+
+/**
+ * Runs commands of the client one after the other; answers each one's exit status and output, in one line where it is an
+ * error in a box. `-c` is Python to run in between.
+ */
+export async function runCommands(
+  platform: Platform,
+  version: string,
+  commands: readonly (readonly string[])[],
+  options?: ProgramOptions,
+): Promise<[code: number, output: string][]> {
+  await using program = python(platform, version, [app("commands.py"), JSON.stringify(commands)], options);
+  await program.finishWith(0);
+  const ends = JSON.parse(program.stdout) as [number, string][];
+  return ends.map(([code, output]) => [code, code === 0 ? output.trim() : output.replaceAll(/[\s│]+/g, " ")]);
+}
+
+/** The same for commands with names, which say what has become of each. */
+export async function outcomesOf(
+  platform: Platform,
+  version: string,
+  does: Readonly<Record<string, readonly string[]>>,
+  options?: ProgramOptions,
+): Promise<{ said(what: string): string; refused(what: string, words: RegExp): void }> {
+  const ends = await runCommands(platform, version, Object.values(does), options);
+  const outcome = (what: string): [code: number, output: string] =>
+    ends[Object.keys(does).indexOf(what)] ?? assert.fail(`there is no command "${what}"`);
+  return {
+    said: (what) => {
+      const [code, output] = outcome(what);
+      assert.equal(code, 0, `${what}: ${output}`);
+      return output;
+    },
+    refused: (what, words) => {
+      const [code, output] = outcome(what);
+      assert.notEqual(code, 0, `${what}: ${output}`);
+      assert.match(output, words, what);
+    },
+  };
 }
 
 /** The only one that runs. */

@@ -35,6 +35,9 @@ function ourFiles(): FileDescriptorProto[] {
 /** Fields of Function that the older clients know and do not send. */
 const unsent: ReadonlySet<string> = new Set(["use_function_id", "use_method_name"]);
 
+/** RPCs whose reply said nothing to the clients of before: they read past what it says now. */
+const saidNothing = /^modal\.client\.ModalClient\.AppRollback: .*\(google\.protobuf\.Empty\)"$/;
+
 const ours = ourFiles().flatMap((file) => [...factsOf(file)]);
 
 describe("the wire's description", () => {
@@ -49,7 +52,7 @@ describe("the wire's description", () => {
     test(`is not contradicted by the Python client ${version}`, () => {
       const theirs = client(version);
       const found = ours.map((fact) => contradiction(fact, theirs)).filter((text) => text !== undefined);
-      assert.equal(found.join("\n"), "");
+      assert.equal(found.filter((text) => !saidNothing.test(text)).join("\n"), "");
     });
   }
 

@@ -13,7 +13,6 @@ import { hasCode } from "@lydian/kit";
 import { KeySet } from "./content/key-set.ts";
 import { findNeeded, type Keys, type Needed } from "./content/needed.ts";
 import type { ContentPlace } from "./content/place.ts";
-import { DiskPlace } from "./content/disk-place.ts";
 import { sha256Of } from "./content/digest.ts";
 import { readStore } from "./store/sqlite.ts";
 
@@ -41,11 +40,6 @@ export async function copyDatabase(folder: string, copy: string): Promise<void> 
   } finally {
     database.close();
   }
-}
-
-/** Where a server's content lies. */
-export function contentPlace(folder: string): ContentPlace {
-  return new DiskPlace(join(folder, "content"));
 }
 
 /**

@@ -10,6 +10,7 @@ import { type Assembly, assemble, closeAll, startAll } from "./assemble.ts";
 import type { ServerConfig } from "./config.ts";
 import { BlobUploads } from "./content/blob-uploads.ts";
 import { ContentStore } from "./content/content-store.ts";
+import type { ContentPlace } from "./content/place.ts";
 import { contentRoutes } from "./content/routes.ts";
 import { removalLock } from "./content/removal-lock.ts";
 import { Unneeded } from "./content/unneeded.ts";
@@ -37,6 +38,8 @@ export interface ServerOptions {
   clock: Clock;
   log: Logger;
   listenAt: ListenAt;
+  /** Where content lies. */
+  place: ContentPlace;
   tls?: { certificate: string; key: string };
 }
 
@@ -58,7 +61,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const store = openStore(join(config.data, "store.sqlite"), bells);
   await store.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
   const unneeded = await Unneeded.load(store);
-  const content = await ContentStore.open(join(config.data, "content"), { wishes: unneeded });
+  const content = await ContentStore.open(join(config.data, "content"), { wishes: unneeded, place: options.place });
   const uploads = openUploads(config.data, { content, unneeded }, store, clock);
   const logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
   await logBook.start();

@@ -7,8 +7,9 @@ import { describe, it } from "node:test";
 
 import { temporaryFolder, turns } from "@lydian/testkit";
 
-import { contentPlace, copyDatabase, neededBy, serverFiles } from "../src/backup.ts";
+import { copyDatabase, neededBy, serverFiles } from "../src/backup.ts";
 import { checkContent } from "../src/content/check.ts";
+import { DiskPlace } from "../src/content/disk-place.ts";
 import { sha256Of } from "../src/content/digest.ts";
 import { holdRemovals } from "../src/content/removal-lock.ts";
 import { ContentScene } from "./content/content-scene.ts";
@@ -32,7 +33,7 @@ async function backUp(folder: string, withKeys = false): Promise<{ copy: string;
   const copy = join(folder, "copy.sqlite");
   await copyDatabase(folder, copy);
   const files = new Map<string, string>();
-  for await (const file of serverFiles(folder, { copy, place: contentPlace(folder), withKeys })) {
+  for await (const file of serverFiles(folder, { copy, place: new DiskPlace(join(folder, "content")), withKeys })) {
     const hash = createHash("sha256");
     let size = 0;
     for await (const chunk of file.open()) {
@@ -68,7 +69,7 @@ describe("a backup", () => {
     over.abort();
     await others;
     held[Symbol.dispose]();
-    const { content } = await neededBy(copy, contentPlace(folder), () => new Set<string>());
+    const { content } = await neededBy(copy, new DiskPlace(join(folder, "content")), () => new Set<string>());
     const copied = [...files].filter(([path]) => path.startsWith("content/"));
     assert.deepEqual(copied.map(([, digest]) => digest).toSorted(), [...content].toSorted());
     assert.ok(content.has(replaced) && content.size >= 21 && !content.has(unneeded));
@@ -113,7 +114,7 @@ describe("a check of content", () => {
     const [missing, spoilt, idle] = [await scene.upload(), await scene.upload(), await scene.upload()];
     await scene.commit(volume, "a", missing);
     await scene.commit(volume, "b", spoilt);
-    const place = contentPlace(folder);
+    const place = new DiskPlace(join(folder, "content"));
     const check = async () => {
       const { content } = await neededBy(join(folder, "store.sqlite"), place, () => new Set<string>());
       return await checkContent(place, content);

@@ -9,6 +9,7 @@ import io
 import json
 import sys
 
+import modal
 from modal.__main__ import main
 
 ends = []
@@ -23,5 +24,11 @@ for args in json.loads(sys.argv[1]):
             code = 0
         except SystemExit as end:
             code = end.code or 0
+            if isinstance(code, str):
+                print(code)
+                code = 1
+        except modal.exception.Error as error:
+            print(f"{type(error).__name__}: {error}")
+            code = 1
     ends.append([code, output.getvalue()])
 print(json.dumps(ends))

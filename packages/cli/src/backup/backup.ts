@@ -1,4 +1,5 @@
 /** What a backup is: files of a data folder by their paths, and at its end a note of what is in it, without which it is not whole. */
+import { isSha256, type Sha256 } from "@lydian/server";
 import { z } from "zod";
 
 /** A file of a data folder, on its way into a backup or out of it. */
@@ -41,9 +42,9 @@ export const databasePath = "server/store.sqlite";
 const others = [/^server\/(?:key|secrets-key)$/, /^server\/logs\/[A-Za-z0-9-]+\/[A-Za-z0-9.]+$/, /^profile\.toml$/];
 
 /** What content has this path; undefined for what is no content. */
-export function contentAt(path: string): string | undefined {
+export function contentAt(path: string): Sha256 | undefined {
   const [, folder = "", sha256 = ""] = /^server\/content\/([0-9a-f]{2})\/([0-9a-f]{64})$/.exec(path) ?? [];
-  return sha256 !== "" && sha256.startsWith(folder) ? sha256 : undefined;
+  return isSha256(sha256) && sha256.startsWith(folder) ? sha256 : undefined;
 }
 
 /** Nothing else is written by a restore, whoever made the backup. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { checkContent, contentPlace, holdRemovals, neededBy } from "@lydian/server";
 
+import { takeContentKey } from "../content-place.ts";
 import type { DataLayout } from "../paths.ts";
 import { amountOf, countedOf } from "../words.ts";
 import { type Check, type HostFinding, missing, ok, warning } from "./check.ts";
@@ -12,7 +13,7 @@ import { type Check, type HostFinding, missing, ok, warning } from "./check.ts";
 /** Lines for damaged content; of more only the number is told. */
 const mostLines = 20;
 
-export function contentCheck(layout: DataLayout): Check {
+export function contentCheck(layout: DataLayout, env: NodeJS.ProcessEnv): Check {
   const name = "Content";
   return {
     name,
@@ -25,7 +26,7 @@ export function contentCheck(layout: DataLayout): Check {
         return warning("belongs to another user and was not read", "run it with sudo");
       }
       using _held = await holdRemovals(layout.server);
-      const place = contentPlace(layout.server);
+      using place = await contentPlace(layout.server, takeContentKey(env));
       const { content } = await neededBy(database, place, () => new Set<string>());
       const { sound, damaged } = await checkContent(place, content);
       const said = `${countedOf(sound.files, "stored file is", "stored files are")} what their names say (${amountOf(sound.bytes)})`;

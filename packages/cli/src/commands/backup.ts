@@ -4,13 +4,14 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
 import { hasCode, PlatformError } from "@lydian/kit";
-import { contentPlace, copyDatabase, holdRemovals, serverFiles } from "@lydian/server";
+import { type BucketKey, contentPlace, copyDatabase, holdRemovals, serverFiles } from "@lydian/server";
 import { Argument, Option } from "commander";
 
 import { type BackedUpFile, type BackupNote, type BackupTarget, databasePath, noteName } from "../backup/backup.ts";
 import { folderTarget } from "../backup/folder-backup.ts";
 import { tarTarget } from "../backup/tar-backup.ts";
 import { type CliCommand, exitStatus } from "../command.ts";
+import { takeContentKey } from "../content-place.ts";
 import { type DataLayout, layoutOf } from "../paths.ts";
 import { amountOf, countedOf } from "../words.ts";
 import { dataOption } from "./options.ts";
@@ -48,7 +49,9 @@ export const backup: CliCommand<BackupOptions> = {
     const target = path.endsWith(".tar") ? await tarTarget(path) : await folderTarget(path);
     let note: BackupNote;
     try {
-      note = await terminal.step("Copying", () => copyAll(layout, dirname(path), target, withKeys));
+      note = await terminal.step("Copying", () =>
+        copyAll(layout, { beside: dirname(path), target, withKeys, key: takeContentKey(terminal.env) }),
+      );
       await target.finish();
     } catch (error) {
       await target.abandon();
@@ -66,9 +69,12 @@ export const backup: CliCommand<BackupOptions> = {
 
 async function copyAll(
   layout: DataLayout,
-  beside: string,
-  target: BackupTarget,
-  withKeys: boolean,
+  {
+    beside,
+    target,
+    withKeys,
+    key,
+  }: { beside: string; target: BackupTarget; withKeys: boolean; key: BucketKey | undefined },
 ): Promise<BackupNote> {
   using _held = await holdRemovals(layout.server);
   const madeAt = new Date().toISOString();
@@ -83,7 +89,7 @@ async function copyAll(
     const copy = join(temporary, "store.sqlite");
     await copyDatabase(layout.server, copy);
     await add(await fileAt(copy, databasePath));
-    const place = contentPlace(layout.server);
+    using place = await contentPlace(layout.server, key);
     for await (const file of serverFiles(layout.server, { copy, place, withKeys })) {
       await add({ path: `server/${file.path}`, size: file.size, open: () => file.open() });
     }

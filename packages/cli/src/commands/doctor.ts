@@ -68,7 +68,7 @@ function checksFor(options: DoctorOptions, env: NodeJS.ProcessEnv): Check[] {
     portCheck(layout, "127.0.0.1", options.port),
     profileCheck(layout, resolve(clientConfigFile(env))),
     answerCheck(layout),
-    ...(options.deep === true ? [layersCheck(defaultCacheFolder(env)), contentCheck(layout)] : []),
+    ...(options.deep === true ? [layersCheck(defaultCacheFolder(env)), contentCheck(layout, env)] : []),
   ];
 }
 

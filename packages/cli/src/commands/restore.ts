@@ -4,6 +4,7 @@ import { mkdir, rename, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 import { hasCode, PlatformError, removeBelow, syncFolder } from "@lydian/kit";
+import { type BucketSettings, type ContentPlace, settlePlace } from "@lydian/server";
 import { Argument, Option } from "commander";
 
 import {
@@ -18,6 +19,7 @@ import {
 import { filesOfFolder, isFolder, syncAll, writeFileOf } from "../backup/folder-backup.ts";
 import { filesOfTar } from "../backup/tar-backup.ts";
 import { type CliCommand, exitStatus } from "../command.ts";
+import { contentOption, takeContentKey } from "../content-place.ts";
 import { claimDataFolder } from "../data-folder.ts";
 import { type DataLayout, layoutOf } from "../paths.ts";
 import { amountOf, countedOf } from "../words.ts";
@@ -26,6 +28,7 @@ import { dataOption } from "./options.ts";
 interface RestoreOptions {
   data?: string;
   json?: boolean;
+  content?: BucketSettings;
 }
 
 export const restore: CliCommand<RestoreOptions> = {
@@ -37,18 +40,22 @@ export const restore: CliCommand<RestoreOptions> = {
     "A backup without keys gets new ones, but for secrets: put the key of its time back (server/secrets-key, or your own " +
     "variable) before the first start.",
   operands: [new Argument("<from>", "the file or folder")],
-  options: [new Option("--json", "print JSON"), dataOption()],
+  options: [contentOption(), new Option("--json", "print JSON"), dataOption()],
   examples: [
     { line: "lydian restore /backup/lydian-monday.tar", effect: "into the usual data folder" },
     { line: "lydian restore /backup/monday --data ./try", effect: "beside a platform that runs" },
+    { line: "lydian restore /backup/monday --content s3://files/lydian", effect: "stored files go into a bucket" },
   ],
-  run: async ({ data, json }, terminal, [where = ""]) => {
+  run: async ({ data, json, content }, terminal, [where = ""]) => {
     const layout = layoutOf(data, terminal.env);
     const path = resolve(where);
     const files = (await isFolder(path)) ? filesOfFolder(path) : filesOfTar(path);
     using _lock = await claimDataFolder(layout);
     await refusePlatform(layout);
-    const note = await terminal.step("Restoring", () => restoreAll(layout, files, path));
+    const draft = join(layout.root, "restoring");
+    await removeBelow(layout.root, draft);
+    using place = content && (await settlePlace(join(draft, "server"), content, takeContentKey(terminal.env)));
+    const note = await terminal.step("Restoring", () => restoreAll(layout, { draft, place }, files, path));
     if (json === true) terminal.print(JSON.stringify({ data: layout.root, ...note }, undefined, 2));
     else {
       terminal.print(
@@ -75,9 +82,12 @@ async function refusePlatform(layout: DataLayout): Promise<void> {
 }
 
 /** All is written beside and takes its place in the end; what a death leaves is written anew by the next try. */
-async function restoreAll(layout: DataLayout, files: AsyncIterable<BackedUpFile>, from: string): Promise<BackupNote> {
-  const draft = join(layout.root, "restoring");
-  await removeBelow(layout.root, draft);
+async function restoreAll(
+  layout: DataLayout,
+  { draft, place }: { draft: string; place: ContentPlace | undefined },
+  files: AsyncIterable<BackedUpFile>,
+  from: string,
+): Promise<BackupNote> {
   const sum = { files: 0, bytes: 0 };
   let note: BackupNote | undefined;
   for await (const file of files) {
@@ -87,6 +97,8 @@ async function restoreAll(layout: DataLayout, files: AsyncIterable<BackedUpFile>
     }
     if (!belongsInBackup(file.path)) throw new PlatformError(`${from} is no backup: it has ${file.path} in it`);
     await writeFileOf(checked(file, from), join(draft, file.path));
+    const sha256 = contentAt(file.path);
+    if (sha256 !== undefined) await place?.take(join(draft, file.path), sha256);
     sum.files++;
     sum.bytes += file.size;
   }

@@ -5,11 +5,12 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
-import type { LimitsInput, ServerConfigInput, TimesInput } from "@lydian/server";
+import type { BucketKey, BucketSettings, LimitsInput, ServerConfigInput, TimesInput } from "@lydian/server";
 import type { RegistrySettings, WorkerConfigInput } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, UsageError, exitStatus } from "../command.ts";
+import { contentOption, takeContentKey } from "../content-place.ts";
 import { awaitPredecessors, claimDataFolder, writeRunning } from "../data-folder.ts";
 import { ensureProfile, isWorkspaceName, loginName, ownerToken, sudoUser, workspaceFor } from "../identity.ts";
 import type { ChildPlan } from "../kept-child.ts";
@@ -45,6 +46,7 @@ export interface UpOptions {
   runtime: RuntimeName;
   registry: RegistrySettings | typeof noRegistry;
   packageSettings: "on" | "off";
+  content?: BucketSettings;
   diskReserve?: number;
   starters: number;
   label?: Record<string, string>;
@@ -100,6 +102,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     runtimeOption(),
     registryOption(),
     packageSettingsOption(),
+    contentOption(),
     new Option(
       "--disk-reserve <MiB>",
       "what containers leave free on the data folder's disk (default: 2 %, 1 to 10 GiB)",
@@ -168,6 +171,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
   const secretsKey = await takeSecretsKey(terminal.env);
+  const contentKey = takeContentKey(terminal.env);
   const given = {
     options,
     programs,
@@ -178,6 +182,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
     address,
     descriptor: port.fd(),
     secretsKey,
+    contentKey,
     env: terminal.env,
   };
   const plans = await planChildren(given);
@@ -225,6 +230,7 @@ interface ChildrenOptions {
   readonly address: { host: string; port: number };
   readonly descriptor: number;
   readonly secretsKey: ServerConfigInput["secretsKey"];
+  readonly contentKey: BucketKey | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -247,6 +253,8 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ...(options.limits && { limits: options.limits }),
     ...(given.tls && { tls: given.tls }),
     ...(given.secretsKey && { secretsKey: given.secretsKey }),
+    ...(options.content && { content: options.content }),
+    ...(given.contentKey && { contentKey: given.contentKey }),
     ...((options.webUrl ?? options.customDomain) && {
       web: { url: options.webUrl, customDomains: options.customDomain },
     }),

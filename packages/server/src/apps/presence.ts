@@ -42,8 +42,9 @@ export class Presence {
     this.#leases.renew(appId, this.#deps.times.appExpiry);
   }
 
-  /** The client says that it is leaving. A detached app goes on without it. */
+  /** The client says that it is leaving. A detached app goes on without it; one that is deployed is not the client's. */
   async departed(tx: Tx, app: App, departure: Departure): Promise<void> {
+    if (app.state === "deployed") return;
     this.#leases.drop(app.id);
     if (app.state === "detached" && departure !== "failed") {
       await this.#disconnect(tx, app);

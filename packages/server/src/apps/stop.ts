@@ -6,11 +6,14 @@ import { demandBell, logsBell } from "../domain/bells.ts";
 import type { ContainerState } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
+import { dropVersions } from "./deploy.ts";
 import { dropSchedules } from "../schedules/arrange.ts";
 
 const living: readonly ContainerState[] = ["assigned", "starting", "ready", "draining"];
 
 export interface StopOptions {
+  /** Who asked for it; empty when nobody did. */
+  stoppedBy?: string;
   /** For the callers of what was not finished. */
   reason: string;
   /** How long idle containers may take for their exit hooks; those in the middle of an input are killed at once. */
@@ -20,7 +23,7 @@ export interface StopOptions {
 /** Stopping what has stopped changes nothing. */
 export async function stopApp(tx: Tx, app: App, options: StopOptions, context: Context): Promise<void> {
   if (!isAlive(app.state)) return;
-  await tx.apps.update({ ...app, state: "stopping" });
+  await tx.apps.update({ ...app, state: "stopping", stoppedBy: options.stoppedBy ?? "" });
   const containers = await tx.containers.ofApp(app.id, living);
   for (const { id, state, held } of containers) {
     const gently = state === "ready" && held === 0;
@@ -42,6 +45,7 @@ export async function finishStop(tx: Tx, appId: string, context: Context): Promi
   if ((await tx.containers.ofApp(appId, living)).length > 0 || (await hasWork(tx, appId))) return;
   await tx.apps.update({ ...app, state: "stopped", stoppedAt: context.now });
   await tx.secrets.leave(appId);
+  await dropVersions(tx, appId);
   tx.ring(logsBell(appId));
 }
 

@@ -15,6 +15,9 @@ const roundMs = 60_000;
 /** How long a container that is gone can still be looked up. */
 const containersKeptMs = 7 * 86_400_000;
 
+/** How long what a deploy has defined waits for it to be published. */
+const editionsKeptMs = 86_400_000;
+
 /** How long a secret without a name waits for the first function that uses it, and a deleted one is named in errors. */
 const secretsKeptMs = 86_400_000;
 
@@ -62,6 +65,7 @@ export class Reaper {
       await this.#all((tx) => forgetCalls(tx, before));
       await this.#all((tx) => tx.replies.forget(repeats, portion));
       await this.#all((tx) => tx.containers.forget(now - containersKeptMs, portion));
+      await this.#all((tx) => tx.editions.forget(now - editionsKeptMs, portion));
       await this.#all((tx) => tx.secrets.forget(now - secretsKeptMs, portion));
       await this.#all((tx) => tx.dicts.forget(now, portion));
       await this.#all((tx) => forgetPartitions(tx, portion, now));

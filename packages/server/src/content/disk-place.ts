@@ -74,6 +74,9 @@ export class DiskPlace implements ContentPlace {
     }
   }
 
+  /** Nothing is open between two calls. */
+  [Symbol.dispose](): void {}
+
   /** The type admits checked digests only. */
   #pathOf(sha256: Sha256): string {
     return join(this.#folder, sha256.slice(0, 2), sha256);

@@ -109,6 +109,9 @@ async function neededMounts(tx: Tx, pause: Pause): Promise<Set<string>> {
     for (const record of await tx.functions.ofApp(id)) {
       for (const mountId of decodeDefinition(record).mountIds) needed.add(mountId);
     }
+    for (const edition of await tx.editions.ofApp(id)) {
+      for (const mountId of decodeDefinition(edition).mountIds) needed.add(mountId);
+    }
     await pause();
   }
   return needed;

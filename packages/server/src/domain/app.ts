@@ -23,7 +23,17 @@ export interface App {
   name: string;
   state: AppState;
   createdAt: number;
+  createdBy: string;
+  /** Undefined while it was never deployed. */
+  deployedAt: number | undefined;
+  deployedBy: string;
+  /** Which of its deployments is in effect; 0 while there was none. */
+  version: number;
   stoppedAt: number | undefined;
+  /** Empty for one that ended by itself. */
+  stoppedBy: string;
+  /** What its owner has marked it with. */
+  tags: Readonly<Record<string, string>>;
   /** What names what, as published: ids by the tags of the source file. */
   layout: AppLayout;
 }

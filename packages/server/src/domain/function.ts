@@ -26,6 +26,17 @@ export interface FunctionRecord {
   binding: Binding | undefined;
 }
 
+/** What a function was defined as once. Those of deployed apps are kept beside the one in effect, which a deployment chooses. */
+export interface Edition extends Pick<
+  FunctionRecord,
+  "appId" | "name" | "definitionId" | "definition" | "clientVersion" | "imageId" | "policy"
+> {
+  functionId: Id<"fu">;
+  /** The same for definitions that mean the same: SHA-256 of all that a container depends on, hex. */
+  digest: string;
+  createdAt: number;
+}
+
 /** A class with arguments, or a function with other options than it was defined with. */
 export interface Binding {
   baseId: Id<"fu">;

@@ -6,7 +6,7 @@ export interface ImageUse {
   readonly usedAt: number;
   /** It is being made, a function of an app that has not ended has it, or it is what a name stands for now. */
   readonly isNeeded: boolean;
-  /** It is, or was once, what a name stands for. */
+  /** It is, or was once, what a name stands for, or a deployment that can be put into effect again has it. */
   readonly isListed: boolean;
   /** The images that it stands on. */
   readonly bases: readonly string[];
@@ -32,7 +32,7 @@ export function forgettable(uses: readonly ImageUse[], usedBefore: number, now: 
 /** Why one cannot be deleted, for people; undefined when it can. */
 export function whyNeeded({ id, isNeeded, isListed }: ImageUse, uses: readonly ImageUse[]): string | undefined {
   if (isNeeded) return "it is being made, a function of an app that has not stopped has it, or a name stands for it";
-  if (isListed) return "it is in the history of a name, which `modal image names delete` forgets";
+  if (isListed) return "it is in the history of a name, which `modal image names delete` forgets, or of a deployed app";
   const above = uses.find(({ bases }) => bases.includes(id));
   return above && `image ${above.id} stands on it`;
 }

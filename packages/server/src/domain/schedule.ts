@@ -41,6 +41,22 @@ export interface ScheduledRun {
   callId: Id<"fc">;
 }
 
+export interface Schedules {
+  /** Inserts or replaces. */
+  put(schedule: Schedule): Promise<void>;
+  get(functionId: string): Promise<Schedule | undefined>;
+  remove(functionId: string): Promise<void>;
+  ofApp(appId: string): Promise<Schedule[]>;
+  /** Those whose moment has come, the earliest first. */
+  due(now: number, limit: number): Promise<Schedule[]>;
+  /** When the next one is due. */
+  nextDue(): Promise<number | undefined>;
+  /** Those whose moment was set later than now, which a clock did that has gone back since. */
+  setAfter(now: number): Promise<Schedule[]>;
+  /** In the order of their moments. */
+  all(): Promise<Schedule[]>;
+}
+
 /** The shortest time between two runs. */
 export const shortestMs = 1_000;
 

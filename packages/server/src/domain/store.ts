@@ -5,6 +5,7 @@
  * sound then and only then. Units run one after another, so a unit sees no half-done work of another.
  */
 import type { App, AppState } from "./app.ts";
+import type { Deployments, Editions } from "./deployment.ts";
 import type { Call, CallOutcome } from "./call.ts";
 import type { ContentUses, UnneededThings } from "./content-uses.ts";
 import type { Container, ContainerState } from "./container.ts";
@@ -13,7 +14,7 @@ import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StoredEntry } from "./dict.ts";
 import type { NamedObject, ObjectKind } from "./named-object.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedules } from "./schedule.ts";
 import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
 import type { Secret } from "./secret.ts";
 import type { Sweep } from "./sweep.ts";
@@ -47,8 +48,10 @@ export interface Tx {
   readonly chunks: Chunks;
   readonly classes: Classes;
   readonly containers: Containers;
+  readonly deployments: Deployments;
   readonly contentUses: ContentUses;
   readonly dicts: Dicts;
+  readonly editions: Editions;
   readonly functions: Functions;
   readonly identity: Identity;
   readonly images: Images;
@@ -103,7 +106,11 @@ export interface Apps {
   update(app: App): Promise<void>;
   /** The one that is deployed under this name. */
   deployed(environmentId: string, name: string): Promise<App | undefined>;
+  /** The one that was deployed under this name most lately, of those that were stopped. */
+  lastStopped(environmentId: string, name: string): Promise<App | undefined>;
   inStates(states: readonly AppState[]): Promise<App[]>;
+  /** Those that stopped after this time, the newest first. */
+  stoppedAfter(environmentId: string, after: number, limit: number): Promise<App[]>;
   /** Ids of those with this id or name. */
   named(idOrName: string): Promise<string[]>;
 }
@@ -178,6 +185,8 @@ export interface Inputs {
   claimed(): Promise<Input[]>;
   /** What this container has claimed and not finished. */
   heldBy(containerId: string): Promise<Input[]>;
+  /** Of the same, the ids alone: a concurrent container may have a thousand, and asks for more with each that it ends. */
+  idsHeldBy(containerId: string): Promise<string[]>;
   /** Those of a function without an output yet, without their payloads; some of them, when there are more. */
   unfinished(functionId: string, limit: number): Promise<Input[]>;
   /** Those of a function that wait for a container, without their payloads; some of them, when there are more. */
@@ -307,22 +316,6 @@ export interface Replies {
   forget(before: number, limit: number): Promise<number>;
 }
 
-export interface Schedules {
-  /** Inserts or replaces. */
-  put(schedule: Schedule): Promise<void>;
-  get(functionId: string): Promise<Schedule | undefined>;
-  remove(functionId: string): Promise<void>;
-  ofApp(appId: string): Promise<Schedule[]>;
-  /** Those whose moment has come, the earliest first. */
-  due(now: number, limit: number): Promise<Schedule[]>;
-  /** When the next one is due. */
-  nextDue(): Promise<number | undefined>;
-  /** Those whose moment was set later than now, which a clock did that has gone back since. */
-  setAfter(now: number): Promise<Schedule[]>;
-  /** In the order of their moments. */
-  all(): Promise<Schedule[]>;
-}
-
 export interface Secrets {
   /** Inserts or replaces. */
   put(secret: Secret): Promise<void>;
@@ -333,8 +326,10 @@ export interface Secrets {
   /** Those that are not deleted, in order of their ids, after this one. */
   after(id: string, limit: number): Promise<Secret[]>;
   setUsed(ids: readonly string[], now: number): Promise<void>;
-  /** What a function asks for, in place of what it asked for before. */
+  /** What a function, or one of its definitions that are kept, asks for, in place of what it asked for before. */
   setUses(functionId: string, ids: readonly string[]): Promise<void>;
+  /** What it asks for now. */
+  usesOf(functionId: string): Promise<string[]>;
   /** The app's functions use nothing any more; its secrets that nobody else uses go. */
   leave(appId: string): Promise<void>;
   /**

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type FunctionOptions, FunctionOptionsSchema } from "@lydian/contract";
 
-import { livingApp } from "../apps/create.ts";
+import { livingApp } from "../apps/known.ts";
 import type { Context } from "../domain/context.ts";
 import type { Binding, FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";

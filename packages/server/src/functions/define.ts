@@ -1,7 +1,7 @@
 /** Takes the definition of a function, and of a class over one. */
 import type { Function } from "@lydian/contract";
 
-import { livingApp } from "../apps/create.ts";
+import { livingApp } from "../apps/known.ts";
 import type { Context } from "../domain/context.ts";
 import { type ClassRecord, emptyPolicy, type FunctionPolicy, type FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
@@ -10,6 +10,7 @@ import { secretsOf } from "../secrets/known.ts";
 import { volumesOf } from "../volumes/mounts.ts";
 import { rebindVariants } from "./bind.ts";
 import { encodeDefinition } from "./definition.ts";
+import { digestOf, putEdition } from "./editions.ts";
 
 export interface Definition {
   appId: string;
@@ -45,9 +46,10 @@ export async function reserveFunction(
   return record;
 }
 
+/** In an app that is deployed it takes effect with the next deployment; one that is defined as before stays the same. */
 export async function defineFunction(tx: Tx, request: Definition, context: Context): Promise<FunctionRecord> {
   const { definition } = request;
-  const { id: appId } = await livingApp(tx, request.appId);
+  const { id: appId, state } = await livingApp(tx, request.appId);
   if ((await tx.images.get(definition.imageId)) === undefined) {
     throw fail("notFound", `Image ${definition.imageId} of function "${definition.functionName}" does not exist.`);
   }
@@ -69,10 +71,23 @@ export async function defineFunction(tx: Tx, request: Definition, context: Conte
     createdAt: existing?.createdAt ?? context.now,
     binding: undefined,
   };
-  await tx.functions.put(record);
-  await tx.secrets.setUses(record.id, definition.secretIds);
-  await rebindVariants(tx, record);
+  if (state !== "deployed") {
+    await tx.functions.put(record);
+    await tx.secrets.setUses(record.id, definition.secretIds);
+    await rebindVariants(tx, record);
+    if (state !== "initializing") return record;
+  }
+  const digest = await digestOf(tx, request);
+  if (existing !== undefined && (await tx.editions.get(existing.definitionId))?.digest === digest) return existing;
+  if (existing === undefined && state === "deployed") await tx.functions.put(undefinedYet(record));
+  const { id: functionId, createdAt: _createdAt, binding: _binding, ...edition } = record;
+  await putEdition(tx, { ...edition, functionId, digest, createdAt: context.now }, definition.secretIds);
   return record;
+}
+
+/** Only its name. */
+function undefinedYet(record: FunctionRecord): FunctionRecord {
+  return { ...record, definition: new Uint8Array(), imageId: "", policy: emptyPolicy };
 }
 
 export async function defineClass(

@@ -1,5 +1,5 @@
 /** Finds functions and classes of deployed apps by their names. */
-import { deployedApp } from "../apps/create.ts";
+import { deployedApp } from "../apps/known.ts";
 import type { FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";

@@ -66,6 +66,9 @@ export const logStart: LogCursor = { segment: 0, bytes: 0 };
 /** A segment is left for the next one when it has grown beyond this. */
 const segmentBytes = 16 * 1024 * 1024;
 
+/** A worker's clock, which lines have their times from, may be ahead by so much, in milliseconds. */
+const skewMs = 60_000;
+
 interface Waiting {
   piece: LogPiece;
   resolve: (committed: number) => void;
@@ -135,6 +138,17 @@ export class LogBook {
       return found.lines.length > 0 ? found : { ...found, next: { segment: from.segment + 1, bytes: 0 } };
     }
     return this.#readSegment(appId, from, maxBytes, end.bytes);
+  }
+
+  /** A place before which there is no line of this time or a later one. By the files' times, so it may be far before. */
+  async placeBefore(appId: string, time: number): Promise<LogCursor> {
+    const end = await this.#store.read((tx) => tx.logs.end(appId));
+    let segment = end?.segment ?? 0;
+    for (; segment > 0; segment--) {
+      const { mtimeMs } = await stat(segmentFile(join(this.#folder, appId), segment - 1));
+      if (mtimeMs < time - skewMs) break;
+    }
+    return { segment, bytes: 0 };
   }
 
   /** Whether there is more after this place. */

@@ -1,21 +1,29 @@
 /** Apps: create, keep alive, publish, leave, stop. */
+import { toBinary } from "@bufbuild/protobuf";
 import {
   AppCreateResponseSchema,
   AppDisconnectReason,
+  type AppPublishRequest,
   AppPublishResponseSchema,
   AppState,
+  CommitInfoSchema,
   type ModalClient,
 } from "@lydian/contract";
 
-import { createApp, knownApp, publishApp } from "../apps/create.ts";
+import { createApp } from "../apps/create.ts";
+import { knownApp } from "../apps/known.ts";
 import type { Departure } from "../apps/presence.ts";
+import { deployApp, type DeployRequest, publishApp } from "../apps/publish.ts";
 import { stopApp } from "../apps/stop.ts";
+import { checkedTags, checkTag } from "../apps/tags.ts";
 import { isAlive } from "../domain/app.ts";
+import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import type { Notice } from "../logs/log-book.ts";
 import { nextRuns } from "../schedules/report.ts";
-import { type Rpcs, user } from "./adapter-access.ts";
-import { type Platform, contextOf, once, toSeconds } from "./platform.ts";
+import { type Rpcs, user, type UserCaller } from "./adapter-access.ts";
+import type { Call } from "./adapter-call.ts";
+import { type Platform, actorOf, contextOf, once, pageOf, toSeconds } from "./platform.ts";
 
 /** States that a client can ask for. */
 function askedState(state: AppState): "initializing" | "ephemeral" | "detached" | "deployed" {
@@ -49,13 +57,14 @@ function departure(reason: AppDisconnectReason): Departure {
 
 export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   const { store, presence } = platform;
-  const pageOf = (id: string): string => `${platform.config.publicUrl}/apps/${id}`;
   return {
     appCreate: user(async (request, call) => {
       const reply = await once(platform, call, AppCreateResponseSchema, async (tx, context) => {
-        const { description: name, environmentName: environment } = request;
-        const app = await createApp(tx, { name, environment, state: askedState(request.appState) }, context);
-        return { appId: app.id, appPageUrl: pageOf(app.id), appLogsUrl: pageOf(app.id) };
+        const { description: name, environmentName: environment, tags } = request;
+        const state = askedState(request.appState);
+        const createdBy = await actorOf(tx, call.caller);
+        const app = await createApp(tx, { name, environment, state, createdBy, tags: checkedTags(tags) }, context);
+        return { appId: app.id, appPageUrl: pageOf(platform, app.id), appLogsUrl: pageOf(platform, app.id) };
       });
       presence.heard(reply.appId ?? "");
       return reply;
@@ -66,13 +75,19 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       return {};
     }),
     appPublish: user(async (request, call) => {
-      const { appId, functionIds, classIds, name } = request;
+      const { appId, functionIds, classIds } = request;
+      const layout = { functionIds, classIds };
       const state = publishedState(request.appState);
       let runs: Notice[] = [];
       const reply = await once(platform, call, AppPublishResponseSchema, async (tx, context) => {
-        await publishApp(tx, { appId, name, state, layout: { functionIds, classIds } }, context);
-        runs = await nextRuns(tx, appId);
-        return { url: pageOf(appId), deployedAt: toSeconds(context.now) };
+        if (state !== "deployed") {
+          await publishApp(tx, { appId, state, layout }, context);
+          return { url: pageOf(platform, appId), deployedAt: toSeconds(context.now) };
+        }
+        const deployed = await deployApp(tx, { ...(await deploymentIn(tx, request, call)), layout }, context);
+        if (deployed === undefined) return { url: pageOf(platform, appId) };
+        if (!request.staged) runs = await nextRuns(tx, appId);
+        return { url: pageOf(platform, appId), deployedAt: toSeconds(context.now) };
       });
       for (const { to, text } of runs) platform.tell(to, text);
       return reply;
@@ -84,18 +99,36 @@ export function appRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       });
       return {};
     }),
-    appStop: user(async ({ appId }) => {
+    appStop: user(async ({ appId }, { caller }) => {
       await store.write(async (tx) => {
         const app = await knownApp(tx, appId);
-        await stopApp(
-          tx,
-          app,
-          { reason: "The app was stopped.", graceMs: platform.config.times.drainGrace },
-          contextOf(platform),
-        );
+        const stoppedBy = await actorOf(tx, caller);
+        const graceMs = platform.config.times.drainGrace;
+        await stopApp(tx, app, { reason: "The app was stopped.", stoppedBy, graceMs }, contextOf(platform));
       });
       return {};
     }),
+  };
+}
+
+/** What a deploy says of itself. */
+async function deploymentIn(
+  tx: Tx,
+  request: AppPublishRequest,
+  call: Call<UserCaller>,
+): Promise<Omit<DeployRequest, "layout">> {
+  const { appId, name, deploymentTag: tag, definitionIds: definitions, staged: isStaged, commitInfo, tags } = request;
+  checkTag(tag);
+  return {
+    appId,
+    name,
+    isStaged,
+    definitions,
+    tag,
+    tags: checkedTags(tags),
+    clientVersion: call.clientVersion ?? "",
+    deployedBy: await actorOf(tx, call.caller),
+    revision: commitInfo === undefined ? new Uint8Array() : toBinary(CommitInfoSchema, commitInfo),
   };
 }
 

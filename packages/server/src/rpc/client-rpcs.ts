@@ -10,12 +10,14 @@ import { appLookupRpcs } from "./app-lookups.ts";
 import { appRpcs } from "./apps.ts";
 import { callRpcs } from "./calls.ts";
 import { containerRpcs } from "./containers.ts";
+import { deploymentRpcs } from "./deployments.ts";
 import { dictRpcs } from "./dicts.ts";
 import { functionRpcs } from "./functions.ts";
 import { identityRpcs } from "./identity.ts";
 import { imageLogRpcs } from "./image-logs.ts";
 import { imageNameRpcs } from "./image-names.ts";
 import { imageRpcs } from "./images.ts";
+import { logsByTimeRpcs } from "./logs-by-time.ts";
 import { logRpcs } from "./logs.ts";
 import { lookupRpcs } from "./lookups.ts";
 import { blobRpcs, mountRpcs } from "./mounts.ts";
@@ -24,6 +26,7 @@ import { proxyTokenRpcs } from "./proxy-tokens.ts";
 import { queueRpcs } from "./queues.ts";
 import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
+import { taskRpcs } from "./tasks.ts";
 import { volumeChangeRpcs } from "./volume-changes.ts";
 import { volumeFileRpcs } from "./volume-files.ts";
 import { volumeRpcs } from "./volumes.ts";
@@ -43,7 +46,9 @@ export function clientRpcs(
     identityRpcs(platform),
     appRpcs(platform),
     appLookupRpcs(platform),
+    deploymentRpcs(platform),
     logRpcs(platform),
+    logsByTimeRpcs(platform),
     mountRpcs(platform),
     blobRpcs(platform, links.blobs),
     imageRpcs(platform, images),
@@ -57,6 +62,7 @@ export function clientRpcs(
     queueRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
+    taskRpcs(platform),
     webRpcs(platform),
     proxyTokenRpcs(platform),
     volumeRpcs(platform),

@@ -16,11 +16,11 @@ import type { Timer } from "@lydian/kit";
 import { type Claim, claimInputs } from "../calls/claim.ts";
 import { type Completion, completeInputs } from "../calls/complete.ts";
 import { encodeResult } from "../calls/result.ts";
-import { advance, drain } from "../containers/begin.ts";
+import { advance } from "../containers/begin.ts";
 import { failedToInitialize } from "../containers/end.ts";
 import { containerBell, inputsBell } from "../domain/bells.ts";
 import { fail } from "../errors.ts";
-import { type ContainerCaller, type Rpcs, container, userOrAnyContainer } from "./adapter-access.ts";
+import { type ContainerCaller, type Rpcs, container } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import type { Deliveries } from "../calls/deliveries.ts";
 import { type Platform, contextOf } from "./platform.ts";
@@ -76,13 +76,6 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       if (result === undefined) throw fail("invalidArgument", "The task's result is missing.");
       const encoded = encodeResult(result, 0);
       await store.write((tx) => failedToInitialize(tx, caller.id, encoded, contextOf(platform)));
-      return {};
-    }),
-    containerStop: userOrAnyContainer(async ({ taskId }, { caller }) => {
-      if (caller.kind === "container" && caller.id !== taskId) {
-        throw fail("permissionDenied", "A container can stop only itself.");
-      }
-      await store.write((tx) => drain(tx, taskId, clock.now() + times.drainGrace));
       return {};
     }),
   };

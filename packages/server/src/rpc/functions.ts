@@ -17,7 +17,7 @@ import { defineClass, defineFunction, reserveFunction } from "../functions/defin
 import { checkFit } from "../functions/fit.ts";
 import { functionPolicy, gpusOf } from "../functions/policy.ts";
 import { reviewDefinition } from "../functions/review.ts";
-import { addressed, claimAddresses, nameEndpoints } from "../web/endpoints.ts";
+import { addressed, nameEndpoints, takenAddresses } from "../web/endpoints.ts";
 import { bindFunction } from "../functions/bind.ts";
 import { decodeDefinition } from "../functions/definition.ts";
 import { functionData, functionHandle } from "../functions/handle.ts";
@@ -61,7 +61,7 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         const named = await nameEndpoints(tx, definition, { appId, settings: config });
         const defined = { appId, definition: named.definition, policy, existingId, clientVersion };
         const record = await defineFunction(tx, defined, context);
-        const shown = addressed(named.definition, config, await claimAddresses(tx, record.id, named.addresses));
+        const shown = addressed(named.definition, config, await takenAddresses(tx, record.id, named.addresses));
         return {
           functionId: record.id,
           function: shown,

@@ -39,6 +39,11 @@ export interface Platform {
   web: WebCalls;
 }
 
+/** What a caller is called in lists of who did what. */
+export async function actorOf(tx: Tx, caller: Call["caller"]): Promise<string> {
+  return caller.kind === "container" ? caller.id : ((await tx.identity.workspace())?.name ?? "");
+}
+
 export function contextOf(platform: Platform): Context {
   return { now: platform.clock.now(), newId: platform.newId };
 }
@@ -83,6 +88,9 @@ export function replyKey({ idempotencyKey, caller, rpc }: Call): string | undefi
   const who = caller.kind === "user" ? caller.tokenId : caller.kind === "anyone" ? "" : caller.id;
   return `${who} ${rpc} ${idempotencyKey}`;
 }
+
+/** The page about an app, which the clients print. */
+export const pageOf = ({ config }: Platform, appId: string): string => `${config.publicUrl}/apps/${appId}`;
 
 /** The wire's times are seconds with a fraction. */
 export const toSeconds = (ms: number | undefined): number => (ms ?? 0) / 1000;

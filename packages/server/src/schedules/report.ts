@@ -2,7 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { operator } from "@lydian/contract";
 
-import { deployedApp } from "../apps/create.ts";
+import { deployedApp } from "../apps/known.ts";
 import { callStates } from "../calls/report.ts";
 import type { CallLimits } from "../calls/submit.ts";
 import { type Call, outcomeOf } from "../domain/call.ts";

@@ -1,5 +1,5 @@
 /** Makes, finds, changes and deletes secrets. */
-import { livingApp } from "../apps/create.ts";
+import { livingApp } from "../apps/known.ts";
 import type { Context } from "../domain/context.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Tx } from "../domain/store.ts";

@@ -94,7 +94,8 @@ function usesIn(database: DatabaseSync): Pick<Images, "setUsed" | "uses" | "remo
   const uses = prepare<UseRow>(
     database,
     `SELECT id, recipe -> 'bases' AS bases, max(used_at, ${lastStop}) AS usedAt, (${needs}) AS isNeeded,
-       EXISTS (SELECT 1 FROM image_revisions WHERE image_id = images.id) AS isListed
+       EXISTS (SELECT 1 FROM image_revisions WHERE image_id = images.id UNION ALL
+         SELECT 1 FROM editions WHERE image_id = images.id) AS isListed
      FROM images`,
   );
   const remove = prepare(database, `DELETE FROM images WHERE id = :id`);

@@ -301,4 +301,43 @@ export const migrations: readonly string[] = [
   ALTER TABLE proxy_tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
   ALTER TABLE proxy_tokens ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
   `,
+  // Deployments are versions: what functions were defined as is kept for as long as a version names it.
+  `
+  ALTER TABLE apps ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+  ALTER TABLE apps ADD COLUMN stopped_by TEXT NOT NULL DEFAULT '';
+  ALTER TABLE apps ADD COLUMN deployed_at INTEGER;
+  ALTER TABLE apps ADD COLUMN deployed_by TEXT NOT NULL DEFAULT '';
+  ALTER TABLE apps ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE apps ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';
+  CREATE INDEX apps_stopped ON apps (environment_id, stopped_at) WHERE stopped_at IS NOT NULL;
+  CREATE INDEX apps_once_deployed ON apps (environment_id, name, deployed_at) WHERE version > 0;
+
+  CREATE TABLE editions (
+    definition_id TEXT PRIMARY KEY, function_id TEXT NOT NULL, app_id TEXT NOT NULL, name TEXT NOT NULL,
+    client_version TEXT NOT NULL, image_id TEXT NOT NULL, policy TEXT NOT NULL, digest TEXT NOT NULL,
+    created_at INTEGER NOT NULL, versions INTEGER NOT NULL DEFAULT 0, definition BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX editions_by_app ON editions (app_id);
+  CREATE INDEX editions_by_image ON editions (image_id);
+  CREATE INDEX editions_unnamed ON editions (created_at) WHERE versions = 0;
+
+  CREATE TABLE app_versions (
+    app_id TEXT NOT NULL, version INTEGER NOT NULL, kind TEXT NOT NULL, made_from INTEGER NOT NULL,
+    deployed_at INTEGER NOT NULL, deployed_by TEXT NOT NULL, client_version TEXT NOT NULL, tag TEXT NOT NULL,
+    revision BLOB NOT NULL, is_kept INTEGER NOT NULL, layout TEXT NOT NULL, definitions TEXT NOT NULL,
+    PRIMARY KEY (app_id, version)
+  ) STRICT, WITHOUT ROWID;
+
+  -- What is deployed is the first version of its app.
+  INSERT INTO editions
+    SELECT definition_id, functions.id, app_id, functions.name, client_version, image_id, policy, '', functions.created_at, 1, definition
+    FROM functions JOIN definitions ON function_id = functions.id JOIN apps ON apps.id = app_id
+    WHERE apps.state = 'deployed' AND base_id IS NULL;
+  INSERT INTO app_versions
+    SELECT id, 1, 'standard', 0, created_at, '', '', '', x'', 1, layout, (
+      SELECT json_group_object(function_id, definition_id) FROM editions WHERE app_id = apps.id)
+    FROM apps WHERE state = 'deployed' AND EXISTS (SELECT 1 FROM editions WHERE app_id = apps.id);
+  UPDATE apps SET version = 1, deployed_at = created_at
+    WHERE EXISTS (SELECT 1 FROM app_versions WHERE app_id = apps.id);
+  `,
 ];

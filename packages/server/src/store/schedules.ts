@@ -1,8 +1,7 @@
 /** SQL of schedules. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { ScheduledRun, Schedule, ScheduleRule } from "../domain/schedule.ts";
-import type { Schedules } from "../domain/store.ts";
+import type { ScheduledRun, Schedule, ScheduleRule, Schedules } from "../domain/schedule.ts";
 import { type Nullable, parseOnce, prepare } from "./sql.ts";
 
 type Row = Omit<Schedule, "rule" | "last"> & {

@@ -56,9 +56,14 @@ export function secretsIn(database: DatabaseSync): Secrets {
     database,
     `INSERT OR IGNORE INTO secret_uses (function_id, secret_id) SELECT :functionId, value FROM json_each(:ids)`,
   );
+  const usesOf = prepare<{ id: string }>(
+    database,
+    `SELECT secret_id AS id FROM secret_uses WHERE function_id = :functionId`,
+  );
   const leaveUses = prepare(
     database,
-    `DELETE FROM secret_uses WHERE function_id IN (SELECT id FROM functions WHERE app_id = :appId)`,
+    `DELETE FROM secret_uses WHERE function_id IN (
+       SELECT id FROM functions WHERE app_id = :appId UNION ALL SELECT definition_id FROM editions WHERE app_id = :appId)`,
   );
   const removeOf = prepare(database, `DELETE FROM secrets WHERE app_id = :appId AND ${unused}`);
   const forget = prepare(
@@ -86,6 +91,7 @@ export function secretsIn(database: DatabaseSync): Secrets {
       clearUses.run({ functionId });
       if (ids.length > 0) addUses.run({ functionId, ids: list(ids) });
     },
+    usesOf: async (functionId) => usesOf.all({ functionId }).map(({ id }) => id),
     leave: async (appId) => {
       leaveUses.run({ appId });
       removeOf.run({ appId });

@@ -14,6 +14,7 @@ import { appsIn } from "./apps.ts";
 import { callsIn, outputsIn } from "./calls.ts";
 import { chunksIn } from "./chunks.ts";
 import { containersIn } from "./containers.ts";
+import { deploymentsIn, editionsIn } from "./deployments.ts";
 import { contentUsesIn, unneededIn } from "./content-uses.ts";
 import { dictsIn } from "./dicts.ts";
 import { classesIn, functionsIn } from "./functions.ts";
@@ -135,8 +136,10 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
     chunks: chunksIn(database),
     classes: classesIn(database),
     containers: containersIn(database),
+    deployments: deploymentsIn(database),
     contentUses: contentUsesIn(database),
     dicts: dictsIn(database),
+    editions: editionsIn(database),
     functions: functionsIn(database),
     identity: identityIn(database),
     images: imagesIn(database),

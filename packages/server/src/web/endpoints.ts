@@ -3,12 +3,13 @@ import { hash } from "node:crypto";
 
 import type { CustomDomainInfo, Function, MethodDefinition, WebhookConfig, WebUrlInfo } from "@lydian/contract";
 
-import { livingApp } from "../apps/create.ts";
+import { livingApp } from "../apps/known.ts";
 import type { ServerConfig } from "../config.ts";
-import { type App, isAlive } from "../domain/app.ts";
+import { type App, type AppLayout, isAlive } from "../domain/app.ts";
 import type { Tx } from "../domain/store.ts";
 import { mayHaveDomain, webBase, webLabel, type WebAddress } from "../domain/web-address.ts";
 import { fail } from "../errors.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import { defaultEnvironment } from "../identity/first-start.ts";
 
 /** What makes labels and addresses. */
@@ -57,19 +58,36 @@ export async function nameEndpoints(
   return { definition: named, addresses };
 }
 
-/** The function has these host names from now on, and no other; answers those that living functions lose by it. */
-export async function claimAddresses(
+/** Those host names that other functions, which live, lose to this one. */
+export async function takenAddresses(
   tx: Tx,
   functionId: string,
   addresses: readonly Omit<WebAddress, "functionId">[],
 ): Promise<ReadonlySet<string>> {
-  await tx.webAddresses.removeOf(functionId);
   const taken = new Set<string>();
-  for (const address of addresses) {
-    if ((await findEndpoint(tx, address.host)) !== undefined) taken.add(address.host);
-    await tx.webAddresses.put({ ...address, functionId });
+  for (const { host } of addresses) {
+    const owner = await findEndpoint(tx, host);
+    if (owner !== undefined && owner.functionId !== functionId) taken.add(host);
   }
   return taken;
+}
+
+/** The functions of an app that is published have the host names in their definitions from now on, and no other. */
+export async function claimAddresses(tx: Tx, layout: AppLayout): Promise<void> {
+  for (const functionId of new Set(Object.values(layout.functionIds))) {
+    const record = await tx.functions.get(functionId);
+    if (record === undefined || record.definition.length === 0) continue;
+    await tx.webAddresses.removeOf(functionId);
+    for (const address of addressesIn(decodeDefinition(record))) await tx.webAddresses.put({ ...address, functionId });
+  }
+}
+
+/** As `nameEndpoints` has named them. */
+function addressesIn(definition: Function): Omit<WebAddress, "functionId">[] {
+  return endpointsOf(definition).flatMap(({ method, config: { requiresProxyAuth: guarded } }) => {
+    const { webUrl, customDomainInfo } = definition.methodDefinitions[method] ?? definition;
+    return [webUrl, ...customDomainInfo.map(({ url }) => url)].map((host) => ({ host, method, guarded }));
+  });
 }
 
 /** Whose host name this is, if that is published and its app has not ended. */

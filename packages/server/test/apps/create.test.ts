@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { createApp, deployedApp, publishApp } from "../../src/apps/create.ts";
+import { createApp } from "../../src/apps/create.ts";
+import { deployedApp } from "../../src/apps/known.ts";
+import { deployApp, type DeployRequest } from "../../src/apps/publish.ts";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { exitGraceMs } from "../../src/containers/begin.ts";
 import type { App } from "../../src/domain/app.ts";
@@ -11,7 +13,7 @@ import type { ContainerState } from "../../src/domain/container.ts";
 import { isFail } from "../../src/errors.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
-import { claimRequest, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
+import { claimRequest, deployment, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
 
 const layout = { functionIds: { hello: "fu-1" }, classIds: {} };
 
@@ -19,11 +21,15 @@ const create = (test: TestStore, name = "shop"): Promise<App> =>
   test.does(async (tx, context) => {
     const ownerToken = { id: "ak-1", secretSha256: "0".repeat(64) };
     await ensureIdentity(tx, { workspace: "home", ownerToken }, context);
-    return await createApp(tx, { name, environment: "", state: "initializing" }, context);
+    return await createApp(tx, { name, environment: "", state: "initializing", createdBy: "home", tags: {} }, context);
   });
 
-const deploy = (test: TestStore, appId: string, name = ""): Promise<App> =>
-  test.does((tx, context) => publishApp(tx, { appId, state: "deployed", layout, name }, context));
+/** Another version each time. */
+const deploy = (test: TestStore, appId: string, name = "", changes: Partial<DeployRequest> = {}): Promise<App> =>
+  test.does(async (tx, context) => {
+    const deployed = await deployApp(tx, deployment({ appId, layout, name, ...changes }), context);
+    return deployed ?? assert.fail("nothing has changed");
+  });
 
 const found = (test: TestStore, name: string) => test.store.read((tx) => deployedApp(tx, "", name));
 
@@ -51,9 +57,7 @@ describe("a deployment", () => {
     const app = await create(test);
     await deploy(test, app.id);
     const newer = { functionIds: { hello: "fu-2", bye: "fu-3" }, classIds: {} };
-    await test.does((tx, context) =>
-      publishApp(tx, { appId: app.id, state: "deployed", layout: newer, name: "" }, context),
-    );
+    await deploy(test, app.id, "", { layout: newer });
     const there = await found(test, "shop");
     assert.deepEqual([there.id, there.layout], [app.id, newer]);
   });
@@ -94,8 +98,7 @@ async function redeployed(test: TestStore, states: readonly ContainerState[]) {
   });
 }
 
-const publish = (test: TestStore, appId: string): Promise<App> =>
-  test.does((tx, context) => publishApp(tx, { appId, state: "deployed", layout, name: "" }, context));
+const publish = (test: TestStore, appId: string): Promise<App> => deploy(test, appId);
 
 describe("containers of an older definition", () => {
   it("give way when the app is published, whatever they are at, and those of the present one stay", async () => {

@@ -4,8 +4,10 @@ import { describe, it } from "node:test";
 
 import { silentLogger } from "@lydian/kit";
 
-import { createApp, livingApp, publishApp } from "../../src/apps/create.ts";
+import { createApp, type NewApp } from "../../src/apps/create.ts";
+import { livingApp } from "../../src/apps/known.ts";
 import { type Departure, Presence } from "../../src/apps/presence.ts";
+import { publishApp } from "../../src/apps/publish.ts";
 import { finishStop, stopApp } from "../../src/apps/stop.ts";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { timesSchema } from "../../src/config.ts";
@@ -19,11 +21,13 @@ import { claimRequest, plantCall, plantContainer, plantFunction } from "../suppo
 
 const times = timesSchema.parse({});
 
+const newApp: NewApp = { name: "app", environment: "", state: "ephemeral", createdBy: "home", tags: {} };
+
 async function create(test: TestStore, state: "initializing" | "ephemeral" | "detached" = "ephemeral"): Promise<App> {
   const ownerToken = { id: "ak-1", secretSha256: "0".repeat(64) };
   return await test.does(async (tx, context) => {
     await ensureIdentity(tx, { workspace: "home", ownerToken }, context);
-    return await createApp(tx, { name: "app", environment: "", state }, context);
+    return await createApp(tx, { ...newApp, state }, context);
   });
 }
 
@@ -34,9 +38,7 @@ describe("an app", () => {
     await using test = await testStore();
     const app = await create(test);
     assert.deepEqual(await appOf(test, app.id), app);
-    const other = test.does((tx, context) =>
-      createApp(tx, { name: "app", environment: "nowhere", state: "ephemeral" }, context),
-    );
+    const other = test.does((tx, context) => createApp(tx, { ...newApp, environment: "nowhere" }, context));
     await assert.rejects(other, (error) => isFail(error, "notFound") && /There are: main/.test(error.text));
   });
 
@@ -45,7 +47,7 @@ describe("an app", () => {
     const app = await create(test, "initializing");
     const layout = { functionIds: { hello: "fu-1" }, classIds: {} };
     const publish = (state: "ephemeral" | "detached"): Promise<App> =>
-      test.does((tx, context) => publishApp(tx, { appId: app.id, name: "", state, layout }, context));
+      test.does((tx, context) => publishApp(tx, { appId: app.id, state, layout }, context));
     assert.equal((await publish("ephemeral")).state, "ephemeral");
     assert.equal((await publish("detached")).state, "ephemeral", "what lives by a heartbeat goes on doing so");
     assert.deepEqual((await appOf(test, app.id))?.layout, layout);
@@ -219,6 +221,7 @@ describe("clients that leave", () => {
     ["interrupted", "ephemeral", "stopped"],
     ["failed", "detached", "stopped"],
     ["interrupted", "detached", "disconnected"],
+    ["failed", "deployed", "deployed"],
   ] as const) {
     it(`an app that is ${state} as ${departure} make it ${expected}`, async () => {
       await using it = await scene(state);

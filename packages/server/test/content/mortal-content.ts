@@ -35,7 +35,11 @@ export interface MortalContent {
   bury(): Promise<void>;
 }
 
-export async function beginContent(folder: string, clock: ManualClock): Promise<MortalContent> {
+export async function beginContent(
+  folder: string,
+  clock: ManualClock,
+  files: ContentPlace = new DiskPlace(join(folder, "content")),
+): Promise<MortalContent> {
   const disk = openStore(join(folder, "store.sqlite"), new Bells(), syncInATurn);
   let onRemove: () => Promise<void> = () => turns(3); // others have theirs meanwhile
   let left = Number.POSITIVE_INFINITY;
@@ -57,7 +61,6 @@ export async function beginContent(folder: string, clock: ManualClock): Promise<
     snapshot: (unit) => disk.snapshot(unit),
     close: () => disk.close(),
   };
-  const files = new DiskPlace(join(folder, "content"));
   const place: ContentPlace = {
     take: (file, sha256) => mortally(() => files.take(file, sha256)),
     remove: (sha256) =>
@@ -68,6 +71,7 @@ export async function beginContent(folder: string, clock: ManualClock): Promise<
     size: (sha256) => files.size(sha256),
     open: (sha256) => files.open(sha256),
     list: () => files.list(),
+    [Symbol.dispose]: () => files[Symbol.dispose](),
   };
   const unneeded = await Unneeded.load(store);
   const content = await ContentStore.open(join(folder, "content"), { place, wishes: unneeded });

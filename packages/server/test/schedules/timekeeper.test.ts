@@ -6,7 +6,7 @@ import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { FunctionInputSchema, FunctionSchema$, type ScheduleSchema } from "@lydian/contract";
 import { silentLogger } from "@lydian/kit";
 
-import { publishApp } from "../../src/apps/create.ts";
+import { deployApp, publishApp } from "../../src/apps/publish.ts";
 import { stopApp } from "../../src/apps/stop.ts";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { completeInputs } from "../../src/calls/complete.ts";
@@ -16,7 +16,7 @@ import { isFail } from "../../src/errors.ts";
 import { listSchedules, runSchedule } from "../../src/schedules/report.ts";
 import { Timekeeper } from "../../src/schedules/timekeeper.ts";
 import { testStore } from "../support/open-store.ts";
-import { claimRequest, completion, limits, plantContainer, plantFunction } from "../support/rows.ts";
+import { claimRequest, completion, deployment, limits, plantContainer, plantFunction } from "../support/rows.ts";
 
 type Asked = NonNullable<MessageInitShape<typeof ScheduleSchema>["scheduleOneof"]>;
 
@@ -29,6 +29,7 @@ const every = (value: Extract<Asked, { case: "period" }>["value"]): Asked => ({ 
 async function deployed(asked: Asked | undefined) {
   const test = await testStore();
   const told: string[] = [];
+  let deployments = 0;
   const start = (): Timekeeper => {
     const keeper = new Timekeeper({ ...test, limits, log: silentLogger, tell: (_to, text) => void told.push(text) });
     keeper.start();
@@ -42,7 +43,8 @@ async function deployed(asked: Asked | undefined) {
       const definition = encodeDefinition(create(FunctionSchema$, { functionName: "hello", ...schedule }));
       await tx.functions.put({ ...of, definition });
       const layout = { functionIds: { hello: of.id }, classIds: {} };
-      await publishApp(tx, { appId: of.appId, state: "deployed", layout, name: "" }, context);
+      // Each deploys again: the definition that it has now, which no client has defined.
+      await deployApp(tx, deployment({ appId: of.appId, layout, tag: `${context.now}-${++deployments}` }), context);
     });
   await deploy(asked);
   let keeper = start();
@@ -189,7 +191,7 @@ describe("a schedule", () => {
       const definition = encodeDefinition(create(FunctionSchema$, { schedule: { scheduleOneof } }));
       await tx.functions.put({ ...of, definition });
       const layout = { functionIds: { hello: of.id }, classIds: {} };
-      await publishApp(tx, { appId: of.appId, state: "ephemeral", layout, name: "" }, context);
+      await publishApp(tx, { appId: of.appId, state: "ephemeral", layout }, context);
       return of;
     });
     assert.equal(await test.store.read((tx) => tx.schedules.get(other.id)), undefined);

@@ -89,6 +89,7 @@ const taken = [
   "c7e4e1184fc3990c10a2d650077b05e728d6a4bd4bc5a3719138d6d20e48abd1",
   "0d64419dcdf8a2c8fabe0af8125c9aa05b8205beddc9409218c2ec51df289b0f",
   "41683fee56f51efe3b56885b52547c602c482739153d4c084c794083bbc92ef4",
+  "6a44d46811c3b1ebbc4458abf9b1ea37a1d8371fc0a51c332af8c27381a05053",
 ];
 
 describe("migrations", () => {
@@ -187,5 +188,16 @@ describe("a database of the first version", () => {
     await using it = await upgraded();
     const released = await it.store.write((tx) => completeInputs(tx, "ta-1", [completion("in-2")], it.context));
     assert.deepEqual(released, ["in-2"]);
+  });
+});
+
+describe("an app that the first version deployed", () => {
+  it("has what it is as its first version", async () => {
+    await using it = await upgraded();
+    await it.store.read(async (tx) => {
+      const [deployed] = await tx.deployments.ofApp("ap-1", 9);
+      assert.deepEqual([deployed?.version, deployed?.isKept, deployed?.definitions], [1, true, { "fu-1": "de-1" }]);
+      assert.equal((await tx.editions.get("de-1"))?.functionId, "fu-1");
+    });
   });
 });

@@ -14,6 +14,7 @@ import type { Completion } from "../../src/calls/complete.ts";
 import { type Result, encodeResult, failureResult } from "../../src/calls/result.ts";
 import { closeCall } from "../../src/calls/known.ts";
 import { type Submission, submitCall } from "../../src/calls/submit.ts";
+import type { DeployRequest } from "../../src/apps/publish.ts";
 import { limitsSchema } from "../../src/config.ts";
 import type { App } from "../../src/domain/app.ts";
 import type { Container } from "../../src/domain/container.ts";
@@ -165,7 +166,13 @@ export async function plantFunction(
     name: "app",
     state: changes.state ?? "ephemeral",
     createdAt: context.now,
+    createdBy: "home",
+    deployedAt: undefined,
+    deployedBy: "",
+    version: 0,
     stoppedAt: changes.state === "stopped" ? context.now : undefined,
+    stoppedBy: "",
+    tags: {},
     layout: { functionIds: {}, classIds: {} },
   });
   const record: FunctionRecord = {
@@ -183,6 +190,20 @@ export async function plantFunction(
   await tx.functions.put(record);
   return record;
 }
+
+/** What a client deploys, without a tag or a commit. */
+export const deployment = (changes: Partial<DeployRequest> & { appId: string }): DeployRequest => ({
+  name: "",
+  isStaged: false,
+  layout: { functionIds: {}, classIds: {} },
+  definitions: {},
+  tags: {},
+  tag: "",
+  deployedBy: "home",
+  clientVersion: "1.6.4",
+  revision: new Uint8Array(),
+  ...changes,
+});
 
 /** A container of this function, ready for inputs. */
 export async function plantContainer(

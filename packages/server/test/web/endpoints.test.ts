@@ -5,13 +5,14 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { FunctionSchema$, WebhookType } from "@lydian/contract";
 
-import { publishApp } from "../../src/apps/create.ts";
+import { deployApp, publishApp } from "../../src/apps/publish.ts";
 import { stopApp } from "../../src/apps/stop.ts";
 import type { App } from "../../src/domain/app.ts";
 import { isFail } from "../../src/errors.ts";
-import { addressed, claimAddresses, findEndpoint, nameEndpoints } from "../../src/web/endpoints.ts";
+import { encodeDefinition } from "../../src/functions/definition.ts";
+import { addressed, findEndpoint, nameEndpoints, takenAddresses } from "../../src/web/endpoints.ts";
 import { testStore, type TestStore } from "../support/open-store.ts";
-import { plantFunction, settings } from "../support/rows.ts";
+import { deployment, plantFunction, settings } from "../support/rows.ts";
 
 type Written = MessageInitShape<typeof FunctionSchema$>;
 
@@ -23,12 +24,14 @@ const web = (changes: Written["webhookConfig"] = {}): Written => ({
 /** Defines and publishes such a function in an app of its own; answers what its client is shown. */
 async function define(test: TestStore, written: Written, state: App["state"] = "deployed", own = settings) {
   return await test.does(async (tx, context) => {
-    const { id, appId } = await plantFunction(tx, context, { state });
-    const definition = create(FunctionSchema$, written);
-    const named = await nameEndpoints(tx, definition, { appId, settings: own });
-    const shown = addressed(named.definition, own, await claimAddresses(tx, id, named.addresses));
+    const record = await plantFunction(tx, context, { state });
+    const { id, appId } = record;
+    const named = await nameEndpoints(tx, create(FunctionSchema$, written), { appId, settings: own });
+    const shown = addressed(named.definition, own, await takenAddresses(tx, id, named.addresses));
+    await tx.functions.put({ ...record, definition: encodeDefinition(named.definition) });
     const layout = { functionIds: { order: id }, classIds: {} };
-    await publishApp(tx, { appId, name: "", state: state === "deployed" ? "deployed" : "ephemeral", layout }, context);
+    if (state === "deployed") await deployApp(tx, deployment({ appId, layout }), context);
+    else await publishApp(tx, { appId, state: "ephemeral", layout }, context);
     return { id, appId, shown };
   });
 }
@@ -47,7 +50,7 @@ test("a web function is found by its host name while its app lives and has it", 
   });
   await test.does((tx, context) => {
     const layout = { functionIds: {}, classIds: {} };
-    return publishApp(tx, { appId, name: "", state: "deployed", layout }, context);
+    return deployApp(tx, deployment({ appId, layout }), context);
   });
   assert.equal(await find(test, "home--app-order"), undefined, "it is not in the app any more");
 });
@@ -77,7 +80,7 @@ test("a web function takes a label from the one that had it, and says so", async
       appId,
       settings,
     });
-    return addressed(named.definition, settings, await claimAddresses(tx, id, named.addresses));
+    return addressed(named.definition, settings, await takenAddresses(tx, id, named.addresses));
   });
   assert.equal(third.webUrlInfo?.labelStolen, true);
 });

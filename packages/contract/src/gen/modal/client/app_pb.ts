@@ -12,13 +12,17 @@ import type { AppLayout } from "./layout_pb.ts";
 import { file_modal_client_layout } from "./layout_pb.ts";
 import type { ObjectCreationType } from "./object_pb.ts";
 import { file_modal_client_object } from "./object_pb.ts";
+import type { GPUConfig } from "./resources_pb.ts";
+import { file_modal_client_resources } from "./resources_pb.ts";
+import type { Schedule } from "./schedule_pb.ts";
+import { file_modal_client_schedule } from "./schedule_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file modal/client/app.proto.
  */
 export const file_modal_client_app: GenFile = /*@__PURE__*/
-  fileDesc("ChZtb2RhbC9jbGllbnQvYXBwLnByb3RvEgxtb2RhbC5jbGllbnQixAEKDEFwcExpZmVjeWNsZRIpCglhcHBfc3RhdGUYASABKA4yFi5tb2RhbC5jbGllbnQuQXBwU3RhdGUSEgoKY3JlYXRlZF9hdBgCIAEoARISCgpjcmVhdGVkX2J5GAMgASgJEhMKC2RlcGxveWVkX2F0GAQgASgBEhMKC2RlcGxveWVkX2J5GAUgASgJEg8KB3ZlcnNpb24YBiABKAUSEgoKc3RvcHBlZF9hdBgHIAEoARISCgpzdG9wcGVkX2J5GAggASgJIqQBCgpDb21taXRJbmZvEgsKA3ZjcxgBIAEoCRIOCgZicmFuY2gYAiABKAkSEwoLY29tbWl0X2hhc2gYAyABKAkSGAoQY29tbWl0X3RpbWVzdGFtcBgEIAEoAxINCgVkaXJ0eRgFIAEoCBITCgthdXRob3JfbmFtZRgGIAEoCRIUCgxhdXRob3JfZW1haWwYByABKAkSEAoIcmVwb191cmwYCCABKAki5QIKEUFwcEhhbmRsZU1ldGFkYXRhEhMKC2Rlc2NyaXB0aW9uGAEgASgJEg4KBmFwcF9pZBgCIAEoCRIYChBlbnZpcm9ubWVudF9uYW1lGAMgASgJEi0KCWxpZmVjeWNsZRgEIAEoCzIaLm1vZGFsLmNsaWVudC5BcHBMaWZlY3ljbGUSQQoJZnVuY3Rpb25zGAUgAygLMi4ubW9kYWwuY2xpZW50LkFwcEhhbmRsZU1ldGFkYXRhLkZ1bmN0aW9uc0VudHJ5Ej0KB3NlcnZlcnMYBiADKAsyLC5tb2RhbC5jbGllbnQuQXBwSGFuZGxlTWV0YWRhdGEuU2VydmVyc0VudHJ5GjAKDkZ1bmN0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLgoMU2VydmVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi5AEKEEFwcENyZWF0ZVJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYBSABKAkSKQoJYXBwX3N0YXRlGAYgASgOMhYubW9kYWwuY2xpZW50LkFwcFN0YXRlEjYKBHRhZ3MYByADKAsyKC5tb2RhbC5jbGllbnQuQXBwQ3JlYXRlUmVxdWVzdC5UYWdzRW50cnkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoRQXBwQ3JlYXRlUmVzcG9uc2USDgoGYXBwX2lkGAEgASgJEhQKDGFwcF9wYWdlX3VybBgCIAEoCRIUCgxhcHBfbG9nc191cmwYAyABKAkigwEKFUFwcEdldE9yQ3JlYXRlUmVxdWVzdBIQCghhcHBfbmFtZRgBIAEoCRIYChBlbnZpcm9ubWVudF9uYW1lGAIgASgJEj4KFG9iamVjdF9jcmVhdGlvbl90eXBlGAMgASgOMiAubW9kYWwuY2xpZW50Lk9iamVjdENyZWF0aW9uVHlwZSJiChZBcHBHZXRPckNyZWF0ZVJlc3BvbnNlEg4KBmFwcF9pZBgBIAEoCRI4Cg9oYW5kbGVfbWV0YWRhdGEYAiABKAsyHy5tb2RhbC5jbGllbnQuQXBwSGFuZGxlTWV0YWRhdGEiJQoTQXBwSGVhcnRiZWF0UmVxdWVzdBIOCgZhcHBfaWQYASABKAki8wUKEUFwcFB1Ymxpc2hSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhYKDmRlcGxveW1lbnRfdGFnGAMgASgJEikKCWFwcF9zdGF0ZRgEIAEoDjIWLm1vZGFsLmNsaWVudC5BcHBTdGF0ZRJGCgxmdW5jdGlvbl9pZHMYBSADKAsyMC5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuRnVuY3Rpb25JZHNFbnRyeRJACgljbGFzc19pZHMYBiADKAsyLS5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuQ2xhc3NJZHNFbnRyeRJKCg5kZWZpbml0aW9uX2lkcxgHIAMoCzIyLm1vZGFsLmNsaWVudC5BcHBQdWJsaXNoUmVxdWVzdC5EZWZpbml0aW9uSWRzRW50cnkSGAoQcm9sbGJhY2tfdmVyc2lvbhgIIAEoDRIWCg5jbGllbnRfdmVyc2lvbhgJIAEoCRItCgtjb21taXRfaW5mbxgKIAEoCzIYLm1vZGFsLmNsaWVudC5Db21taXRJbmZvEjcKBHRhZ3MYCyADKAsyKS5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuVGFnc0VudHJ5Eg4KBnN0YWdlZBgMIAEoCBI1Cg9kZXBsb3ltZW50X3R5cGUYDSABKA4yHC5tb2RhbC5jbGllbnQuRGVwbG95bWVudFR5cGUaMgoQRnVuY3Rpb25JZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi8KDUNsYXNzSWRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARo0ChJEZWZpbml0aW9uSWRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJmChJBcHBQdWJsaXNoUmVzcG9uc2USCwoDdXJsGAEgASgJEi4KD3NlcnZlcl93YXJuaW5ncxgDIAMoCzIVLm1vZGFsLmNsaWVudC5XYXJuaW5nEhMKC2RlcGxveWVkX2F0GAQgASgBInIKGkFwcENsaWVudERpc2Nvbm5lY3RSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIxCgZyZWFzb24YAiABKA4yIS5tb2RhbC5jbGllbnQuQXBwRGlzY29ubmVjdFJlYXNvbhIRCglleGNlcHRpb24YAyABKAkiTQoOQXBwU3RvcFJlcXVlc3QSDgoGYXBwX2lkGAEgASgJEisKBnNvdXJjZRgCIAEoDjIbLm1vZGFsLmNsaWVudC5BcHBTdG9wU291cmNlIigKFkFwcEdldExpZmVjeWNsZVJlcXVlc3QSDgoGYXBwX2lkGAEgASgJIkgKF0FwcEdldExpZmVjeWNsZVJlc3BvbnNlEi0KCWxpZmVjeWNsZRgBIAEoCzIaLm1vZGFsLmNsaWVudC5BcHBMaWZlY3ljbGUiKgoOQXBwTGlzdFJlcXVlc3QSGAoQZW52aXJvbm1lbnRfbmFtZRgBIAEoCSKoAgoPQXBwTGlzdFJlc3BvbnNlEjcKBGFwcHMYASADKAsyKS5tb2RhbC5jbGllbnQuQXBwTGlzdFJlc3BvbnNlLkFwcExpc3RJdGVtGtsBCgtBcHBMaXN0SXRlbRIOCgZhcHBfaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSJQoFc3RhdGUYBCABKA4yFi5tb2RhbC5jbGllbnQuQXBwU3RhdGUSEgoKY3JlYXRlZF9hdBgFIAEoARISCgpzdG9wcGVkX2F0GAYgASgBEhcKD25fcnVubmluZ190YXNrcxgIIAEoBRIMCgRuYW1lGAogASgJEjEKCG1ldGFkYXRhGAsgASgLMh8ubW9kYWwuY2xpZW50LkFwcEhhbmRsZU1ldGFkYXRhIiUKE0FwcEdldExheW91dFJlcXVlc3QSDgoGYXBwX2lkGAEgASgJIkMKFEFwcEdldExheW91dFJlc3BvbnNlEisKCmFwcF9sYXlvdXQYASABKAsyFy5tb2RhbC5jbGllbnQuQXBwTGF5b3V0IkcKHUFwcEdldEJ5RGVwbG95bWVudE5hbWVSZXF1ZXN0EgwKBG5hbWUYAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgEIAEoCSKSAQoeQXBwR2V0QnlEZXBsb3ltZW50TmFtZVJlc3BvbnNlEg4KBmFwcF9pZBgBIAEoCRIXCg9wcmV2aW91c19hcHBfaWQYAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgDIAEoCRItCglsaWZlY3ljbGUYBCABKAsyGi5tb2RhbC5jbGllbnQuQXBwTGlmZWN5Y2xlKo0CCghBcHBTdGF0ZRIZChVBUFBfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNBUFBfU1RBVEVfRVBIRU1FUkFMEAESFgoSQVBQX1NUQVRFX0RFVEFDSEVEEAISFgoSQVBQX1NUQVRFX0RFUExPWUVEEAMSFgoSQVBQX1NUQVRFX1NUT1BQSU5HEAQSFQoRQVBQX1NUQVRFX1NUT1BQRUQQBRIaChZBUFBfU1RBVEVfSU5JVElBTElaSU5HEAYSFgoSQVBQX1NUQVRFX0RJU0FCTEVEEAcSIwofQVBQX1NUQVRFX0RFVEFDSEVEX0RJU0NPTk5FQ1RFRBAIEhUKEUFQUF9TVEFURV9ERVJJVkVEEAkqoQIKE0FwcERpc2Nvbm5lY3RSZWFzb24SJQohQVBQX0RJU0NPTk5FQ1RfUkVBU09OX1VOU1BFQ0lGSUVEEAASKQolQVBQX0RJU0NPTk5FQ1RfUkVBU09OX0xPQ0FMX0VYQ0VQVElPThABEiwKKEFQUF9ESVNDT05ORUNUX1JFQVNPTl9LRVlCT0FSRF9JTlRFUlJVUFQQAhIuCipBUFBfRElTQ09OTkVDVF9SRUFTT05fRU5UUllQT0lOVF9DT01QTEVURUQQAxIuCipBUFBfRElTQ09OTkVDVF9SRUFTT05fREVQTE9ZTUVOVF9FWENFUFRJT04QBBIqCiZBUFBfRElTQ09OTkVDVF9SRUFTT05fUkVNT1RFX0VYQ0VQVElPThAFKoUBCg1BcHBTdG9wU291cmNlEh8KG0FQUF9TVE9QX1NPVVJDRV9VTlNQRUNJRklFRBAAEhcKE0FQUF9TVE9QX1NPVVJDRV9DTEkQARIhCh1BUFBfU1RPUF9TT1VSQ0VfUFlUSE9OX0NMSUVOVBACEhcKE0FQUF9TVE9QX1NPVVJDRV9XRUIQAyrGAQoORGVwbG95bWVudFR5cGUSHwobREVQTE9ZTUVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASHAoYREVQTE9ZTUVOVF9UWVBFX1NUQU5EQVJEEAESHAoYREVQTE9ZTUVOVF9UWVBFX1JPTExCQUNLEAISHAoYREVQTE9ZTUVOVF9UWVBFX1JPTExPVkVSEAMSHQoZREVQTE9ZTUVOVF9UWVBFX1BST01PVElPThAEEhoKFkRFUExPWU1FTlRfVFlQRV9TVEFHRUQQBWIGcHJvdG8z", [file_modal_client_identity, file_modal_client_layout, file_modal_client_object]);
+  fileDesc("ChZtb2RhbC9jbGllbnQvYXBwLnByb3RvEgxtb2RhbC5jbGllbnQixAEKDEFwcExpZmVjeWNsZRIpCglhcHBfc3RhdGUYASABKA4yFi5tb2RhbC5jbGllbnQuQXBwU3RhdGUSEgoKY3JlYXRlZF9hdBgCIAEoARISCgpjcmVhdGVkX2J5GAMgASgJEhMKC2RlcGxveWVkX2F0GAQgASgBEhMKC2RlcGxveWVkX2J5GAUgASgJEg8KB3ZlcnNpb24YBiABKAUSEgoKc3RvcHBlZF9hdBgHIAEoARISCgpzdG9wcGVkX2J5GAggASgJIqQBCgpDb21taXRJbmZvEgsKA3ZjcxgBIAEoCRIOCgZicmFuY2gYAiABKAkSEwoLY29tbWl0X2hhc2gYAyABKAkSGAoQY29tbWl0X3RpbWVzdGFtcBgEIAEoAxINCgVkaXJ0eRgFIAEoCBITCgthdXRob3JfbmFtZRgGIAEoCRIUCgxhdXRob3JfZW1haWwYByABKAkSEAoIcmVwb191cmwYCCABKAki5QIKEUFwcEhhbmRsZU1ldGFkYXRhEhMKC2Rlc2NyaXB0aW9uGAEgASgJEg4KBmFwcF9pZBgCIAEoCRIYChBlbnZpcm9ubWVudF9uYW1lGAMgASgJEi0KCWxpZmVjeWNsZRgEIAEoCzIaLm1vZGFsLmNsaWVudC5BcHBMaWZlY3ljbGUSQQoJZnVuY3Rpb25zGAUgAygLMi4ubW9kYWwuY2xpZW50LkFwcEhhbmRsZU1ldGFkYXRhLkZ1bmN0aW9uc0VudHJ5Ej0KB3NlcnZlcnMYBiADKAsyLC5tb2RhbC5jbGllbnQuQXBwSGFuZGxlTWV0YWRhdGEuU2VydmVyc0VudHJ5GjAKDkZ1bmN0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLgoMU2VydmVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi5AEKEEFwcENyZWF0ZVJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEhgKEGVudmlyb25tZW50X25hbWUYBSABKAkSKQoJYXBwX3N0YXRlGAYgASgOMhYubW9kYWwuY2xpZW50LkFwcFN0YXRlEjYKBHRhZ3MYByADKAsyKC5tb2RhbC5jbGllbnQuQXBwQ3JlYXRlUmVxdWVzdC5UYWdzRW50cnkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoRQXBwQ3JlYXRlUmVzcG9uc2USDgoGYXBwX2lkGAEgASgJEhQKDGFwcF9wYWdlX3VybBgCIAEoCRIUCgxhcHBfbG9nc191cmwYAyABKAkigwEKFUFwcEdldE9yQ3JlYXRlUmVxdWVzdBIQCghhcHBfbmFtZRgBIAEoCRIYChBlbnZpcm9ubWVudF9uYW1lGAIgASgJEj4KFG9iamVjdF9jcmVhdGlvbl90eXBlGAMgASgOMiAubW9kYWwuY2xpZW50Lk9iamVjdENyZWF0aW9uVHlwZSJiChZBcHBHZXRPckNyZWF0ZVJlc3BvbnNlEg4KBmFwcF9pZBgBIAEoCRI4Cg9oYW5kbGVfbWV0YWRhdGEYAiABKAsyHy5tb2RhbC5jbGllbnQuQXBwSGFuZGxlTWV0YWRhdGEiJQoTQXBwSGVhcnRiZWF0UmVxdWVzdBIOCgZhcHBfaWQYASABKAki8wUKEUFwcFB1Ymxpc2hSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhYKDmRlcGxveW1lbnRfdGFnGAMgASgJEikKCWFwcF9zdGF0ZRgEIAEoDjIWLm1vZGFsLmNsaWVudC5BcHBTdGF0ZRJGCgxmdW5jdGlvbl9pZHMYBSADKAsyMC5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuRnVuY3Rpb25JZHNFbnRyeRJACgljbGFzc19pZHMYBiADKAsyLS5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuQ2xhc3NJZHNFbnRyeRJKCg5kZWZpbml0aW9uX2lkcxgHIAMoCzIyLm1vZGFsLmNsaWVudC5BcHBQdWJsaXNoUmVxdWVzdC5EZWZpbml0aW9uSWRzRW50cnkSGAoQcm9sbGJhY2tfdmVyc2lvbhgIIAEoDRIWCg5jbGllbnRfdmVyc2lvbhgJIAEoCRItCgtjb21taXRfaW5mbxgKIAEoCzIYLm1vZGFsLmNsaWVudC5Db21taXRJbmZvEjcKBHRhZ3MYCyADKAsyKS5tb2RhbC5jbGllbnQuQXBwUHVibGlzaFJlcXVlc3QuVGFnc0VudHJ5Eg4KBnN0YWdlZBgMIAEoCBI1Cg9kZXBsb3ltZW50X3R5cGUYDSABKA4yHC5tb2RhbC5jbGllbnQuRGVwbG95bWVudFR5cGUaMgoQRnVuY3Rpb25JZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi8KDUNsYXNzSWRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARo0ChJEZWZpbml0aW9uSWRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJmChJBcHBQdWJsaXNoUmVzcG9uc2USCwoDdXJsGAEgASgJEi4KD3NlcnZlcl93YXJuaW5ncxgDIAMoCzIVLm1vZGFsLmNsaWVudC5XYXJuaW5nEhMKC2RlcGxveWVkX2F0GAQgASgBInIKGkFwcENsaWVudERpc2Nvbm5lY3RSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIxCgZyZWFzb24YAiABKA4yIS5tb2RhbC5jbGllbnQuQXBwRGlzY29ubmVjdFJlYXNvbhIRCglleGNlcHRpb24YAyABKAkiTQoOQXBwU3RvcFJlcXVlc3QSDgoGYXBwX2lkGAEgASgJEisKBnNvdXJjZRgCIAEoDjIbLm1vZGFsLmNsaWVudC5BcHBTdG9wU291cmNlIigKFkFwcEdldExpZmVjeWNsZVJlcXVlc3QSDgoGYXBwX2lkGAEgASgJIkgKF0FwcEdldExpZmVjeWNsZVJlc3BvbnNlEi0KCWxpZmVjeWNsZRgBIAEoCzIaLm1vZGFsLmNsaWVudC5BcHBMaWZlY3ljbGUiKgoOQXBwTGlzdFJlcXVlc3QSGAoQZW52aXJvbm1lbnRfbmFtZRgBIAEoCSKoAgoPQXBwTGlzdFJlc3BvbnNlEjcKBGFwcHMYASADKAsyKS5tb2RhbC5jbGllbnQuQXBwTGlzdFJlc3BvbnNlLkFwcExpc3RJdGVtGtsBCgtBcHBMaXN0SXRlbRIOCgZhcHBfaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSJQoFc3RhdGUYBCABKA4yFi5tb2RhbC5jbGllbnQuQXBwU3RhdGUSEgoKY3JlYXRlZF9hdBgFIAEoARISCgpzdG9wcGVkX2F0GAYgASgBEhcKD25fcnVubmluZ190YXNrcxgIIAEoBRIMCgRuYW1lGAogASgJEjEKCG1ldGFkYXRhGAsgASgLMh8ubW9kYWwuY2xpZW50LkFwcEhhbmRsZU1ldGFkYXRhIiUKE0FwcEdldExheW91dFJlcXVlc3QSDgoGYXBwX2lkGAEgASgJIkMKFEFwcEdldExheW91dFJlc3BvbnNlEisKCmFwcF9sYXlvdXQYASABKAsyFy5tb2RhbC5jbGllbnQuQXBwTGF5b3V0IkcKHUFwcEdldEJ5RGVwbG95bWVudE5hbWVSZXF1ZXN0EgwKBG5hbWUYAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgEIAEoCSKSAQoeQXBwR2V0QnlEZXBsb3ltZW50TmFtZVJlc3BvbnNlEg4KBmFwcF9pZBgBIAEoCRIXCg9wcmV2aW91c19hcHBfaWQYAiABKAkSGAoQZW52aXJvbm1lbnRfbmFtZRgDIAEoCRItCglsaWZlY3ljbGUYBCABKAsyGi5tb2RhbC5jbGllbnQuQXBwTGlmZWN5Y2xlIi0KG0FwcERlcGxveW1lbnRIaXN0b3J5UmVxdWVzdBIOCgZhcHBfaWQYASABKAkihAEKHEFwcERlcGxveW1lbnRIaXN0b3J5UmVzcG9uc2USRAoYYXBwX2RlcGxveW1lbnRfaGlzdG9yaWVzGAEgAygLMiIubW9kYWwuY2xpZW50LkFwcERlcGxveW1lbnRIaXN0b3J5Eh4KFnByb2R1Y3Rpb25fYXBwX3ZlcnNpb24YAiABKA0itQIKFEFwcERlcGxveW1lbnRIaXN0b3J5Eg4KBmFwcF9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEhYKDmNsaWVudF92ZXJzaW9uGAMgASgJEhMKC2RlcGxveWVkX2F0GAQgASgBEhMKC2RlcGxveWVkX2J5GAUgASgJEgsKA3RhZxgGIAEoCRIYChByb2xsYmFja192ZXJzaW9uGAcgASgNEhgKEHJvbGxiYWNrX2FsbG93ZWQYCCABKAgSMgoLY29tbWl0X2luZm8YCiABKAsyGC5tb2RhbC5jbGllbnQuQ29tbWl0SW5mb0gAiAEBEjUKD2RlcGxveW1lbnRfdHlwZRgLIAEoDjIcLm1vZGFsLmNsaWVudC5EZXBsb3ltZW50VHlwZUIOCgxfY29tbWl0X2luZm8iNQoSQXBwUm9sbGJhY2tSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFImcKE0FwcFJvbGxiYWNrUmVzcG9uc2USCwoDdXJsGAEgASgJEi4KD3NlcnZlcl93YXJuaW5ncxgDIAMoCzIVLm1vZGFsLmNsaWVudC5XYXJuaW5nEhMKC2RlcGxveWVkX2F0GAQgASgBIiQKEkFwcFJvbGxvdmVyUmVxdWVzdBIOCgZhcHBfaWQYASABKAkiZwoTQXBwUm9sbG92ZXJSZXNwb25zZRILCgN1cmwYASABKAkSLgoPc2VydmVyX3dhcm5pbmdzGAMgAygLMhUubW9kYWwuY2xpZW50Lldhcm5pbmcSEwoLZGVwbG95ZWRfYXQYBCABKAEiNAoRQXBwUHJvbW90ZVJlcXVlc3QSDgoGYXBwX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUiZgoSQXBwUHJvbW90ZVJlc3BvbnNlEgsKA3VybBgBIAEoCRIuCg9zZXJ2ZXJfd2FybmluZ3MYAiADKAsyFS5tb2RhbC5jbGllbnQuV2FybmluZxITCgtkZXBsb3llZF9hdBgDIAEoASKJAQoRQXBwU2V0VGFnc1JlcXVlc3QSDgoGYXBwX2lkGAEgASgJEjcKBHRhZ3MYAiADKAsyKS5tb2RhbC5jbGllbnQuQXBwU2V0VGFnc1JlcXVlc3QuVGFnc0VudHJ5GisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiMKEUFwcEdldFRhZ3NSZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCSJ7ChJBcHBHZXRUYWdzUmVzcG9uc2USOAoEdGFncxgBIAMoCzIqLm1vZGFsLmNsaWVudC5BcHBHZXRUYWdzUmVzcG9uc2UuVGFnc0VudHJ5GisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiMKEUFwcEdldEluZm9SZXF1ZXN0Eg4KBmFwcF9pZBgBIAEoCSLqAwoSQXBwR2V0SW5mb1Jlc3BvbnNlEi0KBGluZm8YASABKAsyHy5tb2RhbC5jbGllbnQuQXBwSGFuZGxlTWV0YWRhdGESXAoXZnVuY3Rpb25faW5mb19zdW1tYXJpZXMYAiADKAsyOy5tb2RhbC5jbGllbnQuQXBwR2V0SW5mb1Jlc3BvbnNlLkZ1bmN0aW9uSW5mb1N1bW1hcmllc0VudHJ5GtIBChNGdW5jdGlvbkluZm9TdW1tYXJ5EisKCmdwdV9jb25maWcYASADKAsyFy5tb2RhbC5jbGllbnQuR1BVQ29uZmlnEigKCHNjaGVkdWxlGAIgASgLMhYubW9kYWwuY2xpZW50LlNjaGVkdWxlEhQKDHdlYl9mdW5jdGlvbhgDIAEoCBIgChNyZXF1aXJlc19wcm94eV9hdXRoGAQgASgISACIAQESFAoMaXNfc2Vzc2lvbmVkGAUgASgIQhYKFF9yZXF1aXJlc19wcm94eV9hdXRoGnIKGkZ1bmN0aW9uSW5mb1N1bW1hcmllc0VudHJ5EgsKA2tleRgBIAEoCRJDCgV2YWx1ZRgCIAEoCzI0Lm1vZGFsLmNsaWVudC5BcHBHZXRJbmZvUmVzcG9uc2UuRnVuY3Rpb25JbmZvU3VtbWFyeToCOAEqjQIKCEFwcFN0YXRlEhkKFUFQUF9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0FQUF9TVEFURV9FUEhFTUVSQUwQARIWChJBUFBfU1RBVEVfREVUQUNIRUQQAhIWChJBUFBfU1RBVEVfREVQTE9ZRUQQAxIWChJBUFBfU1RBVEVfU1RPUFBJTkcQBBIVChFBUFBfU1RBVEVfU1RPUFBFRBAFEhoKFkFQUF9TVEFURV9JTklUSUFMSVpJTkcQBhIWChJBUFBfU1RBVEVfRElTQUJMRUQQBxIjCh9BUFBfU1RBVEVfREVUQUNIRURfRElTQ09OTkVDVEVEEAgSFQoRQVBQX1NUQVRFX0RFUklWRUQQCSqhAgoTQXBwRGlzY29ubmVjdFJlYXNvbhIlCiFBUFBfRElTQ09OTkVDVF9SRUFTT05fVU5TUEVDSUZJRUQQABIpCiVBUFBfRElTQ09OTkVDVF9SRUFTT05fTE9DQUxfRVhDRVBUSU9OEAESLAooQVBQX0RJU0NPTk5FQ1RfUkVBU09OX0tFWUJPQVJEX0lOVEVSUlVQVBACEi4KKkFQUF9ESVNDT05ORUNUX1JFQVNPTl9FTlRSWVBPSU5UX0NPTVBMRVRFRBADEi4KKkFQUF9ESVNDT05ORUNUX1JFQVNPTl9ERVBMT1lNRU5UX0VYQ0VQVElPThAEEioKJkFQUF9ESVNDT05ORUNUX1JFQVNPTl9SRU1PVEVfRVhDRVBUSU9OEAUqhQEKDUFwcFN0b3BTb3VyY2USHwobQVBQX1NUT1BfU09VUkNFX1VOU1BFQ0lGSUVEEAASFwoTQVBQX1NUT1BfU09VUkNFX0NMSRABEiEKHUFQUF9TVE9QX1NPVVJDRV9QWVRIT05fQ0xJRU5UEAISFwoTQVBQX1NUT1BfU09VUkNFX1dFQhADKsYBCg5EZXBsb3ltZW50VHlwZRIfChtERVBMT1lNRU5UX1RZUEVfVU5TUEVDSUZJRUQQABIcChhERVBMT1lNRU5UX1RZUEVfU1RBTkRBUkQQARIcChhERVBMT1lNRU5UX1RZUEVfUk9MTEJBQ0sQAhIcChhERVBMT1lNRU5UX1RZUEVfUk9MTE9WRVIQAxIdChlERVBMT1lNRU5UX1RZUEVfUFJPTU9USU9OEAQSGgoWREVQTE9ZTUVOVF9UWVBFX1NUQUdFRBAFYgZwcm90bzM", [file_modal_client_identity, file_modal_client_layout, file_modal_client_object, file_modal_client_resources, file_modal_client_schedule]);
 
 /**
  * State of an app and who changed it when; times in Unix seconds, 0 = never.
@@ -716,6 +720,399 @@ export type AppGetByDeploymentNameResponse = Message<"modal.client.AppGetByDeplo
  */
 export const AppGetByDeploymentNameResponseSchema: GenMessage<AppGetByDeploymentNameResponse> = /*@__PURE__*/
   messageDesc(file_modal_client_app, 19);
+
+/**
+ * @generated from message modal.client.AppDeploymentHistoryRequest
+ */
+export type AppDeploymentHistoryRequest = Message<"modal.client.AppDeploymentHistoryRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message modal.client.AppDeploymentHistoryRequest.
+ * Use `create(AppDeploymentHistoryRequestSchema)` to create a new message.
+ */
+export const AppDeploymentHistoryRequestSchema: GenMessage<AppDeploymentHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 20);
+
+/**
+ * @generated from message modal.client.AppDeploymentHistoryResponse
+ */
+export type AppDeploymentHistoryResponse = Message<"modal.client.AppDeploymentHistoryResponse"> & {
+  /**
+   * the first one is shown as the current one
+   *
+   * @generated from field: repeated modal.client.AppDeploymentHistory app_deployment_histories = 1;
+   */
+  appDeploymentHistories: AppDeploymentHistory[];
+
+  /**
+   * @generated from field: uint32 production_app_version = 2;
+   */
+  productionAppVersion: number;
+};
+
+/**
+ * Describes the message modal.client.AppDeploymentHistoryResponse.
+ * Use `create(AppDeploymentHistoryResponseSchema)` to create a new message.
+ */
+export const AppDeploymentHistoryResponseSchema: GenMessage<AppDeploymentHistoryResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 21);
+
+/**
+ * @generated from message modal.client.AppDeploymentHistory
+ */
+export type AppDeploymentHistory = Message<"modal.client.AppDeploymentHistory"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: uint32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: string client_version = 3;
+   */
+  clientVersion: string;
+
+  /**
+   * Unix seconds
+   *
+   * @generated from field: double deployed_at = 4;
+   */
+  deployedAt: number;
+
+  /**
+   * @generated from field: string deployed_by = 5;
+   */
+  deployedBy: string;
+
+  /**
+   * @generated from field: string tag = 6;
+   */
+  tag: string;
+
+  /**
+   * the version that was made anew
+   *
+   * @generated from field: uint32 rollback_version = 7;
+   */
+  rollbackVersion: number;
+
+  /**
+   * @generated from field: bool rollback_allowed = 8;
+   */
+  rollbackAllowed: boolean;
+
+  /**
+   * @generated from field: optional modal.client.CommitInfo commit_info = 10;
+   */
+  commitInfo?: CommitInfo | undefined;
+
+  /**
+   * @generated from field: modal.client.DeploymentType deployment_type = 11;
+   */
+  deploymentType: DeploymentType;
+};
+
+/**
+ * Describes the message modal.client.AppDeploymentHistory.
+ * Use `create(AppDeploymentHistorySchema)` to create a new message.
+ */
+export const AppDeploymentHistorySchema: GenMessage<AppDeploymentHistory> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 22);
+
+/**
+ * @generated from message modal.client.AppRollbackRequest
+ */
+export type AppRollbackRequest = Message<"modal.client.AppRollbackRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * -1 = the one before
+   *
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
+};
+
+/**
+ * Describes the message modal.client.AppRollbackRequest.
+ * Use `create(AppRollbackRequestSchema)` to create a new message.
+ */
+export const AppRollbackRequestSchema: GenMessage<AppRollbackRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 23);
+
+/**
+ * @generated from message modal.client.AppRollbackResponse
+ */
+export type AppRollbackResponse = Message<"modal.client.AppRollbackResponse"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: repeated modal.client.Warning server_warnings = 3;
+   */
+  serverWarnings: Warning[];
+
+  /**
+   * @generated from field: double deployed_at = 4;
+   */
+  deployedAt: number;
+};
+
+/**
+ * Describes the message modal.client.AppRollbackResponse.
+ * Use `create(AppRollbackResponseSchema)` to create a new message.
+ */
+export const AppRollbackResponseSchema: GenMessage<AppRollbackResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 24);
+
+/**
+ * @generated from message modal.client.AppRolloverRequest
+ */
+export type AppRolloverRequest = Message<"modal.client.AppRolloverRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message modal.client.AppRolloverRequest.
+ * Use `create(AppRolloverRequestSchema)` to create a new message.
+ */
+export const AppRolloverRequestSchema: GenMessage<AppRolloverRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 25);
+
+/**
+ * @generated from message modal.client.AppRolloverResponse
+ */
+export type AppRolloverResponse = Message<"modal.client.AppRolloverResponse"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: repeated modal.client.Warning server_warnings = 3;
+   */
+  serverWarnings: Warning[];
+
+  /**
+   * @generated from field: double deployed_at = 4;
+   */
+  deployedAt: number;
+};
+
+/**
+ * Describes the message modal.client.AppRolloverResponse.
+ * Use `create(AppRolloverResponseSchema)` to create a new message.
+ */
+export const AppRolloverResponseSchema: GenMessage<AppRolloverResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 26);
+
+/**
+ * @generated from message modal.client.AppPromoteRequest
+ */
+export type AppPromoteRequest = Message<"modal.client.AppPromoteRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
+};
+
+/**
+ * Describes the message modal.client.AppPromoteRequest.
+ * Use `create(AppPromoteRequestSchema)` to create a new message.
+ */
+export const AppPromoteRequestSchema: GenMessage<AppPromoteRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 27);
+
+/**
+ * @generated from message modal.client.AppPromoteResponse
+ */
+export type AppPromoteResponse = Message<"modal.client.AppPromoteResponse"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: repeated modal.client.Warning server_warnings = 2;
+   */
+  serverWarnings: Warning[];
+
+  /**
+   * @generated from field: double deployed_at = 3;
+   */
+  deployedAt: number;
+};
+
+/**
+ * Describes the message modal.client.AppPromoteResponse.
+ * Use `create(AppPromoteResponseSchema)` to create a new message.
+ */
+export const AppPromoteResponseSchema: GenMessage<AppPromoteResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 28);
+
+/**
+ * @generated from message modal.client.AppSetTagsRequest
+ */
+export type AppSetTagsRequest = Message<"modal.client.AppSetTagsRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * all of them
+   *
+   * @generated from field: map<string, string> tags = 2;
+   */
+  tags: { [key: string]: string };
+};
+
+/**
+ * Describes the message modal.client.AppSetTagsRequest.
+ * Use `create(AppSetTagsRequestSchema)` to create a new message.
+ */
+export const AppSetTagsRequestSchema: GenMessage<AppSetTagsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 29);
+
+/**
+ * @generated from message modal.client.AppGetTagsRequest
+ */
+export type AppGetTagsRequest = Message<"modal.client.AppGetTagsRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message modal.client.AppGetTagsRequest.
+ * Use `create(AppGetTagsRequestSchema)` to create a new message.
+ */
+export const AppGetTagsRequestSchema: GenMessage<AppGetTagsRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 30);
+
+/**
+ * @generated from message modal.client.AppGetTagsResponse
+ */
+export type AppGetTagsResponse = Message<"modal.client.AppGetTagsResponse"> & {
+  /**
+   * @generated from field: map<string, string> tags = 1;
+   */
+  tags: { [key: string]: string };
+};
+
+/**
+ * Describes the message modal.client.AppGetTagsResponse.
+ * Use `create(AppGetTagsResponseSchema)` to create a new message.
+ */
+export const AppGetTagsResponseSchema: GenMessage<AppGetTagsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 31);
+
+/**
+ * @generated from message modal.client.AppGetInfoRequest
+ */
+export type AppGetInfoRequest = Message<"modal.client.AppGetInfoRequest"> & {
+  /**
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message modal.client.AppGetInfoRequest.
+ * Use `create(AppGetInfoRequestSchema)` to create a new message.
+ */
+export const AppGetInfoRequestSchema: GenMessage<AppGetInfoRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 32);
+
+/**
+ * @generated from message modal.client.AppGetInfoResponse
+ */
+export type AppGetInfoResponse = Message<"modal.client.AppGetInfoResponse"> & {
+  /**
+   * @generated from field: modal.client.AppHandleMetadata info = 1;
+   */
+  info?: AppHandleMetadata | undefined;
+
+  /**
+   * by function id
+   *
+   * @generated from field: map<string, modal.client.AppGetInfoResponse.FunctionInfoSummary> function_info_summaries = 2;
+   */
+  functionInfoSummaries: { [key: string]: AppGetInfoResponse_FunctionInfoSummary };
+};
+
+/**
+ * Describes the message modal.client.AppGetInfoResponse.
+ * Use `create(AppGetInfoResponseSchema)` to create a new message.
+ */
+export const AppGetInfoResponseSchema: GenMessage<AppGetInfoResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 33);
+
+/**
+ * One line below a function's name.
+ *
+ * @generated from message modal.client.AppGetInfoResponse.FunctionInfoSummary
+ */
+export type AppGetInfoResponse_FunctionInfoSummary = Message<"modal.client.AppGetInfoResponse.FunctionInfoSummary"> & {
+  /**
+   * in the order of preference
+   *
+   * @generated from field: repeated modal.client.GPUConfig gpu_config = 1;
+   */
+  gpuConfig: GPUConfig[];
+
+  /**
+   * @generated from field: modal.client.Schedule schedule = 2;
+   */
+  schedule?: Schedule | undefined;
+
+  /**
+   * @generated from field: bool web_function = 3;
+   */
+  webFunction: boolean;
+
+  /**
+   * only of web functions
+   *
+   * @generated from field: optional bool requires_proxy_auth = 4;
+   */
+  requiresProxyAuth?: boolean | undefined;
+
+  /**
+   * @generated from field: bool is_sessioned = 5;
+   */
+  isSessioned: boolean;
+};
+
+/**
+ * Describes the message modal.client.AppGetInfoResponse.FunctionInfoSummary.
+ * Use `create(AppGetInfoResponse_FunctionInfoSummarySchema)` to create a new message.
+ */
+export const AppGetInfoResponse_FunctionInfoSummarySchema: GenMessage<AppGetInfoResponse_FunctionInfoSummary> = /*@__PURE__*/
+  messageDesc(file_modal_client_app, 33, 0);
 
 /**
  * @generated from enum modal.client.AppState

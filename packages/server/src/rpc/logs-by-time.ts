@@ -1,0 +1,95 @@
+/** Logs of apps and images by time: the last lines of a span, and how many there are in each part of it. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  type AppCountLogsRequest,
+  type AppFetchLogsRequest,
+  FileDescriptor,
+  type ModalClient,
+  type TaskLogsBatchSchema,
+} from "@lydian/contract";
+import { isId } from "@lydian/kit";
+
+import { knownApp } from "../apps/known.ts";
+import type { Tx } from "../domain/store.ts";
+import { fail } from "../errors.ts";
+import { countLines, lastLines, type Span } from "../logs/by-time.ts";
+import { parseCursor } from "../logs/cursor.ts";
+import type { LogLine } from "../logs/log-book.ts";
+import { type Rpcs, user } from "./adapter-access.ts";
+import { findImage } from "./images.ts";
+import { descriptors, itemOf } from "./logs.ts";
+import type { Platform } from "./platform.ts";
+
+/** Of one answer. */
+const mostLines = 20_000;
+
+export function logsByTimeRpcs(platform: Platform): Rpcs<typeof ModalClient> {
+  const { logBook } = platform;
+  return {
+    appFetchLogs: user(async (request) => {
+      const span = await spanOf(platform, request);
+      const lines = await lastLines(logBook, span, Math.min(request.limit || mostLines, mostLines));
+      const ofImage = isId("im", request.appId);
+      return { batches: ofImage ? [{ imageId: request.appId, items: lines.map(itemOf) }] : [...byContainer(lines)] };
+    }),
+    appCountLogs: user(async (request) => {
+      const { appId, bucketSecs } = request;
+      if (bucketSecs === 0) throw fail("invalidArgument", "The request does not say into how long spans it counts.");
+      const buckets = await countLines(logBook, await spanOf(platform, request), bucketSecs * 1000);
+      return {
+        appId,
+        buckets: buckets.map(({ start, stdout, stderr, system }) => ({
+          bucketStartAt: timestampFromMs(start),
+          ...{ stdoutLogs: BigInt(stdout), stderrLogs: BigInt(stderr), systemLogs: BigInt(system) },
+        })),
+      };
+    }),
+  };
+}
+
+/** A batch is about one container, so neighbouring lines of one go together. */
+function* byContainer(lines: readonly LogLine[]): Iterable<MessageInitShape<typeof TaskLogsBatchSchema>> {
+  let from = 0;
+  for (let at = 1; at <= lines.length; at++) {
+    const first = lines[from];
+    const next = lines[at];
+    if (first === undefined) return;
+    if (next?.containerId === first.containerId && next.functionId === first.functionId) continue;
+    yield { taskId: first.containerId, functionId: first.functionId, items: lines.slice(from, at).map(itemOf) };
+    from = at;
+  }
+}
+
+async function spanOf({ store, logBook }: Platform, request: AppFetchLogsRequest | AppCountLogsRequest): Promise<Span> {
+  const { appId: id, source, searchText, taskId, functionCallId } = request;
+  if (functionCallId !== "") {
+    throw fail("unimplemented", "The lines of a log do not say which call they belong to.", {
+      hint: "Filter by function, container or text instead",
+    });
+  }
+  const since = request.since === undefined ? 0 : timestampMs(request.since);
+  const until = request.until === undefined ? Number.POSITIVE_INFINITY : timestampMs(request.until);
+  const isImage = isId("im", id);
+  const { begin, functions } = await store.read(async (tx) => ({
+    begin: isImage ? parseCursor((await findImage(tx, id)).logFrom) : undefined,
+    functions: isImage ? undefined : await functionsAsked(tx, request),
+  }));
+  const isWanted = ({ stream, text, containerId, functionId }: LogLine): boolean =>
+    (source === FileDescriptor.UNSPECIFIED || descriptors[stream] === source) &&
+    (taskId === "" || containerId === taskId) &&
+    (functions === undefined || functions.has(functionId)) &&
+    text.includes(searchText);
+  return { logId: id, from: begin ?? (await logBook.placeBefore(id, since)), since, until, isWanted };
+}
+
+/** The function with its variants, or the one variant; undefined for all that the app has. */
+async function functionsAsked(
+  tx: Tx,
+  { appId, functionId, parametrizedFunctionId }: AppFetchLogsRequest | AppCountLogsRequest,
+): Promise<ReadonlySet<string> | undefined> {
+  await knownApp(tx, appId);
+  if (parametrizedFunctionId !== "") return new Set([parametrizedFunctionId]);
+  if (functionId === "") return undefined;
+  return new Set([functionId, ...(await tx.functions.variants(functionId)).map(({ id }) => id)]);
+}
