@@ -60,6 +60,8 @@ export interface Published {
   readonly functionIds: ReadonlyMap<string, string>;
   readonly classIds: ReadonlyMap<string, string>;
   readonly url: string;
+  /** Addresses of web functions, by name. */
+  readonly webUrls: ReadonlyMap<string, string>;
 }
 
 /** Answers the ids of functions and classes by name, and the address that the platform shows the app at. */
@@ -94,7 +96,8 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
         existingFunctionId,
       });
       for (const { message } of reply.serverWarnings) observer.warn(message);
-      return { name, id: reply.functionId, definitionId: reply.handleMetadata?.definitionId ?? "" };
+      const { definitionId = "", webUrl = "" } = reply.handleMetadata ?? {};
+      return { name, id: reply.functionId, definitionId, webUrl };
     }),
   );
   const classIds = await Promise.all(
@@ -112,7 +115,12 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
     definitionIds: Object.fromEntries(created.map(({ id, definitionId }) => [id, definitionId])),
   });
   step.done();
-  return { functionIds: new Map(created.map(({ name, id }) => [name, id])), classIds: new Map(classIds), url };
+  return {
+    functionIds: new Map(created.map(({ name, id }) => [name, id])),
+    classIds: new Map(classIds),
+    webUrls: new Map(created.flatMap(({ name, webUrl }) => (webUrl === "" ? [] : [[name, webUrl] as const]))),
+    url,
+  };
 }
 
 async function createClass(
