@@ -76,8 +76,8 @@ export class Publisher {
     let change = await changeOf(uppers, differences);
     if (changesNothing(change)) return withoutState(foundIn(uppers));
     await uploads.add(change.written.values());
-    for (let isLive = uppers.some(({ isFixed }) => !isFixed), tries = 1; isLive; tries++) {
-      await standStill(async () => {
+    for (let tries = 1; uppers.some(({ isFixed }) => !isFixed); tries++) {
+      const isAll = await standStill(async () => {
         differences = await read();
         change = await changeOf(uppers, differences);
         let late = uploads.missing(change.written.values());
@@ -87,10 +87,12 @@ export class Publisher {
           change = await changeOf(uppers, differences);
           late = uploads.missing(change.written.values());
         }
-        isLive = bytesOf(late) > mostWhileStill;
-        if (!isLive) await uploads.add(late);
+        if (bytesOf(late) > mostWhileStill) return false;
+        await uploads.add(late);
+        return true;
       });
-      if (isLive) await uploads.add(change.written.values());
+      if (isAll) break;
+      await uploads.add(change.written.values());
     }
     if (changesNothing(change)) return withoutState(foundIn(uppers));
     await uploads.finish();
