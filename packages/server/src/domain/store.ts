@@ -21,7 +21,17 @@ import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
 import type { ImageUse } from "./image-use.ts";
 import type { Entry, KeptEntry, Volume, VolumeCommit } from "./volume.ts";
-import type { Blob, Environment, ImageName, ImageRevision, Mount, ProxyToken, Token, Workspace } from "./stored.ts";
+import type {
+  Blob,
+  Environment,
+  ImageName,
+  ImageRevision,
+  Mount,
+  ProxyToken,
+  Token,
+  TokenRequest,
+  Workspace,
+} from "./stored.ts";
 import type { WebAddress } from "./web-address.ts";
 
 export interface Store {
@@ -76,10 +86,24 @@ export interface Tx {
 export interface Identity {
   workspace(): Promise<Workspace | undefined>;
   putWorkspace(workspace: Workspace): Promise<void>;
+  /** Those that are not deleted. */
   environments(): Promise<Environment[]>;
+  /** Inserts or replaces. */
   putEnvironment(environment: Environment): Promise<void>;
+  /** Its name is free from now on; what belonged to it still says so. */
+  deleteEnvironment(id: string, now: number): Promise<void>;
   token(id: string): Promise<Token | undefined>;
+  /** In the order in which they were made. */
+  tokens(): Promise<Token[]>;
+  /** Inserts or replaces. */
   putToken(token: Token): Promise<void>;
+  removeToken(id: string): Promise<void>;
+  tokenRequest(id: string): Promise<TokenRequest | undefined>;
+  /** The oldest first. */
+  tokenRequests(): Promise<TokenRequest[]>;
+  /** Inserts or replaces. */
+  putTokenRequest(request: TokenRequest): Promise<void>;
+  removeTokenRequest(id: string): Promise<void>;
 }
 
 export interface ProxyTokens {

@@ -54,7 +54,11 @@ export async function containerSpec(
       },
     },
     mounts: await mountsOf(tx, record),
-    env: { ...threadVariables(definition, container.milliCpu), ...secrets },
+    env: {
+      MODAL_ENVIRONMENT: await environmentOf(tx, app),
+      ...threadVariables(definition, container.milliCpu),
+      ...secrets,
+    },
     resources: { ...resourcesOf(record.policy, container), ...(container.gpus && { gpus: container.gpus }) },
     network: networkOf(record.policy),
     imageId: image.id,
@@ -63,18 +67,22 @@ export async function containerSpec(
   return { spec, secretIds };
 }
 
+/** Its name, in which names are looked up where no other one is said. */
+async function environmentOf(tx: Tx, app: App): Promise<string> {
+  return (await tx.identity.environments()).find(({ id }) => id === app.environmentId)?.name ?? "";
+}
+
 /** What the client's entry point reads first: a serialized ContainerArguments. */
 export async function argumentsOf(
   tx: Tx,
   { record, app, taskId }: { record: FunctionRecord; app: App; taskId: string },
   settings: EndpointSettings,
 ): Promise<Uint8Array> {
-  const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
   const containerArguments = create(ContainerArgumentsSchema, {
     taskId,
     functionId: record.id,
     appId: app.id,
-    environmentName: environment?.name ?? "",
+    environmentName: await environmentOf(tx, app),
     functionDef: decodeDefinition(record),
     ...(record.binding && { serializedParams: record.binding.parameters }),
     appLayout: await appLayout(tx, app, settings),

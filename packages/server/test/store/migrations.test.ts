@@ -89,6 +89,7 @@ const taken = [
   "c7e4e1184fc3990c10a2d650077b05e728d6a4bd4bc5a3719138d6d20e48abd1",
   "0d64419dcdf8a2c8fabe0af8125c9aa05b8205beddc9409218c2ec51df289b0f",
   "6a44d46811c3b1ebbc4458abf9b1ea37a1d8371fc0a51c332af8c27381a05053",
+  "fc558434b75f54f06f56ecae5ddf35fd8ccdeee4fc4b69e57083151d8a24e291",
 ];
 
 describe("migrations", () => {
