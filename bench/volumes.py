@@ -11,6 +11,7 @@ import modal
 app = modal.App("bench-volumes", image=modal.Image.debian_slim())
 volume = modal.Volume.from_name("bench", create_if_missing=True, version=2)
 FILES = int(os.environ.get("BENCH_FILES", "10000"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "6"))
 MIB = int(os.environ.get("BENCH_MIB", "2048"))
 
 # A process that only looks at the clock: its longest gap is how long the container stood still.
@@ -66,27 +67,30 @@ def read(path):
 
 
 @app.function(volumes={"/data": volume}, timeout=1800, cpu=2)
-def writes():
-    found = {}
-    for name, make in (("many", spread), ("large", large)):
-        make(f"/data/{name}")
-        found[name] = (*watched(volume.commit), copied(f"/data/{name}"))
-        if name == "large":
-            found["read"] = (read("/data/large"), read("/tmp/copy"))
-        shutil.rmtree("/tmp/copy") if name == "many" else os.remove("/tmp/copy")
+def writes(name, make):
+    """How long a commit takes, how long the container stands still, and how long a copy takes."""
+    {"many": spread, "large": large}[make](f"/data/{name}")
+    found = [*watched(volume.commit), copied(f"/data/{name}")]
+    if make == "large":
+        found += [read("/data/large"), read("/tmp/copy")]
+    shutil.rmtree("/tmp/copy") if make == "many" else os.remove("/tmp/copy")
     return found
 
 
 @app.function(volumes={"/data": volume}, timeout=1800)
-def reloads(begin):
-    if begin:
-        return None
+def reloads():
     return watched(volume.reload)
 
 
 @app.local_entrypoint()
 def main():
-    reloads.remote(True)
-    found = writes.remote()
-    found["reload"] = reloads.remote(False)
+    found = {"many": [], "large": [], "soon": [], "later": [], "later large": []}
+    reloads.remote()
+    for round in range(ROUNDS):
+        found["many"].append(writes.remote(f"many-{round}", "many"))
+        # The worker makes a layer of a commit when the commit has returned.
+        found["soon" if round % 2 == 0 else "later"].append((time.sleep(5 * (round % 2)), reloads.remote())[1])
+    found["large"].append(writes.remote("large", "large"))
+    time.sleep(5)
+    found["later large"].append(reloads.remote())
     print(json.dumps(found), flush=True)

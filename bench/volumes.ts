@@ -1,38 +1,50 @@
 /** Commits, reloads and reads of volumes, beside what a copy and the native disk take in the same container. */
 import { Platform, modal, newestClient } from "@lydian/testkit";
 
-import { ms, printTable } from "./measure.ts";
+import { median, ms, printTable } from "./measure.ts";
 
+/** Milliseconds of each round. */
 interface Found {
-  many: [number, number, number];
-  large: [number, number, number];
-  read: [number, number];
-  reload: [number, number];
+  /** Until it returns, standing still, a copy. */
+  many: [number, number, number][];
+  /** The same, and reading it in the volume and natively. */
+  large: [number, number, number, number, number][];
+  /** Until it returns, standing still: at once after the other's commit, and when its layer is made. */
+  soon: [number, number][];
+  later: [number, number][];
+  "later large": [number, number][];
 }
 
 await using platform = await Platform.start({ args: ["--log-level", "warn"] });
 await using program = modal(platform, newestClient, ["run", "-q", "bench/volumes.py"]);
 const { code } = await program.finish(1_800_000);
 if (code !== 0) throw new Error(program.describe("the client failed"));
-const line = program.stdout.split("\n").find((text) => text.startsWith("{")) ?? "";
-const { many, large, read, reload } = JSON.parse(line) as Found;
-const commit = (name: string, [whole, still, copy]: Found["many"]): string[] => [
+const found = JSON.parse(program.stdout.split("\n").find((text) => text.startsWith("{")) ?? "") as Found;
+const middle = (samples: readonly (readonly number[])[], column: number): number =>
+  median(samples.map((sample) => sample[column] ?? Number.NaN));
+const commit = (name: string, samples: readonly (readonly number[])[]): string[] => {
+  const [whole, still, copy] = [middle(samples, 0), middle(samples, 1), middle(samples, 2)];
+  return [name, String(samples.length), ms(whole), ms(still), ms(copy), (whole / copy).toFixed(2)];
+};
+printTable("commits, medians", [
+  ["", "rounds", "until it returns", "standing still", "cp -a + sync", "ratio"],
+  commit("many small files", found.many),
+  commit("one large file", found.large),
+]);
+const reload = (name: string, samples: readonly (readonly number[])[]): string[] => [
   name,
-  ms(whole),
-  ms(still),
-  ms(copy),
-  (whole / copy).toFixed(2),
+  String(samples.length),
+  ms(middle(samples, 0)),
+  ms(middle(samples, 1)),
 ];
-printTable("commits", [
-  ["", "until it returns", "standing still", "cp -a + sync", "ratio"],
-  commit("many small files", many),
-  commit("one large file", large),
+printTable("a reload of what another container committed, medians", [
+  ["", "rounds", "until it returns", "standing still"],
+  reload("many small files, at once", found.soon),
+  reload("many small files, 5 s later", found.later),
+  reload("one large file, 5 s later", found["later large"]),
 ]);
-printTable("a reload of what another container committed", [
-  ["", "until it returns", "standing still"],
-  ["all of that", ms(reload[0]), ms(reload[1])],
-]);
+const [volume, native] = [middle(found.large, 3), middle(found.large, 4)];
 printTable("reading the large file, warm", [
   ["volume", "native", "ratio of rates"],
-  [ms(read[0]), ms(read[1]), (read[1] / read[0]).toFixed(2)],
+  [ms(volume), ms(native), (native / volume).toFixed(2)],
 ]);

@@ -7,7 +7,6 @@ export const packageArrows = /** @type {Record<string, readonly string[]>} */ ({
   server: ["contract", "kit"],
   worker: ["contract", "kit"],
   sdk: ["contract", "kit"],
-  runner: ["sdk", "contract", "kit"],
   cli: ["contract", "server", "worker", "sdk", "kit"],
   dashboard: ["contract:types"],
   // Its platform on port 0 is made of the real parts. Only tests and benchmarks may import it, so the arrows still form no circle.
@@ -20,7 +19,7 @@ export const testArrows = ["testkit"];
 /** Folders at the root that may import packages, and which of them; "*" is every one, testkit included. */
 export const rootArrows = /** @type {Record<string, readonly string[]>} */ ({
   tests: ["*"],
-  bench: ["contract", "kit", "server", "worker", "sdk", "runner", "cli", "testkit"],
+  bench: ["contract", "kit", "server", "worker", "sdk", "cli", "testkit"],
   examples: ["contract", "kit", "server", "worker", "sdk", "cli"],
   scripts: [],
 });

@@ -1,8 +1,18 @@
 /** The runtime without containers: the same calls, and a kill. */
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 
-import { isRunning, missingClient, modal, newestClient, platformOfFile, testEachClient } from "@lydian/testkit";
+import {
+  isRunning,
+  missingClient,
+  modal,
+  newestClient,
+  platformOfFile,
+  runLydian,
+  testEachClient,
+} from "@lydian/testkit";
 
 import { app, goOn, theFunction } from "./stories.ts";
 
@@ -34,6 +44,21 @@ testEachClient("images are virtual environments and files, and what they cannot 
     await other.finishWith(1, 60_000);
     assert.match(other.output, says);
   }
+});
+
+test("images that nothing needs go when they are collected", { skip: missingClient(newestClient) }, async () => {
+  const environments = async (): Promise<string[]> =>
+    (await readdir(join(platform.data, "worker", "environments"))).sort();
+  const before = await environments();
+  await using gc = runLydian(["gc", "--json", "--unused-for", "0s", "--data", platform.data]);
+  await gc.finishWith(0, 60_000);
+  const { workers } = JSON.parse(gc.stdout) as { workers: { imageIds?: string[]; bytes?: string }[] };
+  const { imageIds = [], bytes } = workers[0] ?? {};
+  assert.ok(imageIds.length > 0 && Number(bytes) > 1_000_000, gc.stdout);
+  assert.deepEqual(
+    await environments(),
+    before.filter((id) => !imageIds.includes(id)),
+  );
 });
 
 testEachClient("functions call each other, and values come back equal", async (version) => {

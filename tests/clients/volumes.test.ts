@@ -11,10 +11,11 @@ import {
   Platform,
   platformOfFile,
   runLydian,
+  seededRandom,
   temporaryFolder,
 } from "@lydian/testkit";
 
-import { app } from "./stories.ts";
+import { volumeRun } from "../faults/volume-run.ts";
 import { tellStories } from "./told-stories.ts";
 
 const folder = await temporaryFolder();
@@ -127,11 +128,5 @@ const skip = platform.runtime === "runc" ? missingClient(newestClient) : "contai
 
 test("every commit that returned is there and none is torn, whoever is killed meanwhile", { skip }, async () => {
   await using own = await Platform.start({ runtime: "runc" });
-  await using run = modal(own, newestClient, ["run", app("volume_kills.py")], { env: { COMMITS: "24" } });
-  for (const [i, role] of (["worker", "server", "worker", "server", "worker"] as const).entries()) {
-    await run.sees(`committed ${i * 4 + 2}\n`, 60_000);
-    await own.replaced(role, await own.kill(role));
-  }
-  await run.sees("all is there", 90_000);
-  await run.finishWith(0);
+  await volumeRun(own, 5, seededRandom(1));
 });

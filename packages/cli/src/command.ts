@@ -26,6 +26,8 @@ export interface CliCommand<Options extends object = object> {
   readonly options: readonly Option[];
   /** What follows the command's name without a dash; `run` is given them in this order. */
   readonly operands?: readonly Argument[];
+  /** What follows the first operand is not read: options, too, are the command's operands. */
+  readonly passesOn?: true;
   /** Shown at the end of the help. */
   readonly examples: readonly CommandExample[];
   /** Answers the exit status. (A method and not a property: so one list can hold commands with different options.) */

@@ -5,10 +5,14 @@ import { PlatformError } from "@lydian/kit";
 import { Command, CommanderError } from "commander";
 
 import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./command.ts";
+import { backup } from "./commands/backup.ts";
 import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
 import { gc } from "./commands/gc.ts";
+import { deploy } from "./commands/deploy.ts";
 import { image } from "./commands/image.ts";
+import { restore } from "./commands/restore.ts";
+import { run } from "./commands/run.ts";
 import { schedule } from "./commands/schedule.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
@@ -21,6 +25,8 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   upCommand(),
   setup,
   doctor,
+  run,
+  deploy,
   call,
   schedule,
   image,
@@ -28,6 +34,8 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   secret,
   token,
   volume,
+  backup,
+  restore,
 ];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
@@ -63,7 +71,9 @@ function buildProgram(terminal: Terminal): Command {
     .description("A serverless platform on your own machines, for the public Modal clients.")
     .version(ownVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
+    .configureHelp({ subcommandTerm: (command) => command.name() }) // so that each has one line
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),
       writeErr: (text) => terminal.report(text.trimEnd()),
@@ -75,6 +85,7 @@ function buildProgram(terminal: Terminal): Command {
         { line: "lydian up", effect: "start the platform on this machine" },
         { line: "lydian setup", effect: "make the Modal clients of this user talk to it" },
         { line: "modal run app.py", effect: "run an app on it" },
+        { line: "lydian run app.ts", effect: "run one that is written in TypeScript" },
       ]),
     );
 }
@@ -99,9 +110,10 @@ function addCommand(
     .action((...given: unknown[]) =>
       action(
         parser.opts(),
-        given.filter((value) => typeof value === "string"),
+        given.flat().filter((value) => typeof value === "string"),
       ),
     );
+  if (command.passesOn === true) parser.passThroughOptions().allowUnknownOption();
   for (const operand of command.operands ?? []) parser.addArgument(operand);
   for (const option of command.options) parser.addOption(option);
 }

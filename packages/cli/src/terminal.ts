@@ -42,6 +42,16 @@ export class Terminal {
     this.#streams.stderr.write(`${line}\n`);
   }
 
+  /** Output of another program: a part of a line, or several. */
+  write(text: string): void {
+    this.#streams.stdout.write(text);
+  }
+
+  /** As `write`, of its stderr. */
+  writeReport(text: string): void {
+    this.#streams.stderr.write(text);
+  }
+
   /** Text for `print`, styled when stdout is a terminal and NO_COLOR is not set. */
   paint(style: Style, text: string): string {
     return styleText(style, text, { stream: this.#streams.stdout });

@@ -2,4 +2,5 @@
 
 export * from "./bytes.ts";
 export * from "./clients.ts";
+export * from "./frames.ts";
 export * from "./gen/index.ts";

@@ -54,6 +54,7 @@ export interface Foundations {
   sweepUploads: (before: number) => Promise<void>;
   /** What the data folder's disk has. */
   room: ContentCollectorDeps["room"];
+  lockRemovals: ContentCollectorDeps["lockRemovals"];
 }
 
 /** A part that acts by itself. */
@@ -74,7 +75,14 @@ export interface Assembly {
   actors: readonly Actor[];
 }
 
-export function assemble({ askAws, cutConnections, sweepUploads, room, ...founded }: Foundations): Assembly {
+export function assemble({
+  askAws,
+  cutConnections,
+  sweepUploads,
+  room,
+  lockRemovals,
+  ...founded
+}: Foundations): Assembly {
   const { config, clock, log, logBook, serverKey } = founded;
   const { limits, times } = config;
   const shared = { ...founded, times, limits, settings: config };
@@ -103,7 +111,7 @@ export function assemble({ askAws, cutConnections, sweepUploads, room, ...founde
   const builds = new Builds({ ...shared, hands: sessions, askAws, tell: tellImage });
   const reaper = new Reaper({ ...shared, sweepUploads });
   const images = new ImageCollector({ ...shared, hands: sessions });
-  const contents = new ContentCollector({ ...shared, room });
+  const contents = new ContentCollector({ ...shared, room, lockRemovals });
   const makeRoom = (workerId: string, bytes: number): void => {
     images.makeRoom(workerId, bytes);
     contents.makeRoom();

@@ -84,6 +84,8 @@ export const limitsSchema = z.object({
   dictUpdateEntries: count.default(10_000),
   /** The body of one web request. */
   webBodyBytes: bytes.default(4 * 1024 * mebibyte),
+  /** Sets of arguments that web requests may make of one class; each is a function with containers of its own. */
+  webVariants: count.default(1_000),
   /** One message of a web socket. */
   webMessageBytes: bytes.default(2 * mebibyte),
   queueItemBytes: bytes.default(mebibyte),
@@ -94,6 +96,19 @@ export const limitsSchema = z.object({
   /** Partitions of one queue. */
   queuePartitions: count.default(100_000),
 });
+
+/** A bucket of an S3-compatible store. */
+export const bucketSchema = z.object({
+  bucket: z.string(),
+  /** What the names of objects begin with; one platform's alone. */
+  prefix: z.string().default(""),
+  /** Absent: Amazon's own. */
+  endpoint: z.url().optional(),
+  region: z.string().default("us-east-1"),
+});
+
+/** A key of an S3-compatible store. */
+export const bucketKeySchema = z.object({ accessKeyId: z.string(), secretAccessKey: z.string() });
 
 export const serverConfigSchema = z.object({
   /** The server's own folder (store, content, logs), mode 0700. */
@@ -121,6 +136,10 @@ export const serverConfigSchema = z.object({
   workerSecret: z.string().min(32),
   /** Keys for secrets that the operator has given, and where, for messages; without them the server makes its own. */
   secretsKey: z.object({ text: z.string(), from: z.string() }).optional(),
+  /** Where content is to lie; absent: where it lies, which is at first the server's own folder. */
+  content: bucketSchema.optional(),
+  /** For the bucket; absent: the one that the machine has, as Amazon's tools find it. */
+  contentKey: bucketKeySchema.optional(),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   times: timesSchema.prefault({}),
   limits: limitsSchema.prefault({}),
@@ -132,6 +151,8 @@ export type Times = z.output<typeof timesSchema>;
 export type Limits = z.output<typeof limitsSchema>;
 export type LimitsInput = z.input<typeof limitsSchema>;
 export type TimesInput = z.input<typeof timesSchema>;
+export type BucketSettings = z.output<typeof bucketSchema>;
+export type BucketKey = z.output<typeof bucketKeySchema>;
 export type ServerConfig = z.output<typeof serverConfigSchema>;
 /** As written by the supervisor, defaults left out. */
 export type ServerConfigInput = z.input<typeof serverConfigSchema>;

@@ -15,6 +15,7 @@ import {
 } from "@lydian/kit";
 
 import { serverConfigSchema } from "./config.ts";
+import { settlePlace } from "./content/placement.ts";
 import { createWeb } from "./ingress/http.ts";
 import { startServer } from "./server.ts";
 
@@ -29,10 +30,11 @@ async function main(): Promise<void> {
     key: await readFile(config.tls.keyFile, "utf8"),
   };
   await loadLazyCode(log);
+  const place = await settlePlace(config.data, config.content, config.contentKey);
   dropPrivileges(config.runAs);
   using _lock = await lockWithin(systemClock, join(config.data, "lock"), lockWaitMs);
   const listenAt = { fd: config.listenFd };
-  const server = await startServer({ config, clock: systemClock, log, listenAt, ...(tls && { tls }) });
+  const server = await startServer({ config, clock: systemClock, log, listenAt, place, ...(tls && { tls }) });
   tellSupervisor({ event: "ready" });
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     process.once("SIGTERM", resolve).once("SIGINT", resolve);

@@ -4,15 +4,18 @@ import { mkdir, readFile, statfs } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 
-import { Bells, type Clock, type Logger, hasCode, idMaker, writeDurably } from "@lydian/kit";
+import { Bells, type Clock, type Logger, hasCode, idMaker, tryLock, writeDurably } from "@lydian/kit";
 
 import { type Assembly, assemble, closeAll, startAll } from "./assemble.ts";
 import type { ServerConfig } from "./config.ts";
 import { BlobUploads } from "./content/blob-uploads.ts";
 import { ContentStore } from "./content/content-store.ts";
+import type { ContentPlace } from "./content/place.ts";
 import { contentRoutes } from "./content/routes.ts";
+import { removalLock } from "./content/removal-lock.ts";
 import { Unneeded } from "./content/unneeded.ts";
 import type { Store } from "./domain/store.ts";
+import { endpointHost } from "./domain/web-address.ts";
 import { pageRoutes } from "./identity/pages.ts";
 import { ensureIdentity } from "./identity/first-start.ts";
 import { createWeb } from "./ingress/http.ts";
@@ -35,6 +38,8 @@ export interface ServerOptions {
   clock: Clock;
   log: Logger;
   listenAt: ListenAt;
+  /** Where content lies. */
+  place: ContentPlace;
   tls?: { certificate: string; key: string };
 }
 
@@ -56,7 +61,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const store = openStore(join(config.data, "store.sqlite"), bells);
   await store.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
   const unneeded = await Unneeded.load(store);
-  const content = await ContentStore.open(join(config.data, "content"), { wishes: unneeded });
+  const content = await ContentStore.open(join(config.data, "content"), { wishes: unneeded, place: options.place });
   const uploads = openUploads(config.data, { content, unneeded }, store, clock);
   const logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
   await logBook.start();
@@ -67,6 +72,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     cutConnections: (containerId) => port.cutDoors(containerId), // there is a port before there is any container
     sweepUploads: (before) => uploads.sweep(before),
     room: () => roomOf(config.data),
+    lockRemovals: () => tryLock(removalLock(config.data)),
   });
   const port = await openPort(options, assembly, uploads);
   await startAll(assembly.actors);
@@ -128,7 +134,8 @@ async function openPort(
     observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
   });
   const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
-  return new Port({ rpc, web: web.server, resolveDoor, logger: log, clock, ...(tls && { tls }) });
+  const isWebHost = (name: string): boolean => endpointHost(name, config) !== undefined;
+  return new Port({ rpc, web: web.server, isWebHost, resolveDoor, logger: log, clock, ...(tls && { tls }) });
 }
 
 /** The key that signs links and derives door secrets: made once, readable by this process's user alone. */

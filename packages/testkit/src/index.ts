@@ -1,4 +1,5 @@
 /** What tests share. */
+export * from "./bucket-server.ts";
 export * from "./debian-programs.ts";
 export * from "./fake-worker.ts";
 export * from "./file-platform.ts";

@@ -11,6 +11,8 @@ export interface OtherClient {
   language: string;
   /** What is run, below tests/clients/apps. */
   source: string;
+  /** The folder that it is installed in. */
+  path: string;
   /** Why it cannot run here, or false. */
   missing: string | false;
   run(platform: Platform): Program;
@@ -35,6 +37,7 @@ function javascript(): OtherClient {
   return {
     language: `JavaScript ${version}`,
     source: "callers.ts",
+    path,
     missing: missing(path),
     run: (platform) => new Program(process.execPath, [join(apps, "callers.ts"), path], { env: platform.env }),
   };
@@ -47,6 +50,7 @@ function go(): OtherClient {
   return {
     language: "Go",
     source: "go/main.go",
+    path,
     missing: missing(path),
     run: (platform) => new Program(join(path, "callers"), [], { env: platform.env }),
   };

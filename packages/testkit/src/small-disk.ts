@@ -1,6 +1,6 @@
 /** A disk of its own for a test: ext4 in a file, mounted in a temporary folder. */
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm, statfs, truncate, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, rm, statfs, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -32,15 +32,28 @@ export class SmallDisk implements AsyncDisposable {
   }
 
   static async make(mebibytes: number, options: { inodes?: number } = {}): Promise<SmallDisk> {
-    const disk = new SmallDisk(await mkdtemp(join(tmpdir(), "lydian-disk-")));
+    const disk = await SmallDisk.#inNewFolder();
     const file = join(disk.#folder, "file");
-    await chmod(disk.#folder, 0o711); // the server's own user passes through here
     await writeFile(file, "");
     await truncate(file, mebibytes * 2 ** 20);
-    await mkdir(disk.path);
     const inodes = options.inodes === undefined ? [] : ["-N", String(options.inodes)];
     await run("mkfs.ext4", ["-q", "-m", "0", ...inodes, file]);
     await run("mount", ["-o", "loop", file, disk.path]);
+    return disk;
+  }
+
+  static async #inNewFolder(): Promise<SmallDisk> {
+    const disk = new SmallDisk(await mkdtemp(join(tmpdir(), "lydian-disk-")));
+    await chmod(disk.#folder, 0o711); // the server's own user passes through here
+    await mkdir(disk.path);
+    return disk;
+  }
+
+  /** What a power cut leaves at this moment, mounted elsewhere: what was not synced is not in it. Nobody may write to it meanwhile. */
+  async cutOff(): Promise<SmallDisk> {
+    const disk = await SmallDisk.#inNewFolder();
+    await copyFile(join(this.#folder, "file"), join(disk.#folder, "file"));
+    await run("mount", ["-o", "loop", join(disk.#folder, "file"), disk.path]);
     return disk;
   }
 

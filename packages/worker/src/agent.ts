@@ -16,7 +16,7 @@ import { whenAborted } from "./abort.ts";
 import type { Assignment } from "./assignment.ts";
 import { Build, type BuildHost } from "./builds/build.ts";
 import { answerCollect } from "./collect/answer.ts";
-import type { Collector } from "./collect/collector.ts";
+import type { ImageCollector } from "./collect/collector.ts";
 import { RefusedError } from "./volumes/volume-server.ts";
 import { Container, type ContainerHost } from "./container/container.ts";
 import { currentState, report } from "./report.ts";
@@ -41,8 +41,7 @@ export interface AgentOptions {
   labels: Readonly<Record<string, string>>;
   doorFile: string;
   builds: BuildHost;
-  /** Absent: it has no images that could go. */
-  collector?: Collector | undefined;
+  collector: ImageCollector;
   /** All but `onPhase`, which is the agent's own. */
   host: Omit<ContainerHost, "onPhase">;
   /** Called once, when the server has first welcomed this worker. */

@@ -10,6 +10,7 @@ import { ContentCache } from "./content.ts";
 import { recover } from "./recover.ts";
 import type { Inheritance } from "./reopen.ts";
 import { ClientPackages } from "./runners/client-packages.ts";
+import { PackagedNode } from "./runners/packaged-node.ts";
 import { Interpreters } from "./runners/interpreters.ts";
 import { openRuntime } from "./runtime/open-runtime.ts";
 import { openStarters } from "./starters/open-starters.ts";
@@ -36,6 +37,7 @@ export async function startWorker(
   const content = new ContentCache({ data, doorFile, clock });
   await content.start();
   const interpreters = new Interpreters();
+  const node = new PackagedNode({ cache });
   const clients = new ClientPackages({ cache, interpreters, clock, logger });
   const id = await workerId(data, () => clock.now());
   const capacity = await hostCapacity();
@@ -45,6 +47,7 @@ export async function startWorker(
     interpreters,
     content,
     clients,
+    node,
     capacity,
     doorFile,
     clock,
@@ -59,10 +62,24 @@ export async function startWorker(
     doorFile,
     builds,
     collector,
-    host: { data, capacity, server, clock, logger, runtime, images, mountLayers, content, clients, starters, volumes },
+    host: {
+      data,
+      capacity,
+      server,
+      clock,
+      logger,
+      runtime,
+      images,
+      mountLayers,
+      content,
+      clients,
+      node,
+      starters,
+      volumes,
+    },
     onReady: options.onReady,
   });
-  collector?.accompany({
+  collector.accompany?.({
     starters: () => starters?.hostIds() ?? new Set(),
     dropStarters: async (imageIds) => await starters?.leave(imageIds),
     askServer: (bytes) => agent.wantRoom(bytes),

@@ -11,6 +11,7 @@ import signs
 
 image = modal.Image.debian_slim().add_local_python_source("signs")
 app = modal.App("begun", image=image)
+volume = modal.Volume.from_name("begun", create_if_missing=True, version=2)
 
 
 def files(folder: str) -> list[str]:
@@ -22,7 +23,17 @@ def group(name: str) -> str:
         return file.read()
 
 
-@app.function(memory=(128, 900), cpu=(0.5, 1))
+def written() -> str:
+    """What is in the volume when a file was written, committed and shown again."""
+    with open("/data/file", "w") as file:
+        file.write("written")
+    volume.commit()
+    volume.reload()
+    with open("/data/file") as file:
+        return file.read()
+
+
+@app.function(memory=(128, 900), cpu=(0.5, 1), volumes={"/data": volume})
 def around() -> dict:
     told = {"MODAL_TASK_ID", "MODAL_IMAGE_ID"}
     variables = {name: value for name, value in os.environ.items() if name not in told}
@@ -32,6 +43,7 @@ def around() -> dict:
         "began in a starter": "/starter.py" in group("cmdline"),
         "variables": variables,
         "files": files("/root") + files("/tmp") + files("/var/tmp"),
+        "volume": written(),
         "arguments": sys.argv,
         "path": sys.path,
         "main": sys.modules["__main__"].__file__,

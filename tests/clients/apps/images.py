@@ -13,6 +13,7 @@ built = here / "built"
 mine = re.sub(r"\W", "-", modal.__version__)
 
 slim = modal.Image.debian_slim(python_version="3.11")
+BuildError = modal.exception.RemoteError if mine.startswith("1-3") else modal.exception.ImageBuildError
 
 
 def looks(name, image):
@@ -75,13 +76,13 @@ def has(package, number):
     return f"python -c \"from importlib.metadata import version as v; assert v('{package}') == '{number}'\""
 
 
-@story(only=r"1\.6")
+@story()
 def project_by_poetry():
     """poetry_install_from_file installs what a project has locked"""
     slim.poetry_install_from_file(str(built / "poetry/pyproject.toml")).run_commands(has("iniconfig", "2.0.0")).build(app)
 
 
-@story(only=r"1\.6")
+@story()
 def private_repositories():
     """pip_install_private_repos installs with the token of a secret, and says when it has none"""
     # What it asks of the public host is answered by a repository in the image: for who has the token, and nobody else.
@@ -97,7 +98,7 @@ def private_repositories():
         return answered.pip_install_private_repos("github.com/them/private", git_user="me", secrets=secrets)
 
     install(GITHUB_TOKEN="t0ken").run_commands(has("built", "0.1.0"), 'test -z "$GITHUB_TOKEN"').build(app)
-    with raises(modal.exception.ImageBuildError, r"GITHUB_TOKEN env var not set by provided modal\.Secret"):
+    with raises(BuildError, r"GITHUB_TOKEN env var not set by provided modal\.Secret"):
         install(OTHER="x").build(app)
 
 
@@ -166,7 +167,7 @@ def added_addresses():
         return slim.dockerfile_commands(f"ADD --checksum=sha256:{digest} {place}six-1.16.0-py2.py3-none-any.whl /wheels/")
 
     adds(digest).run_commands("pip install --no-index /wheels/*.whl", has("six", "1.16.0")).build(app)
-    with raises(modal.exception.ImageBuildError, rf"is not what --checksum says: it is sha256:{digest} and not"):
+    with raises(BuildError, rf"is not what --checksum says: it is sha256:{digest} and not"):
         adds("0" * 64).build(app)
 
 
@@ -218,11 +219,13 @@ def secrets():
 
 @story()
 def builds():
-    """Image.build makes an image without a function, and it is there by its id"""
+    """Image.build makes an image without a function, and it is there by its id; imports"""
     image = slim.run_commands(f"echo {mine} > /mine").build(app)
     assert re.match(r"im-\w+", image.object_id)
     again = modal.Image.from_id(image.object_id).run_commands(f"grep -q {mine} /mine").build(app)
     assert again.object_id != image.object_id
+    with image.imports():
+        import six_that_is_not_there  # noqa: F401
 
 
 @story(only=r"1\.6")
@@ -236,11 +239,11 @@ def published():
 
 @story(only=r"1\.6")
 def piped():
-    """pipe, imports and from_scratch"""
-    image = slim.pipe(lambda image, value: image.env({"PIPED": value}), "yes").run_commands("test $PIPED = yes")
-    with image.imports():
-        import six_that_is_not_there  # noqa: F401
+    """pipe, from_scratch and logs"""
+    image = slim.pipe(lambda image, value: image.env({"PIPED": value}), "yes").run_commands("test $PIPED = yes && echo piped")
     image.build(app)
+    logs = "".join(str(entry) for entry in image.logs.fetch())
+    assert "test $PIPED = yes" in logs and any("piped" in str(entry) for entry in image.logs.tail(10)), logs
     modal.Image.from_scratch().add_local_file(built / "requirements.txt", "/only", copy=True).build(app)
 
 
@@ -256,7 +259,7 @@ def forced():
 def fails():
     """A step that fails is an error with the command, its code and its last lines"""
     image = slim.run_commands("echo almost; echo it broke >&2; exit 3")
-    with raises(modal.exception.RemoteError if mine.startswith("1-3") else modal.exception.ImageBuildError, r"exit 3: the command exited with code 3\s+almost\s+it broke"):
+    with raises(BuildError, r"exit 3: the command exited with code 3\s+almost\s+it broke"):
         image.build(app)
 
 

@@ -44,6 +44,7 @@ export class BuildRig {
     };
     const recipeHost: RecipeHost = {
       clients: { find: () => Promise.reject(new PlatformError("there is no client")) },
+      node: { tools: () => Promise.reject(new PlatformError("there is no Node")) },
       capacity: { milliCpu: 2000n, memoryMib: 2048n },
       settings: async () => ({ binds: [], files: [], environment: {}, warnings: [], sources: [], codename: "" }),
       resources: {},

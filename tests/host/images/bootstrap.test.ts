@@ -12,7 +12,7 @@ import { packageSettings } from "@lydian/worker/src/images/package-settings";
 import { PrivateRoot } from "@lydian/worker/src/images/private-root";
 import { type Layer, parseMountInfo } from "@lydian/worker/src/layers/index";
 import { Interpreters } from "@lydian/worker/src/runners/interpreters";
-import { cache, imagesIn, needsRoot, scratchFolder, waiter } from "./scratch.ts";
+import { cache, imagesIn, needsRoot, pythonStack, scratchFolder, waiter } from "./scratch.ts";
 
 /** What the public clients support and this image is made for; those that the host lacks are passed over. */
 const minors = ["3.10", "3.11", "3.12", "3.13"];
@@ -51,7 +51,7 @@ async function stackOf(
   const images = await imagesIn(cache, options);
   const waiting = waiter();
   const began = performance.now();
-  const stack = await images.stack(python, waiting);
+  const stack = await pythonStack(images, python, waiting);
   const took = ((performance.now() - began) / 1000).toFixed(1);
   const sizes = await Promise.all(stack.map(async (layer) => `${layer.id} ${await sizeMb(layer)}`));
   t.diagnostic(`${took} s; ${sizes.join(", ")}`);
@@ -184,7 +184,7 @@ it(
       interpreters: new Interpreters(() => Promise.resolve([join(prefix, "bin")])),
       folder: await scratchFolder(t),
     });
-    const stack = await images.stack("3.11", waiting);
+    const stack = await pythonStack(images, "3.11", waiting);
     assert.match(stack[0]?.id ?? "", /^[a-z]+-python-/);
     assert.match(
       waiting.lines.join("\n"),
@@ -198,9 +198,9 @@ it("is found within a moment by the next worker, which runs nothing for it", pat
   const images = await imagesIn(cache);
   const waiting = waiter();
   const began = performance.now();
-  assert.deepEqual(await images.stack("3.12", waiting), stack);
+  assert.deepEqual(await pythonStack(images, "3.12", waiting), stack);
   const first = performance.now() - began;
-  await images.stack("3.12", waiting);
+  await pythonStack(images, "3.12", waiting);
   t.diagnostic(`found in ${first.toFixed(0)} ms, again in ${(performance.now() - began - first).toFixed(1)} ms`);
   assert.deepEqual(waiting.lines, []);
   assert.ok(first < 500, `${first} ms`);
@@ -208,11 +208,11 @@ it("is found within a moment by the next worker, which runs nothing for it", pat
 
 it("names the versions that there are when one is missing", needsRoot, async () => {
   const images = await imagesIn(cache);
-  await assert.rejects(images.stack("3.99", waiter()), {
+  await assert.rejects(pythonStack(images, "3.99", waiter()), {
     message: /^there is no image with Python 3\.99: there is no Python 3\.99 on this host; it has .*3\.\d+$/,
     hint: /install Python 3\.99 .* OCI registry/,
   });
-  await assert.rejects(images.stack("3.11; rm -rf /", waiter()), /is no version of Python/);
+  await assert.rejects(pythonStack(images, "3.11; rm -rf /", waiter()), /is no name of an image/);
 });
 
 it("leaves no mount behind", needsRoot, async (t) => {

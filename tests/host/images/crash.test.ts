@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { isRunning, listProcesses, type ProcessEntry, until } from "@lydian/testkit";
 
 import { LayerStore, parseMountInfo } from "@lydian/worker/src/layers/index";
-import { cache, imagesIn, needsRoot, scratchFolder, waiter } from "./scratch.ts";
+import { cache, imagesIn, needsRoot, pythonStack, scratchFolder, waiter } from "./scratch.ts";
 
 const script = fileURLToPath(new URL("half-bootstrap.ts", import.meta.url));
 
@@ -74,7 +74,7 @@ it("leaves nothing after kill -9 while packages are unpacked", needsRoot, async 
 });
 
 it("leaves nothing after kill -9 while pip is installed", { ...needsRoot, timeout: 300_000 }, async (t) => {
-  const [, base] = await (await imagesIn(cache)).stack("3.12", waiter());
+  const [, base] = await pythonStack(await imagesIn(cache), "3.12", waiter());
   await assertNothingIn(await killedWhen(t, ["python", base?.diff ?? ""], /^\/usr\/local\/bin\/python .*ensurepip/));
 });
 
@@ -82,7 +82,7 @@ it("is broken off when nobody waits for it any more", needsRoot, async (t) => {
   const folder = await scratchFolder(t);
   const images = await imagesIn(folder);
   const waiting = waiter();
-  const making = images.stack("3.12", waiting);
+  const making = pythonStack(images, "3.12", waiting);
   const below = await begun(process.pid, /apt/);
   waiting.leave();
   await assert.rejects(making, /^Error: left$/);

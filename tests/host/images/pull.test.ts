@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 
 import { LoopbackRegistry, type TestImage } from "./loopback-registry.ts";
-import { imagesIn, needsRoot, noInterpreters, scratchFolder, waiter } from "./scratch.ts";
+import { imagesIn, needsRoot, noInterpreters, pythonStack, scratchFolder, waiter } from "./scratch.ts";
 
 const image: TestImage = {
   layers: [
@@ -35,12 +35,12 @@ async function stage(t: TestContext) {
 it("is pulled for this architecture, topmost layer first, and asked for never again", needsRoot, async (t) => {
   const { registry, folder, images } = await stage(t);
   await registry.push(tag, image);
-  const stack = await images.stack("3.12", waiter());
+  const stack = await pythonStack(images, "3.12", waiter());
   assert.deepEqual(await Promise.all(stack.map(({ diff }) => readdir(diff))), [["upper"], ["middle"], ["lower"]]);
   const asked = registry.requests.length;
-  assert.deepEqual(await images.stack("3.12", waiter()), stack);
+  assert.deepEqual(await pythonStack(images, "3.12", waiter()), stack);
   const next = await imagesIn(folder, { registry: registry.settings, ...bare });
-  assert.deepEqual(await next.stack("3.12", waiter()), stack);
+  assert.deepEqual(await pythonStack(next, "3.12", waiter()), stack);
   assert.equal(registry.requests.length, asked);
   assert.deepEqual(await readdir(join(folder, "layers", ".drafts")), []);
 });
@@ -51,9 +51,9 @@ it("is pulled once, whoever wants it at once, and shares layers with others", ne
   await registry.push("3.13-slim-bookworm", { layers: image.layers.slice(0, 2) });
   const other = await imagesIn(folder, { registry: registry.settings, ...bare });
   const stacks = await Promise.all([
-    ...Array.from({ length: 8 }, () => images.stack("3.12", waiter())),
-    other.stack("3.12", waiter()),
-    images.stack("3.13", waiter()),
+    ...Array.from({ length: 8 }, () => pythonStack(images, "3.12", waiter())),
+    pythonStack(other, "3.12", waiter()),
+    pythonStack(images, "3.13", waiter()),
   ]);
   for (const stack of stacks.slice(0, 9)) assert.deepEqual(stack, stacks[0]);
   assert.deepEqual(stacks[9], stacks[0]?.slice(1));
@@ -81,19 +81,19 @@ it(
     ];
     for (const [why, change] of changes) {
       registry.tamper(middle, change);
-      await assert.rejects(images.stack("3.12", waiter()), (error: Error) => error.message.includes(why), why);
+      await assert.rejects(pythonStack(images, "3.12", waiter()), (error: Error) => error.message.includes(why), why);
       assert.deepEqual(await readdir(join(folder, "layers", ".drafts")), []);
       assert.ok((await readdir(join(folder, "layers"))).every((name) => !name.includes(middle.slice(7))));
       await registry.push(tag, image);
     }
-    await images.stack("3.12", waiter());
+    await pythonStack(images, "3.12", waiter());
   },
 );
 
 it("says what the registry says when there is no such image, and what remains to be done", needsRoot, async (t) => {
   const { images } = await stage(t);
   const waiting = waiter();
-  await assert.rejects(images.stack("3.12", waiting), {
+  await assert.rejects(pythonStack(images, "3.12", waiting), {
     message: "there is no image with Python 3.12: there is no Python 3.12 on this host; it has no Python 3",
     hint: /^install Python 3\.12 so that .*, or let the worker reach an OCI registry$/,
   });
@@ -116,10 +116,10 @@ it("waits three seconds for a registry that is silent, and not again soon", need
   const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
   const images = await imagesIn(await scratchFolder(t), { registry: { mirrors: { "docker.io": [url] } }, ...bare });
   const began = performance.now();
-  await assert.rejects(images.stack("3.12", waiter()), /there is no image/);
+  await assert.rejects(pythonStack(images, "3.12", waiter()), /there is no image/);
   const first = performance.now() - began;
   assert.ok(first > 2900 && first < 4500, `${first} ms`);
-  await assert.rejects(images.stack("3.12", waiter()), /there is no image/);
+  await assert.rejects(pythonStack(images, "3.12", waiter()), /there is no image/);
   assert.ok(performance.now() - began - first < 1000);
 });
 
@@ -135,14 +135,14 @@ it("is given up when who wants it leaves, with nothing half made", needsRoot, as
     begun.resolve();
     return true;
   };
-  const pulling = images.stack("3.12", waiting);
+  const pulling = pythonStack(images, "3.12", waiting);
   await begun.promise;
   waiting.leave();
   await assert.rejects(pulling, /^Error: left$/);
   await images.close();
   assert.deepEqual(await readdir(join(folder, "layers", ".drafts")), []);
   registry.intercept = () => false;
-  const stack = await images.stack("3.12", waiter());
+  const stack = await pythonStack(images, "3.12", waiter());
   assert.equal(await readFile(join(stack[0]?.diff ?? "", "upper"), "utf8"), "3");
 });
 
@@ -161,6 +161,6 @@ it("is fetched where a redirect leads, without the token", needsRoot, async (t) 
     response.end(registry.bytes(url.slice(url.lastIndexOf("/") + 1)));
     return true;
   };
-  assert.equal((await images.stack("3.12", waiter())).length, 3);
+  assert.equal((await pythonStack(images, "3.12", waiter())).length, 3);
   assert.deepEqual(tokens, [undefined, undefined, undefined, undefined]); // the configuration and three layers
 });

@@ -7,8 +7,8 @@ import type { TestContext } from "node:test";
 import { silentLogger, systemClock } from "@lydian/kit";
 
 import { BaseImages, type BaseImagesOptions } from "@lydian/worker/src/images/base-images";
-import type { Customer } from "@lydian/worker/src/images/layer-builds";
-import { LayerStore } from "@lydian/worker/src/layers/index";
+import type { Customer, Waiting } from "@lydian/worker/src/images/layer-builds";
+import { type Layer, LayerStore } from "@lydian/worker/src/layers/index";
 import { Interpreters } from "@lydian/worker/src/runners/interpreters";
 
 export const needsRoot = process.getuid?.() === 0 ? {} : { skip: "layers need root" };
@@ -27,6 +27,11 @@ export async function imagesIn(folder: string, options: Partial<BaseImagesOption
   const layers = await LayerStore.open(join(folder, "layers"));
   const fixed = { layers, folder: join(folder, "images"), clock: systemClock, logger: silentLogger };
   return new BaseImages({ ...fixed, registry: undefined, ...options });
+}
+
+/** The layers of the default image with this minor version of Python, such as "3.11", topmost first. */
+export async function pythonStack(images: BaseImages, python: string, waiting: Waiting): Promise<readonly Layer[]> {
+  return (await images.resolve(`python:${python}-slim-bookworm`, waiting)).layers;
 }
 
 /** A host without any Python. */

@@ -41,6 +41,13 @@ interface Guards {
   amend: (spec: OciSpec) => OciSpec;
 }
 
+interface RigOptions {
+  userns?: boolean;
+  runc?: string;
+  /** Has the tests' Debian, or it is made there. */
+  layers?: LayerStore;
+}
+
 export class Rig {
   readonly identity: RigIdentity;
   readonly runtime: RuncRuntime;
@@ -69,10 +76,10 @@ export class Rig {
     this.mounter = mounter;
   }
 
-  static async open(identity: RigIdentity, options: { userns?: boolean; runc?: string } = {}): Promise<Rig> {
+  static async open(identity: RigIdentity, options: RigOptions = {}): Promise<Rig> {
     const clock = systemClock;
     const logger = createLogger("test", "warn");
-    const layers = await openTestLayers();
+    const layers = options.layers ?? (await openTestLayers());
     const image = await debian(layers);
     const [mounter, cgroups] = await Promise.all([Mounter.start(), Cgroups.detect()]);
     const network = await NetworkPool.open({

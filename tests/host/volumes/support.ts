@@ -21,6 +21,8 @@ import { volumeWorkerRoutes } from "@lydian/server/src/volumes/worker-routes";
 import { Mounter } from "@lydian/worker/src/layers/index";
 import { MountedVolume, type MountedVolumeDeps } from "@lydian/worker/src/volumes/mounted-volume";
 import type { ContainerRoot } from "@lydian/worker/src/volumes/volume-mount";
+import { LayerMaker } from "@lydian/worker/src/volumes/layer-maker";
+import { PackReader } from "@lydian/worker/src/volumes/pack-reader";
 import { UpperReader } from "@lydian/worker/src/volumes/upper-reader";
 import type { VolumePoint, VolumeRecord } from "@lydian/worker/src/volumes/volume-record";
 import { VolumeServer } from "@lydian/worker/src/volumes/volume-server";
@@ -53,21 +55,23 @@ export class VolumeRig implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async open(): Promise<VolumeRig> {
+  /** `serverFolder`: for what the server has; one of its own where none is given. */
+  static async open(options: { serverFolder?: string } = {}): Promise<VolumeRig> {
     await using opening = new AsyncDisposableStack();
     const { path: folder } = opening.use(await temporaryFolder());
+    const serverFolder = options.serverFolder ?? folder;
     const newId = idMaker(() => Date.now());
-    const store = openStore(join(folder, "store.sqlite"), new Bells());
+    const store = openStore(join(serverFolder, "store.sqlite"), new Bells());
     opening.defer(() => store.close());
     const volume = await store.write(async (tx) => {
       await tx.identity.putEnvironment({ id: "en-1", name: "main", webSuffix: "", createdAt: 0 });
       const wanted = { creation: "ifMissing", name: "data", environment: "main", version: 2, createdBy: "me" } as const;
       return await getOrCreateVolume(tx, wanted, { now: Date.now(), newId });
     });
-    const content = await ContentStore.open(join(folder, "content"));
+    const content = await ContentStore.open(join(serverFolder, "content"));
     const isWorker = (): boolean => true;
     const key = Buffer.alloc(32);
-    const uploads = new BlobUploads({ store: content, folder: join(folder, "uploads"), stored: async () => {} });
+    const uploads = new BlobUploads({ store: content, folder: join(serverFolder, "uploads"), stored: async () => {} });
     const routes = [
       contentRoutes({ store: content, uploads, links: new BlobLinks(key, Date.now), isWorker }),
       volumeWorkerRoutes({ store, content, limits: limitsSchema.parse({}), clock: systemClock, newId, isWorker }),
@@ -85,18 +89,28 @@ export class VolumeRig implements AsyncDisposable {
     const mounter = await Mounter.start();
     opening.defer(() => mounter.close());
     opening.defer(() => mounter.unmountBelow(folder));
+    const trees = await VolumeTrees.open(join(folder, "trees"), { server, logger: log, maker: new LayerMaker() });
+    opening.defer(() => trees.close());
     const deps = {
-      ...{ server, mounter, logger: log },
+      ...{ server, mounter, trees, logger: log },
       reader: opening.use(new UpperReader()),
-      trees: await VolumeTrees.open(join(folder, "trees"), server, log),
+      packs: opening.use(new PackReader()),
       throwAway: (path: string) => rm(path, { recursive: true, force: true }),
     };
     return new VolumeRig(folder, volume.id, deps, store, opening.move());
   }
 
   /** A container that sees the newest state. */
-  async begin(points?: readonly VolumePoint[]): Promise<TestContainer> {
-    return await TestContainer.begin(this, `ta-${++this.#containers}`, points);
+  async begin(points?: readonly VolumePoint[], deps = this.deps): Promise<TestContainer> {
+    return await TestContainer.begin(this, { id: `ta-${++this.#containers}`, points, deps });
+  }
+
+  /** What another worker has, which knows no state yet. */
+  async anotherWorker(): Promise<MountedVolumeDeps> {
+    const { server, logger } = this.deps;
+    const trees = await VolumeTrees.open(join(this.folder, "other"), { server, logger, maker: new LayerMaker() });
+    this.#stack.defer(() => trees.close());
+    return { ...this.deps, trees };
   }
 
   /** The files of the newest state, as the server has them. */
@@ -140,10 +154,13 @@ export class TestContainer {
     };
   }
 
-  static async begin(rig: VolumeRig, id: string, points = usual): Promise<TestContainer> {
+  static async begin(
+    rig: VolumeRig,
+    { id, points = usual, deps }: { id: string; points?: readonly VolumePoint[] | undefined; deps: MountedVolumeDeps },
+  ): Promise<TestContainer> {
     const container = new TestContainer(rig, id);
     await mkdir(container.#root.root, { recursive: true });
-    container.volume = await MountedVolume.prepare(rig.deps, container.#place, rig.volumeId, points);
+    container.volume = await MountedVolume.prepare(deps, container.#place, rig.volumeId, points);
     await container.#place.save(container.volume.record);
     await container.volume.mount(container.#root);
     return container;

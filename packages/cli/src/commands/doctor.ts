@@ -6,6 +6,7 @@ import { placesOf, publicRegistry, type RegistrySettings } from "@lydian/worker"
 import { Option } from "commander";
 
 import type { Check, FindingState, HostFinding } from "../checks/check.ts";
+import { contentCheck } from "../checks/content.ts";
 import { hostCheck } from "../checks/host.ts";
 import { layersCheck } from "../checks/layers.ts";
 import { answerCheck, portCheck, profileCheck } from "../checks/platform.ts";
@@ -37,13 +38,16 @@ export const doctor: CliCommand<DoctorOptions> = {
     new Option("--port <port>", "the port that the platform is to have").default(8700).argParser(parsePort),
     runtimeOption(),
     registryOption(),
-    new Option("--deep", "also read all layers of images, at low priority, and compare them with what they were"),
+    new Option(
+      "--deep",
+      "also read all layers of images, and all that the server has stored, and compare them with what they were",
+    ),
     new Option("--json", "print the findings as JSON"),
   ],
   examples: [
     { line: "lydian doctor", effect: "check this machine" },
     { line: "lydian doctor --runtime process", effect: "only what is needed without containers" },
-    { line: "lydian doctor --deep", effect: "the layers of images, too: takes as long as reading them does" },
+    { line: "lydian doctor --deep", effect: "layers and stored files, too: takes as long as reading them does" },
     { line: "lydian doctor --json", effect: "the same, for programs" },
   ],
   run: (options, terminal) => examine(checksFor(options, terminal.env), options, terminal),
@@ -64,7 +68,7 @@ function checksFor(options: DoctorOptions, env: NodeJS.ProcessEnv): Check[] {
     portCheck(layout, "127.0.0.1", options.port),
     profileCheck(layout, resolve(clientConfigFile(env))),
     answerCheck(layout),
-    ...(options.deep === true ? [layersCheck(defaultCacheFolder(env))] : []),
+    ...(options.deep === true ? [layersCheck(defaultCacheFolder(env)), contentCheck(layout, env)] : []),
   ];
 }
 

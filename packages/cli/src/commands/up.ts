@@ -5,11 +5,12 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type LogLevel, PlatformError, createLogger, messageOf, randomText, systemClock } from "@lydian/kit";
-import type { LimitsInput, ServerConfigInput, TimesInput } from "@lydian/server";
+import type { BucketKey, BucketSettings, LimitsInput, ServerConfigInput, TimesInput } from "@lydian/server";
 import type { RegistrySettings, WorkerConfigInput } from "@lydian/worker";
 import { InvalidArgumentError, Option } from "commander";
 
 import { type CliCommand, UsageError, exitStatus } from "../command.ts";
+import { contentOption, takeContentKey } from "../content-place.ts";
 import { awaitPredecessors, claimDataFolder, writeRunning } from "../data-folder.ts";
 import { ensureProfile, isWorkspaceName, loginName, ownerToken, sudoUser, workspaceFor } from "../identity.ts";
 import type { ChildPlan } from "../kept-child.ts";
@@ -39,10 +40,13 @@ export interface UpOptions {
   port: number;
   host: string;
   publicUrl?: string;
+  webUrl?: string;
+  customDomain?: string[];
   data?: string;
   runtime: RuntimeName;
   registry: RegistrySettings | typeof noRegistry;
   packageSettings: "on" | "off";
+  content?: BucketSettings;
   diskReserve?: number;
   starters: number;
   label?: Record<string, string>;
@@ -86,10 +90,19 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       "--public-url <url>",
       "the address that clients are told, when it is another one (behind a proxy)",
     ).argParser(parseUrl),
+    new Option(
+      "--web-url <url>",
+      "the address below which web functions are, such as https://apps.example.com (default: labels below localhost)",
+    ).argParser(parseUrl),
+    new Option(
+      "--custom-domain <domain>",
+      "a domain that web functions may have as their own; *.example.com for all of one; repeatable",
+    ).argParser(parseDomain),
     dataOption(),
     runtimeOption(),
     registryOption(),
     packageSettingsOption(),
+    contentOption(),
     new Option(
       "--disk-reserve <MiB>",
       "what containers leave free on the data folder's disk (default: 2 %, 1 to 10 GiB)",
@@ -158,6 +171,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
   const secretsKey = await takeSecretsKey(terminal.env);
+  const contentKey = takeContentKey(terminal.env);
   const given = {
     options,
     programs,
@@ -168,6 +182,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
     address,
     descriptor: port.fd(),
     secretsKey,
+    contentKey,
     env: terminal.env,
   };
   const plans = await planChildren(given);
@@ -215,6 +230,7 @@ interface ChildrenOptions {
   readonly address: { host: string; port: number };
   readonly descriptor: number;
   readonly secretsKey: ServerConfigInput["secretsKey"];
+  readonly contentKey: BucketKey | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -237,6 +253,11 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ...(options.limits && { limits: options.limits }),
     ...(given.tls && { tls: given.tls }),
     ...(given.secretsKey && { secretsKey: given.secretsKey }),
+    ...(options.content && { content: options.content }),
+    ...(given.contentKey && { contentKey: given.contentKey }),
+    ...((options.webUrl ?? options.customDomain) && {
+      web: { url: options.webUrl, customDomains: options.customDomain },
+    }),
     ...(options.strictResources && { strictResources: true }),
   };
   const worker: WorkerConfigInput = {
@@ -292,6 +313,12 @@ function parseLabel(text: string, before: Record<string, string> = {}): Record<s
   const [, key, value] = /^([a-z][a-z0-9_-]*)=([\w.-]+)$/i.exec(text) ?? [];
   if (key !== undefined && value !== undefined) return { ...before, [key]: value };
   throw new InvalidArgumentError("It has to be KEY=VALUE, such as region=eu-west.");
+}
+
+function parseDomain(text: string, before: string[] = []): string[] {
+  const domain = text.toLowerCase();
+  if (/^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{1,63}$/.test(domain)) return [...before, domain];
+  throw new InvalidArgumentError("It has to be a domain such as shop.example.com, or *.example.com.");
 }
 
 function parseWorkspace(text: string): string {

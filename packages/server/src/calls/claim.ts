@@ -39,10 +39,10 @@ export async function claimInputs(tx: Tx, request: ClaimRequest, context: Contex
   // It may have been woken for an input that now another one has to take.
   const passOn = (): void => tx.ring(inputsBell(container.functionId), 1);
   if (container.state === "gone") return { kind: "end" };
-  const holds = container.held === 0 ? [] : await tx.inputs.heldBy(container.id);
-  const lost = holds.filter((input) => !request.received.has(input.id));
-  if (lost.length > 0 && container.killAt === undefined) {
+  const holds = container.held === 0 ? [] : await tx.inputs.idsHeldBy(container.id);
+  if (holds.some((id) => !request.received.has(id)) && container.killAt === undefined) {
     passOn();
+    const lost = (await tx.inputs.heldBy(container.id)).filter(({ id }) => !request.received.has(id));
     const together = lost.filter(({ method }) => method === lost[0]?.method).slice(0, request.atMost);
     return { kind: "inputs", inputs: await withCalls(tx, together, policy) };
   }

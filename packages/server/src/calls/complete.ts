@@ -2,7 +2,7 @@
 import { exitGraceMs } from "../containers/begin.ts";
 import { demandBell, idleBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
-import type { Outcome } from "../domain/input.ts";
+import type { Input, Outcome } from "../domain/input.ts";
 import { noRetries } from "../domain/retry.ts";
 import type { Tx } from "../domain/store.ts";
 import type { Result } from "./result.ts";
@@ -38,7 +38,7 @@ export async function completeInputs(
   for (const { inputId, attempt, outcome, ...report } of completions) {
     const input = await tx.inputs.get(inputId);
     if (input === undefined) continue;
-    const event = { kind: "report", containerId, attempt, outcome, retry } as const;
+    const event = { kind: "report", containerId, attempt, outcome: await meant(tx, input, outcome), retry } as const;
     const next = await transition(tx, input, event, context, report);
     if (next === undefined) continue;
     released.push(inputId);
@@ -52,6 +52,16 @@ export async function completeInputs(
   if (isIdle && (await tx.functions.demand(container.functionId))?.queued === 0) tx.ring(idleBell);
   if (container.state === "draining" && released.length > 0) await setDeadline(tx, containerId, context);
   return released;
+}
+
+/** The clients' containers take a web function that was told to stop for one that has come to its end. */
+async function meant(
+  tx: Tx,
+  { callId, ending }: Input,
+  outcome: Completion["outcome"],
+): Promise<Completion["outcome"]> {
+  if (ending === undefined || outcome !== "success") return outcome;
+  return (await tx.calls.get(callId))?.shape === "web" ? "terminated" : outcome;
 }
 
 /**

@@ -1,9 +1,11 @@
 /** The end of a container: what it held goes back, and an end that speaks against the function is counted. */
+import { type Function, WebhookType } from "@lydian/contract";
 import { type BackoffPolicy, backoffMs } from "@lydian/kit";
 
 import { finishStop } from "../apps/stop.ts";
 import { failInput, failUnfinished } from "../calls/sweep.ts";
 import { releaseInputs } from "../calls/release.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import { drain } from "./begin.ts";
 import { livesByHeartbeat } from "../domain/app.ts";
 import { containerBell, demandBell } from "../domain/bells.ts";
@@ -12,6 +14,12 @@ import type { Context } from "../domain/context.ts";
 import { type CrashPolicy, defaultCrashPolicy } from "../domain/input.ts";
 import type { Tx } from "../domain/store.ts";
 import type { Result } from "../calls/result.ts";
+
+/** For people, in an app's log. */
+export interface Notice {
+  to: { appId: string; functionId: string };
+  text: string;
+}
 
 /** How long a function that outlives its client waits between containers that crash. */
 const crashBackoff: BackoffPolicy = { initialMs: 1_000, factor: 2, maxMs: 300_000 };
@@ -90,21 +98,37 @@ export async function failWaiting(tx: Tx, functionId: string, why: string, conte
 
 /**
  * It did not say a word in the time that it has for that: this counts like one that could not be started, and it is
- * killed.
+ * killed. Answers what its app's log is to say.
  */
 export async function startedTooLate(
   tx: Tx,
   containerId: string,
   context: Context,
   policy: CrashPolicy = defaultCrashPolicy,
-): Promise<void> {
+): Promise<Notice | undefined> {
   const container = await tx.containers.get(containerId);
-  if (container?.state !== "assigned" && container?.state !== "starting") return;
+  if (container?.state !== "assigned" && container?.state !== "starting") return undefined;
   await drain(tx, container.id, context.now);
   const seconds = Math.round((context.now - container.idleSince) / 1000);
   const what = container.state === "assigned" ? "its image and packages were" : "it was";
-  const message = `${what} not ready after ${seconds} s`;
+  const message = `${what} not ready after ${seconds} s${await hintFor(tx, container)}`;
   await countCrash(tx, container, { reason: "failedToStart", message }, policy, context);
+  const { appId, functionId } = container;
+  return { to: { appId, functionId }, text: `A container could not be started: ${message}.` };
+}
+
+/** What the clients cannot know: they wait for the function before they wait for its port. */
+async function hintFor(tx: Tx, { functionId }: Container): Promise<string> {
+  const record = await tx.functions.get(functionId);
+  const isServer = record !== undefined && webTypesOf(decodeDefinition(record)).includes(WebhookType.WEB_SERVER);
+  if (!isServer) return "";
+  return "; a function with @modal.web_server has to start its server and return: use subprocess.Popen, or a thread";
+}
+
+function webTypesOf({ webhookConfig, methodDefinitions }: Function): (WebhookType | undefined)[] {
+  return [webhookConfig, ...Object.values(methodDefinitions).map((method) => method.webhookConfig)].map(
+    (of) => of?.type,
+  );
 }
 
 function ordinal(count: number): string {

@@ -11,6 +11,7 @@ import type { Times } from "../config.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { forgetHistory } from "../volumes/history.ts";
 import type { ContentStore } from "./content-store.ts";
+import { KeySet } from "./key-set.ts";
 import { each, findNeeded, type Needed, pageRows } from "./needed.ts";
 import type { Unneeded } from "./unneeded.ts";
 
@@ -23,6 +24,8 @@ export interface ContentCollectorDeps {
   log: Logger;
   /** Of the disk that the server's data are on, in bytes. */
   room: () => Promise<{ free: number; total: number }>;
+  /** Held while something is removed; undefined while somebody copies or reads all (`removalLock`): then nothing is. */
+  lockRemovals: () => Disposable | undefined;
 }
 
 export interface ContentWish {
@@ -130,9 +133,12 @@ export class ContentCollector {
       log.warn({ sha256 }, "content that is needed is missing");
       return undefined;
     };
-    const settling = new Settling(this.#deps, clock.now() - keptMs, isDry);
+    using lock = isDry ? undefined : this.#deps.lockRemovals();
+    if (lock === undefined && !isDry) log.info("content is being copied or checked: nothing of it is removed now");
+    const mayRemove = lock !== undefined || isDry;
+    const settling = new Settling(this.#deps, mayRemove ? clock.now() - keptMs : Number.NEGATIVE_INFINITY, isDry);
     const needed = await store.snapshot(async (tx) => {
-      const needed = await findNeeded(tx, { read, pause: () => this.#pause() });
+      const needed = await findNeeded(tx, { newKeys: () => new KeySet(), read, pause: () => this.#pause() });
       await this.#settleRows(tx, needed, settling);
       return needed;
     });
@@ -161,7 +167,7 @@ export class ContentCollector {
     return garbage;
   }
 
-  async #settleRows(tx: Tx, needed: Needed, settling: Settling): Promise<void> {
+  async #settleRows(tx: Tx, needed: Needed<KeySet>, settling: Settling): Promise<void> {
     const { unneeded } = this.#deps;
     const pause = (): Promise<void> => this.#pause();
     const settle = (remove: (tx: Tx, id: string) => Promise<void>) => async (found: readonly Found[]) => {

@@ -65,17 +65,30 @@ export class DiskPlace implements ContentPlace {
   }
 
   async *list(): AsyncGenerator<ListedContent> {
-    for (const folder of await readdir(this.#folder)) {
+    for (const folder of await namesIn(this.#folder)) {
       if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-      for (const name of await readdir(join(this.#folder, folder))) {
+      for (const name of await namesIn(join(this.#folder, folder))) {
         const size = isSha256(name) ? await this.size(name) : undefined;
         if (size !== undefined) yield { sha256: name as Sha256, size };
       }
     }
   }
 
+  /** Nothing is open between two calls. */
+  [Symbol.dispose](): void {}
+
   /** The type admits checked digests only. */
   #pathOf(sha256: Sha256): string {
     return join(this.#folder, sha256.slice(0, 2), sha256);
+  }
+}
+
+/** None where nothing was ever stored. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
   }
 }

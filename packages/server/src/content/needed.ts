@@ -8,32 +8,41 @@ import { FunctionInputSchema, GenericResultSchema, worker } from "@lydian/contra
 import type { Page } from "../domain/content-uses.ts";
 import type { Tx } from "../domain/store.ts";
 import { decodeDefinition } from "../functions/definition.ts";
-import { KeySet } from "./key-set.ts";
 
-export interface Needed {
+/** What digests and ids are collected in. */
+export interface Keys {
+  add(key: string): void;
+  has(key: string): boolean;
+}
+
+export interface Needed<Found extends Keys> {
   /** Digests. */
-  readonly content: KeySet;
-  readonly blobs: KeySet;
+  readonly content: Found;
+  readonly blobs: Found;
   /** Of functions whose app has not ended. */
   readonly mounts: ReadonlySet<string>;
 }
 
-export interface Reading {
+export interface Reading<Found extends Keys> {
+  /** An empty one. */
+  readonly newKeys: () => Found;
   /** The content with this digest; undefined when it is not there. */
   readonly read: (sha256: string) => Promise<Uint8Array | undefined>;
   /** Lets others have their turn; throws when there is no more time. */
   readonly pause: () => Promise<void>;
 }
 
+type Pause = () => Promise<void>;
+
 /** Rows that are looked at between two pauses. */
 export const pageRows = 1000;
 
 /** `tx` sees one moment. */
-export async function findNeeded(tx: Tx, reading: Reading): Promise<Needed> {
-  const { pause } = reading;
-  const blobs = new KeySet();
+export async function findNeeded<Found extends Keys>(tx: Tx, reading: Reading<Found>): Promise<Needed<Found>> {
+  const { pause, newKeys } = reading;
+  const blobs = newKeys();
   for await (const id of blobIds(tx, pause)) blobs.add(id);
-  const content = new KeySet();
+  const content = newKeys();
   for await (const { id, sha256 } of each((after) => tx.contentUses.blobs(after, pageRows), "", pause)) {
     if (blobs.has(id)) content.add(sha256);
   }
@@ -60,7 +69,7 @@ export async function findNeeded(tx: Tx, reading: Reading): Promise<Needed> {
 export async function* each<T, Place>(
   read: (after: Place) => Promise<Page<T, Place>>,
   first: Place,
-  pause: Reading["pause"],
+  pause: Pause,
 ): AsyncGenerator<T> {
   for (let after: Place | undefined = first; after !== undefined;) {
     const page: Page<T, Place> = await read(after);
@@ -70,7 +79,7 @@ export async function* each<T, Place>(
   }
 }
 
-async function* blobIds({ contentUses: uses }: Tx, pause: Reading["pause"]): AsyncGenerator<string> {
+async function* blobIds({ contentUses: uses }: Tx, pause: Pause): AsyncGenerator<string> {
   for await (const bytes of each((after) => uses.inputs(after), 0, pause)) {
     const { argsOneof } = fromBinary(FunctionInputSchema, bytes);
     if (argsOneof.case === "argsBlobId") yield argsOneof.value;
@@ -86,7 +95,7 @@ function blobOfResult(bytes: Uint8Array): string[] {
 }
 
 /** Containers of an app that stops may still be starting. */
-async function neededMounts(tx: Tx, pause: Reading["pause"]): Promise<Set<string>> {
+async function neededMounts(tx: Tx, pause: Pause): Promise<Set<string>> {
   const needed = new Set<string>();
   const living = await tx.apps.inStates([
     "initializing",
@@ -109,7 +118,11 @@ async function neededMounts(tx: Tx, pause: Reading["pause"]): Promise<Set<string
 }
 
 /** Of all images that are known, for each may have to be made again. The manifests that they need are added to the others. */
-async function* ofImages(tx: Tx, { read, pause }: Reading, manifests: Set<string>): AsyncGenerator<string> {
+async function* ofImages(
+  tx: Tx,
+  { read, pause }: Pick<Reading<Keys>, "read" | "pause">,
+  manifests: Set<string>,
+): AsyncGenerator<string> {
   for (const { id } of await tx.images.uses()) {
     const image = await tx.images.get(id);
     if (image === undefined) continue;

@@ -24,7 +24,8 @@ export interface ListedContent {
   size: number;
 }
 
-export interface ContentPlace {
+/** Disposing ends its connections. */
+export interface ContentPlace extends Disposable {
   /** Takes over a whole file of this machine's disk; when it resolves the content survives a power cut. Twice does no harm. */
   take(file: string, sha256: Sha256): Promise<void>;
   /** In bytes; undefined when it is not there. */

@@ -5,6 +5,9 @@ import type { ImageState } from "./image.ts";
 import type { Needs } from "./worker.ts";
 import { noRetries, type RetryPolicy } from "./retry.ts";
 
+/** What a definition says in its field `runtime` whose code is not run by the Python client but by Node. */
+export const nodeRuntime = "node";
+
 export interface FunctionRecord {
   id: Id<"fu">;
   appId: Id<"ap">;

@@ -21,17 +21,7 @@ import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
 import type { ImageUse } from "./image-use.ts";
 import type { Entry, KeptEntry, Volume, VolumeCommit } from "./volume.ts";
-import type {
-  Blob,
-  Environment,
-  ImageName,
-  ImageRevision,
-  Mount,
-  ProxyToken,
-  Token,
-  TokenRequest,
-  Workspace,
-} from "./stored.ts";
+import type { Blob, Identity, ImageName, ImageRevision, Mount, ProxyToken } from "./stored.ts";
 import type { WebAddress } from "./web-address.ts";
 
 export interface Store {
@@ -83,34 +73,13 @@ export interface Tx {
   ring(bell: string, count?: number): void;
 }
 
-export interface Identity {
-  workspace(): Promise<Workspace | undefined>;
-  putWorkspace(workspace: Workspace): Promise<void>;
-  /** Those that are not deleted. */
-  environments(): Promise<Environment[]>;
-  /** Inserts or replaces. */
-  putEnvironment(environment: Environment): Promise<void>;
-  /** Its name is free from now on; what belonged to it still says so. */
-  deleteEnvironment(id: string, now: number): Promise<void>;
-  token(id: string): Promise<Token | undefined>;
-  /** In the order in which they were made. */
-  tokens(): Promise<Token[]>;
-  /** Inserts or replaces. */
-  putToken(token: Token): Promise<void>;
-  removeToken(id: string): Promise<void>;
-  tokenRequest(id: string): Promise<TokenRequest | undefined>;
-  /** The oldest first. */
-  tokenRequests(): Promise<TokenRequest[]>;
-  /** Inserts or replaces. */
-  putTokenRequest(request: TokenRequest): Promise<void>;
-  removeTokenRequest(id: string): Promise<void>;
-}
-
 export interface ProxyTokens {
   insert(token: ProxyToken): Promise<void>;
   get(id: string): Promise<ProxyToken | undefined>;
   /** The oldest first. */
   all(): Promise<ProxyToken[]>;
+  /** Whether it was there. */
+  rename(id: string, name: string): Promise<boolean>;
   /** Whether it was there. */
   remove(id: string): Promise<boolean>;
 }
@@ -207,6 +176,8 @@ export interface Inputs {
   claimed(): Promise<Input[]>;
   /** What this container has claimed and not finished. */
   heldBy(containerId: string): Promise<Input[]>;
+  /** Of the same, the ids alone: a concurrent container may have a thousand, and asks for more with each that it ends. */
+  idsHeldBy(containerId: string): Promise<string[]>;
   /** Those of a function without an output yet, without their payloads; some of them, when there are more. */
   unfinished(functionId: string, limit: number): Promise<Input[]>;
   /** Those of a function that wait for a container, without their payloads; some of them, when there are more. */

@@ -44,8 +44,35 @@ export interface TokenRequest {
   grantedName: string | undefined;
 }
 
+export interface Identity {
+  workspace(): Promise<Workspace | undefined>;
+  putWorkspace(workspace: Workspace): Promise<void>;
+  /** Those that are not deleted. */
+  environments(): Promise<Environment[]>;
+  /** Inserts or replaces. */
+  putEnvironment(environment: Environment): Promise<void>;
+  /** Its name is free from now on; what belonged to it still says so. */
+  deleteEnvironment(id: string, now: number): Promise<void>;
+  token(id: string): Promise<Token | undefined>;
+  /** In the order in which they were made. */
+  tokens(): Promise<Token[]>;
+  /** Inserts or replaces. */
+  putToken(token: Token): Promise<void>;
+  removeToken(id: string): Promise<void>;
+  tokenRequest(id: string): Promise<TokenRequest | undefined>;
+  /** The oldest first. */
+  tokenRequests(): Promise<TokenRequest[]>;
+  /** Inserts or replaces. */
+  putTokenRequest(request: TokenRequest): Promise<void>;
+  removeTokenRequest(id: string): Promise<void>;
+}
+
 /** Opens web functions that ask for one: `wk-…` with its secret `ws-…`. */
-export type ProxyToken = Pick<Token, "id" | "secretSha256" | "createdAt">;
+export interface ProxyToken extends Pick<Token, "id" | "secretSha256" | "createdAt"> {
+  /** For people; may be empty. */
+  name: string;
+  createdBy: string;
+}
 
 /** An immutable tree of files, by the SHA-256 of its serialized manifest. */
 export interface Mount {

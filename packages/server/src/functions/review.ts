@@ -6,6 +6,7 @@ import { isIPv4, isIPv6 } from "node:net";
 
 import { type Function, WebhookAsyncMode } from "@lydian/contract";
 
+import { nodeRuntime } from "../domain/function.ts";
 import { type FailOptions, fail } from "../errors.ts";
 
 interface Rule {
@@ -184,7 +185,7 @@ export const concessions: readonly Concession[] = [
   },
   {
     field: "runtime",
-    asks: given("runtime"),
+    asks: ({ runtime }) => runtime !== "" && runtime !== nodeRuntime,
     what: "a runtime of its own",
     instead: "It runs in the runtime that the worker was started with.",
   },

@@ -1,8 +1,9 @@
 /** One call on its HTTP/2 stream: what the client sends, what it is answered, and when it has gone. */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 
-import { fail } from "../errors.ts";
-import { frame, FrameReader } from "./frames.ts";
+import { frame, type FrameFault, FrameReader } from "@lydian/contract";
+
+import { fail, tooLarge } from "../errors.ts";
 import { answerHead, type Status, timeoutOf, trailersOf } from "./headers.ts";
 
 /** setTimeout takes no more. */
@@ -48,7 +49,7 @@ export class GrpcCall<Peer> {
   /** The one message of a call that has one. Not a byte is read before this or `messages` is called. */
   message(): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const reader = new FrameReader(this.#mostBytes);
+      const reader = new FrameReader(this.#mostBytes, (fault) => refusal(fault, this.#mostBytes));
       let isSettled = false; // what comes after that is dropped
       this.#stream.on("data", (piece: Buffer) => {
         if (isSettled) return;
@@ -73,7 +74,7 @@ export class GrpcCall<Peer> {
   /** The client's messages, until it has said its last one or is gone. Throws a ServerError for what is not well-formed. */
   async *messages(): AsyncGenerator<Buffer> {
     if (!this.#stream.readable) return; // it has no body at all
-    const reader = new FrameReader(this.#mostBytes);
+    const reader = new FrameReader(this.#mostBytes, (fault) => refusal(fault, this.#mostBytes));
     // Leaving the loop must not destroy the stream: its other direction is still in use.
     for await (const piece of this.#stream.iterator({ destroyOnReturn: false })) yield* reader.push(piece as Buffer);
     if (!reader.isBetweenMessages) throw fail("invalidArgument", `A message to ${this.path} is not whole.`);
@@ -124,4 +125,11 @@ export class GrpcCall<Peer> {
     this.#state = "gone";
     this.onGone();
   }
+}
+
+function refusal(fault: FrameFault, most: number): Error {
+  if (fault.kind === "tooLarge") return tooLarge(`The message has ${fault.bytes} bytes, and ${most} is the most`);
+  return fail("unimplemented", "The message is compressed, and this server takes plain ones only.", {
+    hint: "Turn compression off in the client",
+  });
 }

@@ -25,6 +25,8 @@ export interface PortOptions {
    * look-up takes tells nothing about the secret.
    */
   resolveDoor: (secret: string) => Identity | undefined | Promise<Identity | undefined>;
+  /** Whether a name that a TLS client asks for is a web function's: it is offered HTTP/1.1 alone. */
+  isWebHost?: (name: string) => boolean;
   /** PEM texts. With them, plain connections are taken from this machine only. */
   tls?: { certificate: string | Buffer; key: string | Buffer };
   logger: Logger;
@@ -236,7 +238,11 @@ export class Port {
     const server = createTlsServer({
       cert: tls.certificate,
       key: tls.key,
-      ALPNProtocols: ["h2", "http/1.1"],
+      // Browsers would speak HTTP/2 to web functions, which is gRPC's here.
+      ALPNCallback: ({ servername, protocols }) =>
+        this.#options.isWebHost?.(servername) === true
+          ? "http/1.1"
+          : ["h2", "http/1.1"].find((known) => protocols.includes(known)),
       handshakeTimeout: this.#options.patienceMs ?? 10_000,
     });
     server.on("secureConnection", (socket: TLSSocket) => {

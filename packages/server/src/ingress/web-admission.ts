@@ -12,7 +12,7 @@ import type { WebRequest } from "../web/asgi.ts";
 import type { WebCalls } from "../web/calls.ts";
 import { findEndpoint } from "../web/endpoints.ts";
 import type { Exchange } from "../web/exchange.ts";
-import { valuesOf } from "../web/headers.ts";
+import { type Headers, valuesOf } from "../web/headers.ts";
 import { type Refusal, refusals } from "./web-refusal.ts";
 import { describeRequest, headersOf } from "./web-request.ts";
 
@@ -29,10 +29,18 @@ export async function admit({ store }: WebDeps, host: string, request: IncomingM
   const address = await store.read((tx) => findEndpoint(tx, host));
   if (address === undefined) return refusals.unknownHost(request.headers.host ?? host);
   if (!address.guarded) return address;
-  const headers = headersOf(request);
-  const [id = ""] = valuesOf(headers, "modal-key");
-  const [secret = ""] = valuesOf(headers, "modal-secret");
+  const { id, secret } = tokenIn(headersOf(request));
   return (await store.read((tx) => mayPass(tx, id, secret))) ? address : refusals.unauthorized;
+}
+
+/** In headers of its own, or as `Authorization: Bearer <id>.<secret>`, as the clients print it. */
+function tokenIn(headers: Headers): { id: string; secret: string } {
+  const [id] = valuesOf(headers, "modal-key");
+  const [secret] = valuesOf(headers, "modal-secret");
+  if (id !== undefined && secret !== undefined) return { id, secret };
+  const [, bearerId = "", bearerSecret = ""] =
+    /^Bearer (wk-\w+)\.(ws-\w+)$/i.exec(valuesOf(headers, "authorization")[0] ?? "") ?? [];
+  return { id: bearerId, secret: bearerSecret };
 }
 
 /** The call of the function, or why it takes none now. */
@@ -46,6 +54,7 @@ export async function begin(
   try {
     return await web.begin(address, describeRequest(request, { kind, guarded, settings }));
   } catch (error) {
+    if (isFail(error, "invalidArgument")) return refusals.contradiction(error.text);
     if (isFail(error, "resourceExhausted")) return refusals.full(error.retryAfter ?? 1);
     // It was there a moment ago.
     if (isFail(error, "notFound") || isFail(error, "failedPrecondition")) return refusals.unknownHost(host);

@@ -20,7 +20,9 @@ export const refusals = {
   contradiction: (why: string): Refusal => ({ status: 400, text: `The request is not understood. ${why}` }),
   unauthorized: {
     status: 401,
-    text: "This web function takes only requests with a proxy token, in the headers Modal-Key and Modal-Secret.",
+    text:
+      "This web function takes only requests with a proxy token, in the headers Modal-Key and Modal-Secret. " +
+      "`modal workspace proxy-tokens create` makes one.",
     headers: { "www-authenticate": 'Modal-Proxy-Token realm="web function"' },
   },
   tooLarge: { status: 413, text: "The request's body is larger than this platform takes." },

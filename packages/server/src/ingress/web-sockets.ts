@@ -39,12 +39,12 @@ export class WebSockets {
     const exchange = await begin(this.#deps, address, request, "websocket");
     if ("status" in exchange) return refuseSocket(socket, exchange);
     const { web } = this.#deps;
-    let closeCode = 1006;
-    const leave = (): void => void web.abandon(exchange, "websocket", closeCode);
-    socket
-      .once("close", leave)
-      .once("end", () => socket.destroy())
-      .resume(); // or its end would not be seen
+    const leave = (closeCode?: number): void => void web.abandon(exchange, "websocket", closeCode);
+    const onGone = (): void => {
+      socket.destroy();
+      leave();
+    };
+    socket.on("close", onGone).on("end", onGone).resume(); // or its end would not be seen
     if (socket.destroyed) return leave();
     void exchange.say(encodeMessage({ case: "websocketConnect", value: {} }));
     await exchange.ready();
@@ -53,12 +53,10 @@ export class WebSockets {
       if (!socket.destroyed) refuseSocket(socket, first?.case === "websocketClose" ? forbidden : ended(exchange));
       return;
     }
+    socket.off("close", onGone).off("end", onGone);
     const opened = this.#accept(first.value, request, socket, head);
     if (opened === undefined) return leave();
-    opened.on("close", (code) => {
-      closeCode = code;
-      leave();
-    });
+    opened.on("close", leave);
     hear(opened, exchange);
     await speak(opened, exchange);
   }

@@ -23,6 +23,7 @@ import { logRpcs } from "./logs.ts";
 import { lookupRpcs } from "./lookups.ts";
 import { blobRpcs, mountRpcs } from "./mounts.ts";
 import type { Platform } from "./platform.ts";
+import { proxyTokenRpcs } from "./proxy-tokens.ts";
 import { queueRpcs } from "./queues.ts";
 import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
@@ -67,6 +68,7 @@ export function clientRpcs(
     containerRpcs(platform, deliveries),
     taskRpcs(platform),
     webRpcs(platform),
+    proxyTokenRpcs(platform),
     volumeRpcs(platform),
     volumeFileRpcs(platform, links.pieces),
     volumeChangeRpcs(platform, links.pieces),

@@ -17,8 +17,8 @@ const linkLifeMs = 24 * 3_600_000;
 /** The name under which every client asks for its own package; the worker provides it. */
 const clientMountName = /^modal-client-mount-/;
 
-/** A Python of its own for images that have none, which the worker provides, too. */
-const pythonMountName = /^python-build-standalone\.[\w.+-]+$/;
+/** A Python, or a Node with npm, for images that have none, which the worker provides, too. */
+const toolMountName = /^(?:python-build-standalone\.[\w.+-]+|lydian-node)$/;
 
 export function mountRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   const { store, content, clock, unneeded } = platform;
@@ -26,7 +26,7 @@ export function mountRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     mountGetOrCreate: userOrContainer(async (request) => {
       const { deploymentName } = request;
       const isLookUp = request.objectCreationType === ObjectCreationType.UNSPECIFIED;
-      const name = isLookUp && pythonMountName.test(deploymentName) ? deploymentName : "";
+      const name = isLookUp && toolMountName.test(deploymentName) ? deploymentName : "";
       if (isLookUp && name === "" && !clientMountName.test(deploymentName)) {
         throw fail("notFound", `There is no mount named "${deploymentName}".`);
       }

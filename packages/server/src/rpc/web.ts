@@ -54,8 +54,8 @@ async function* dataIn(
 /** Only the container that has claimed the request sees it and answers it; no other one ever claims it. */
 async function takeHold({ store }: Platform, exchange: Exchange, containerId: string): Promise<void> {
   if (exchange.holder === containerId) return;
-  const held = await store.read((tx) => tx.inputs.heldBy(containerId));
-  if (!held.some(({ callId }) => callId === exchange.callId)) {
+  const [input] = await store.read((tx) => tx.inputs.ofCall(exchange.callId, 1));
+  if (input?.state !== "claimed" || input.containerId !== containerId) {
     throw fail("permissionDenied", `Container ${containerId} does not have request ${exchange.callId}.`);
   }
   exchange.holder = containerId;

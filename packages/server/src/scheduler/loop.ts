@@ -2,7 +2,7 @@
 import { type Bells, type Clock, type Logger, Lookout, type NewId, randomText } from "@lydian/kit";
 
 import { drain, exitGraceMs } from "../containers/begin.ts";
-import { startedTooLate } from "../containers/end.ts";
+import { type Notice, startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
 import { demandBell, idleBell } from "../domain/bells.ts";
 import type { Container } from "../domain/container.ts";
@@ -116,8 +116,9 @@ export class Scheduler {
     if (tooLate.length + needless.length === 0) return;
     const context = { now: clock.now(), newId };
     const timeoutMs = new Map(demands.map(({ functionId, policy }) => [functionId, policy.timeoutMs]));
+    const notices: (Notice | undefined)[] = [];
     await store.write(async (tx) => {
-      for (const { id } of tooLate) await startedTooLate(tx, id, context);
+      for (const { id } of tooLate) notices.push(await startedTooLate(tx, id, context));
       for (const { id, functionId, held } of needless) {
         const container = await tx.containers.get(id);
         // Unless it was idle and has taken an input since it was looked at.
@@ -126,6 +127,7 @@ export class Scheduler {
         await drain(tx, id, context.now + finishMs + exitGraceMs);
       }
     });
+    for (const notice of notices) if (notice !== undefined) this.#deps.tell(notice.to, notice.text);
   }
 
   /** Images that are to be made again, for the containers that wait for them. */

@@ -1,8 +1,7 @@
 /** SQL of the workspace, its environments, and tokens. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { Identity } from "../domain/store.ts";
-import type { Environment, Token, TokenRequest, Workspace } from "../domain/stored.ts";
+import type { Environment, Identity, Token, TokenRequest, Workspace } from "../domain/stored.ts";
 import { type Nullable, orNull, orUndefined, prepare } from "./sql.ts";
 
 type TokenRow = Omit<Token, "expiresAt" | "isDisabled"> & { expiresAt: Nullable<number>; isDisabled: number };

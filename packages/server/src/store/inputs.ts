@@ -76,11 +76,17 @@ function rowsIn(database: DatabaseSync): Pick<Inputs, "insert" | "get" | "update
   };
 }
 
-function byFunction(database: DatabaseSync): Pick<Inputs, "queued" | "heldBy" | "claimed" | "waiting" | "unfinished"> {
+function byFunction(
+  database: DatabaseSync,
+): Pick<Inputs, "queued" | "heldBy" | "idsHeldBy" | "claimed" | "waiting" | "unfinished"> {
   const ofFunction = `function_id = :functionId AND state = 'queued'`;
   const queued = query(database, columns, `${ofFunction} ORDER BY rowid LIMIT :limit`);
   const queuedOfMethod = query(database, columns, `${ofFunction} AND method = :method ORDER BY rowid LIMIT :limit`);
   const heldBy = query(database, columns, `container_id = :containerId AND state = 'claimed' ORDER BY rowid`);
+  const idsHeldBy = prepare<{ id: string }>(
+    database,
+    `SELECT id FROM inputs WHERE container_id = :containerId AND state = 'claimed'`,
+  );
   const claimed = query(database, bare, `state = 'claimed'`);
   const waiting = query(database, bare, `${ofFunction} LIMIT :limit`);
   const unfinished = query(
@@ -98,6 +104,7 @@ function byFunction(database: DatabaseSync): Pick<Inputs, "queued" | "heldBy" | 
     queued: async (functionId, limit, method) =>
       method === undefined ? queued({ functionId, limit }) : queuedOfMethod({ functionId, limit, method }),
     heldBy: async (containerId) => heldBy({ containerId }),
+    idsHeldBy: async (containerId) => idsHeldBy.all({ containerId }).map(({ id }) => id),
     claimed: async () => claimed(),
     waiting: async (functionId, limit) => waiting({ functionId, limit }),
     unfinished: async (functionId, limit) => unfinished({ functionId, limit }),

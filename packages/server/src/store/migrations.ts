@@ -296,6 +296,11 @@ export const migrations: readonly string[] = [
   `
   CREATE TABLE unneeded (id TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  // Proxy tokens have names, and makers.
+  `
+  ALTER TABLE proxy_tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
+  ALTER TABLE proxy_tokens ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+  `,
   // Deployments are versions: what functions were defined as is kept for as long as a version names it.
   `
   ALTER TABLE apps ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
@@ -346,6 +351,8 @@ export const migrations: readonly string[] = [
   ALTER TABLE tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
   ALTER TABLE tokens ADD COLUMN expires_at INTEGER;
   ALTER TABLE tokens ADD COLUMN is_disabled INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE schedules ADD COLUMN format TEXT NOT NULL DEFAULT 'pickle';
+
   CREATE TABLE token_requests (
     id TEXT PRIMARY KEY, code TEXT NOT NULL, wait_sha256 TEXT NOT NULL, created_at INTEGER NOT NULL, lifetime INTEGER,
     tries INTEGER NOT NULL, granted_name TEXT

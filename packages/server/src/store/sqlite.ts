@@ -56,8 +56,7 @@ export function openStore(file: string, bells: Bells, sync?: Sync): Store {
   const reads = new Reads(reading);
   const snapshots = new Set<Promise<unknown>>();
   const snapshot = async <T>(unit: (tx: Tx) => Promise<T>): Promise<T> => {
-    const own = connectToRead(file);
-    const reading = new Reads(own).read(unit).finally(() => own.close());
+    const reading = readStore(file).snapshot(unit);
     snapshots.add(reading);
     return await reading.finally(() => snapshots.delete(reading));
   };
@@ -80,6 +79,30 @@ export function openStore(file: string, bells: Bells, sync?: Sync): Store {
   };
 }
 
+/** The snapshots of a store that this process does not write. Throws where its schema is another version's. */
+export function readStore(file: string): Pick<Store, "snapshot"> {
+  return {
+    snapshot: async (unit) => {
+      const database = connectToRead(file);
+      try {
+        const version = versionOf(database);
+        if (version !== migrations.length) {
+          throw new PlatformError(`${file} was written by another version of Lydian (schema ${version})`, {
+            hint: "start that platform once with this version: lydian up",
+          });
+        }
+        return await new Reads(database).read(unit);
+      } finally {
+        database.close();
+      }
+    },
+  };
+}
+
+function versionOf(database: DatabaseSync): number {
+  return (database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
+}
+
 function connect(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5000 });
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384");
@@ -93,7 +116,7 @@ function connectToRead(file: string): DatabaseSync {
 }
 
 function migrate(database: DatabaseSync, file: string): void {
-  const { user_version: version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  const version = versionOf(database);
   if (version > migrations.length) {
     throw new PlatformError(`${file} was written by a newer version of Lydian (schema ${version})`, {
       hint: "install that version again, or start with another data folder",

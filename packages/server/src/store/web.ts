@@ -30,18 +30,21 @@ export function webAddressesIn(database: DatabaseSync): WebAddresses {
 }
 
 export function proxyTokensIn(database: DatabaseSync): ProxyTokens {
-  const fields = `id, secret_sha256 AS secretSha256, created_at AS createdAt`;
+  const fields = `id, secret_sha256 AS secretSha256, created_at AS createdAt, name, created_by AS createdBy`;
   const insert = prepare(
     database,
-    `INSERT INTO proxy_tokens (id, secret_sha256, created_at) VALUES (:id, :secretSha256, :createdAt)`,
+    `INSERT INTO proxy_tokens (id, secret_sha256, created_at, name, created_by)
+     VALUES (:id, :secretSha256, :createdAt, :name, :createdBy)`,
   );
   const get = prepare<ProxyToken>(database, `SELECT ${fields} FROM proxy_tokens WHERE id = :id`);
   const all = prepare<ProxyToken>(database, `SELECT ${fields} FROM proxy_tokens ORDER BY created_at, id`);
+  const rename = prepare(database, `UPDATE proxy_tokens SET name = :name WHERE id = :id`);
   const remove = prepare(database, `DELETE FROM proxy_tokens WHERE id = :id`);
   return {
     insert: async (token) => void insert.run({ ...token }),
     get: async (id) => get.one({ id }),
     all: async () => all.all(),
+    rename: async (id, name) => rename.run({ id, name }) > 0,
     remove: async (id) => remove.run({ id }) > 0,
   };
 }

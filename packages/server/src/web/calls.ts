@@ -10,7 +10,11 @@ import { callBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import type { Failure, Output } from "../domain/input.ts";
 import type { Store, Tx } from "../domain/store.ts";
+import { fail } from "../errors.ts";
+import { bindFunction } from "../functions/bind.ts";
+import { decodeDefinition } from "../functions/definition.ts";
 import type { WebAddress } from "../domain/web-address.ts";
+import { classArguments } from "./arguments.ts";
 import { encodeMessage, inputOf, type WebRequest } from "./asgi.ts";
 import { type Ended, Exchange } from "./exchange.ts";
 
@@ -47,17 +51,16 @@ export class WebCalls {
   }
 
   /** Throws a ServerError when the function can take no request. Whoever has the exchange closes or abandons it. */
-  async begin({ functionId, method }: WebAddress, request: WebRequest): Promise<Exchange> {
-    const submission = {
-      functionId,
-      shape: "web",
-      invocation: "sync",
-      parentInputId: "",
-      inputs: [{ index: 0, payload: inputOf(request, method), method }],
-    } as const;
+  async begin(address: WebAddress, request: WebRequest): Promise<Exchange> {
+    const { functionId, method } = address;
+    const { limits } = this.#deps;
+    const inputs = [{ index: 0, payload: inputOf(request, method), method }];
+    const submission = { shape: "web", invocation: "sync", parentInputId: "", inputs } as const;
     // Not waited for: a power cut that undoes it ends the caller's connection, too.
     const exchange = await this.#deps.store.note(async (tx) => {
-      const { call } = await submitCall(tx, submission, this.#deps.limits, this.#context());
+      const context = this.#context();
+      const called = method === "" ? functionId : await variantFor(tx, address, request, limits, context);
+      const { call } = await submitCall(tx, { ...submission, functionId: called }, limits, context);
       const made = new Exchange(call.id, functionId);
       this.#exchanges.set(call.id, made); // before its container can ask for it
       return made;
@@ -121,6 +124,26 @@ export class WebCalls {
   #context(): Context {
     return { now: this.#deps.clock.now(), newId: this.#deps.newId };
   }
+}
+
+/** A class with arguments has a variant for each set of them, which the request's query says. */
+async function variantFor(
+  tx: Tx,
+  { functionId }: WebAddress,
+  { target }: WebRequest,
+  { webVariants }: Limits,
+  context: Context,
+): Promise<string> {
+  const record = await tx.functions.get(functionId);
+  if (record === undefined) throw fail("notFound", `Function ${functionId} does not exist.`);
+  const parameters = classArguments(decodeDefinition(record), target.slice(target.indexOf("?") + 1));
+  if (parameters === undefined) return functionId;
+  const variant = await bindFunction(tx, { functionId, parameters, options: undefined }, context);
+  const isNew = variant.createdAt === context.now;
+  if (isNew && (await tx.functions.variants(functionId)).length > webVariants) {
+    throw fail("resourceExhausted", `Class "${record.name}" has had ${webVariants} different sets of arguments.`);
+  }
+  return variant.id;
 }
 
 /**

@@ -23,6 +23,7 @@ const ofProxies = /^(?:forwarded|x-real-ip|x-forwarded-.*|x-original-.*|x-rewrit
 const ofWebSocket: ReadonlySet<string> = new Set(["sec-websocket-extensions"]);
 
 const proxyToken: ReadonlySet<string> = new Set(["modal-key", "modal-secret"]);
+const bearer = /^Bearer wk-/i;
 
 /** Names in lower case, as ASGI has them. `guarded`: what opened the door is not the application's affair. */
 export function towardsApp(headers: Headers, { guarded }: { guarded: boolean }): [name: string, value: string][] {
@@ -34,7 +35,7 @@ export function towardsApp(headers: Headers, { guarded }: { guarded: boolean }):
     const meant = name.replaceAll("_", "-");
     if (ofConnection.has(meant) || named.has(name) || ofProxies.test(meant) || ofWebSocket.has(meant)) continue;
     if (meant !== name && (meant === "content-length" || meant === "host")) continue;
-    if (guarded && proxyToken.has(meant)) continue;
+    if (guarded && (proxyToken.has(meant) || (meant === "authorization" && bearer.test(value)))) continue;
     passing.push([name, value]);
   }
   return passing;

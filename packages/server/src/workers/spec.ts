@@ -6,8 +6,8 @@ import { ContainerArgumentsSchema, type Function, type worker } from "@lydian/co
 
 import type { App } from "../domain/app.ts";
 import type { Container } from "../domain/container.ts";
-import type { FunctionPolicy, FunctionRecord } from "../domain/function.ts";
-import { pythonMinor } from "../domain/image.ts";
+import { type FunctionPolicy, type FunctionRecord, nodeRuntime } from "../domain/function.ts";
+import { type Image, pythonMinor } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import type { Capacity } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
@@ -32,26 +32,13 @@ export async function containerSpec(
   if (record === undefined || app === undefined || image === undefined) {
     throw new Error(`the function, app or image of ${container.id} is missing`);
   }
-  const python = pythonMinor(image);
-  if (python === "") {
-    throw fail("failedPrecondition", `Image ${image.id} has no Python, without which no function runs.`, {
-      hint: 'Give it one: `modal.Image.from_registry(…, add_python="3.12")`',
-    });
-  }
   const definition = decodeDefinition(record);
   const { secretIds } = definition;
   const secrets = await vault.environmentOf(tx, secretIds);
   const spec = {
     description: `${app.name} ${record.name}`,
     runner: {
-      kind: {
-        case: "python",
-        value: {
-          python,
-          clientVersion: record.clientVersion,
-          arguments: await argumentsOf(tx, { record, app, taskId: container.id }, settings),
-        },
-      },
+      kind: runnerOf(record, definition, image, await argumentsOf(tx, { record, app, taskId: container.id }, settings)),
     },
     mounts: await mountsOf(tx, record),
     env: {
@@ -70,6 +57,30 @@ export async function containerSpec(
 /** Its name, in which names are looked up where no other one is said. */
 async function environmentOf(tx: Tx, app: App): Promise<string> {
   return (await tx.identity.environments()).find(({ id }) => id === app.environmentId)?.name ?? "";
+}
+
+type RunnerKind = NonNullable<MessageInitShape<typeof worker.RunnerSchema>["kind"]>;
+
+/** What answers the function's inputs, by what its definition says. */
+function runnerOf(record: FunctionRecord, definition: Function, image: Image, given: Uint8Array): RunnerKind {
+  if (definition.runtime === nodeRuntime) {
+    if (image.built?.libc.startsWith("musl ") === true) {
+      throw fail("failedPrecondition", `Image ${image.id} has another C library than Node needs, as Alpine has.`, {
+        hint: "Begin with an image of Debian or Ubuntu",
+      });
+    }
+    return { case: "node", value: { arguments: given } };
+  }
+  const python = pythonMinor(image);
+  if (python !== "")
+    return { case: "python", value: { python, clientVersion: record.clientVersion, arguments: given } };
+  throw fail(
+    "failedPrecondition",
+    `Image ${image.id} has no Python, without which no function of the Python client runs.`,
+    {
+      hint: 'Give it one: `modal.Image.from_registry(…, add_python="3.12")`',
+    },
+  );
 }
 
 /** What the client's entry point reads first: a serialized ContainerArguments. */

@@ -2,17 +2,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { fromBinary } from "@bufbuild/protobuf";
-import { GenericResultSchema } from "@lydian/contract";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { FunctionSchema$, GenericResultSchema, WebhookType } from "@lydian/contract";
 
 import { claimInputs } from "../../src/calls/claim.ts";
 import { failureResult } from "../../src/calls/result.ts";
-import { cannotBegin, endContainer, failedToInitialize } from "../../src/containers/end.ts";
+import { cannotBegin, endContainer, failedToInitialize, startedTooLate } from "../../src/containers/end.ts";
 import type { App } from "../../src/domain/app.ts";
 import { demandBell, inputsBell } from "../../src/domain/bells.ts";
 import type { Container, Exit } from "../../src/domain/container.ts";
 import type { FunctionRecord } from "../../src/domain/function.ts";
 import { defaultCrashPolicy } from "../../src/domain/input.ts";
+import { encodeDefinition } from "../../src/functions/definition.ts";
 import { type TestStore, countRings, testStore } from "../support/open-store.ts";
 import { claimRequest, plantCall, plantContainer, plantFunction, policy } from "../support/rows.ts";
 
@@ -312,5 +313,23 @@ describe("a container that cannot begin", () => {
       delays.every((delay, index) => delay > (delays[index - 1] ?? 0)),
       delays.join(" "),
     );
+  });
+});
+
+describe("a container that is not ready in time", () => {
+  it("is told of in its app's log, with what its function may have to change", async () => {
+    await using test = await testStore();
+    const of = await test.does((tx, context) => plantFunction(tx, context));
+    const tooLate = async (): Promise<string> => {
+      const { id } = await start(test, of, { state: "starting" });
+      const notice = await test.does((tx, context) => startedTooLate(tx, id, context));
+      assert.deepEqual(notice?.to, { appId: of.appId, functionId: of.id });
+      return notice.text;
+    };
+    assert.equal(await tooLate(), "A container could not be started: it was not ready after 0 s.");
+    const webhookConfig = { type: WebhookType.WEB_SERVER };
+    const definition = encodeDefinition(create(FunctionSchema$, { functionName: "serve", webhookConfig }));
+    await test.does((tx) => tx.functions.put({ ...of, definition }));
+    assert.match(await tooLate(), /has to start its server and return/);
   });
 });

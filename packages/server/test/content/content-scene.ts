@@ -7,6 +7,7 @@ import { DataFormat, FunctionInputSchema, FunctionSchema$, GenericResultSchema }
 import { ManualClock, predictableIds, type Random, temporaryFolder } from "@lydian/testkit";
 
 import { submitCall } from "../../src/calls/submit.ts";
+import type { ContentPlace } from "../../src/content/place.ts";
 import type { Context } from "../../src/domain/context.ts";
 import type { Tx } from "../../src/domain/store.ts";
 import type { Entry } from "../../src/domain/volume.ts";
@@ -23,6 +24,7 @@ const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(byte
 export class ContentScene {
   readonly clock = new ManualClock();
   readonly #folder: string;
+  readonly #place: ContentPlace | undefined;
   readonly #newId = predictableIds();
   server: MortalContent;
   /** Digests by the calls, apps and images that need them as long as they are there. */
@@ -31,15 +33,17 @@ export class ContentScene {
   readonly #volumes: string[] = [];
   #next = 0;
 
-  private constructor(folder: string, server: MortalContent, clock: ManualClock) {
+  private constructor(folder: string, server: MortalContent, clock: ManualClock, place: ContentPlace | undefined) {
+    this.#place = place;
     this.#folder = folder;
     this.server = server;
     this.clock = clock;
   }
 
-  static async begin(folder: string): Promise<ContentScene> {
+  /** Without a place content lies in the folder. */
+  static async begin(folder: string, place?: ContentPlace): Promise<ContentScene> {
     const clock = new ManualClock();
-    const scene = new ContentScene(folder, await beginContent(folder, clock), clock);
+    const scene = new ContentScene(folder, await beginContent(folder, clock, place), clock, place);
     await scene.does((tx) => tx.identity.putEnvironment({ id: "en-1", name: "main", webSuffix: "", createdAt: 0 }));
     return scene;
   }
@@ -50,7 +54,7 @@ export class ContentScene {
 
   async revive(): Promise<void> {
     await this.server.bury();
-    this.server = await beginContent(this.#folder, this.clock);
+    this.server = await beginContent(this.#folder, this.clock, this.#place);
   }
 
   /** Content that is new, or that was there once; answers its digest. */
@@ -211,9 +215,9 @@ export class ContentScene {
   }
 }
 
-export async function contentScene() {
+export async function contentScene(place?: ContentPlace) {
   const folder = await temporaryFolder();
-  const made = await ContentScene.begin(folder.path);
+  const made = await ContentScene.begin(folder.path, place);
   return {
     it: made,
     [Symbol.asyncDispose]: async () => {

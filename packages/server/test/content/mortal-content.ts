@@ -4,13 +4,14 @@
  */
 import { join } from "node:path";
 
-import { Bells, silentLogger } from "@lydian/kit";
+import { Bells, silentLogger, tryLock } from "@lydian/kit";
 import { type ManualClock, turns } from "@lydian/testkit";
 
 import { ContentCollector } from "../../src/content/collect.ts";
 import { ContentStore } from "../../src/content/content-store.ts";
 import { DiskPlace } from "../../src/content/disk-place.ts";
 import type { ContentPlace } from "../../src/content/place.ts";
+import { removalLock } from "../../src/content/removal-lock.ts";
 import { Unneeded } from "../../src/content/unneeded.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { openStore } from "../../src/store/sqlite.ts";
@@ -34,7 +35,11 @@ export interface MortalContent {
   bury(): Promise<void>;
 }
 
-export async function beginContent(folder: string, clock: ManualClock): Promise<MortalContent> {
+export async function beginContent(
+  folder: string,
+  clock: ManualClock,
+  files: ContentPlace = new DiskPlace(join(folder, "content")),
+): Promise<MortalContent> {
   const disk = openStore(join(folder, "store.sqlite"), new Bells(), syncInATurn);
   let onRemove: () => Promise<void> = () => turns(3); // others have theirs meanwhile
   let left = Number.POSITIVE_INFINITY;
@@ -56,7 +61,6 @@ export async function beginContent(folder: string, clock: ManualClock): Promise<
     snapshot: (unit) => disk.snapshot(unit),
     close: () => disk.close(),
   };
-  const files = new DiskPlace(join(folder, "content"));
   const place: ContentPlace = {
     take: (file, sha256) => mortally(() => files.take(file, sha256)),
     remove: (sha256) =>
@@ -67,11 +71,22 @@ export async function beginContent(folder: string, clock: ManualClock): Promise<
     size: (sha256) => files.size(sha256),
     open: (sha256) => files.open(sha256),
     list: () => files.list(),
+    [Symbol.dispose]: () => files[Symbol.dispose](),
   };
   const unneeded = await Unneeded.load(store);
   const content = await ContentStore.open(join(folder, "content"), { place, wishes: unneeded });
   const room = async () => ({ free: 1, total: 1 });
-  const collector = new ContentCollector({ store, clock, content, unneeded, times, room, log: silentLogger });
+  const lockRemovals = (): Disposable | undefined => tryLock(removalLock(folder));
+  const collector = new ContentCollector({
+    store,
+    clock,
+    content,
+    unneeded,
+    times,
+    room,
+    lockRemovals,
+    log: silentLogger,
+  });
   return {
     ...{ store, content, unneeded, collector },
     onRemove: (act) => void (onRemove = act),

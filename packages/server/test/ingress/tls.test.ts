@@ -124,3 +124,27 @@ test("gRPC, HTTP and doors under TLS; plain only from this machine", async (cont
     assert.equal(await readAll(silent), "");
   });
 });
+
+test("a web function's host is offered HTTP/1.1 alone, as HTTP/2 is gRPC's", async (context) => {
+  await using folder = await temporaryFolder();
+  const tls = certificate(folder.path, context);
+  if (tls === undefined) return;
+  await using rig = await startRig({ rpcs, port: { tls, isWebHost: (name) => name === "web.localhost" } });
+  const agreed = async (servername: string, ALPNProtocols: string[]): Promise<string | false | null> => {
+    const socket = connectTls({
+      port: rig.port.number,
+      host: "127.0.0.1",
+      ca: tls.certificate,
+      servername,
+      ALPNProtocols,
+      checkServerIdentity: () => undefined,
+    });
+    await once(socket, "secureConnect");
+    const { alpnProtocol } = socket;
+    socket.destroy();
+    return alpnProtocol;
+  };
+  assert.equal(await agreed("web.localhost", ["h2", "http/1.1"]), "http/1.1");
+  assert.equal(await agreed("localhost", ["h2", "http/1.1"]), "h2");
+  assert.equal(await agreed("localhost", ["http/1.1"]), "http/1.1");
+});

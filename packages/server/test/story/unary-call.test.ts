@@ -87,9 +87,10 @@ const untilItRuns: readonly Step[] = [
     "workers/sessions.ts",
     "the worker was given all that it needs, and says that it prepares it",
     async ({ world, containerId }) => {
-      const python = world.worker.containers.get(containerId)?.spec?.runner?.kind.value;
-      const { functionDef, taskId } = fromBinary(ContainerArgumentsSchema, python?.arguments ?? new Uint8Array());
-      assert.deepEqual([functionDef?.functionName, taskId, python?.python], ["hello", containerId, "3.11"]);
+      const runner = world.worker.containers.get(containerId)?.spec?.runner?.kind;
+      assert.ok(runner?.case === "python");
+      const { functionDef, taskId } = fromBinary(ContainerArgumentsSchema, runner.value.arguments);
+      assert.deepEqual([functionDef?.functionName, taskId, runner.value.python], ["hello", containerId, "3.11"]);
       const states = (await containersIn(world)).map(({ state }) => state);
       assert.deepEqual(states, ["assigned", "assigned"]);
       world.worker.run(containerId);

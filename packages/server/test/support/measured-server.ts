@@ -6,12 +6,14 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { silentLogger, systemClock } from "@lydian/kit";
 
 import { serverConfigSchema } from "../../src/config.ts";
+import { DiskPlace } from "../../src/content/disk-place.ts";
 import { startServer } from "../../src/server.ts";
 import { testToken } from "../ingress/rig.ts";
 
@@ -25,7 +27,8 @@ const config = serverConfigSchema.parse({
   workerSecret: "w".repeat(40),
 });
 const listenAt = { host: "127.0.0.1", port: 0 };
-const server = await startServer({ config, clock: systemClock, log: silentLogger, listenAt });
+const place = new DiskPlace(join(data, "content"));
+const server = await startServer({ config, clock: systemClock, log: silentLogger, listenAt, place });
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 process.stdout.write(`${server.port.number}\n`);

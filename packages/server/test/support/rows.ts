@@ -23,12 +23,17 @@ import { type Demand, emptyPolicy, type FunctionPolicy, type FunctionRecord } fr
 import type { Image, Recipe } from "../../src/domain/image.ts";
 import type { Tx } from "../../src/domain/store.ts";
 import type { Needs, WorkerView } from "../../src/domain/worker.ts";
+import type { EndpointSettings } from "../../src/web/endpoints.ts";
 import { encodeDefinition } from "../../src/functions/definition.ts";
 
 export const limits = limitsSchema.parse({});
 
 /** Where web functions are. */
-export const settings = { publicUrl: "http://localhost", workspace: "home", web: { customDomains: [] } };
+export const settings: EndpointSettings = {
+  publicUrl: "http://localhost",
+  workspace: "home",
+  web: { customDomains: [] },
+};
 
 export const policy = (changes: Partial<FunctionPolicy> = {}): FunctionPolicy => ({
   ...emptyPolicy,
@@ -151,8 +156,10 @@ export async function plantFunction(
 ): Promise<FunctionRecord> {
   const [known] = await tx.identity.environments();
   const environmentId = known?.id ?? context.newId("en");
-  if (known === undefined)
+  if (known === undefined) {
     await tx.identity.putEnvironment({ id: environmentId, name: "main", webSuffix: "", createdAt: 0 });
+    await tx.identity.putWorkspace({ id: "ac-1", name: "home", defaultEnvironmentId: environmentId });
+  }
   const imageId = (await tx.images.byKey("default"))?.id ?? context.newId("im");
   await tx.images.put(image({ id: imageId, key: "default" }));
   const appId = context.newId("ap");

@@ -91,6 +91,7 @@ export class ServerProcess {
       askAws: async () => "password",
       cutConnections: () => {},
       sweepUploads: async () => {},
+      lockRemovals: () => ({ [Symbol.dispose]: () => {} }),
       room: async () => ({ free: 1e12, total: 2e12 }),
     });
     this.#rpcs = new Map(this.#assembly.rpcs.map((each) => [each.method.name, each]));

@@ -22,9 +22,10 @@ describe("an assignment", () => {
     const spec = worker.containers.get(container.id)?.spec;
     assert.equal(spec?.description, "app hello");
     assert.deepEqual([spec?.resources?.milliCpu, spec?.resources?.memoryMib], [100n, 128n]);
-    const python = spec?.runner?.kind.value;
-    assert.deepEqual([python?.python, python?.clientVersion], ["3.11", "1.6.4"]);
-    const given = fromBinary(ContainerArgumentsSchema, python?.arguments ?? new Uint8Array());
+    const runner = spec?.runner?.kind;
+    assert.ok(runner?.case === "python");
+    assert.deepEqual([runner.value.python, runner.value.clientVersion], ["3.11", "1.6.4"]);
+    const given = fromBinary(ContainerArgumentsSchema, runner.value.arguments);
     assert.deepEqual([given.taskId, given.functionId, given.appId], [container.id, it.of.id, it.of.appId]);
     assert.deepEqual([given.environmentName, given.functionDef?.functionName], ["main", "hello"]);
   });

@@ -12,6 +12,7 @@ import { z } from "zod";
 import { imageConfigSchema } from "../images/index.ts";
 import type { Layer, LayerStore } from "../layers/index.ts";
 import type { RootImage } from "../runtime/runtime.ts";
+import { Pins } from "./pins.ts";
 
 export interface BuiltImage extends RootImage {
   /** What it is, for the keys of steps that stand on it. */
@@ -64,7 +65,7 @@ export class Images implements KnownImages {
   readonly #folder: string;
   readonly #layers: LayerStore;
   readonly #known: Map<string, BuiltImage>;
-  readonly #pinned = new Map<string, number>();
+  readonly #pins = new Pins();
   #onGone: (id: string) => void = () => {};
 
   private constructor(folder: string, layers: LayerStore, known: Map<string, BuiltImage>) {
@@ -100,18 +101,11 @@ export class Images implements KnownImages {
 
   /** The image is not to be collected, from before it is there where need be, until that is disposed of. */
   pin(id: string): Disposable {
-    this.#pinned.set(id, (this.#pinned.get(id) ?? 0) + 1);
-    return {
-      [Symbol.dispose]: () => {
-        const left = (this.#pinned.get(id) ?? 0) - 1;
-        if (left > 0) this.#pinned.set(id, left);
-        else this.#pinned.delete(id);
-      },
-    };
+    return this.#pins.pin(id);
   }
 
   isPinned(id: string): boolean {
-    return this.#pinned.has(id);
+    return this.#pins.has(id);
   }
 
   /** What is known of each, and when it was made; milliseconds since the epoch. */

@@ -5,8 +5,9 @@ import type * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
 import { ImageGoneError } from "../image-gone.ts";
-import { type BaseImage, type ImageConfig, layerId, standaloneName } from "../images/index.ts";
+import { type BaseImage, type ImageConfig, layerId, type PackageSettings, standaloneName } from "../images/index.ts";
 import type { Layer, LayerLease } from "../layers/index.ts";
+import { nodeTools } from "../runners/packaged-node.ts";
 import { RootPaths } from "../runtime/runc/root-path.ts";
 import { accountFiles, findAccount } from "./accounts.ts";
 import { fillByCopying, withRoot } from "./copy-step.ts";
@@ -47,7 +48,9 @@ export async function makeImage(
 ): Promise<BuiltImage> {
   // Nothing that it stands on or makes is removed before the image is written down.
   await using lease = host.layers.lease();
-  return await new RecipeBuild(recipe, nonce, host, { ...customer, lease }).run();
+  let settings: Promise<PackageSettings> | undefined;
+  const asFound = (): Promise<PackageSettings> => (settings ??= host.settings()); // a program tells them, at each look
+  return await new RecipeBuild(recipe, nonce, { ...host, settings: asFound }, { ...customer, lease }).run();
 }
 
 class RecipeBuild {
@@ -102,7 +105,8 @@ class RecipeBuild {
     const request = { ...base, python, imageId, called, secrets, volumes };
     const { env, workdir, entrypoint = [] } = base.config; // what the digest does not say
     const made = await this.#makeLayer(base, "function", `run_function ${called.name}`, {
-      key: [called.identity, secretsIdentity, env, workdir, entrypoint],
+      // Its volumes, for what it does to them is not in a layer that another platform has made.
+      key: [called.identity, secretsIdentity, env, workdir, entrypoint, ...volumes.map(volumeKey)],
       fill: (folders) => fillByCalling(request, folders, this.#host, this.#customer),
     });
     return { made, on };
@@ -148,9 +152,8 @@ class RecipeBuild {
 
   #run({ stack, config }: Base, { argv, env, cwd, user }: RunStep): Made {
     const { secrets, secretsIdentity, volumes } = this.#recipe;
-    const mounted = volumes.map(({ volumeId, path, readOnly, subPath }) => [volumeId, path, readOnly, subPath]);
     return {
-      key: [argv, env, cwd, user, secretsIdentity, ...mounted],
+      key: [argv, env, cwd, user, secretsIdentity, ...volumes.map(volumeKey)],
       fill: async (folders) => {
         const { home, ...account } = await this.#accountIn(stack, user, folders[1]);
         const request = { ...{ stack, config, argv, cwd, account, volumes }, env: { HOME: home, ...env, ...secrets } };
@@ -225,6 +228,10 @@ class RecipeBuild {
   async #openContext(): Promise<Context> {
     const { contextName } = this.#recipe;
     if (contextName === "") return await contextOf(this.#recipe, this.#host.content, this.#customer.signal);
+    if (contextName === nodeTools) {
+      const { id, diff } = await this.#host.node.tools(this.#customer);
+      return { tree: new RootTree(new RootPaths(diff)), identity: async () => [id] };
+    }
     const standalone = standaloneName(contextName);
     if (standalone === undefined) throw new PlatformError(`there is no ${contextName} here to copy from`);
     const { id, diff } = await this.#host.bases.standalonePython(standalone, this.#customer);
@@ -236,6 +243,13 @@ class RecipeBuild {
     return await lease.make("empty", async () => {}, signal);
   }
 }
+
+const volumeKey = ({ volumeId, path, readOnly, subPath }: wire.VolumeMount): unknown => [
+  volumeId,
+  path,
+  readOnly,
+  subPath,
+];
 
 function tooDeep(what: string, layers: number): PlatformError {
   return new PlatformError(`${what} ${layers} layers, and ${mostLayers} are the most that one may have`, {

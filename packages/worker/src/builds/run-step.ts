@@ -164,18 +164,18 @@ async function bindsOf(
   );
   const doorFolders = door === undefined ? [] : Object.values(ownFolders);
   const folders = [...everyFolder, ...mountedFolders, ...doorFolders, ...volumes.map(({ path }) => path)];
-  for (const path of folders) await made.make(path, "folder");
-  for (const path of everyFile) await made.make(path, "file");
+  for (const path of folders) made.make(path, "folder");
+  for (const path of everyFile) made.make(path, "file");
   const all: { source: string; path: string }[] = [];
   for (const { source, path } of binds) {
     if (path === "/etc/resolv.conf") continue; // a container's own
-    all.push({ source, path: await made.makeLike(source, path) });
+    all.push({ source, path: made.makeLike(source, path) });
   }
   await mkdir(settings, { mode: 0o755 });
   for (const [index, { path, text }] of files.entries()) {
     const source = join(settings, String(index));
     await writeFile(source, text, { mode: 0o644 });
-    all.push({ source, path: await made.make(path, "file") });
+    all.push({ source, path: made.make(path, "file") });
   }
   return all;
 }

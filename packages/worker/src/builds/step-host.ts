@@ -7,6 +7,7 @@ import type { Door } from "../container/doors.ts";
 import type { Workshop } from "../container/prepare.ts";
 import type { Layer, LayerStore, Mounter } from "../layers/index.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
+import type { PackagedNode } from "../runners/packaged-node.ts";
 import type { Resources, Runtime } from "../runtime/runtime.ts";
 import type { Volumes } from "../volumes/volumes.ts";
 
@@ -18,6 +19,7 @@ export interface StepHost {
   readonly content: Pick<ContentCache, "file">;
   readonly settings: () => Promise<PackageSettings>;
   readonly clients: Pick<ClientPackages, "find">;
+  readonly node: Pick<PackagedNode, "tools">;
   readonly capacity: Workshop["capacity"];
   /** Absent: no step can mount one. */
   readonly volumes?: Pick<Volumes, "prepare" | "finish"> | undefined;

@@ -3,14 +3,13 @@ import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
 import { messageOf } from "@lydian/kit";
 
-import type { Collector, Known } from "./collector.ts";
+import type { ImageCollector, Known } from "./collector.ts";
 import { modestWish } from "./what-goes.ts";
 
 /** Never rejects: what goes wrong is in the answer. */
-export async function answerCollect(collector: Collector | undefined, asked: wire.Collect): Promise<wire.Collected> {
+export async function answerCollect(collector: ImageCollector, asked: wire.Collect): Promise<wire.Collected> {
   const { collectionId } = asked;
   try {
-    if (collector === undefined) return create(wire.CollectedSchema, { collectionId });
     const { images, bases, layers, bytes, content, leftBytes } = await collector.collect({
       usedBefore: Number(asked.usedBeforeMs) || modestWish.usedBefore,
       mostBytes: Number(asked.mostBytes) || modestWish.mostBytes,

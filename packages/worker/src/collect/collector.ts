@@ -81,7 +81,15 @@ interface Found extends ImageUse {
   readonly forget: () => Promise<void>;
 }
 
-export class Collector {
+/** Removes what a worker has of images that nobody needs. */
+export interface ImageCollector {
+  /** Rejects when an image is named that is not here. */
+  collect(request: CollectRequest): Promise<Collected>;
+  /** Absent: nobody else has to do with them. */
+  accompany?(companions: Companions): void;
+}
+
+export class Collector implements ImageCollector {
   readonly #options: CollectorOptions;
   #companions: Companions | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -203,7 +211,7 @@ function afterDot(holder: string): string {
   return holder.slice(holder.indexOf(".") + 1);
 }
 
-function refuseUnknown(named: ReadonlySet<string>, { images }: Inventory): void {
+export function refuseUnknown(named: ReadonlySet<string>, { images }: Inventory): void {
   const unknown = [...named].filter((name) => !images.some((image) => image.name === name));
   if (unknown.length === 0) return;
   throw new PlatformError(`there is no image ${unknown.join(", ")} on this worker`, {

@@ -4,6 +4,8 @@ import { PlatformError } from "@lydian/kit";
 
 import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
+import { prepareNode } from "../runners/node.ts";
+import type { PackagedNode } from "../runners/packaged-node.ts";
 import { preparePython } from "../runners/python.ts";
 import { ImageGoneError } from "../image-gone.ts";
 import type { KnownImages } from "../builds/images.ts";
@@ -20,6 +22,7 @@ import type { Starters, WaitingStarter } from "../starters/starters.ts";
 import type { ContainerPlace } from "./folder.ts";
 import type { MountLayers } from "./mount-layers.ts";
 import type { Volumes } from "../volumes/volumes.ts";
+import type { ContainerRoot } from "../volumes/volume-mount.ts";
 import { layMounts } from "./mounts.ts";
 
 /** What preparing takes from the worker. */
@@ -27,6 +30,7 @@ export interface Workshop {
   runtime: Runtime;
   content: ContentCache;
   clients: ClientPackages;
+  node: PackagedNode;
   images: KnownImages;
   /** Absent: all files of mounts are copied. */
   mountLayers?: MountLayers | undefined;
@@ -93,6 +97,7 @@ async function prepareWith(
     starter === undefined
       ? await workshop.runtime.lay(place, { ...asked, image: stacked, network, resources, mount })
       : await starter.become(place, { ...asked, resources });
+  if (starter !== undefined && mount !== undefined) await mount(rootOf(place, workshop));
   const other = new AbortController(); // when one half fails, the other need not go on
   const customer = { ...asked, signal: AbortSignal.any([signal, other.signal]) };
   const files = layMounts(others, { content: workshop.content, places: layout, signal: customer.signal });
@@ -106,6 +111,13 @@ async function prepareWith(
     await Promise.allSettled([files, runner]);
     throw error;
   }
+}
+
+/** Of one that runs already. */
+function rootOf(place: ContainerPlace, { runtime }: Workshop): ContainerRoot {
+  const root = runtime.rootOf?.(place);
+  if (root === undefined) throw new Error(`the runtime "${runtime.name}" has no root of ${place.hostId}`);
+  return root;
 }
 
 /** What mounts the container's volumes; undefined when it has none. */
@@ -150,7 +162,7 @@ async function prepareRunner(
   place: ContainerPlace,
   spec: wire.ContainerSpec,
   layout: Layout,
-  { clients }: Workshop,
+  { clients, node }: Workshop,
   customer: Customer,
 ): Promise<ProcessSpec> {
   const { imageId, env } = spec;
@@ -158,6 +170,8 @@ async function prepareRunner(
   switch (runner?.case) {
     case "python":
       return preparePython({ runner: runner.value, containerId: place.id, imageId, env, layout, clients, ...customer });
+    case "node":
+      return prepareNode({ runner: runner.value, containerId: place.id, imageId, env, layout, node });
     case undefined:
       throw new PlatformError("the server asks for a runner that this worker does not know", {
         hint: "update the worker to the server's version",

@@ -3,7 +3,7 @@
  * the files, and variables. Each is made in the place where it stays, since a virtual environment cannot be moved, and is
  * there when its record is.
  */
-import { constants, cp, mkdir, readdir, readFile } from "node:fs/promises";
+import { constants, cp, mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { type Clock, hasCode, PlatformError, removeBelow, writeDurably } from "@lydian/kit";
@@ -13,6 +13,7 @@ import type { ImageMaker } from "../builds/build.ts";
 import { contextOf } from "../builds/context.ts";
 import { copyInto } from "../builds/copy-step.ts";
 import type { KnownImages, Outcome } from "../builds/images.ts";
+import { Pins } from "../builds/pins.ts";
 import type { RecipeRequest } from "../builds/recipe.ts";
 import type { StepCustomer } from "../builds/step-host.ts";
 import type { ContentCache } from "../content.ts";
@@ -38,6 +39,12 @@ type RequestedRecipe = RecipeRequest["recipe"];
 
 type Environment = Outcome & RootImage & { readonly environment: HostEnvironment };
 
+export interface KeptEnvironment {
+  readonly id: string;
+  readonly folder: string;
+  readonly madeAt: number;
+}
+
 const recordSchema = z.object({
   python: z.string(),
   config: imageConfigSchema,
@@ -50,6 +57,7 @@ export class Environments implements KnownImages, ImageMaker {
   readonly images: Environments = this;
   readonly #options: EnvironmentsOptions;
   readonly #known = new Map<string, Environment>();
+  readonly #pins = new Pins();
   #onGone: (id: string) => void = () => {};
 
   private constructor(options: EnvironmentsOptions) {
@@ -76,9 +84,25 @@ export class Environments implements KnownImages, ImageMaker {
     this.#onGone = listener;
   }
 
-  /** Nothing collects them. */
-  pin(): Disposable {
-    return { [Symbol.dispose]: () => {} };
+  pin(id: string): Disposable {
+    return this.#pins.pin(id);
+  }
+
+  isPinned(id: string): boolean {
+    return this.#pins.has(id);
+  }
+
+  /** Each, with the folder that has all of it, and when it was made; milliseconds since the epoch. */
+  async list(): Promise<readonly KeptEnvironment[]> {
+    const ids = [...this.#known.keys()];
+    const all = await Promise.all(
+      ids.map(async (id) => {
+        const folder = this.#place(id);
+        const madeAt = await timeOf(recordFile(folder));
+        return madeAt === undefined ? undefined : { id, folder, madeAt };
+      }),
+    );
+    return all.filter((each) => each !== undefined);
   }
 
   async find(id: string): Promise<Environment | undefined> {
@@ -97,7 +121,8 @@ export class Environments implements KnownImages, ImageMaker {
     const place = this.#place(recipe.imageId);
     const known = new Map([...this.#known].map(([id, { facts, config }]) => [id, { python: facts.python, config }]));
     const plan = planOf(recipe, path, known);
-    const { program: interpreter } = await interpreters.find(plan.python); // says so when there is none
+    // Says so when there is none.
+    const interpreter = plan.python === "" ? "" : (await interpreters.find(plan.python)).program;
     await removeBelow(folder, place); // what a try before has left
     const files = join(place, "files");
     await mkdir(files, { recursive: true, mode: 0o755 });
@@ -112,8 +137,8 @@ export class Environments implements KnownImages, ImageMaker {
     }
     const { python, config } = plan;
     const record: z.input<typeof recordSchema> = { python, config: { ...config }, program };
-    await writeDurably(join(place, "record.json"), JSON.stringify(record));
-    const made = environmentOf({ python, config }, program, place);
+    await writeDurably(recordFile(place), JSON.stringify(record));
+    const made = environmentOf(recipe.imageId, { python, config }, program, place);
     this.#known.set(recipe.imageId, made);
     return made;
   }
@@ -157,8 +182,8 @@ export class Environments implements KnownImages, ImageMaker {
   async #read(id: string): Promise<Environment | undefined> {
     const place = join(this.#options.folder, id);
     try {
-      const { program, ...base } = recordSchema.parse(JSON.parse(await readFile(join(place, "record.json"), "utf8")));
-      return environmentOf(base, program, place);
+      const { program, ...base } = recordSchema.parse(JSON.parse(await readFile(recordFile(place), "utf8")));
+      return environmentOf(id, base, program, place);
     } catch (error) {
       // One that cannot be read is as good as none: it is made again.
       if (hasCode(error, "ENOENT") || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
@@ -172,11 +197,23 @@ export class Environments implements KnownImages, ImageMaker {
   }
 }
 
-function environmentOf({ python, config }: Base, program: string, place: string): Environment {
+const recordFile = (place: string): string => join(place, "record.json");
+
+/** Undefined for one that is gone. */
+async function timeOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).mtimeMs;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function environmentOf(id: string, { python, config }: Base, program: string, place: string): Environment {
   return {
     config,
     facts: { python, libc: "", mark: "" },
     layers: [],
-    environment: { files: join(place, "files"), program: program === "" ? undefined : program },
+    environment: { id, files: join(place, "files"), program: program === "" ? undefined : program },
   };
 }

@@ -13,7 +13,7 @@ import { expand, splitWords, type Variables } from "../builds/words.ts";
 
 /** What an image is like here. */
 export interface Base {
-  /** The Python's minor version, such as "3.11". */
+  /** The Python's minor version, such as "3.11"; empty for one without, which functions in TypeScript need not. */
   readonly python: string;
   readonly config: ImageConfig;
 }
@@ -38,6 +38,7 @@ export type PlanStep = { readonly text: string } & (
 type Recipe = Pick<wire.ImageRecipe, "lines" | "bases" | "buildArgs" | "contextName" | "function" | "volumes">;
 
 const pythonImage = /^(?:docker\.io\/(?:library\/)?)?python:(3\.\d+)(?:\.\d+)?-slim-[a-z]+$/;
+const plainImage = /^(?:docker\.io\/(?:library\/)?)?debian:[a-z]+-slim$/;
 const uvImage = /^ghcr\.io\/astral-sh\/uv:[\w.-]+$/;
 
 /** What the clients put into every image and a host has of its own: compilers, package tools, quiet debconf. */
@@ -62,6 +63,7 @@ export function planOf(recipe: Recipe, path: string, known: ReadonlyMap<string, 
   const steps: PlanStep[] = [];
   for (const instruction of stage.instructions) {
     const step = stepOf(instruction, state);
+    if (step?.kind === "install" && base.python === "") throw refusal(step.text, ", for the image has no Python");
     if (step !== undefined) steps.push(step);
     state = fold(state, instruction, buildArgs).state;
   }
@@ -75,7 +77,7 @@ function baseOf(name: string, { bases, lines }: Recipe, path: string, known: Rea
   const base = id === undefined ? undefined : known.get(id);
   if (base !== undefined) return base;
   if (id !== undefined) throw new PlatformError(`image ${id}, which this one stands on, is not on this worker`);
-  const python = pythonImage.exec(name)?.[1];
+  const python = plainImage.test(name) ? "" : pythonImage.exec(name)?.[1];
   if (python === undefined) throw refusal(lines.find((line) => /^\s*FROM/i.test(line)) ?? name);
   return { python, config: { env: { PATH: path }, workdir: "/", user: "root" } };
 }

@@ -27,6 +27,10 @@ const fileSystems = new Map<number, { name: string; trouble?: string }>([
   [0x65735546, { name: "a FUSE file system", trouble: "not all of them keep what was synced" }],
 ]);
 
+/** A container that appends a byte to a file of 2 GiB of a volume waits for a copy of it where blocks cannot be shared. */
+const reflinkAdvice =
+  "large files of volumes change faster on a file system whose copies share blocks: XFS (mkfs.xfs) or btrfs for the data folder";
+
 const gibibyte = 2 ** 30;
 const littleRoom = 5 * gibibyte;
 const noRoom = gibibyte / 4;
@@ -47,7 +51,7 @@ function judge({ fileSystem, freeBytes, reflink }: Disk, trouble: string | undef
   if (freeBytes < noRoom) return missing(detail, remedy);
   if (freeBytes < littleRoom) return warning(`${detail}: little room for images and volumes`, remedy);
   return trouble === undefined
-    ? ok(detail)
+    ? ok(detail, reflink === false ? reflinkAdvice : undefined)
     : warning(`${detail}: ${trouble}`, "choose a folder on a local disk with --data");
 }
 

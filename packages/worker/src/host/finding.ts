@@ -7,7 +7,7 @@ export interface Finding {
   readonly state: FindingState;
   /** What was found, in one line. */
   readonly detail: string;
-  /** What to do about it; every finding that is not ok has one. */
+  /** What to do about it; every finding that is not ok has one, and one that is ok may have advice. */
   readonly remedy?: string;
 }
 
@@ -22,7 +22,11 @@ export interface Probed<T> {
   readonly finding: HostFinding;
 }
 
-export const ok = (detail: string): Finding => ({ state: "ok", detail });
+export const ok = (detail: string, advice?: string): Finding => ({
+  state: "ok",
+  detail,
+  ...(advice !== undefined && { remedy: advice }),
+});
 export const missing = (detail: string, remedy: string): Finding => ({ state: "missing", detail, remedy });
 export const warning = (detail: string, remedy: string): Finding => ({ state: "warning", detail, remedy });
 

@@ -106,15 +106,6 @@ export class BaseImages {
     return plain(image);
   }
 
-  /** The layers of the default image with this minor version of Python, such as "3.11", topmost first. */
-  async stack(python: string, waiting: Waiting): Promise<readonly Layer[]> {
-    // It becomes part of names and of arguments.
-    if (!/^3\.\d{1,2}$/.test(python)) {
-      throw new PlatformError(`${JSON.stringify(python)} is no version of Python`, { hint: 'give one such as "3.11"' });
-    }
-    return (await this.resolve(`python:${python}-slim-bookworm`, waiting)).layers;
-  }
-
   /**
    * The layer whose /python is a relocatable Python, for what a client asks for as a mount (`standaloneName`): it is to be
    * copied to /usr/local of an image. The customer's lease holds it, and nobody else does.

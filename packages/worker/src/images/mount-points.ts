@@ -2,18 +2,22 @@
  * Mount points for a build, in a layer of their own that lies on top of the image while it runs and is thrown away
  * afterwards: an empty file under the host's /etc/pip.conf would otherwise stay in what the build leaves.
  */
-import { chmod, chown, lstat, mkdir, readlink, stat, writeFile } from "node:fs/promises";
+import { chmodSync, chownSync, lstatSync, mkdirSync, readlinkSync, statSync, type Stats, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Stats } from "node:fs";
 
 import { hasCode, PlatformError } from "@lydian/kit";
 
 /** As many as the kernel follows. */
 const longestChain = 40;
 
+type Looked = { readonly file: string; readonly stats: Stats } | undefined;
+
+/** By synchronous calls: a deep stack takes thousands of them, each of microseconds, and of 100 when another thread makes it. */
 export class MountPoints {
   readonly #folder: string;
   readonly #stack: readonly string[];
+  /** What was found under a path: most of them share their folders. */
+  readonly #looks = new Map<string, Looked>();
 
   /** `folder` is the layer to be; `stack` the image's layers below it, topmost first. */
   constructor(folder: string, stack: readonly string[]) {
@@ -25,21 +29,21 @@ export class MountPoints {
    * Makes a mount point for an absolute path of the image and answers where it is when the image's own symbolic links
    * are followed. Folders on the way look as they do in the image, or mounting would change their modes.
    */
-  async make(path: string, kind: "file" | "folder"): Promise<string> {
-    const place = await this.#resolve(path);
+  make(path: string, kind: "file" | "folder"): string {
+    const place = this.#resolve(path);
     if (place.length === 0) throw new PlatformError("nothing can be mounted on the root of an image");
-    for (let depth = 1; depth < place.length; depth++) await this.#makeFolder(place.slice(0, depth));
-    if (kind === "folder") await this.#makeFolder(place);
-    else await this.#makeFile(place);
+    for (let depth = 1; depth < place.length; depth++) this.#makeFolder(place.slice(0, depth));
+    if (kind === "folder") this.#makeFolder(place);
+    else this.#makeFile(place);
     return `/${place.join("/")}`;
   }
 
   /** As `make`, for what lies there on the host. */
-  async makeLike(source: string, path: string): Promise<string> {
-    return await this.make(path, (await stat(source)).isDirectory() ? "folder" : "file");
+  makeLike(source: string, path: string): string {
+    return this.make(path, statSync(source).isDirectory() ? "folder" : "file");
   }
 
-  async #resolve(path: string): Promise<string[]> {
+  #resolve(path: string): string[] {
     let place: string[] = [];
     let links = 0;
     const rest = path.split("/");
@@ -49,13 +53,13 @@ export class MountPoints {
         place = place.slice(0, -1);
         continue;
       }
-      const found = await this.#look([...place, name]);
+      const found = this.#look([...place, name]);
       if (found?.stats.isSymbolicLink() !== true) {
         place.push(name);
         continue;
       }
       if (++links > longestChain) throw new PlatformError(`${path} of the image leads in a circle`);
-      const target = await readlink(found.file);
+      const target = readlinkSync(found.file);
       if (target.startsWith("/")) place = [];
       rest.unshift(...target.split("/"));
     }
@@ -63,32 +67,44 @@ export class MountPoints {
   }
 
   /** What the image shows under this name. A folder that hides those below it does not count here: it is rare enough. */
-  async #look(place: readonly string[]): Promise<{ file: string; stats: Stats } | undefined> {
+  #look(place: readonly string[]): Looked {
+    const path = place.join("/");
+    if (!this.#looks.has(path)) this.#looks.set(path, this.#lookAt(path));
+    return this.#looks.get(path);
+  }
+
+  #lookAt(path: string): Looked {
     for (const layer of this.#stack) {
-      const file = join(layer, ...place);
-      try {
-        const stats = await lstat(file);
-        const isWhiteout = stats.isCharacterDevice() && stats.rdev === 0;
-        return isWhiteout ? undefined : { file, stats };
-      } catch (error) {
-        if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error;
-      }
+      const file = join(layer, path);
+      const stats = lstatIfThere(file);
+      if (stats === undefined) continue;
+      const isWhiteout = stats.isCharacterDevice() && stats.rdev === 0;
+      return isWhiteout ? undefined : { file, stats };
     }
     return undefined;
   }
 
-  async #makeFolder(place: readonly string[]): Promise<void> {
-    const shown = (await this.#look(place))?.stats;
+  #makeFolder(place: readonly string[]): void {
+    const shown = this.#look(place)?.stats;
     if (shown?.isDirectory() === false) throw new PlatformError(`/${place.join("/")} of the image is not a folder`);
     const folder = join(this.#folder, ...place);
-    await mkdir(folder, { recursive: true });
-    await chown(folder, shown?.uid ?? 0, shown?.gid ?? 0);
-    await chmod(folder, (shown?.mode ?? 0o755) & 0o7777);
+    mkdirSync(folder, { recursive: true });
+    chownSync(folder, shown?.uid ?? 0, shown?.gid ?? 0);
+    chmodSync(folder, (shown?.mode ?? 0o755) & 0o7777);
   }
 
-  async #makeFile(place: readonly string[]): Promise<void> {
-    const shown = (await this.#look(place))?.stats;
+  #makeFile(place: readonly string[]): void {
+    const shown = this.#look(place)?.stats;
     if (shown?.isDirectory() === true) throw new PlatformError(`/${place.join("/")} of the image is a folder`);
-    await writeFile(join(this.#folder, ...place), "", { mode: 0o644 });
+    writeFileSync(join(this.#folder, ...place), "", { mode: 0o644 });
+  }
+}
+
+function lstatIfThere(file: string): Stats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (hasCode(error, "ENOTDIR")) return undefined; // a folder on the way is something else
+    throw error;
   }
 }

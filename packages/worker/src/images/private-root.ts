@@ -88,17 +88,17 @@ export class PrivateRoot {
       await chmod(join(scratch, name), 0o755);
     }
     const points = new MountPoints(join(scratch, "points"), layers);
-    await points.make("/proc", "folder");
-    await points.make("/dev", "folder");
+    points.make("/proc", "folder");
+    points.make("/dev", "folder");
     const binds: string[] = [];
     for (const { source, path } of settings?.binds ?? []) {
       const kind = (await stat(source)).isDirectory() ? "folder" : "file";
-      binds.push(source, await points.make(path, kind));
+      binds.push(source, points.make(path, kind));
     }
     for (const [index, { path, text }] of (settings?.files ?? []).entries()) {
       const source = join(scratch, "settings", String(index));
       await writeFile(source, text, { mode: 0o644 });
-      binds.push(source, await points.make(path, "file"));
+      binds.push(source, points.make(path, "file"));
     }
     return new PrivateRoot(scratch, layers, settings, binds);
   }

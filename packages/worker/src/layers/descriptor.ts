@@ -37,6 +37,12 @@ export class Descriptor implements Disposable {
     return `/proc/self/fd/${this.number}`;
   }
 
+  /** Its number, for another owner, who closes it. */
+  leave(): number {
+    this.#open = false;
+    return this.number;
+  }
+
   [Symbol.dispose](): void {
     if (!this.#open) return;
     this.#open = false;

@@ -6,6 +6,7 @@ export { type Fill, type Layer, LayerInUseError, LayerStore } from "./layer-stor
 export { LayerFacts, readFacts } from "./layer-facts.ts";
 export { recordHolder } from "./layer-holders.ts";
 export type { LayerLease } from "./layer-lease.ts";
+export type { LeftMount } from "./left-mount.ts";
 export { clonesOf, isMounted, type MountEntry, parseMountInfo } from "./mount-table.ts";
 export { type BindMount, type IdMap, Mounter, type MounterOptions, type RootMount } from "./mounter.ts";
 export type { LayersBy } from "./root-mount.ts";

@@ -2,11 +2,13 @@
 import { hasCode } from "@lydian/kit/errors";
 
 import { atWorkingFolder, closeOnExec, Descriptor } from "./descriptor.ts";
-import { SystemCallError, systemCall } from "./system-call.ts";
+import { asyncSystemCall, SystemCallError, systemCall } from "./system-call.ts";
 
 const fsopen = systemCall("fsopen", ["str", "long"]);
 const fsconfigText = systemCall("fsconfig", ["long", "long", "str", "str", "long"]);
 const fspick = systemCall("fspick", ["long", "str", "long"]);
+const fsconfigLater = asyncSystemCall("fsconfig", ["long", "long", "str", "str", "long"]);
+const closeLater = asyncSystemCall("close", ["long"]);
 const fsmount = systemCall("fsmount", ["long", "long", "long"]);
 const openTree = systemCall("open_tree", ["long", "str", "long"]);
 const mountSetattr = systemCall("mount_setattr", ["long", "str", "long", "void *", "long"]);
@@ -125,21 +127,18 @@ export class FileSystemContext implements Disposable {
 }
 
 /**
- * Lets nobody write to a mount's file system any more, through whatever mount; refused (EBUSY) while anything is open for
- * writing, mapped so, or deleted and open.
+ * Lets nobody write any more to the file system of a mount that is attached nowhere, through whatever mount; refused (EBUSY)
+ * while anything is open for writing, mapped so, or deleted and open. The kernel forgets all names of it that it knows.
  */
-export function makeReadOnly(mount: Descriptor): void {
-  changeFileSystem(mount, "ro");
+export async function makeReadOnly(path: string, mount: number): Promise<void> {
+  using context = new Descriptor(fspick(path, mount, "", pick), path);
+  fsconfigText(`${path} ro`, context.number, configure.flag, "ro", null, 0);
+  await fsconfigLater(`${path} ro`, context.number, configure.change, null, null, 0);
 }
 
-export function makeWritable(mount: Descriptor): void {
-  changeFileSystem(mount, "rw");
-}
-
-function changeFileSystem(mount: Descriptor, flag: "ro" | "rw"): void {
-  using context = new Descriptor(fspick(mount.path, mount.number, "", pick), mount.path);
-  fsconfigText(`${mount.path} ${flag}`, context.number, configure.flag, flag, null, 0);
-  fsconfigText(`${mount.path} ${flag}`, context.number, configure.change, null, null, 0);
+/** Closes a descriptor whose end may be that of a file system. */
+export async function endLater(path: string, descriptor: number): Promise<void> {
+  await closeLater(path, descriptor);
 }
 
 /** mount(2); `flags` are bits of `attribute` but `idMapped`. */

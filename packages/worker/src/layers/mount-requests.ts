@@ -19,7 +19,7 @@ export interface ThreadOptions {
 
 export type FromThread =
   | { kind: "ready"; layersBy: LayersBy }
-  | { kind: "done"; id: number; value: boolean | undefined }
+  | { kind: "done"; id: number; value: number | undefined }
   | { kind: "failed"; id: number | undefined; failure: Failure };
 
 export interface ToThread {

@@ -19,7 +19,7 @@ import {
 import { detachAll } from "./mount-table.ts";
 import { type LayersBy, mountRoot } from "./root-mount.ts";
 import { showTree } from "./show-tree.ts";
-import { type Swapped, swapMount } from "./swap-mount.ts";
+import { swapMount } from "./swap-mount.ts";
 import { SystemCallError } from "./system-call.ts";
 
 if (parentPort === null) throw new Error("mount-thread.ts is started by the mounter");
@@ -48,7 +48,7 @@ function howLayersAreTold(): LayersBy {
   }
 }
 
-function perform(request: MountRequest, layersBy: LayersBy): Swapped | void {
+function perform(request: MountRequest, layersBy: LayersBy): number | undefined | void {
   switch (request.kind) {
     case "mountRoot":
       return mountRoot(request.mount, layersBy);
@@ -57,7 +57,7 @@ function perform(request: MountRequest, layersBy: LayersBy): Swapped | void {
     case "show":
       return showTree(request.tree);
     case "swap":
-      return swapMount(request.swap, layersBy);
+      return swapMount(request.swap);
     case "detach":
       return detachAll(request.folder, request.itself);
   }
@@ -68,9 +68,8 @@ try {
   const layersBy = (workerData as ThreadOptions).layersBy ?? howLayersAreTold();
   port.on("message", ({ id, request }: ToThread) => {
     try {
-      const swapped = perform(request, layersBy) ?? undefined;
-      tell({ kind: "done", id, value: swapped?.value });
-      swapped?.rest[Symbol.dispose](); // nobody waits for the end of what is gone
+      const value = perform(request, layersBy) ?? undefined;
+      tell({ kind: "done", id, value });
     } catch (error) {
       tell({ kind: "failed", id, failure: describeFailure(error) });
     }

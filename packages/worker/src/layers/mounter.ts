@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import { type Clock, systemClock } from "@lydian/kit";
 
 import type { Layer } from "./layer-store.ts";
+import { LeftMount } from "./left-mount.ts";
 import { errorOf, type FromThread, type MountRequest, type ThreadOptions, type ToThread } from "./mount-requests.ts";
 import type { LayersBy } from "./root-mount.ts";
 
@@ -63,8 +64,9 @@ export interface MountSwap {
   readonly old: string;
   /** The clones of the old one below this folder go with it. */
   readonly below: string;
-  readonly mount: RootMount;
-  /** Where the new one is shown. */
+  /** Where the new one is mounted already. */
+  readonly next: string;
+  /** Where it is shown. */
   readonly points: readonly Omit<BindMount, "source">[];
 }
 
@@ -74,7 +76,7 @@ export interface MounterOptions {
   readonly clock?: Clock;
 }
 
-type Waiting = PromiseWithResolvers<boolean | undefined>;
+type Waiting = PromiseWithResolvers<number | undefined>;
 
 /** The thread is there in 50 ms on an idle host. */
 const startMs = 30_000;
@@ -153,12 +155,13 @@ export class Mounter {
   }
 
   /**
-   * Puts a mount in the place of another one and of all its clones below a folder, unless a process still uses one of them:
-   * an open file, a working folder, a map. Answers whether it did; if not, or when it rejects, all is as it was. The
-   * processes that could use them must stand still meanwhile; what the old one has is then written to no more.
+   * Shows a mount in the place of another one and of all its clones below a folder, unless a process still uses one of them:
+   * an open file, a working folder, a map. Answers what is left of the old one; undefined when it is used: then, and when
+   * it rejects, all is as it was. The processes that could use them must stand still meanwhile.
    */
-  async swap(swap: MountSwap): Promise<boolean> {
-    return (await this.#ask({ kind: "swap", swap })) === true;
+  async swap(swap: MountSwap): Promise<LeftMount | undefined> {
+    const descriptor = await this.#ask({ kind: "swap", swap });
+    return descriptor === undefined ? undefined : new LeftMount(descriptor, swap.old);
   }
 
   /** Takes away all mounts below a folder, but not one on the folder itself. */
@@ -178,11 +181,11 @@ export class Mounter {
     await this.#thread.terminate();
   }
 
-  #ask(request: MountRequest): Promise<boolean | undefined> {
+  #ask(request: MountRequest): Promise<number | undefined> {
     if (this.#closing !== undefined) return Promise.reject(new Error("the mounter is closed"));
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
-    const answer = Promise.withResolvers<boolean | undefined>();
+    const answer = Promise.withResolvers<number | undefined>();
     const timer = this.#clock.timer(answerMs, () => {
       answer.reject(new Error(`${request.kind} of ${objectOf(request)} has no answer after ${answerMs / 1000} s`));
     });

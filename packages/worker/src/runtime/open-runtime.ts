@@ -7,15 +7,17 @@ import { type Clock, idMaker, type Logger } from "@lydian/kit";
 import type { BuildHost } from "../builds/build.ts";
 import type { MountLayers } from "../container/mount-layers.ts";
 import type { KnownImages } from "../builds/images.ts";
-import type { Collector } from "../collect/collector.ts";
+import type { ImageCollector } from "../collect/collector.ts";
 import type { WorkerConfig } from "../config.ts";
 import type { ContentCache } from "../content.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
+import type { PackagedNode } from "../runners/packaged-node.ts";
 import type { Interpreters } from "../runners/interpreters.ts";
+import { EnvironmentCollector } from "../environments/environment-collector.ts";
 import { Environments } from "../environments/environments.ts";
 import { packageSettings, usualPath } from "../images/index.ts";
 import type { Volumes } from "../volumes/volumes.ts";
-import { ProcessRuntime } from "./process/process-runtime.ts";
+import { imagesInUse, ProcessRuntime } from "./process/process-runtime.ts";
 import type { Runtime } from "./runtime.ts";
 
 export interface OpenRuntime {
@@ -23,8 +25,7 @@ export interface OpenRuntime {
   readonly images: KnownImages;
   readonly builds: BuildHost;
   readonly mountLayers?: MountLayers;
-  /** Absent: nothing collects its images. */
-  readonly collector?: Collector;
+  readonly collector: ImageCollector;
   /** Absent: it can mount none. */
   readonly volumes?: Volumes;
   /** Once no container is left: takes away what the runtime itself has on this host. */
@@ -37,6 +38,7 @@ export interface RuntimeParts {
   readonly interpreters: Interpreters;
   readonly content: ContentCache;
   readonly clients: ClientPackages;
+  readonly node: PackagedNode;
   /** What all containers together may have. */
   readonly capacity: Pick<Capacity, "milliCpu" | "memoryMib">;
   /** The worker's own door to the server. */
@@ -69,6 +71,7 @@ async function openProcesses({ config, interpreters, content, clock, logger }: R
   return {
     runtime: new ProcessRuntime({ data, interpreters }),
     images: maker,
+    collector: new EnvironmentCollector({ environments: maker, content, inUse: () => imagesInUse(data) }),
     builds: { newId: () => newId("ta"), maker, ...{ data, server, clock, logger } },
     close: async () => {},
   };

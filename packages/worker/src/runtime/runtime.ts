@@ -66,6 +66,8 @@ export interface LayRequest {
 
 /** Where functions are processes of the host: what an image is for them. */
 export interface HostEnvironment {
+  /** The image's. */
+  readonly id: string;
   /** A folder whose `root` is copied to where /root is. */
   readonly files: string;
   /** The interpreter of its virtual environment; undefined: the host's own. */

@@ -17,7 +17,7 @@ export function kindOf(spec: wire.ContainerSpec): StarterKind | undefined {
   if (spec.runner?.kind.case !== "python") return undefined;
   const { memoryLimitMib = 0n, gpus } = spec.resources ?? {};
   const isSmall = memoryLimitMib > 0n && memoryLimitMib < leastMib;
-  if (spec.volumes.length > 0 || spec.network?.restricted === true || gpus !== undefined || isSmall) return undefined;
+  if (spec.network?.restricted === true || gpus !== undefined || isSmall) return undefined;
   const { python, clientVersion } = spec.runner.kind.value;
   return { imageId: spec.imageId, python, clientVersion };
 }

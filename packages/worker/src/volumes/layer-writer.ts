@@ -1,32 +1,47 @@
-/**
- * Writes a plain layer that leads from a state of a volume to another. Of small files, which may be hundreds of thousands,
- * each is some short calls: waiting for each call would take ten times as long.
- */
-import { closeSync, fchmodSync, ftruncateSync, futimesSync, linkSync, openSync, writeSync } from "node:fs";
-import { chmod, type FileHandle, mkdir, open, symlink } from "node:fs/promises";
+/** Writes a plain layer that leads from a state of a volume to another: decides where each file's content comes from. */
+import { open, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import * as wire from "@lydian/contract/worker";
-import { hasCode } from "@lydian/kit";
 
-import { makeWhiteout } from "../layers/index.ts";
+import type { FileContent, LayerPart } from "./layer-batch.ts";
+import type { LayerMaker } from "./layer-maker.ts";
 import type { PieceReader } from "./piece-reader.ts";
-import { shownAt, type Stack, statsOf } from "./stack.ts";
+import type { Stack } from "./stack.ts";
 import { pieceBytes } from "./upload.ts";
+
+/** A file that lies somewhere already and never changes; `isPlain` when it lies in a layer. */
+export interface KnownFile {
+  readonly file: string;
+  readonly isPlain: boolean;
+}
 
 export interface LayerSource {
   /** The state that it leads from. */
   readonly base: Stack;
-  /** Where this file lies already, and never changes. */
-  fileOf(entry: wire.VolumeEntry): string | undefined;
+  knownFile(entry: wire.VolumeEntry): KnownFile | undefined;
   readonly pieces: PieceReader;
+  readonly maker: LayerMaker;
 }
+
+/** How many paths, or bytes of their content, are made at a time. */
+const mostParts = 1000;
+const mostBytes = 8 * 1024 * 1024;
+
+/** Smaller files are not more than one piece, and made by the thread. */
+const smallBytes = 1024 * 1024;
+
+/** Of one large file. */
+const piecesAtOnce = 4;
 
 export class LayerWriter {
   readonly #folder: string;
   readonly #source: LayerSource;
-  readonly #made = new Set<string>([""]);
   readonly #removed = new Set<string>();
+  #parts: LayerPart[] = [];
+  /** By path, of the parts that have one. */
+  #entries = new Map<string, wire.VolumeEntry>();
+  #bytes = 0;
   entries = 0;
 
   /** `folder` is the layer's: empty, and nobody else's. */
@@ -43,114 +58,89 @@ export class LayerWriter {
 
   /** What is gone can be told only when all that is there is known. */
   async finish(): Promise<void> {
+    await this.#make();
     for (const path of this.#removed) {
-      const above = dirname(path) === "." ? "" : dirname(path);
+      const above = dirname(path);
       if (this.#removed.has(above)) continue; // the folder goes as a whole
-      if (shownAt(this.#source.base, path) === undefined) continue;
-      const stats = statsOf(join(this.#folder, above));
-      if (stats !== undefined && !stats.isDirectory()) continue; // a file in the folder's place hides it
-      await this.#makeFolder(above);
-      makeWhiteout(this.#folder, path);
+      await this.#put({ kind: "gone", path });
     }
+    await this.#make();
   }
 
   async #write(entry: wire.VolumeEntry): Promise<void> {
     const { path, mode, target } = entry;
-    const file = join(this.#folder, path);
     switch (entry.kind) {
       case wire.VolumeEntry_Kind.FOLDER:
-        await this.#makeFolder(path);
-        await chmod(file, mode);
-        return;
+        return await this.#put({ kind: "folder", path, mode });
       case wire.VolumeEntry_Kind.LINK:
-        await this.#makeFolder(folderOf(path));
-        await symlink(target, file);
-        return;
-      case wire.VolumeEntry_Kind.FILE:
-        await this.#makeFolder(folderOf(path));
-        if (this.#link(entry, file)) return;
-        await (entry.size < smallBytes ? this.#fillSmall(entry, file) : this.#fill(entry, file));
-        return;
+        return await this.#put({ kind: "link", path, target });
+      case wire.VolumeEntry_Kind.FILE: {
+        const known = this.#source.knownFile(entry);
+        if (known === undefined) return await this.#fetch(entry);
+        this.#entries.set(path, entry);
+        return await this.#put({ kind: "known", path, ...known });
+      }
       case wire.VolumeEntry_Kind.KIND_UNSPECIFIED:
         throw new Error(`${path} is of no known kind`);
     }
   }
 
-  #link(entry: wire.VolumeEntry, file: string): boolean {
-    const known = this.#source.fileOf(entry);
-    if (known === undefined) return false;
-    try {
-      linkSync(known, file);
-      return true;
-    } catch (error) {
-      if (hasCode(error, "ENOENT", "ENOTDIR", "EMLINK")) return false;
-      throw error;
+  async #put(part: LayerPart): Promise<void> {
+    this.#parts.push(part);
+    if (part.kind === "content") this.#bytes += part.bytes.length;
+    if (this.#parts.length >= mostParts || this.#bytes >= mostBytes) await this.#make();
+  }
+
+  async #make(): Promise<void> {
+    const [parts, entries] = [this.#parts, this.#entries];
+    if (parts.length === 0) return;
+    [this.#parts, this.#entries, this.#bytes] = [[], new Map(), 0];
+    const { base, maker } = this.#source;
+    const left = await maker.read({ folder: this.#folder, base, parts });
+    for (const i of left) {
+      const entry = entries.get(parts[i]?.path ?? "");
+      if (entry === undefined) throw new Error(`${parts[i]?.path} could not be made`);
+      await this.#fetch(entry);
     }
   }
 
-  async #fillSmall({ mode, size, mtimeUs, pieces }: wire.VolumeEntry, file: string): Promise<void> {
-    const content: Buffer[] = [];
-    for (const { sha256, offset, length } of pieces) {
-      if (length === 0n) continue;
-      const range = { offset: Number(offset), length: Number(length) };
-      for await (const chunk of this.#source.pieces.read(Buffer.from(sha256).toString("hex"), range))
-        content.push(chunk);
-    }
-    const descriptor = openSync(file, "wx", 0o600);
-    try {
-      writeWhole(descriptor, Buffer.concat(content));
-      ftruncateSync(descriptor, Number(size));
-      fchmodSync(descriptor, mode);
-      futimesSync(descriptor, secondsOf(mtimeUs), secondsOf(mtimeUs));
-    } finally {
-      closeSync(descriptor);
-    }
+  async #fetch(entry: wire.VolumeEntry): Promise<void> {
+    const size = Number(entry.size);
+    const chunks: Buffer[] = [];
+    if (size < smallBytes)
+      for (const piece of entry.pieces) for await (const chunk of this.#read(piece)) chunks.push(chunk);
+    const content: FileContent = {
+      ...{ kind: "content", path: entry.path, mode: entry.mode, mtime: Number(entry.mtimeUs) },
+      ...{ size: size < smallBytes ? size : 0, bytes: Buffer.concat(chunks) },
+    };
+    await this.#put(content);
+    if (size < smallBytes) return;
+    await this.#make();
+    await this.#fill(entry);
   }
 
-  async #fill({ mode, size, mtimeUs, pieces }: wire.VolumeEntry, file: string): Promise<void> {
-    await using handle = await open(file, "wx", 0o600);
+  /** A large file, whose folder is there; and so is an empty file in its place. */
+  async #fill({ path, size, mtimeUs, pieces }: wire.VolumeEntry): Promise<void> {
+    await using handle = await open(join(this.#folder, path), "r+");
     for (let first = 0; first < pieces.length; first += piecesAtOnce) {
       const some = pieces.slice(first, first + piecesAtOnce);
       await Promise.all(some.map((piece, i) => this.#fillPiece(handle, piece, (first + i) * pieceBytes)));
     }
     await handle.truncate(Number(size));
-    await handle.chmod(mode);
-    await handle.utimes(secondsOf(mtimeUs), secondsOf(mtimeUs));
+    await handle.utimes(Number(mtimeUs) / 1_000_000, Number(mtimeUs) / 1_000_000);
   }
 
-  async #fillPiece(handle: FileHandle, { sha256, offset, length }: wire.VolumePiece, start: number): Promise<void> {
-    if (length === 0n) return;
-    const range = { offset: Number(offset), length: Number(length) };
+  async #fillPiece(handle: FileHandle, piece: wire.VolumePiece, start: number): Promise<void> {
     let at = start;
-    for await (const chunk of this.#source.pieces.read(Buffer.from(sha256).toString("hex"), range)) {
+    for await (const chunk of this.#read(piece)) {
       await handle.write(chunk, 0, chunk.length, at);
       at += chunk.length;
     }
   }
 
-  /** With the rights that it has below, for what is topmost says what a folder is like. */
-  async #makeFolder(path: string): Promise<void> {
-    if (this.#made.has(path)) return;
-    await this.#makeFolder(folderOf(path));
-    const folder = join(this.#folder, path);
-    await mkdir(folder, { recursive: true });
-    const shown = shownAt(this.#source.base, path);
-    const below = shown?.kind === "folder" ? statsOf(shown.parts[0]?.folder ?? "") : undefined;
-    await chmod(folder, below === undefined ? 0o755 : Number(below.mode) & 0o7777);
-    this.#made.add(path);
+  async *#read({ sha256, offset, length }: wire.VolumePiece): AsyncGenerator<Buffer> {
+    if (length === 0n) return;
+    const range = { offset: Number(offset), length: Number(length) };
+    yield* this.#source.pieces.read(Buffer.from(sha256).toString("hex"), range);
   }
 }
-
-/** Not more than one piece. */
-const smallBytes = BigInt(1024 * 1024);
-
-/** Of one large file. */
-const piecesAtOnce = 4;
-
-const secondsOf = (microseconds: bigint): number => Number(microseconds) / 1_000_000;
-
-function writeWhole(descriptor: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
-}
-
-const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));

@@ -12,13 +12,23 @@ import { join } from "node:path";
 
 import { type Logger, PlatformError } from "@lydian/kit";
 
-import type { Layer, Mounter } from "../layers/index.ts";
+import type { Layer, LeftMount, Mounter } from "../layers/index.ts";
 import { changesNothing } from "./change.ts";
+import {
+  type HeldTrees,
+  knownOf,
+  lowersOf,
+  type Mountable,
+  on,
+  stackBelow,
+  treesAgain,
+  upperFolder,
+} from "./mounted-state.ts";
 import { usedFile } from "./open-files.ts";
 import { type Published, Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
 import { Upper } from "./upper.ts";
 import { type ContainerRoot, VolumeMount } from "./volume-mount.ts";
-import type { KnownState, MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
+import type { MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
 import type { Tree } from "./volume-trees.ts";
 
 export interface MountedVolumeDeps extends PublisherDeps {
@@ -44,19 +54,9 @@ const mostSealed = 8;
 /** How often a commit asks whether its upper may be sealed: most files are open for a moment. */
 const sealTries = 3;
 
-/** States of the volume that are held. */
-interface Trees {
-  readonly mounted: Tree;
-  /** Shows what the sealed uppers on the mounted one show. */
-  readonly same?: Tree;
-  /** Of what was mounted before, when nobody knows which of the two is. */
-  readonly before?: Tree | undefined;
-}
-
-/** What is to be mounted, on its state. */
-interface Next {
-  readonly mounted: MountedState;
-  readonly tree: Tree;
+interface PublishOptions {
+  standStill?: StandStill;
+  isStill?: Promise<boolean>;
 }
 
 export class MountedVolume {
@@ -66,13 +66,13 @@ export class MountedVolume {
   #record: VolumeRecord;
   /** While it takes the place of what is mounted. */
   #intent: MountedState | undefined;
-  #trees: Trees;
+  #trees: HeldTrees;
   /** The upper that the container writes to; undefined until it is asked about. */
   #live: Upper | undefined;
   #root: { container: ContainerRoot; mount: VolumeMount } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(deps: MountedVolumeDeps, place: VolumePlace, record: VolumeRecord, trees: Trees) {
+  private constructor(deps: MountedVolumeDeps, place: VolumePlace, record: VolumeRecord, trees: HeldTrees) {
     this.#deps = deps;
     this.#place = place;
     this.#record = record;
@@ -94,7 +94,7 @@ export class MountedVolume {
 
   /** What a worker before had mounted, or was about to. */
   static async again(deps: MountedVolumeDeps, place: VolumePlace, record: VolumeRecord): Promise<MountedVolume> {
-    return new MountedVolume(deps, place, record, await treesOf(deps, record));
+    return new MountedVolume(deps, place, record, await treesAgain(deps.trees, record));
   }
 
   get record(): VolumeRecord {
@@ -117,16 +117,18 @@ export class MountedVolume {
    */
   async adopt(container: ContainerRoot): Promise<void> {
     const mount = this.#in(container);
-    const { before } = this.#record;
+    const { before, mounted } = this.#record;
     if (before !== undefined && mount.isThere(before)) {
       // It was not given up: something may be open in it.
-      const trees = await treesOf(this.#deps, { ...this.#record, mounted: before, before: undefined });
+      const trees = await treesAgain(this.#deps.trees, { ...this.#record, mounted: before, before: undefined });
       this.release();
       this.#trees = trees;
       await this.#save({ mounted: before });
-      if (!mount.isWhole(before)) await this.#standStill(() => mount.showMissing(before));
+      await this.#standStill(async () => {
+        await mount.detach(mounted);
+        await mount.showMissing(before);
+      });
     } else if (!mount.isWhole(this.#record.mounted)) {
-      const { mounted } = this.#record;
       await this.#standStill(async () => {
         await mount.detach(mounted);
         await mount.mount(mounted, this.#lowersOf(mounted, this.#trees.mounted));
@@ -146,28 +148,32 @@ export class MountedVolume {
   /** Shows the container the newest state; throws a PlatformError while its files are open. */
   reload(): Promise<void> {
     return this.#inTurn(async () => {
-      await (
-        await this.#commit()
-      )?.();
+      const rest = await this.#commit();
+      await rest?.();
       const { trees } = this.#deps;
-      const { volumeId } = this.#record;
-      let tree = await trees.newest(volumeId);
-      if (tree.number === this.#record.seen) return trees.release(tree);
-      const upper = this.#record.mounted.upper + 1;
-      const before = this.#uppersOf(this.#record.mounted);
-      const isDone = await this.#swap(on(tree, upper), async () => {
+      const { volumeId, mounted: before } = this.#record;
+      const newest = async (): Promise<Mountable> => {
+        const tree = await trees.newest(volumeId);
+        return { tree, mounted: on(tree, before.upper + 1) };
+      };
+      let next = await newest();
+      if (next.tree.number === this.#record.seen) return trees.release(next.tree);
+      const left = await this.#swap(next, async () => {
         if (await this.#publishRest()) {
-          trees.release(tree);
-          tree = await trees.newest(volumeId);
+          trees.release(next.tree);
+          next = await newest();
         }
-        return { mounted: on(tree, upper), tree };
+        return next;
       });
-      if (!isDone) {
-        trees.release(tree);
+      if (left === undefined) {
+        trees.release(next.tree);
         throw await this.#inUse();
       }
-      await this.#save({ seen: tree.number, isBehind: false });
-      await this.#throwAway(before);
+      await this.#save({ seen: next.tree.number, isBehind: false });
+      return async () => {
+        await left.end();
+        await this.#throwAway([before.upper, ...before.sealed]);
+      };
     });
   }
 
@@ -191,13 +197,20 @@ export class MountedVolume {
   /** Answers what is to be done when the caller knows. */
   async #commit(): Promise<(() => Promise<void>) | undefined> {
     if (this.#isReadOnly || (await this.#hasNothing())) return undefined;
-    if (this.#record.mounted.isOwed || !(await this.#seal())) {
+    const { sealed } = this.#record.mounted;
+    const left = this.#record.mounted.isOwed ? undefined : await this.#seal();
+    if (left === undefined) {
       await this.#publishLive((work) => this.#standStill(work));
       return undefined;
     }
-    const { state } = await this.#publish(this.#owed());
+    const isStill = left.end();
+    isStill.catch(() => {}); // told to who needs it
+    const { state } = await this.#publish(this.#owed(), { isStill });
     await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
-    return () => this.#learn(state);
+    return async () => {
+      await this.#throwAway(sealed.filter((upper) => !this.#record.mounted.sealed.includes(upper)));
+      await this.#learn(state);
+    };
   }
 
   async #hasNothing(): Promise<boolean> {
@@ -209,19 +222,17 @@ export class MountedVolume {
     return (await live.isKnown()) && changesNothing(await live.changeOf(await live.read()));
   }
 
-  /** Gives the container an empty upper on that which it has written; whether it did: not while its files are in use. */
-  async #seal(): Promise<boolean> {
+  /** Gives the container an empty upper on that which it has written; undefined while its files are in use. */
+  async #seal(): Promise<LeftMount | undefined> {
     const { mounted } = this.#record;
-    const { same, mounted: tree } = this.#trees;
-    if (same === undefined && mounted.sealed.length >= mostSealed) return false;
+    const { same } = this.#trees;
+    if (same === undefined && mounted.sealed.length >= mostSealed) return undefined;
     const sealed = same === undefined ? [mounted.upper, ...mounted.sealed] : [mounted.upper];
-    const next = { ...on(same ?? tree, mounted.upper + 1), sealed, isOwed: true };
-    for (let tries = 1; tries <= sealTries; tries++) {
-      if (!(await this.#swap(next, async () => ({ mounted: next, tree: same ?? tree })))) continue;
-      if (same !== undefined) await this.#throwAway(mounted.sealed);
-      return true;
-    }
-    return false;
+    const tree = same ?? this.#trees.mounted;
+    const next = { tree, mounted: { ...on(tree, mounted.upper + 1), sealed, isOwed: true } };
+    let left: LeftMount | undefined;
+    for (let tries = 1; left === undefined && tries <= sealTries; tries++) left = await this.#swap(next);
+    return left;
   }
 
   /** The state that a commit has led to shows the same as the container sees, unless others' commits came between. */
@@ -248,17 +259,20 @@ export class MountedVolume {
   }
 
   async #publishLive(standStill: StandStill): Promise<number | undefined> {
-    const { number } = await this.#publish([...this.#owed(), this.#liveUpper()], standStill);
+    const { number } = await this.#publish([...this.#owed(), this.#liveUpper()], { standStill });
     await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
     return number;
   }
 
-  async #publish(uppers: readonly Upper[], standStill = alone): Promise<Published> {
+  async #publish(
+    uppers: readonly Upper[],
+    { standStill = alone, isStill = Promise.resolve(true) }: PublishOptions = {},
+  ): Promise<Published> {
     const key = async (): Promise<string> => {
       await this.#save({ commits: this.#record.commits + 1 });
       return `${this.#place.containerId} ${this.#record.commits}`;
     };
-    const published = await this.#publisher.publish(uppers, key, standStill);
+    const published = await this.#publisher.publish(uppers, { key, standStill, isStill });
     const { number = 0 } = published;
     const { seen } = this.#record;
     if (number === seen + 1) await this.#save({ seen: number });
@@ -267,33 +281,47 @@ export class MountedVolume {
   }
 
   /**
-   * Puts another state in the place of the one that is mounted; whether it did: not while its files are in use. `next`
-   * answers which, when nobody in the container runs; `likely` is it, or like it but for its state.
+   * Puts another state in the place of the one that is mounted; undefined while its files are in use. `last` is done when
+   * nobody in the container runs, and may answer yet another one.
    */
-  async #swap(likely: MountedState, next: () => Promise<Next>): Promise<boolean> {
+  async #swap(wanted: Mountable, last: () => Promise<Mountable> = async () => wanted): Promise<LeftMount | undefined> {
     const { mount } = this.#rootThere();
     const { mounted: before } = this.#record;
-    await this.#throwAway([likely.upper]); // of a try before
-    await mkdir(this.#folderOf(likely.upper), { recursive: true, mode: 0o700 });
-    await mount.make(likely);
-    await this.#intend(likely);
+    let next = wanted;
+    let left: LeftMount | undefined;
+    await this.#intend(next.mounted);
     try {
-      const done = await this.#standStill(async () => {
-        const { mounted, tree } = await next();
-        if (mounted !== likely) await this.#intend(mounted);
-        const isDone = await mount.swap(before, { mounted, lowers: this.#lowersOf(mounted, tree) });
-        return isDone ? { mounted, tree } : undefined;
+      await this.#prepare(next);
+      await this.#standStill(async () => {
+        const then = await last();
+        if (then !== next) {
+          await mount.detach(next.mounted);
+          next = then;
+          await this.#intend(next.mounted);
+          await this.#prepare(next);
+        }
+        left = await mount.swap(before, next.mounted);
       });
-      if (done === undefined) return false;
-      const { mounted: old, same } = this.#trees;
-      this.#trees = { mounted: done.tree };
-      for (const tree of [old, same]) if (tree !== undefined && tree !== done.tree) this.#deps.trees.release(tree);
-      this.#live = undefined;
-      this.#record = { ...this.#record, mounted: done.mounted };
-      return true;
     } finally {
+      if (left === undefined) await mount.detach(next.mounted);
+      else this.#became(next);
       await this.#intend(undefined);
     }
+    return left;
+  }
+
+  async #prepare({ mounted, tree }: Mountable): Promise<void> {
+    await this.#throwAway([mounted.upper]); // of a try before
+    await mkdir(this.#folderOf(mounted.upper), { recursive: true, mode: 0o700 });
+    await this.#rootThere().mount.prepare(mounted, this.#lowersOf(mounted, tree));
+  }
+
+  #became({ mounted, tree }: Mountable): void {
+    const { mounted: old, same } = this.#trees;
+    this.#trees = { mounted: tree };
+    for (const each of [old, same]) if (each !== undefined && each !== tree) this.#deps.trees.release(each);
+    this.#live = undefined;
+    this.#record = { ...this.#record, mounted };
   }
 
   async #intend(mounted: MountedState | undefined): Promise<void> {
@@ -309,42 +337,36 @@ export class MountedVolume {
     });
   }
 
+  get #current(): Mountable {
+    return { mounted: this.#record.mounted, tree: this.#trees.mounted };
+  }
+
   #liveUpper(): Upper {
-    this.#live ??= this.#upper({ mounted: this.#record.mounted, tree: this.#trees.mounted }, "live");
+    this.#live ??= this.#upper(this.#current, this.#record.mounted.upper, false);
     return this.#live;
   }
 
   /** Sealed and not published, while the container has gone on. */
-  #owed(): Upper[] {
-    return this.#owedIn({ mounted: this.#record.mounted, tree: this.#trees.mounted });
+  #owed(of = this.#current): Upper[] {
+    return of.mounted.isOwed ? of.mounted.sealed.slice(0, 1).map((upper) => this.#upper(of, upper, true)) : [];
   }
 
-  #lastUppers(of: Next): Upper[] {
-    return this.#isReadOnly ? [] : [...this.#owedIn(of), this.#upper(of, "ended")];
+  #lastUppers(of: Mountable): Upper[] {
+    return this.#isReadOnly ? [] : [...this.#owed(of), this.#upper(of, of.mounted.upper, true)];
   }
 
-  #owedIn(of: Next): Upper[] {
-    return of.mounted.isOwed ? [this.#upper(of, "sealed")] : [];
+  #upper(of: Mountable, upper: number, isFixed: boolean): Upper {
+    const stack = stackBelow(this.#place.folder, of, upper);
+    const place = { volumeId: this.#record.volumeId, folder: this.#folderOf(upper), stack, isFixed };
+    return new Upper(this.#deps, place);
   }
 
-  #upper({ mounted, tree }: Next, which: "sealed" | "live" | "ended"): Upper {
-    const numbers = which === "sealed" ? mounted.sealed : [mounted.upper, ...mounted.sealed];
-    const [number = 0, ...below] = numbers;
-    const layers = [...below.map((each) => join(this.#folderOf(each), "u")), ...tree.layers.map(({ diff }) => diff)];
-    const place = { volumeId: tree.volumeId, folder: this.#folderOf(number), isFixed: which !== "live" };
-    return new Upper(this.#deps, { ...place, stack: { layers, uppers: below.length } });
-  }
-
-  #lowersOf({ sealed }: MountedState, { layers }: Tree): Layer[] {
-    return [...sealed.map((each) => ({ id: `upper ${each}`, diff: join(this.#folderOf(each), "u") })), ...layers];
-  }
-
-  #uppersOf({ upper, sealed }: MountedState): number[] {
-    return [upper, ...sealed];
+  #lowersOf(mounted: MountedState, tree: Tree): Layer[] {
+    return lowersOf(this.#place.folder, { mounted, tree });
   }
 
   #folderOf(upper: number): string {
-    return join(this.#place.folder, String(upper));
+    return upperFolder(this.#place.folder, upper);
   }
 
   async #throwAway(uppers: readonly number[]): Promise<void> {
@@ -381,23 +403,13 @@ export class MountedVolume {
   /** One act after the other. What an act answers is done before the next, and nobody waits for it. */
   #inTurn(act: () => Promise<void | (() => Promise<void>)>): Promise<void> {
     const acted = this.#turn.then(act);
-    this.#turn = acted.then((rest) => rest?.()).catch(() => {}); // told to the caller
+    this.#turn = acted
+      .catch(() => {}) // told to the caller
+      .then((rest) => rest?.())
+      .catch((error: unknown) => {
+        const { volumeId: volume } = this.#record;
+        this.#deps.logger.warn({ err: error, volume }, "what a commit or a reload leaves could not be put away");
+      });
     return acted.then(() => {});
   }
-}
-
-const knownOf = ({ number, layers }: Tree): KnownState => ({ number, layers: layers.map(({ id }) => id) });
-
-/** An empty upper on a state. */
-function on(tree: Tree, upper: number): MountedState {
-  return { upper, state: knownOf(tree), sealed: [], isOwed: false };
-}
-
-async function treesOf({ trees }: MountedVolumeDeps, { volumeId, mounted, before }: VolumeRecord): Promise<Trees> {
-  const again = ({ number, layers }: KnownState): Promise<Tree | undefined> => trees.again(volumeId, number, layers);
-  const tree = await again(mounted.state);
-  if (tree === undefined) throw new PlatformError(`the layers of volume ${volumeId} are gone`);
-  const same = mounted.same && (await again(mounted.same));
-  const old = before && (await again(before.state));
-  return { mounted: tree, ...(same && { same }), ...(old && { before: old }) };
 }

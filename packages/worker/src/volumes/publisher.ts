@@ -3,15 +3,16 @@ import { create } from "@bufbuild/protobuf";
 import * as wire from "@lydian/contract/worker";
 import { PlatformError } from "@lydian/kit";
 
-import { hasOthersAttributes } from "../layers/attributes.ts";
 import { type Change, changesNothing, composed, nothing } from "./change.ts";
 import type { Difference, WrittenPath } from "./difference.ts";
+import type { PackReader } from "./pack-reader.ts";
 import { Uploads } from "./upload.ts";
 import type { Upper, UpperDeps } from "./upper.ts";
 import type { FileOf, Tree, VolumeTrees } from "./volume-trees.ts";
 
 export interface PublisherDeps extends UpperDeps {
   readonly trees: VolumeTrees;
+  readonly packs: PackReader;
 }
 
 /** Lets the container's processes stand still while it works. */
@@ -24,10 +25,26 @@ export interface Published {
   readonly state: Promise<Tree | undefined>;
 }
 
+export interface PublishOptions {
+  /** Of the commit, if there is one. */
+  readonly key: () => Promise<string>;
+  readonly standStill: StandStill;
+  /** Whether what nobody ought to write to is known to be so: its files can be those of a layer. */
+  readonly isStill: Promise<boolean>;
+}
+
 const withoutState = (number: number | undefined): Published => ({ number, state: Promise.resolve(undefined) });
 
 const foundIn = (uppers: readonly Upper[]): number | undefined =>
   uppers.find(({ found }) => found !== undefined)?.found;
+
+/** Uppers as they were read, and what is to be made of that. */
+interface Moment {
+  readonly uppers: readonly Upper[];
+  readonly differences: readonly Difference[];
+  readonly key: string;
+  readonly isStill: boolean;
+}
 
 export class Publisher {
   readonly #deps: PublisherDeps;
@@ -45,30 +62,26 @@ export class Publisher {
    * `uppers`: the lowest first. While processes may write to the last one, all is read and uploaded first; then, while
    * they stand still, only what has changed meanwhile: so the commit is of one moment.
    */
-  async publish(uppers: readonly Upper[], key: () => Promise<string>, standStill: StandStill): Promise<Published> {
-    const uploads = new Uploads(this.#deps.server);
+  async publish(uppers: readonly Upper[], { key, standStill, isStill }: PublishOptions): Promise<Published> {
+    const uploads = new Uploads(this.#deps.server, this.#deps.packs);
     const read = (): Promise<Difference[]> => Promise.all(uppers.map((upper) => upper.read()));
     let differences = await read();
     let change = await changeOf(uppers, differences);
     if (changesNothing(change)) return withoutState(foundIn(uppers));
-    await addFiles(uploads, change);
+    await uploads.add(change.written.values());
     if (uppers.some(({ isFixed }) => !isFixed)) {
       await standStill(async () => {
         differences = await read();
         change = await changeOf(uppers, differences);
-        await addFiles(uploads, change);
+        await uploads.add(change.written.values());
       });
       if (changesNothing(change)) return withoutState(foundIn(uppers));
     }
     await uploads.finish();
-    return await this.#commit({ uppers, differences, key: await key() }, change, uploads);
+    return await this.#commit({ uppers, differences, key: await key(), isStill: await isStill }, change, uploads);
   }
 
-  async #commit(
-    { uppers, differences, key }: { uppers: readonly Upper[]; differences: readonly Difference[]; key: string },
-    change: Change,
-    uploads: Uploads,
-  ): Promise<Published> {
+  async #commit({ uppers, differences, key, isStill }: Moment, change: Change, uploads: Uploads): Promise<Published> {
     const { server, trees } = this.#deps;
     const written = new Map([...change.written].map(([path, each]) => [path, entryOf(path, each, uploads)]));
     const each = async (act: (upper: Upper, difference: Difference) => Promise<void>): Promise<void> => {
@@ -82,7 +95,7 @@ export class Publisher {
       return number;
     };
     if (uppers.some(({ isFixed }) => !isFixed)) return withoutState(await commit());
-    return await trees.commit(this.#volumeId, commit, fileOf(change, written));
+    return await trees.commit(this.#volumeId, commit, isStill ? fileOf(change, written) : () => undefined);
   }
 }
 
@@ -100,7 +113,7 @@ function fileOf({ written }: Change, entries: ReadonlyMap<string, wire.VolumeEnt
   return (entry) => {
     const [file, own] = [written.get(entry.path), entries.get(entry.path)];
     if (file === undefined || own === undefined || !isSame(entry, own)) return undefined;
-    return file.isRoots && !hasOthersAttributes(file.file) ? file.file : undefined;
+    return file.isRoots ? { file: file.file, isPlain: false } : undefined;
   };
 }
 
@@ -117,10 +130,6 @@ function isSame(one: wire.VolumeEntry, other: wire.VolumeEntry): boolean {
       return piece?.length === length && piece.offset === offset && Buffer.compare(sha256, piece.sha256) === 0;
     })
   );
-}
-
-async function addFiles(uploads: Uploads, { written }: Change): Promise<void> {
-  for (const each of written.values()) if (each.kind === "file") await uploads.add(each);
 }
 
 const kinds = {

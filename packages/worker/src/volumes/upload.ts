@@ -8,6 +8,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { hasCode } from "@lydian/kit";
 
 import type { WrittenPath } from "./difference.ts";
+import { lengthWithoutZeros } from "./pack.ts";
+import type { PackReader } from "./pack-reader.ts";
 import { signatureOf } from "./stack.ts";
 import type { VolumeServer } from "./volume-server.ts";
 
@@ -20,20 +22,29 @@ export interface Piece {
   readonly length: bigint;
 }
 
+/** A piece that is all zeros. */
+const hole: Piece = { sha256: Buffer.alloc(0), offset: 0n, length: 0n };
+
+/** Larger files have pieces of their own, at least for the most part. */
+const smallBytes = 1024 * 1024;
+
+/** Of small files that go together; more would keep a thread too long. */
+const mostTogether = 4000;
+
 /** How many pieces are under way at a time. */
 const mostUnderWay = 4;
 
 export class Uploads {
   readonly #server: VolumeServer;
+  readonly #packs: PackReader;
   /** By signature: the same file need not be read again. */
   readonly #known = new Map<string, Piece[]>();
   readonly #underWay = new Set<Promise<void>>();
-  #pack: { chunks: Buffer[]; bytes: number; users: { pieces: Piece[]; at: number; offset: number; length: number }[] } =
-    newPack();
   #failure: Error | undefined;
 
-  constructor(server: VolumeServer) {
+  constructor(server: VolumeServer, packs: PackReader) {
     this.#server = server;
+    this.#packs = packs;
   }
 
   /** The pieces of a file that was uploaded as it is now. */
@@ -41,9 +52,45 @@ export class Uploads {
     return this.#known.get(signature);
   }
 
-  /** Uploads a file unless it is known as it is; a file that changes while it is read is left for another time. */
-  async add({ file, signature, isFixed }: WrittenPath): Promise<void> {
-    if (this.#known.has(signature)) return;
+  /** Uploads files unless they are known as they are; one that changes while it is read is left for another time. */
+  async add(files: Iterable<WrittenPath>): Promise<void> {
+    let together: WrittenPath[] = [];
+    let bytes = 0;
+    for (const file of files) {
+      if (file.kind !== "file" || this.#known.has(file.signature)) continue;
+      if (file.size >= smallBytes) {
+        await this.#addLarge(file);
+        continue;
+      }
+      if (bytes + file.size > pieceBytes || together.length === mostTogether) {
+        await this.#addSmall(together);
+        [together, bytes] = [[], 0];
+      }
+      together.push(file);
+      bytes += file.size;
+    }
+    if (together.length > 0) await this.#addSmall(together);
+  }
+
+  /** Resolves when all is on the server's disk. */
+  async finish(): Promise<void> {
+    await Promise.all(this.#underWay);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #addSmall(files: readonly WrittenPath[]): Promise<void> {
+    const asked = files.map(({ file, signature, isFixed, size }) => ({ file, signature, isFixed, size }));
+    const packed = await this.#packs.read(asked);
+    const sha256 = Buffer.from(packed.sha256);
+    const sizes = new Map(files.map(({ signature, size }) => [signature, size]));
+    for (const { signature, offset, length } of packed.files) {
+      const piece = length === 0 ? hole : { sha256, offset: BigInt(offset), length: BigInt(length) };
+      this.#known.set(signature, sizes.get(signature) === 0 ? [] : [piece]);
+    }
+    if (packed.bytes.length > 0) await this.#send(sha256, packed.bytes, false);
+  }
+
+  async #addLarge({ file, signature, isFixed }: WrittenPath): Promise<void> {
     let handle: FileHandle;
     try {
       handle = await open(file, "r");
@@ -59,49 +106,20 @@ export class Uploads {
     for (let at = 0; at < size; at += pieceBytes) {
       const bytes = await readAt(opened, at, Math.min(pieceBytes, size - at));
       if (bytes === undefined) return;
-      await this.#addPiece(pieces, bytes);
+      pieces.push(await this.#addPiece(bytes));
     }
     if (signatureOf(await opened.stat({ bigint: true }), isFixed) === signature) this.#known.set(signature, pieces);
   }
 
-  /** Resolves when all is on the server's disk. */
-  async finish(): Promise<void> {
-    if (this.#pack.bytes > 0) await this.#sendPack();
-    await Promise.all(this.#underWay);
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  async #addPiece(pieces: Piece[], bytes: Buffer): Promise<void> {
-    const length = lengthWithoutZeros(bytes);
-    const content = bytes.subarray(0, length);
-    if (length === 0) {
-      pieces.push({ sha256: Buffer.alloc(0), offset: 0n, length: 0n });
-    } else if (bytes.length === pieceBytes) {
-      const sha256 = createHash("sha256").update(content).digest();
-      pieces.push({ sha256, offset: 0n, length: BigInt(length) });
-      await this.#send(sha256, content, true);
-    } else {
-      if (this.#pack.bytes + length > pieceBytes) await this.#sendPack();
-      const { chunks, bytes: offset, users } = this.#pack;
-      chunks.push(content);
-      users.push({ pieces, at: pieces.length, offset, length });
-      pieces.push({ sha256: Buffer.alloc(0), offset: 0n, length: 0n }); // known when the pack is full
-      this.#pack.bytes += length;
-    }
-  }
-
-  async #sendPack(): Promise<void> {
-    const { chunks, users } = this.#pack;
-    this.#pack = newPack();
-    const content = Buffer.concat(chunks);
+  async #addPiece(bytes: Buffer): Promise<Piece> {
+    const content = bytes.subarray(0, lengthWithoutZeros(bytes));
+    if (content.length === 0) return hole;
     const sha256 = createHash("sha256").update(content).digest();
-    for (const { pieces, at, offset, length } of users) {
-      pieces[at] = { sha256, offset: BigInt(offset), length: BigInt(length) };
-    }
-    await this.#send(sha256, content, false);
+    await this.#send(sha256, content, true);
+    return { sha256, offset: 0n, length: BigInt(content.length) };
   }
 
-  async #send(sha256: Buffer, content: Buffer, mayBeThere: boolean): Promise<void> {
+  async #send(sha256: Buffer, content: Uint8Array, mayBeThere: boolean): Promise<void> {
     while (this.#underWay.size >= mostUnderWay) await Promise.race(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure;
     const sending = this.#give(sha256.toString("hex"), content, mayBeThere)
@@ -112,14 +130,10 @@ export class Uploads {
     this.#underWay.add(sending);
   }
 
-  async #give(sha256: string, content: Buffer, mayBeThere: boolean): Promise<void> {
+  async #give(sha256: string, content: Uint8Array, mayBeThere: boolean): Promise<void> {
     if (mayBeThere && (await this.#server.has(sha256))) return;
     await this.#server.put(sha256, content);
   }
-}
-
-function newPack(): { chunks: Buffer[]; bytes: number; users: never[] } {
-  return { chunks: [], bytes: 0, users: [] };
 }
 
 /** Undefined when the file has become shorter. */
@@ -131,13 +145,4 @@ async function readAt(handle: FileHandle, at: number, length: number): Promise<B
     read += bytesRead;
   }
   return bytes;
-}
-
-const zeros = Buffer.alloc(64 * 1024);
-
-function lengthWithoutZeros(bytes: Buffer): number {
-  let end = bytes.length;
-  while (end >= zeros.length && bytes.subarray(end - zeros.length, end).equals(zeros)) end -= zeros.length;
-  while (end > 0 && bytes[end - 1] === 0) end--;
-  return end;
 }

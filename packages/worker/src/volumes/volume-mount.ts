@@ -3,7 +3,7 @@ import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { Frozen } from "../cgroups/cgroups.ts";
-import { clonesOf, type IdMap, isMounted, type Layer, type Mounter, type RootMount } from "../layers/index.ts";
+import { clonesOf, type IdMap, isMounted, type Layer, type LeftMount, type Mounter } from "../layers/index.ts";
 import type { MountedState, VolumePoint } from "./volume-record.ts";
 
 /** A container's root, as its runtime has it. */
@@ -28,12 +28,6 @@ export interface VolumeMountOptions {
   readonly folder: string;
 }
 
-/** An upper, by its number, and what it lies on, topmost first. */
-interface Mountable {
-  readonly mounted: MountedState;
-  readonly lowers: readonly Layer[];
-}
-
 export class VolumeMount {
   readonly #options: VolumeMountOptions;
 
@@ -42,28 +36,32 @@ export class VolumeMount {
   }
 
   async mount(mounted: MountedState, lowers: readonly Layer[]): Promise<void> {
-    const { mounter, folder } = this.#options;
-    await this.make(mounted);
-    // Marked as volatile by a mount that was taken away again; of this boot, so the upper is what was written.
-    await rm(join(folder, String(mounted.upper), "w"), { recursive: true, force: true });
-    await mounter.mountRoot(this.#mountOf({ mounted, lowers }));
+    await this.prepare(mounted, lowers);
     await this.showMissing(mounted);
   }
 
-  /** Puts a state in the place of the one that is mounted, unless its files are in use; the container stands still. */
-  async swap(before: MountedState, next: Mountable): Promise<boolean> {
+  /** Mounts a state, and does not show it yet. */
+  async prepare(mounted: MountedState, lowers: readonly Layer[]): Promise<void> {
+    const { mounter, root, folder } = this.#options;
+    const [target, work] = [this.#targetOf(mounted), join(folder, String(mounted.upper))];
+    await mkdir(target, { recursive: true, mode: 0o700 });
+    // Marked as volatile by a mount that was taken away again; of this boot, so the upper is what was written.
+    await rm(join(work, "w"), { recursive: true, force: true });
+    await mounter.mountRoot({
+      ...{ lowers, work, target, volatile: true, redirects: true },
+      ...(root.idMap && { idMap: root.idMap }),
+    });
+  }
+
+  /** Shows a state that is mounted in the place of another; undefined while files of that are in use. The container stands still. */
+  async swap(before: MountedState, next: MountedState): Promise<LeftMount | undefined> {
     const { mounter, root, points } = this.#options;
     return await mounter.swap({
       old: this.#targetOf(before),
       below: root.root,
-      mount: this.#mountOf(next),
+      next: this.#targetOf(next),
       points: points.map((point) => this.#shown(point)),
     });
-  }
-
-  /** What it is mounted on. */
-  async make(state: MountedState): Promise<void> {
-    await mkdir(this.#targetOf(state), { recursive: true, mode: 0o700 });
   }
 
   /** Points that do not show it, of a mount that is there. */
@@ -94,18 +92,6 @@ export class VolumeMount {
   /** Of its file system. */
   async deviceOf(state: MountedState): Promise<number> {
     return (await stat(this.#targetOf(state))).dev;
-  }
-
-  #mountOf({ mounted, lowers }: Mountable): RootMount {
-    const { root, folder } = this.#options;
-    return {
-      lowers,
-      work: join(folder, String(mounted.upper)),
-      target: this.#targetOf(mounted),
-      volatile: true,
-      redirects: true,
-      ...(root.idMap && { idMap: root.idMap }),
-    };
   }
 
   #shown({ path, readOnly, subPath }: VolumePoint) {

@@ -11,7 +11,8 @@ import { hasCode, type Logger, removeBelow, temporaryBeside } from "@lydian/kit"
 import { currentBoot } from "../boot.ts";
 import type { Layer } from "../layers/index.ts";
 import { chainTo, foldFrom, newestOf, type Step } from "./chain.ts";
-import { LayerWriter } from "./layer-writer.ts";
+import type { LayerMaker } from "./layer-maker.ts";
+import { type KnownFile, LayerWriter } from "./layer-writer.ts";
 import { PieceReader } from "./piece-reader.ts";
 import type { VolumeServer } from "./volume-server.ts";
 
@@ -23,32 +24,43 @@ export interface Tree {
   readonly layers: readonly Layer[];
 }
 
-/** Where a file lies that is this entry, and never changes; undefined when it is not known. */
-export type FileOf = (entry: wire.VolumeEntry) => string | undefined;
+/** The file that this entry is, where it is known. */
+export type FileOf = (entry: wire.VolumeEntry) => KnownFile | undefined;
+
+export interface TreesDeps {
+  readonly server: VolumeServer;
+  readonly maker: LayerMaker;
+  readonly logger: Logger;
+}
 
 export class VolumeTrees {
   readonly #folder: string;
   readonly #server: VolumeServer;
+  readonly #maker: LayerMaker;
   readonly #logger: Logger;
+  /** Volumes whose layers are being folded or removed. */
+  readonly #tidied = new Set<string>();
   /** One thing after the other for each volume. */
   readonly #turns = new Map<string, Promise<unknown>>();
   /** How many trees have a layer, by its folder. */
   readonly #holds = new Map<string, number>();
+  #isClosed = false;
 
-  private constructor(folder: string, server: VolumeServer, logger: Logger) {
+  private constructor(folder: string, { server, maker, logger }: TreesDeps) {
     this.#folder = folder;
     this.#server = server;
+    this.#maker = maker;
     this.#logger = logger;
   }
 
-  static async open(folder: string, server: VolumeServer, logger: Logger): Promise<VolumeTrees> {
+  static async open(folder: string, deps: TreesDeps): Promise<VolumeTrees> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const bootFile = join(folder, "boot");
     if ((await textOf(bootFile)) !== currentBoot) {
       for (const name of await readdir(folder)) await removeBelow(folder, join(folder, name));
       await writeFile(bootFile, currentBoot);
     }
-    return new VolumeTrees(folder, server, logger);
+    return new VolumeTrees(folder, deps);
   }
 
   /** The newest state that the server has. */
@@ -102,6 +114,12 @@ export class VolumeTrees {
     }
   }
 
+  /** What is being made is left to be removed by the next worker. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#maker[Symbol.asyncDispose]();
+  }
+
   /** What leads to the newest state, or to one that is asked for; to a later one when that is known already. */
   async #chain(
     volumeId: string,
@@ -130,12 +148,14 @@ export class VolumeTrees {
     const below = chain.filter((step) => step.to <= from).toReversed();
     const writer = new LayerWriter(join(draft, "diff"), {
       base: { layers: below.map(diffOf), uppers: 0 },
-      fileOf: (entry) => {
+      knownFile: (entry) => {
         const since = Number(entry.since);
         const step = chain.find((each) => each.from < since && since <= each.to);
-        return step === undefined ? fileOf(entry) : join(diffOf(step), entry.path);
+        if (step === undefined) return fileOf(entry);
+        return { file: join(diffOf(step), entry.path), isPlain: true };
       },
       pieces: new PieceReader(this.#server),
+      maker: this.#maker,
     });
     let head = from;
     try {
@@ -157,8 +177,13 @@ export class VolumeTrees {
     }
   }
 
+  /** One at a time for each volume, and in nobody's way. */
   #tidyLater(volumeId: string): void {
-    void this.#inTurn(volumeId, () => this.#tidy(volumeId)).catch((error: unknown) => {
+    if (this.#tidied.has(volumeId)) return;
+    this.#tidied.add(volumeId);
+    const tidied = this.#tidy(volumeId).finally(() => this.#tidied.delete(volumeId));
+    tidied.catch((error: unknown) => {
+      if (this.#isClosed) return;
       this.#logger.warn({ err: error, volume: volumeId }, "the layers of a volume could not be folded or removed");
     });
   }
@@ -166,19 +191,31 @@ export class VolumeTrees {
   /** Makes one layer of those that are better one, and removes what no tree and no newer state needs. */
   async #tidy(volumeId: string): Promise<void> {
     const folder = join(this.#folder, volumeId);
-    let steps = await this.#steps(volumeId);
-    const newest = newestOf(steps);
-    if (newest === undefined) return;
-    const from = foldFrom(chainTo(steps, newest));
-    if (from !== undefined) {
-      await this.#make(volumeId, { chain: chainTo(steps, newest), from, to: newest, fileOf: () => undefined });
-      steps = await this.#steps(volumeId);
+    const { chain, held } = await this.#inTurn(volumeId, async () => {
+      const steps = await this.#steps(volumeId);
+      const newest = chainTo(steps, newestOf(steps) ?? 0);
+      return { chain: newest, held: this.#hold(volumeId, newest) };
+    });
+    try {
+      const from = foldFrom(chain);
+      if (from !== undefined) {
+        await this.#make(volumeId, { chain, from, to: held.number, fileOf: () => undefined });
+      }
+    } finally {
+      this.release(held);
     }
-    const needed = new Set(chainTo(steps, newest).map(nameOf));
-    for (const name of await namesIn(folder)) {
-      if (needed.has(name) || this.#holds.has(join(folder, name, "diff"))) continue;
-      await removeBelow(folder, join(folder, name));
-    }
+    const gone = temporaryBeside(join(folder, "gone"));
+    await this.#inTurn(volumeId, async () => {
+      const steps = await this.#steps(volumeId);
+      const needed = new Set(chainTo(steps, newestOf(steps) ?? 0).map(nameOf));
+      await mkdir(gone);
+      for (const name of await namesIn(folder)) {
+        const path = join(folder, name);
+        if (needed.has(name) || path === gone || this.#holds.has(join(path, "diff"))) continue;
+        await rename(path, join(gone, name));
+      }
+    });
+    await removeBelow(folder, gone);
   }
 
   async #steps(volumeId: string): Promise<Step[]> {

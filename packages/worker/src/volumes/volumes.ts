@@ -149,6 +149,8 @@ export class Volumes {
     for (const { timer } of this.#held.values()) timer?.[Symbol.dispose]();
     this.#deps.server.close();
     await this.#deps.reader[Symbol.asyncDispose]();
+    await this.#deps.packs[Symbol.asyncDispose]();
+    await this.#deps.trees.close();
   }
 
   async #finish(volume: MountedVolume): Promise<void> {

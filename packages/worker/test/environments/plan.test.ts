@@ -48,6 +48,15 @@ describe("a recipe", () => {
     });
   }
 
+  it("of a system without Python has none, and nothing is installed into it", () => {
+    const made = plan(["FROM debian:bookworm-slim", "ENV A=1"]);
+    assert.deepEqual([made.python, made.steps, made.config.env["A"]], ["", [], "1"]);
+    assert.throws(
+      () => plan(["FROM debian:bookworm-slim", "RUN pip install six"]),
+      /RUN pip install six.*for the image has no Python/,
+    );
+  });
+
   it("goes on from an image that is there", () => {
     const made = plan(["FROM base", "ENV GREETING=hello NAME=$OWN", "WORKDIR /root/work", 'CMD ["x"]']);
     assert.deepEqual([made.python, made.from, made.config.workdir], ["3.12", "im-1", "/root/work"]);

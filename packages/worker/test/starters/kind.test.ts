@@ -13,6 +13,7 @@ const kind = (spec: Spec): ReturnType<typeof kindOf> => kindOf(create(wire.Conta
 
 const fitting: Record<string, Spec> = {
   "that asks for nothing": {},
+  "with volumes": { volumes: [{ volumeId: "vo-1", path: "/data" }] },
   "with variables and mounts": { env: { PYTHONOPTIMIZE: "1" }, mounts: [{ manifestSha256: "0" }] },
   "with limits": { resources: { milliCpu: 500n, memoryLimitMib: 128n, diskMib: 10n } },
   "whose network is open": { network: { restricted: false } },

@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/worker.proto.
  */
 export const file_lydian_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIocDCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAEjAKC2ltYWdlc19nb25lGAUgASgLMhkubHlkaWFuLndvcmtlci5JbWFnZXNHb25lSAASMAoLcm9vbV93YW50ZWQYBiABKAsyGS5seWRpYW4ud29ya2VyLlJvb21XYW50ZWRIABItCgljb2xsZWN0ZWQYByABKAsyGC5seWRpYW4ud29ya2VyLkNvbGxlY3RlZEgAEjAKC3ZvbHVtZV9kb25lGAggASgLMhkubHlkaWFuLndvcmtlci5Wb2x1bWVEb25lSABCCQoHbWVzc2FnZSLlAgoIVG9Xb3JrZXISKQoHd2VsY29tZRgBIAEoCzIWLmx5ZGlhbi53b3JrZXIuV2VsY29tZUgAEicKBmFzc2lnbhgCIAEoCzIVLmx5ZGlhbi53b3JrZXIuQXNzaWduSAASIwoEc3RvcBgDIAEoCzITLmx5ZGlhbi53b3JrZXIuU3RvcEgAEioKCGxvZ3NfYWNrGAQgASgLMhYubHlkaWFuLndvcmtlci5Mb2dzQWNrSAASKQoHcmVsZWFzZRgFIAEoCzIWLmx5ZGlhbi53b3JrZXIuUmVsZWFzZUgAEiUKBXJlYWR5GAYgASgLMhQubHlkaWFuLndvcmtlci5SZWFkeUgAEikKB2NvbGxlY3QYByABKAsyFi5seWRpYW4ud29ya2VyLkNvbGxlY3RIABIsCgl2b2x1bWVfZG8YCCABKAsyFy5seWRpYW4ud29ya2VyLlZvbHVtZURvSABCCQoHbWVzc2FnZSKRAgoESm9pbhIRCgl3b3JrZXJfaWQYASABKAkSKQoIY2FwYWNpdHkYAiABKAsyFy5seWRpYW4ud29ya2VyLkNhcGFjaXR5EigKCHJ1bnRpbWVzGAMgAygLMhYubHlkaWFuLndvcmtlci5SdW50aW1lEi8KBmxhYmVscxgEIAMoCzIfLmx5ZGlhbi53b3JrZXIuSm9pbi5MYWJlbHNFbnRyeRIuCgdhZG9wdGVkGAUgAygLMh0ubHlkaWFuLndvcmtlci5Db250YWluZXJTdGF0ZRIRCglpbWFnZV9pZHMYBiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJUCghDYXBhY2l0eRIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIhCgRncHVzGAMgAygLMhMubHlkaWFuLndvcmtlci5HcHVzIiMKBEdwdXMSDAoEa2luZBgBIAEoCRINCgVjb3VudBgCIAEoDSJOCgdSdW50aW1lEgwKBG5hbWUYASABKAkSEAoIaXNvbGF0ZXMYAiABKAgSEwoLb3duX25ldHdvcmsYAyABKAgSDgoGbGltaXRzGAQgASgIIgcKBVJlbmV3IiAKB1dlbGNvbWUSFQoNbGVhc2Vfc2Vjb25kcxgBIAEoAyKTAQoGQXNzaWduEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRITCgtkb29yX3NlY3JldBgDIAEoCRIqCgRzcGVjGAQgASgLMhwubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjEiMKBWJ1aWxkGAUgASgLMhQubHlkaWFuLndvcmtlci5CdWlsZCLmAgoNQ29udGFpbmVyU3BlYxITCgtkZXNjcmlwdGlvbhgBIAEoCRIlCgZydW5uZXIYAiABKAsyFS5seWRpYW4ud29ya2VyLlJ1bm5lchIkCgZtb3VudHMYAyADKAsyFC5seWRpYW4ud29ya2VyLk1vdW50EjIKA2VudhgEIAMoCzIlLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYy5FbnZFbnRyeRIrCglyZXNvdXJjZXMYBSABKAsyGC5seWRpYW4ud29ya2VyLlJlc291cmNlcxIQCghpbWFnZV9pZBgGIAEoCRInCgduZXR3b3JrGAcgASgLMhYubHlkaWFuLndvcmtlci5OZXR3b3JrEisKB3ZvbHVtZXMYCCADKAsyGi5seWRpYW4ud29ya2VyLlZvbHVtZU1vdW50GioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUwoLVm9sdW1lTW91bnQSEQoJdm9sdW1lX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSEQoJcmVhZF9vbmx5GAMgASgIEhAKCHN1Yl9wYXRoGAQgASgJIrQBCghWb2x1bWVEbxISCgpyZXF1ZXN0X2lkGAEgASgJEhQKDGNvbnRhaW5lcl9pZBgCIAEoCRINCgVmZW5jZRgDIAEoCRIRCgl2b2x1bWVfaWQYBCABKAkSKAoDYWN0GAUgASgOMhsubHlkaWFuLndvcmtlci5Wb2x1bWVEby5BY3QiMgoDQWN0EhMKD0FDVF9VTlNQRUNJRklFRBAAEgoKBkNPTU1JVBABEgoKBlJFTE9BRBACIkEKClZvbHVtZURvbmUSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdmYWlsdXJlGAIgASgJEg4KBnBhc3NlcxgDIAEoCCJqCgxWb2x1bWVDaGFuZ2USDgoEaGVhZBgBIAEoA0gAEi0KB3dyaXR0ZW4YAiABKAsyGi5seWRpYW4ud29ya2VyLlZvbHVtZUVudHJ5SAASEQoHcmVtb3ZlZBgDIAEoCUgAQggKBmNoYW5nZSKBAgoLVm9sdW1lRW50cnkSDAoEcGF0aBgBIAEoCRItCgRraW5kGAIgASgOMh8ubHlkaWFuLndvcmtlci5Wb2x1bWVFbnRyeS5LaW5kEgwKBG1vZGUYAyABKA0SEAoIbXRpbWVfdXMYBCABKAMSDAoEc2l6ZRgFIAEoAxIqCgZwaWVjZXMYBiADKAsyGi5seWRpYW4ud29ya2VyLlZvbHVtZVBpZWNlEg4KBnRhcmdldBgHIAEoCRINCgVzaW5jZRgIIAEoAyI8CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIICgRGSUxFEAESCgoGRk9MREVSEAISCAoETElOSxADIj0KC1ZvbHVtZVBpZWNlEg4KBnNoYTI1NhgBIAEoDBIOCgZvZmZzZXQYAiABKAMSDgoGbGVuZ3RoGAMgASgDIjQKB05ldHdvcmsSEgoKcmVzdHJpY3RlZBgBIAEoCBIVCg1hbGxvd2VkX2NpZHJzGAIgAygJIj8KBlJ1bm5lchItCgZweXRob24YASABKAsyGy5seWRpYW4ud29ya2VyLlB5dGhvblJ1bm5lckgAQgYKBGtpbmQiSQoMUHl0aG9uUnVubmVyEg4KBnB5dGhvbhgBIAEoCRIWCg5jbGllbnRfdmVyc2lvbhgCIAEoCRIRCglhcmd1bWVudHMYAyABKAwiQwoFQnVpbGQSKwoHcmVjaXBlcxgBIAMoCzIaLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUSDQoFZm9yY2UYAiABKAgimQUKC0ltYWdlUmVjaXBlEhAKCGltYWdlX2lkGAEgASgJEg0KBWxpbmVzGAIgAygJEjQKBWJhc2VzGAMgAygLMiUubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZS5CYXNlc0VudHJ5Eh8KF2NvbnRleHRfbWFuaWZlc3Rfc2hhMjU2GAQgASgJEjEKDWNvbnRleHRfZmlsZXMYBSADKAsyGi5seWRpYW4ud29ya2VyLkNvbnRleHRGaWxlEhQKDGNvbnRleHRfbmFtZRgGIAEoCRI9CgpidWlsZF9hcmdzGAcgAygLMikubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZS5CdWlsZEFyZ3NFbnRyeRI4CgdzZWNyZXRzGAggAygLMicubHlkaWFuLndvcmtlci5JbWFnZVJlY2lwZS5TZWNyZXRzRW50cnkSGAoQc2VjcmV0c19pZGVudGl0eRgJIAEoCRI3CgtjcmVkZW50aWFscxgKIAEoCzIiLmx5ZGlhbi53b3JrZXIuUmVnaXN0cnlDcmVkZW50aWFscxIuCghmdW5jdGlvbhgLIAEoCzIcLmx5ZGlhbi53b3JrZXIuQnVpbGRGdW5jdGlvbhIQCgh3aXRoaGVsZBgMIAEoCBIrCgd2b2x1bWVzGA0gAygLMhoubHlkaWFuLndvcmtlci5Wb2x1bWVNb3VudBosCgpCYXNlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMAoOQnVpbGRBcmdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARouCgxTZWNyZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASL+AgoNQnVpbGRGdW5jdGlvbhIMCgRuYW1lGAEgASgJEhAKCGlkZW50aXR5GAIgASgJEg8KB3Rhc2tfaWQYAyABKAkSFgoOY2xpZW50X3ZlcnNpb24YBCABKAkSEQoJYXJndW1lbnRzGAUgASgMEg0KBWlucHV0GAYgASgMEiQKBm1vdW50cxgHIAMoCzIULmx5ZGlhbi53b3JrZXIuTW91bnQSMgoDZW52GAggAygLMiUubHlkaWFuLndvcmtlci5CdWlsZEZ1bmN0aW9uLkVudkVudHJ5EisKCXJlc291cmNlcxgJIAEoCzIYLmx5ZGlhbi53b3JrZXIuUmVzb3VyY2VzEicKB25ldHdvcmsYCiABKAsyFi5seWRpYW4ud29ya2VyLk5ldHdvcmsSEgoKc3RhcnR1cF9tcxgLIAEoAxISCgp0aW1lb3V0X21zGAwgASgDGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoLQ29udGV4dEZpbGUSDAoEcGF0aBgBIAEoCRIMCgRkYXRhGAIgASgMIjkKE1JlZ2lzdHJ5Q3JlZGVudGlhbHMSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiOwoKQnVpbHRJbWFnZRIOCgZweXRob24YASABKAkSDAoEbGliYxgCIAEoCRIPCgd3b3JrZGlyGAMgASgJIiAKBU1vdW50EhcKD21hbmlmZXN0X3NoYTI1NhgBIAEoCSJ5CghNYW5pZmVzdBIrCgVmaWxlcxgBIAMoCzIcLmx5ZGlhbi53b3JrZXIuTWFuaWZlc3QuRmlsZRpACgRGaWxlEgwKBHBhdGgYASABKAkSDgoGc2hhMjU2GAIgASgJEgwKBHNpemUYAyABKAMSDAoEbW9kZRgEIAEoDSKaAQoJUmVzb3VyY2VzEhEKCW1pbGxpX2NwdRgBIAEoAxISCgptZW1vcnlfbWliGAIgASgDEhAKCGRpc2tfbWliGAMgASgDEhcKD21pbGxpX2NwdV9saW1pdBgEIAEoAxIYChBtZW1vcnlfbGltaXRfbWliGAUgASgDEiEKBGdwdXMYBiABKAsyEy5seWRpYW4ud29ya2VyLkdwdXMi0gEKDkNvbnRhaW5lclN0YXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIyCgVwaGFzZRgDIAEoDjIjLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3RhdGUuUGhhc2USIQoEZXhpdBgEIAEoCzITLmx5ZGlhbi53b3JrZXIuRXhpdCJECgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEg0KCVBSRVBBUklORxABEgsKB1JVTk5JTkcQAhIICgRHT05FEAMipwIKBEV4aXQSKgoGcmVhc29uGAEgASgOMhoubHlkaWFuLndvcmtlci5FeGl0LlJlYXNvbhIMCgRjb2RlGAIgASgFEg4KBnNpZ25hbBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEigKBWJ1aWx0GAUgASgLMhkubHlkaWFuLndvcmtlci5CdWlsdEltYWdlIpkBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGRVhJVEVEEAESDAoIU0lHTkFMRUQQAhIRCg1PVVRfT0ZfTUVNT1JZEAMSCwoHU1RPUFBFRBAEEhMKD0ZBSUxFRF9UT19TVEFSVBAFEggKBExPU1QQBhIPCgtPVVRfT0ZfRElTSxAHEg0KCVRJTUVEX09VVBAIIj0KBFN0b3ASFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhAKCGdyYWNlX21zGAMgASgDIi4KB1JlbGVhc2USFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJIiwKBVJlYWR5EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSKfAgoETG9ncxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSJwoFbGluZXMYBSADKAsyGC5seWRpYW4ud29ya2VyLkxvZ3MuTGluZRpfCgRMaW5lEioKBnN0cmVhbRgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuTG9ncy5TdHJlYW0SDwoHdGltZV9tcxgCIAEoAxIMCgRkYXRhGAMgASgMEgwKBHNpemUYBCABKA0iRAoGU3RyZWFtEhYKElNUUkVBTV9VTlNQRUNJRklFRBAAEgoKBlNURE9VVBABEgoKBlNUREVSUhACEgoKBlNZU1RFTRADIkIKB0xvZ3NBY2sSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhIKCmVuZF9vZmZzZXQYAyABKAMiHwoKSW1hZ2VzR29uZRIRCglpbWFnZV9pZHMYASADKAkiGwoKUm9vbVdhbnRlZBINCgVieXRlcxgBIAEoAyKpAQoHQ29sbGVjdBIVCg1jb2xsZWN0aW9uX2lkGAEgASgJEicKBmltYWdlcxgCIAMoCzIXLmx5ZGlhbi53b3JrZXIuSW1hZ2VVc2USFgoOdXNlZF9iZWZvcmVfbXMYAyABKAMSEgoKbW9zdF9ieXRlcxgEIAEoAxISCgpmcmVlX2J5dGVzGAUgASgDEg0KBW5hbWVkGAYgAygJEg8KB2RyeV9ydW4YByABKAgiQAoISW1hZ2VVc2USEAoIaW1hZ2VfaWQYASABKAkSEgoKdXNlZF9hdF9tcxgCIAEoAxIOCgZuZWVkZWQYAyABKAgiqQEKCUNvbGxlY3RlZBIVCg1jb2xsZWN0aW9uX2lkGAEgASgJEhEKCWltYWdlX2lkcxgCIAMoCRINCgViYXNlcxgDIAMoCRIOCgZsYXllcnMYBCABKA0SDQoFYnl0ZXMYBSABKAMSEgoKbGVmdF9ieXRlcxgGIAEoAxINCgVlcnJvchgHIAEoCRINCgVmaWxlcxgIIAEoDRISCgpmaWxlX2J5dGVzGAkgASgDMkwKB1dvcmtlcnMSQQoHU2Vzc2lvbhIZLmx5ZGlhbi53b3JrZXIuRnJvbVdvcmtlchoXLmx5ZGlhbi53b3JrZXIuVG9Xb3JrZXIoATABYgZwcm90bzM");
+  fileDesc("ChNseWRpYW4vd29ya2VyLnByb3RvEg1seWRpYW4ud29ya2VyIocDCgpGcm9tV29ya2VyEiMKBGpvaW4YASABKAsyEy5seWRpYW4ud29ya2VyLkpvaW5IABIlCgVyZW5ldxgCIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVuZXdIABI4Cg9jb250YWluZXJfc3RhdGUYAyABKAsyHS5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlSAASIwoEbG9ncxgEIAEoCzITLmx5ZGlhbi53b3JrZXIuTG9nc0gAEjAKC2ltYWdlc19nb25lGAUgASgLMhkubHlkaWFuLndvcmtlci5JbWFnZXNHb25lSAASMAoLcm9vbV93YW50ZWQYBiABKAsyGS5seWRpYW4ud29ya2VyLlJvb21XYW50ZWRIABItCgljb2xsZWN0ZWQYByABKAsyGC5seWRpYW4ud29ya2VyLkNvbGxlY3RlZEgAEjAKC3ZvbHVtZV9kb25lGAggASgLMhkubHlkaWFuLndvcmtlci5Wb2x1bWVEb25lSABCCQoHbWVzc2FnZSLlAgoIVG9Xb3JrZXISKQoHd2VsY29tZRgBIAEoCzIWLmx5ZGlhbi53b3JrZXIuV2VsY29tZUgAEicKBmFzc2lnbhgCIAEoCzIVLmx5ZGlhbi53b3JrZXIuQXNzaWduSAASIwoEc3RvcBgDIAEoCzITLmx5ZGlhbi53b3JrZXIuU3RvcEgAEioKCGxvZ3NfYWNrGAQgASgLMhYubHlkaWFuLndvcmtlci5Mb2dzQWNrSAASKQoHcmVsZWFzZRgFIAEoCzIWLmx5ZGlhbi53b3JrZXIuUmVsZWFzZUgAEiUKBXJlYWR5GAYgASgLMhQubHlkaWFuLndvcmtlci5SZWFkeUgAEikKB2NvbGxlY3QYByABKAsyFi5seWRpYW4ud29ya2VyLkNvbGxlY3RIABIsCgl2b2x1bWVfZG8YCCABKAsyFy5seWRpYW4ud29ya2VyLlZvbHVtZURvSABCCQoHbWVzc2FnZSKRAgoESm9pbhIRCgl3b3JrZXJfaWQYASABKAkSKQoIY2FwYWNpdHkYAiABKAsyFy5seWRpYW4ud29ya2VyLkNhcGFjaXR5EigKCHJ1bnRpbWVzGAMgAygLMhYubHlkaWFuLndvcmtlci5SdW50aW1lEi8KBmxhYmVscxgEIAMoCzIfLmx5ZGlhbi53b3JrZXIuSm9pbi5MYWJlbHNFbnRyeRIuCgdhZG9wdGVkGAUgAygLMh0ubHlkaWFuLndvcmtlci5Db250YWluZXJTdGF0ZRIRCglpbWFnZV9pZHMYBiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJUCghDYXBhY2l0eRIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIhCgRncHVzGAMgAygLMhMubHlkaWFuLndvcmtlci5HcHVzIiMKBEdwdXMSDAoEa2luZBgBIAEoCRINCgVjb3VudBgCIAEoDSJOCgdSdW50aW1lEgwKBG5hbWUYASABKAkSEAoIaXNvbGF0ZXMYAiABKAgSEwoLb3duX25ldHdvcmsYAyABKAgSDgoGbGltaXRzGAQgASgIIgcKBVJlbmV3IiAKB1dlbGNvbWUSFQoNbGVhc2Vfc2Vjb25kcxgBIAEoAyKTAQoGQXNzaWduEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRITCgtkb29yX3NlY3JldBgDIAEoCRIqCgRzcGVjGAQgASgLMhwubHlkaWFuLndvcmtlci5Db250YWluZXJTcGVjEiMKBWJ1aWxkGAUgASgLMhQubHlkaWFuLndvcmtlci5CdWlsZCLmAgoNQ29udGFpbmVyU3BlYxITCgtkZXNjcmlwdGlvbhgBIAEoCRIlCgZydW5uZXIYAiABKAsyFS5seWRpYW4ud29ya2VyLlJ1bm5lchIkCgZtb3VudHMYAyADKAsyFC5seWRpYW4ud29ya2VyLk1vdW50EjIKA2VudhgEIAMoCzIlLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYy5FbnZFbnRyeRIrCglyZXNvdXJjZXMYBSABKAsyGC5seWRpYW4ud29ya2VyLlJlc291cmNlcxIQCghpbWFnZV9pZBgGIAEoCRInCgduZXR3b3JrGAcgASgLMhYubHlkaWFuLndvcmtlci5OZXR3b3JrEisKB3ZvbHVtZXMYCCADKAsyGi5seWRpYW4ud29ya2VyLlZvbHVtZU1vdW50GioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUwoLVm9sdW1lTW91bnQSEQoJdm9sdW1lX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSEQoJcmVhZF9vbmx5GAMgASgIEhAKCHN1Yl9wYXRoGAQgASgJIrQBCghWb2x1bWVEbxISCgpyZXF1ZXN0X2lkGAEgASgJEhQKDGNvbnRhaW5lcl9pZBgCIAEoCRINCgVmZW5jZRgDIAEoCRIRCgl2b2x1bWVfaWQYBCABKAkSKAoDYWN0GAUgASgOMhsubHlkaWFuLndvcmtlci5Wb2x1bWVEby5BY3QiMgoDQWN0EhMKD0FDVF9VTlNQRUNJRklFRBAAEgoKBkNPTU1JVBABEgoKBlJFTE9BRBACIkEKClZvbHVtZURvbmUSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdmYWlsdXJlGAIgASgJEg4KBnBhc3NlcxgDIAEoCCJqCgxWb2x1bWVDaGFuZ2USDgoEaGVhZBgBIAEoA0gAEi0KB3dyaXR0ZW4YAiABKAsyGi5seWRpYW4ud29ya2VyLlZvbHVtZUVudHJ5SAASEQoHcmVtb3ZlZBgDIAEoCUgAQggKBmNoYW5nZSKBAgoLVm9sdW1lRW50cnkSDAoEcGF0aBgBIAEoCRItCgRraW5kGAIgASgOMh8ubHlkaWFuLndvcmtlci5Wb2x1bWVFbnRyeS5LaW5kEgwKBG1vZGUYAyABKA0SEAoIbXRpbWVfdXMYBCABKAMSDAoEc2l6ZRgFIAEoAxIqCgZwaWVjZXMYBiADKAsyGi5seWRpYW4ud29ya2VyLlZvbHVtZVBpZWNlEg4KBnRhcmdldBgHIAEoCRINCgVzaW5jZRgIIAEoAyI8CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIICgRGSUxFEAESCgoGRk9MREVSEAISCAoETElOSxADIj0KC1ZvbHVtZVBpZWNlEg4KBnNoYTI1NhgBIAEoDBIOCgZvZmZzZXQYAiABKAMSDgoGbGVuZ3RoGAMgASgDIjQKB05ldHdvcmsSEgoKcmVzdHJpY3RlZBgBIAEoCBIVCg1hbGxvd2VkX2NpZHJzGAIgAygJImoKBlJ1bm5lchItCgZweXRob24YASABKAsyGy5seWRpYW4ud29ya2VyLlB5dGhvblJ1bm5lckgAEikKBG5vZGUYAiABKAsyGS5seWRpYW4ud29ya2VyLk5vZGVSdW5uZXJIAEIGCgRraW5kIh8KCk5vZGVSdW5uZXISEQoJYXJndW1lbnRzGAEgASgMIkkKDFB5dGhvblJ1bm5lchIOCgZweXRob24YASABKAkSFgoOY2xpZW50X3ZlcnNpb24YAiABKAkSEQoJYXJndW1lbnRzGAMgASgMIkMKBUJ1aWxkEisKB3JlY2lwZXMYASADKAsyGi5seWRpYW4ud29ya2VyLkltYWdlUmVjaXBlEg0KBWZvcmNlGAIgASgIIpkFCgtJbWFnZVJlY2lwZRIQCghpbWFnZV9pZBgBIAEoCRINCgVsaW5lcxgCIAMoCRI0CgViYXNlcxgDIAMoCzIlLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUuQmFzZXNFbnRyeRIfChdjb250ZXh0X21hbmlmZXN0X3NoYTI1NhgEIAEoCRIxCg1jb250ZXh0X2ZpbGVzGAUgAygLMhoubHlkaWFuLndvcmtlci5Db250ZXh0RmlsZRIUCgxjb250ZXh0X25hbWUYBiABKAkSPQoKYnVpbGRfYXJncxgHIAMoCzIpLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUuQnVpbGRBcmdzRW50cnkSOAoHc2VjcmV0cxgIIAMoCzInLmx5ZGlhbi53b3JrZXIuSW1hZ2VSZWNpcGUuU2VjcmV0c0VudHJ5EhgKEHNlY3JldHNfaWRlbnRpdHkYCSABKAkSNwoLY3JlZGVudGlhbHMYCiABKAsyIi5seWRpYW4ud29ya2VyLlJlZ2lzdHJ5Q3JlZGVudGlhbHMSLgoIZnVuY3Rpb24YCyABKAsyHC5seWRpYW4ud29ya2VyLkJ1aWxkRnVuY3Rpb24SEAoId2l0aGhlbGQYDCABKAgSKwoHdm9sdW1lcxgNIAMoCzIaLmx5ZGlhbi53b3JrZXIuVm9sdW1lTW91bnQaLAoKQmFzZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjAKDkJ1aWxkQXJnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLgoMU2VjcmV0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi/gIKDUJ1aWxkRnVuY3Rpb24SDAoEbmFtZRgBIAEoCRIQCghpZGVudGl0eRgCIAEoCRIPCgd0YXNrX2lkGAMgASgJEhYKDmNsaWVudF92ZXJzaW9uGAQgASgJEhEKCWFyZ3VtZW50cxgFIAEoDBINCgVpbnB1dBgGIAEoDBIkCgZtb3VudHMYByADKAsyFC5seWRpYW4ud29ya2VyLk1vdW50EjIKA2VudhgIIAMoCzIlLmx5ZGlhbi53b3JrZXIuQnVpbGRGdW5jdGlvbi5FbnZFbnRyeRIrCglyZXNvdXJjZXMYCSABKAsyGC5seWRpYW4ud29ya2VyLlJlc291cmNlcxInCgduZXR3b3JrGAogASgLMhYubHlkaWFuLndvcmtlci5OZXR3b3JrEhIKCnN0YXJ0dXBfbXMYCyABKAMSEgoKdGltZW91dF9tcxgMIAEoAxoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKC0NvbnRleHRGaWxlEgwKBHBhdGgYASABKAkSDAoEZGF0YRgCIAEoDCI5ChNSZWdpc3RyeUNyZWRlbnRpYWxzEhAKCHVzZXJuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIjsKCkJ1aWx0SW1hZ2USDgoGcHl0aG9uGAEgASgJEgwKBGxpYmMYAiABKAkSDwoHd29ya2RpchgDIAEoCSIgCgVNb3VudBIXCg9tYW5pZmVzdF9zaGEyNTYYASABKAkieQoITWFuaWZlc3QSKwoFZmlsZXMYASADKAsyHC5seWRpYW4ud29ya2VyLk1hbmlmZXN0LkZpbGUaQAoERmlsZRIMCgRwYXRoGAEgASgJEg4KBnNoYTI1NhgCIAEoCRIMCgRzaXplGAMgASgDEgwKBG1vZGUYBCABKA0imgEKCVJlc291cmNlcxIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIQCghkaXNrX21pYhgDIAEoAxIXCg9taWxsaV9jcHVfbGltaXQYBCABKAMSGAoQbWVtb3J5X2xpbWl0X21pYhgFIAEoAxIhCgRncHVzGAYgASgLMhMubHlkaWFuLndvcmtlci5HcHVzItIBCg5Db250YWluZXJTdGF0ZRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSMgoFcGhhc2UYAyABKA4yIy5seWRpYW4ud29ya2VyLkNvbnRhaW5lclN0YXRlLlBoYXNlEiEKBGV4aXQYBCABKAsyEy5seWRpYW4ud29ya2VyLkV4aXQiRAoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABINCglQUkVQQVJJTkcQARILCgdSVU5OSU5HEAISCAoER09ORRADIqcCCgRFeGl0EioKBnJlYXNvbhgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuRXhpdC5SZWFzb24SDAoEY29kZRgCIAEoBRIOCgZzaWduYWwYAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIoCgVidWlsdBgFIAEoCzIZLmx5ZGlhbi53b3JrZXIuQnVpbHRJbWFnZSKZAQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEgoKBkVYSVRFRBABEgwKCFNJR05BTEVEEAISEQoNT1VUX09GX01FTU9SWRADEgsKB1NUT1BQRUQQBBITCg9GQUlMRURfVE9fU1RBUlQQBRIICgRMT1NUEAYSDwoLT1VUX09GX0RJU0sQBxINCglUSU1FRF9PVVQQCCI9CgRTdG9wEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIQCghncmFjZV9tcxgDIAEoAyIuCgdSZWxlYXNlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSIsCgVSZWFkeRIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkinwIKBExvZ3MSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEg4KBm9mZnNldBgDIAEoAxISCgplbmRfb2Zmc2V0GAQgASgDEicKBWxpbmVzGAUgAygLMhgubHlkaWFuLndvcmtlci5Mb2dzLkxpbmUaXwoETGluZRIqCgZzdHJlYW0YASABKA4yGi5seWRpYW4ud29ya2VyLkxvZ3MuU3RyZWFtEg8KB3RpbWVfbXMYAiABKAMSDAoEZGF0YRgDIAEoDBIMCgRzaXplGAQgASgNIkQKBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIKCgZTVERPVVQQARIKCgZTVERFUlIQAhIKCgZTWVNURU0QAyJCCgdMb2dzQWNrEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRISCgplbmRfb2Zmc2V0GAMgASgDIh8KCkltYWdlc0dvbmUSEQoJaW1hZ2VfaWRzGAEgAygJIhsKClJvb21XYW50ZWQSDQoFYnl0ZXMYASABKAMiqQEKB0NvbGxlY3QSFQoNY29sbGVjdGlvbl9pZBgBIAEoCRInCgZpbWFnZXMYAiADKAsyFy5seWRpYW4ud29ya2VyLkltYWdlVXNlEhYKDnVzZWRfYmVmb3JlX21zGAMgASgDEhIKCm1vc3RfYnl0ZXMYBCABKAMSEgoKZnJlZV9ieXRlcxgFIAEoAxINCgVuYW1lZBgGIAMoCRIPCgdkcnlfcnVuGAcgASgIIkAKCEltYWdlVXNlEhAKCGltYWdlX2lkGAEgASgJEhIKCnVzZWRfYXRfbXMYAiABKAMSDgoGbmVlZGVkGAMgASgIIqkBCglDb2xsZWN0ZWQSFQoNY29sbGVjdGlvbl9pZBgBIAEoCRIRCglpbWFnZV9pZHMYAiADKAkSDQoFYmFzZXMYAyADKAkSDgoGbGF5ZXJzGAQgASgNEg0KBWJ5dGVzGAUgASgDEhIKCmxlZnRfYnl0ZXMYBiABKAMSDQoFZXJyb3IYByABKAkSDQoFZmlsZXMYCCABKA0SEgoKZmlsZV9ieXRlcxgJIAEoAzJMCgdXb3JrZXJzEkEKB1Nlc3Npb24SGS5seWRpYW4ud29ya2VyLkZyb21Xb3JrZXIaFy5seWRpYW4ud29ya2VyLlRvV29ya2VyKAEwAWIGcHJvdG8z");
 
 /**
  * @generated from message lydian.worker.FromWorker
@@ -796,6 +796,12 @@ export type Runner = Message<"lydian.worker.Runner"> & {
      */
     value: PythonRunner;
     case: "python";
+  } | {
+    /**
+     * @generated from field: lydian.worker.NodeRunner node = 2;
+     */
+    value: NodeRunner;
+    case: "node";
   } | { case: undefined; value?: undefined };
 };
 
@@ -805,6 +811,27 @@ export type Runner = Message<"lydian.worker.Runner"> & {
  */
 export const RunnerSchema: GenMessage<Runner> = /*@__PURE__*/
   messageDesc(file_lydian_worker, 17);
+
+/**
+ * The program that the function's own files have below /root/.lydian, on the Node that the worker came with.
+ *
+ * @generated from message lydian.worker.NodeRunner
+ */
+export type NodeRunner = Message<"lydian.worker.NodeRunner"> & {
+  /**
+   * A serialized modal.client.ContainerArguments.
+   *
+   * @generated from field: bytes arguments = 1;
+   */
+  arguments: Uint8Array;
+};
+
+/**
+ * Describes the message lydian.worker.NodeRunner.
+ * Use `create(NodeRunnerSchema)` to create a new message.
+ */
+export const NodeRunnerSchema: GenMessage<NodeRunner> = /*@__PURE__*/
+  messageDesc(file_lydian_worker, 18);
 
 /**
  * The public Python client's own entry point.
@@ -839,7 +866,7 @@ export type PythonRunner = Message<"lydian.worker.PythonRunner"> & {
  * Use `create(PythonRunnerSchema)` to create a new message.
  */
 export const PythonRunnerSchema: GenMessage<PythonRunner> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 18);
+  messageDesc(file_lydian_worker, 19);
 
 /**
  * Makes images, each on those before it, until the last one is there: its end is then EXITED with code 0 and `built`.
@@ -868,7 +895,7 @@ export type Build = Message<"lydian.worker.Build"> & {
  * Use `create(BuildSchema)` to create a new message.
  */
 export const BuildSchema: GenMessage<Build> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 19);
+  messageDesc(file_lydian_worker, 20);
 
 /**
  * @generated from message lydian.worker.ImageRecipe
@@ -966,7 +993,7 @@ export type ImageRecipe = Message<"lydian.worker.ImageRecipe"> & {
  * Use `create(ImageRecipeSchema)` to create a new message.
  */
 export const ImageRecipeSchema: GenMessage<ImageRecipe> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 20);
+  messageDesc(file_lydian_worker, 21);
 
 /**
  * A client's function whose one call is the step of an image. Its environment has the recipe's secrets, too.
@@ -1039,13 +1066,15 @@ export type BuildFunction = Message<"lydian.worker.BuildFunction"> & {
   network?: Network | undefined;
 
   /**
-   * Until it takes its input, and from then on until it has returned.
+   * until it takes its input
    *
    * @generated from field: int64 startup_ms = 11;
    */
   startupMs: bigint;
 
   /**
+   * from then on, until it has returned
+   *
    * @generated from field: int64 timeout_ms = 12;
    */
   timeoutMs: bigint;
@@ -1056,7 +1085,7 @@ export type BuildFunction = Message<"lydian.worker.BuildFunction"> & {
  * Use `create(BuildFunctionSchema)` to create a new message.
  */
 export const BuildFunctionSchema: GenMessage<BuildFunction> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 21);
+  messageDesc(file_lydian_worker, 22);
 
 /**
  * @generated from message lydian.worker.ContextFile
@@ -1080,7 +1109,7 @@ export type ContextFile = Message<"lydian.worker.ContextFile"> & {
  * Use `create(ContextFileSchema)` to create a new message.
  */
 export const ContextFileSchema: GenMessage<ContextFile> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 22);
+  messageDesc(file_lydian_worker, 23);
 
 /**
  * @generated from message lydian.worker.RegistryCredentials
@@ -1104,7 +1133,7 @@ export type RegistryCredentials = Message<"lydian.worker.RegistryCredentials"> &
  * Use `create(RegistryCredentialsSchema)` to create a new message.
  */
 export const RegistryCredentialsSchema: GenMessage<RegistryCredentials> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 23);
+  messageDesc(file_lydian_worker, 24);
 
 /**
  * What an image is like.
@@ -1137,7 +1166,7 @@ export type BuiltImage = Message<"lydian.worker.BuiltImage"> & {
  * Use `create(BuiltImageSchema)` to create a new message.
  */
 export const BuiltImageSchema: GenMessage<BuiltImage> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 24);
+  messageDesc(file_lydian_worker, 25);
 
 /**
  * A tree of files laid into the container before it starts, named by the SHA-256 of its serialized Manifest, which is
@@ -1157,7 +1186,7 @@ export type Mount = Message<"lydian.worker.Mount"> & {
  * Use `create(MountSchema)` to create a new message.
  */
 export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 25);
+  messageDesc(file_lydian_worker, 26);
 
 /**
  * @generated from message lydian.worker.Manifest
@@ -1174,7 +1203,7 @@ export type Manifest = Message<"lydian.worker.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 26);
+  messageDesc(file_lydian_worker, 27);
 
 /**
  * @generated from message lydian.worker.Manifest.File
@@ -1210,7 +1239,7 @@ export type Manifest_File = Message<"lydian.worker.Manifest.File"> & {
  * Use `create(Manifest_FileSchema)` to create a new message.
  */
 export const Manifest_FileSchema: GenMessage<Manifest_File> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 26, 0);
+  messageDesc(file_lydian_worker, 27, 0);
 
 /**
  * What the container is sure of, and what it may go up to; a limit of 0 is the worker's own.
@@ -1256,7 +1285,7 @@ export type Resources = Message<"lydian.worker.Resources"> & {
  * Use `create(ResourcesSchema)` to create a new message.
  */
 export const ResourcesSchema: GenMessage<Resources> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 27);
+  messageDesc(file_lydian_worker, 28);
 
 /**
  * @generated from message lydian.worker.ContainerState
@@ -1290,7 +1319,7 @@ export type ContainerState = Message<"lydian.worker.ContainerState"> & {
  * Use `create(ContainerStateSchema)` to create a new message.
  */
 export const ContainerStateSchema: GenMessage<ContainerState> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 28);
+  messageDesc(file_lydian_worker, 29);
 
 /**
  * @generated from enum lydian.worker.ContainerState.Phase
@@ -1332,7 +1361,7 @@ export type ContainerState_Phase = (typeof ContainerState_Phase)[keyof typeof Co
  * Describes the enum lydian.worker.ContainerState.Phase.
  */
 export const ContainerState_PhaseSchema: GenEnum<ContainerState_Phase> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 28, 0);
+  enumDesc(file_lydian_worker, 29, 0);
 
 /**
  * @generated from message lydian.worker.Exit
@@ -1378,7 +1407,7 @@ export type Exit = Message<"lydian.worker.Exit"> & {
  * Use `create(ExitSchema)` to create a new message.
  */
 export const ExitSchema: GenMessage<Exit> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 29);
+  messageDesc(file_lydian_worker, 30);
 
 /**
  * @generated from enum lydian.worker.Exit.Reason
@@ -1455,7 +1484,7 @@ export type Exit_Reason = (typeof Exit_Reason)[keyof typeof Exit_Reason] | Unkno
  * Describes the enum lydian.worker.Exit.Reason.
  */
 export const Exit_ReasonSchema: GenEnum<Exit_Reason> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 29, 0);
+  enumDesc(file_lydian_worker, 30, 0);
 
 /**
  * End this container: SIGTERM, then SIGKILL after the grace.
@@ -1484,7 +1513,7 @@ export type Stop = Message<"lydian.worker.Stop"> & {
  * Use `create(StopSchema)` to create a new message.
  */
 export const StopSchema: GenMessage<Stop> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 30);
+  messageDesc(file_lydian_worker, 31);
 
 /**
  * The end is recorded: the worker forgets the container.
@@ -1508,7 +1537,7 @@ export type Release = Message<"lydian.worker.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 31);
+  messageDesc(file_lydian_worker, 32);
 
 /**
  * The container has loaded its code and asks for inputs: the limit of its processor time, which would only have slowed
@@ -1533,7 +1562,7 @@ export type Ready = Message<"lydian.worker.Ready"> & {
  * Use `create(ReadySchema)` to create a new message.
  */
 export const ReadySchema: GenMessage<Ready> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 32);
+  messageDesc(file_lydian_worker, 33);
 
 /**
  * A piece of a container's log, in order and without a gap; sent again from the acknowledged offset after a break, when
@@ -1575,7 +1604,7 @@ export type Logs = Message<"lydian.worker.Logs"> & {
  * Use `create(LogsSchema)` to create a new message.
  */
 export const LogsSchema: GenMessage<Logs> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 33);
+  messageDesc(file_lydian_worker, 34);
 
 /**
  * @generated from message lydian.worker.Logs.Line
@@ -1611,7 +1640,7 @@ export type Logs_Line = Message<"lydian.worker.Logs.Line"> & {
  * Use `create(Logs_LineSchema)` to create a new message.
  */
 export const Logs_LineSchema: GenMessage<Logs_Line> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 33, 0);
+  messageDesc(file_lydian_worker, 34, 0);
 
 /**
  * @generated from enum lydian.worker.Logs.Stream
@@ -1649,7 +1678,7 @@ export type Logs_Stream = (typeof Logs_Stream)[keyof typeof Logs_Stream] | Unkno
  * Describes the enum lydian.worker.Logs.Stream.
  */
 export const Logs_StreamSchema: GenEnum<Logs_Stream> = /*@__PURE__*/
-  enumDesc(file_lydian_worker, 33, 0);
+  enumDesc(file_lydian_worker, 34, 0);
 
 /**
  * The pieces up to this offset are on the server's disk.
@@ -1678,7 +1707,7 @@ export type LogsAck = Message<"lydian.worker.LogsAck"> & {
  * Use `create(LogsAckSchema)` to create a new message.
  */
 export const LogsAckSchema: GenMessage<LogsAck> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 34);
+  messageDesc(file_lydian_worker, 35);
 
 /**
  * The worker has these images no more, or was taken to have them.
@@ -1697,7 +1726,7 @@ export type ImagesGone = Message<"lydian.worker.ImagesGone"> & {
  * Use `create(ImagesGoneSchema)` to create a new message.
  */
 export const ImagesGoneSchema: GenMessage<ImagesGone> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 35);
+  messageDesc(file_lydian_worker, 36);
 
 /**
  * The worker's disk is short of room: it asks for a Collect, which says what is not needed.
@@ -1718,7 +1747,7 @@ export type RoomWanted = Message<"lydian.worker.RoomWanted"> & {
  * Use `create(RoomWantedSchema)` to create a new message.
  */
 export const RoomWantedSchema: GenMessage<RoomWanted> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 36);
+  messageDesc(file_lydian_worker, 37);
 
 /**
  * Remove images that nothing needs, and layers that then nobody holds. Each field after `images` lets something go, the one
@@ -1782,7 +1811,7 @@ export type Collect = Message<"lydian.worker.Collect"> & {
  * Use `create(CollectSchema)` to create a new message.
  */
 export const CollectSchema: GenMessage<Collect> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 37);
+  messageDesc(file_lydian_worker, 38);
 
 /**
  * @generated from message lydian.worker.ImageUse
@@ -1813,7 +1842,7 @@ export type ImageUse = Message<"lydian.worker.ImageUse"> & {
  * Use `create(ImageUseSchema)` to create a new message.
  */
 export const ImageUseSchema: GenMessage<ImageUse> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 38);
+  messageDesc(file_lydian_worker, 39);
 
 /**
  * @generated from message lydian.worker.Collected
@@ -1880,7 +1909,7 @@ export type Collected = Message<"lydian.worker.Collected"> & {
  * Use `create(CollectedSchema)` to create a new message.
  */
 export const CollectedSchema: GenMessage<Collected> = /*@__PURE__*/
-  messageDesc(file_lydian_worker, 39);
+  messageDesc(file_lydian_worker, 40);
 
 /**
  * @generated from service lydian.worker.Workers

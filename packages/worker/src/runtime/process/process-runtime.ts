@@ -2,13 +2,13 @@
  * The runtime `process`: a function is a process of the host with the host's Python, in a folder of its own. For
  * development: nothing is isolated and no limit is enforced, and what a function writes outside its home stays.
  */
-import { constants, cp, mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { constants, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { hasCode, PlatformError } from "@lydian/kit";
 
 import type { ProcessEnd } from "../../container/exit.ts";
-import { type ContainerPlace, doorsFolder } from "../../container/folder.ts";
+import { type ContainerPlace, containersFolder, doorsFolder } from "../../container/folder.ts";
 import type { Interpreters } from "../../runners/interpreters.ts";
 import type { Adoption, ContainerProcess, Layout, LayRequest, ProcessSpec, Runtime } from "../runtime.ts";
 import { type KeeperRecord, readEnd, readKeeperRecord, startKeeper, watchKeeper } from "./keeper.ts";
@@ -36,7 +36,10 @@ export class ProcessRuntime implements Runtime {
     const home = join(place.folder, "root");
     await mkdir(home, { recursive: true, mode: 0o700 });
     const { config, environment } = image;
-    if (environment !== undefined) await copyHome(environment.files, home);
+    if (environment !== undefined) {
+      await writeFile(imageFile(place), environment.id, { mode: 0o600 });
+      await copyHome(environment.files, home);
+    }
     const { workdir, env } = config;
     return {
       home,
@@ -121,6 +124,33 @@ export class ProcessRuntime implements Runtime {
       reason: "lost",
       message: "the process that kept it was killed or the host was restarted; how the function ended is unknown",
     };
+  }
+}
+
+const imageFile = ({ folder }: Pick<ContainerPlace, "folder">): string => join(folder, "image");
+
+/** The images of all containers that there are, also of those that a worker before has started. */
+export async function imagesInUse(data: string): Promise<ReadonlySet<string>> {
+  const parent = containersFolder(data);
+  const ids = (await namesIn(parent)).map(async (name) => await textOf(imageFile({ folder: join(parent, name) })));
+  return new Set((await Promise.all(ids)).filter((id) => id !== undefined));
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
   }
 }
 

@@ -18,6 +18,8 @@ import { DiskGuard } from "../../disk/disk-guard.ts";
 import { containerSettings, openHostStore } from "../../images/index.ts";
 import { Mounter } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
+import { LayerMaker } from "../../volumes/layer-maker.ts";
+import { PackReader } from "../../volumes/pack-reader.ts";
 import { UpperReader } from "../../volumes/upper-reader.ts";
 import { VolumeServer } from "../../volumes/volume-server.ts";
 import { VolumeTrees } from "../../volumes/volume-trees.ts";
@@ -35,7 +37,7 @@ type RuncConfig = Extract<WorkerConfig["runtime"], { name: "runc" }>;
 export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<OpenRuntime> {
   const { runc, conmon, tini, userNamespaces } = asked;
   http.setGlobalProxyFromEnv(); // images are pulled the way that the host's other programs take
-  const { config, workerId, interpreters, content, clients, capacity, clock, logger } = parts;
+  const { config, workerId, interpreters, content, clients, node, capacity, clock, logger } = parts;
   const instance = instanceOf(workerId);
   const run = `/run/lydian/${instance}`;
   await mkdir(run, { recursive: true, mode: 0o711 }); // root inside a container, nobody outside, passes through here
@@ -78,7 +80,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const recipeHost: RecipeHost = {
     resources: { memoryMib: Number(capacity.memoryMib) },
     pythonImage: async () => `python:${(await interpreters.any()).minor}-slim-bookworm`,
-    ...{ runtime, layers, mounter, bases, content, images, settings, clients, capacity, volumes, clock },
+    ...{ runtime, layers, mounter, bases, content, images, settings, clients, node, capacity, volumes, clock },
   };
   const builds: BuildHost = {
     newId: () => newId("ta"),
@@ -108,9 +110,13 @@ async function openVolumes(
   { mounter, trash }: { mounter: Mounter; trash: Trash },
 ): Promise<Volumes> {
   const server = new VolumeServer({ doorFile, clock });
-  const trees = await VolumeTrees.open(join(config.data, "volumes"), server, logger);
+  const maker = new LayerMaker();
+  const trees = await VolumeTrees.open(join(config.data, "volumes"), { server, maker, logger });
   const throwAway = (folder: string): Promise<void> => trash.throwAway(folder);
-  return new Volumes({ server, trees, mounter, reader: new UpperReader(), logger, throwAway }, clock);
+  return new Volumes(
+    { server, trees, mounter, reader: new UpperReader(), packs: new PackReader(), logger, throwAway },
+    clock,
+  );
 }
 
 /** What all containers together may have of the host's processes and threads: the rest is left when all are fork bombs. */

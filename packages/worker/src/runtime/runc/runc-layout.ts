@@ -132,9 +132,15 @@ export class RuncLayout implements Layout {
       }
     }
     const found = await this.program(program);
-    if (found === undefined || !(await isProgram(this.#paths.realPath(found)))) {
+    if (found === undefined || !(await isProgram(this.#shownPath(found) ?? this.#paths.realPath(found)))) {
       throw new PlatformError(`the image has no ${program} that can be run`);
     }
+  }
+
+  /** Where on the host a file lies that is shown in the container with its folder. */
+  #shownPath(path: string): string | undefined {
+    const bind = this.binds.find(({ path: folder, executable }) => executable && dirname(path) === folder);
+    return bind && join(bind.source, basename(path));
   }
 
   #show(source: string, path: string): void {

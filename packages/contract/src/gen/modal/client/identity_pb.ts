@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/identity.proto.
  */
 export const file_modal_client_identity: GenFile = /*@__PURE__*/
-  fileDesc("Chttb2RhbC9jbGllbnQvaWRlbnRpdHkucHJvdG8SDG1vZGFsLmNsaWVudCLoAQoHV2FybmluZxIvCgR0eXBlGAEgASgOMiEubW9kYWwuY2xpZW50Lldhcm5pbmcuV2FybmluZ1R5cGUSDwoHbWVzc2FnZRgCIAEoCSKaAQoLV2FybmluZ1R5cGUSHAoYV0FSTklOR19UWVBFX1VOU1BFQ0lGSUVEEAASIwofV0FSTklOR19UWVBFX0NMSUVOVF9ERVBSRUNBVElPThABEh8KG1dBUk5JTkdfVFlQRV9SRVNPVVJDRV9MSU1JVBACEicKI1dBUk5JTkdfVFlQRV9GVU5DVElPTl9DT05GSUdVUkFUSU9OEAMidQoTQ2xpZW50SGVsbG9SZXNwb25zZRIPCgd3YXJuaW5nGAEgASgJEh0KFWltYWdlX2J1aWxkZXJfdmVyc2lvbhgCIAEoCRIuCg9zZXJ2ZXJfd2FybmluZ3MYBCADKAsyFS5tb2RhbC5jbGllbnQuV2FybmluZyJHChtXb3Jrc3BhY2VOYW1lTG9va3VwUmVzcG9uc2USFgoOd29ya3NwYWNlX25hbWUYASABKAkSEAoIdXNlcm5hbWUYAiABKAkiMQoMVXNlcklkZW50aXR5Eg8KB3VzZXJfaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkieQoTU2VydmljZVVzZXJJZGVudGl0eRIXCg9zZXJ2aWNlX3VzZXJfaWQYASABKAkSGQoRc2VydmljZV91c2VyX25hbWUYAiABKAkSLgoKY3JlYXRlZF9ieRgDIAEoCzIaLm1vZGFsLmNsaWVudC5Vc2VySWRlbnRpdHkiFQoTVG9rZW5JbmZvR2V0UmVxdWVzdCLPAgoUVG9rZW5JbmZvR2V0UmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEhYKDndvcmtzcGFjZV9uYW1lGAMgASgJEjMKDXVzZXJfaWRlbnRpdHkYBCABKAsyGi5tb2RhbC5jbGllbnQuVXNlcklkZW50aXR5SAASQgoVc2VydmljZV91c2VyX2lkZW50aXR5GAUgASgLMiEubW9kYWwuY2xpZW50LlNlcnZpY2VVc2VySWRlbnRpdHlIABIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgp0b2tlbl9uYW1lGAggASgJQgoKCGlkZW50aXR5IhUKE0F1dGhUb2tlbkdldFJlcXVlc3QiJQoUQXV0aFRva2VuR2V0UmVzcG9uc2USDQoFdG9rZW4YASABKAkicgoWVG9rZW5GbG93Q3JlYXRlUmVxdWVzdBISCgp1dG1fc291cmNlGAMgASgJEhYKDmxvY2FsaG9zdF9wb3J0GAQgASgFEhAKCG5leHRfdXJsGAUgASgJEhoKEmV4cGlyZXNfaW5fc2Vjb25kcxgGIAEoDSJkChdUb2tlbkZsb3dDcmVhdGVSZXNwb25zZRIVCg10b2tlbl9mbG93X2lkGAEgASgJEg8KB3dlYl91cmwYAiABKAkSDAoEY29kZRgDIAEoCRITCgt3YWl0X3NlY3JldBgEIAEoCSJTChRUb2tlbkZsb3dXYWl0UmVxdWVzdBIPCgd0aW1lb3V0GAEgASgCEhUKDXRva2VuX2Zsb3dfaWQYAiABKAkSEwoLd2FpdF9zZWNyZXQYAyABKAkibAoVVG9rZW5GbG93V2FpdFJlc3BvbnNlEhAKCHRva2VuX2lkGAEgASgJEhQKDHRva2VuX3NlY3JldBgCIAEoCRIPCgd0aW1lb3V0GAMgASgIEhoKEndvcmtzcGFjZV91c2VybmFtZRgEIAEoCSKdAgoSVG9rZW5zTGlzdFJlc3BvbnNlEjYKBnRva2VucxgBIAMoCzImLm1vZGFsLmNsaWVudC5Ub2tlbnNMaXN0UmVzcG9uc2UuVG9rZW4azgEKBVRva2VuEhAKCHRva2VuX2lkGAEgASgJEhIKCmNyZWF0ZWRfYXQYAiABKAESFAoMd29ya3NwYWNlX2lkGAMgASgJEg8KB3VzZXJfaWQYBCABKAkSFAoMbGFzdF91c2VkX2F0GAUgASgBEhoKEm1lbWJlcl9kaXNwbGF5bmFtZRgGIAEoCRIMCgRuYW1lGAogASgJEhcKCmV4cGlyZXNfYXQYCyABKAFIAIgBARIQCghkaXNhYmxlZBgMIAEoCEINCgtfZXhwaXJlc19hdCImChJUb2tlbkRlbGV0ZVJlcXVlc3QSEAoIdG9rZW5faWQYAiABKAkiKAoTVG9rZW5EaXNhYmxlUmVxdWVzdBIRCgl0b2tlbl9pZHMYASADKAkiJwoSVG9rZW5FbmFibGVSZXF1ZXN0EhEKCXRva2VuX2lkcxgBIAMoCSI4ChxXb3Jrc3BhY2VEYXNoYm9hcmRVcmxSZXF1ZXN0EhgKEGVudmlyb25tZW50X25hbWUYASABKAkiLAodV29ya3NwYWNlRGFzaGJvYXJkVXJsUmVzcG9uc2USCwoDdXJsGAEgASgJIlcKHFdvcmtzcGFjZU1lbWJlcnNMaXN0UmVzcG9uc2USNwoHbWVtYmVycxgBIAMoCzImLm1vZGFsLmNsaWVudC5Xb3Jrc3BhY2VNZW1iZXJzTGlzdEl0ZW0inAEKGFdvcmtzcGFjZU1lbWJlcnNMaXN0SXRlbRIRCgltZW1iZXJfaWQYASABKAkSGgoSbWVtYmVyX2Rpc3BsYXluYW1lGAIgASgJEi0KC21lbWJlcl9yb2xlGAMgASgOMhgubW9kYWwuY2xpZW50Lk1lbWJlclJvbGUSEQoJam9pbmVkX2F0GAQgASgBEg8KB3VzZXJfaWQYCCABKAkiXAoZV29ya3NwYWNlU2V0dGluZ3NSZXNwb25zZRIgChhkZWZhdWx0X2Vudmlyb25tZW50X25hbWUYASABKAkSHQoVaW1hZ2VfYnVpbGRlcl92ZXJzaW9uGAIgASgJIkEKJVdvcmtzcGFjZVNldERlZmF1bHRFbnZpcm9ubWVudFJlcXVlc3QSGAoQZW52aXJvbm1lbnRfbmFtZRgBIAEoCSpvCgpNZW1iZXJSb2xlEhsKF01FTUJFUl9ST0xFX1VOU1BFQ0lGSUVEEAASFAoQTUVNQkVSX1JPTEVfVVNFUhABEhcKE01FTUJFUl9ST0xFX01BTkFHRVIQAhIVChFNRU1CRVJfUk9MRV9PV05FUhADYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Chttb2RhbC9jbGllbnQvaWRlbnRpdHkucHJvdG8SDG1vZGFsLmNsaWVudCLoAQoHV2FybmluZxIvCgR0eXBlGAEgASgOMiEubW9kYWwuY2xpZW50Lldhcm5pbmcuV2FybmluZ1R5cGUSDwoHbWVzc2FnZRgCIAEoCSKaAQoLV2FybmluZ1R5cGUSHAoYV0FSTklOR19UWVBFX1VOU1BFQ0lGSUVEEAASIwofV0FSTklOR19UWVBFX0NMSUVOVF9ERVBSRUNBVElPThABEh8KG1dBUk5JTkdfVFlQRV9SRVNPVVJDRV9MSU1JVBACEicKI1dBUk5JTkdfVFlQRV9GVU5DVElPTl9DT05GSUdVUkFUSU9OEAMidQoTQ2xpZW50SGVsbG9SZXNwb25zZRIPCgd3YXJuaW5nGAEgASgJEh0KFWltYWdlX2J1aWxkZXJfdmVyc2lvbhgCIAEoCRIuCg9zZXJ2ZXJfd2FybmluZ3MYBCADKAsyFS5tb2RhbC5jbGllbnQuV2FybmluZyJHChtXb3Jrc3BhY2VOYW1lTG9va3VwUmVzcG9uc2USFgoOd29ya3NwYWNlX25hbWUYASABKAkSEAoIdXNlcm5hbWUYAiABKAkiMQoMVXNlcklkZW50aXR5Eg8KB3VzZXJfaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkieQoTU2VydmljZVVzZXJJZGVudGl0eRIXCg9zZXJ2aWNlX3VzZXJfaWQYASABKAkSGQoRc2VydmljZV91c2VyX25hbWUYAiABKAkSLgoKY3JlYXRlZF9ieRgDIAEoCzIaLm1vZGFsLmNsaWVudC5Vc2VySWRlbnRpdHkiFQoTVG9rZW5JbmZvR2V0UmVxdWVzdCLPAgoUVG9rZW5JbmZvR2V0UmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEhYKDndvcmtzcGFjZV9uYW1lGAMgASgJEjMKDXVzZXJfaWRlbnRpdHkYBCABKAsyGi5tb2RhbC5jbGllbnQuVXNlcklkZW50aXR5SAASQgoVc2VydmljZV91c2VyX2lkZW50aXR5GAUgASgLMiEubW9kYWwuY2xpZW50LlNlcnZpY2VVc2VySWRlbnRpdHlIABIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgp0b2tlbl9uYW1lGAggASgJQgoKCGlkZW50aXR5IhUKE0F1dGhUb2tlbkdldFJlcXVlc3QiJQoUQXV0aFRva2VuR2V0UmVzcG9uc2USDQoFdG9rZW4YASABKAkicgoWVG9rZW5GbG93Q3JlYXRlUmVxdWVzdBISCgp1dG1fc291cmNlGAMgASgJEhYKDmxvY2FsaG9zdF9wb3J0GAQgASgFEhAKCG5leHRfdXJsGAUgASgJEhoKEmV4cGlyZXNfaW5fc2Vjb25kcxgGIAEoDSJkChdUb2tlbkZsb3dDcmVhdGVSZXNwb25zZRIVCg10b2tlbl9mbG93X2lkGAEgASgJEg8KB3dlYl91cmwYAiABKAkSDAoEY29kZRgDIAEoCRITCgt3YWl0X3NlY3JldBgEIAEoCSJTChRUb2tlbkZsb3dXYWl0UmVxdWVzdBIPCgd0aW1lb3V0GAEgASgCEhUKDXRva2VuX2Zsb3dfaWQYAiABKAkSEwoLd2FpdF9zZWNyZXQYAyABKAkibAoVVG9rZW5GbG93V2FpdFJlc3BvbnNlEhAKCHRva2VuX2lkGAEgASgJEhQKDHRva2VuX3NlY3JldBgCIAEoCRIPCgd0aW1lb3V0GAMgASgIEhoKEndvcmtzcGFjZV91c2VybmFtZRgEIAEoCSKdAgoSVG9rZW5zTGlzdFJlc3BvbnNlEjYKBnRva2VucxgBIAMoCzImLm1vZGFsLmNsaWVudC5Ub2tlbnNMaXN0UmVzcG9uc2UuVG9rZW4azgEKBVRva2VuEhAKCHRva2VuX2lkGAEgASgJEhIKCmNyZWF0ZWRfYXQYAiABKAESFAoMd29ya3NwYWNlX2lkGAMgASgJEg8KB3VzZXJfaWQYBCABKAkSFAoMbGFzdF91c2VkX2F0GAUgASgBEhoKEm1lbWJlcl9kaXNwbGF5bmFtZRgGIAEoCRIMCgRuYW1lGAogASgJEhcKCmV4cGlyZXNfYXQYCyABKAFIAIgBARIQCghkaXNhYmxlZBgMIAEoCEINCgtfZXhwaXJlc19hdCI5ChlXZWJob29rVG9rZW5DcmVhdGVSZXF1ZXN0Eg4KBnNjb3BlZBgBIAEoCBIMCgRuYW1lGAIgASgJIj0KE1Rva2VuQ3JlYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSFAoMdG9rZW5fc2VjcmV0GAIgASgJIjsKGVdlYmhvb2tUb2tlblVwZGF0ZVJlcXVlc3QSEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCSKCAQoMV2ViaG9va1Rva2VuEhAKCHRva2VuX2lkGAEgASgJEhIKCmNyZWF0ZWRfYXQYAiABKAESDgoGc2NvcGVkGAMgASgIEgwKBG5hbWUYBCABKAkSLgoKY3JlYXRlZF9ieRgFIAEoCzIaLm1vZGFsLmNsaWVudC5Vc2VySWRlbnRpdHkiQQolV2ViaG9va1Rva2VuTGlzdEZvckVudmlyb25tZW50UmVxdWVzdBIYChBlbnZpcm9ubWVudF9uYW1lGAEgASgJIkYKGFdlYmhvb2tUb2tlbkxpc3RSZXNwb25zZRIqCgZ0b2tlbnMYASADKAsyGi5tb2RhbC5jbGllbnQuV2ViaG9va1Rva2VuIiYKElRva2VuRGVsZXRlUmVxdWVzdBIQCgh0b2tlbl9pZBgCIAEoCSIoChNUb2tlbkRpc2FibGVSZXF1ZXN0EhEKCXRva2VuX2lkcxgBIAMoCSInChJUb2tlbkVuYWJsZVJlcXVlc3QSEQoJdG9rZW5faWRzGAEgAygJIjgKHFdvcmtzcGFjZURhc2hib2FyZFVybFJlcXVlc3QSGAoQZW52aXJvbm1lbnRfbmFtZRgBIAEoCSIsCh1Xb3Jrc3BhY2VEYXNoYm9hcmRVcmxSZXNwb25zZRILCgN1cmwYASABKAkiVwocV29ya3NwYWNlTWVtYmVyc0xpc3RSZXNwb25zZRI3CgdtZW1iZXJzGAEgAygLMiYubW9kYWwuY2xpZW50LldvcmtzcGFjZU1lbWJlcnNMaXN0SXRlbSKcAQoYV29ya3NwYWNlTWVtYmVyc0xpc3RJdGVtEhEKCW1lbWJlcl9pZBgBIAEoCRIaChJtZW1iZXJfZGlzcGxheW5hbWUYAiABKAkSLQoLbWVtYmVyX3JvbGUYAyABKA4yGC5tb2RhbC5jbGllbnQuTWVtYmVyUm9sZRIRCglqb2luZWRfYXQYBCABKAESDwoHdXNlcl9pZBgIIAEoCSJcChlXb3Jrc3BhY2VTZXR0aW5nc1Jlc3BvbnNlEiAKGGRlZmF1bHRfZW52aXJvbm1lbnRfbmFtZRgBIAEoCRIdChVpbWFnZV9idWlsZGVyX3ZlcnNpb24YAiABKAkiQQolV29ya3NwYWNlU2V0RGVmYXVsdEVudmlyb25tZW50UmVxdWVzdBIYChBlbnZpcm9ubWVudF9uYW1lGAEgASgJKm8KCk1lbWJlclJvbGUSGwoXTUVNQkVSX1JPTEVfVU5TUEVDSUZJRUQQABIUChBNRU1CRVJfUk9MRV9VU0VSEAESFwoTTUVNQkVSX1JPTEVfTUFOQUdFUhACEhUKEU1FTUJFUl9ST0xFX09XTkVSEANiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * A notice that the client prints.
@@ -500,6 +500,151 @@ export const TokensListResponse_TokenSchema: GenMessage<TokensListResponse_Token
   messageDesc(file_modal_client_identity, 13, 0);
 
 /**
+ * Tokens that open web functions with requires_proxy_auth: `wk-…` with a secret `ws-…`.
+ *
+ * @generated from message modal.client.WebhookTokenCreateRequest
+ */
+export type WebhookTokenCreateRequest = Message<"modal.client.WebhookTokenCreateRequest"> & {
+  /**
+   * @generated from field: bool scoped = 1;
+   */
+  scoped: boolean;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message modal.client.WebhookTokenCreateRequest.
+ * Use `create(WebhookTokenCreateRequestSchema)` to create a new message.
+ */
+export const WebhookTokenCreateRequestSchema: GenMessage<WebhookTokenCreateRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 14);
+
+/**
+ * @generated from message modal.client.TokenCreateResponse
+ */
+export type TokenCreateResponse = Message<"modal.client.TokenCreateResponse"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * @generated from field: string token_secret = 2;
+   */
+  tokenSecret: string;
+};
+
+/**
+ * Describes the message modal.client.TokenCreateResponse.
+ * Use `create(TokenCreateResponseSchema)` to create a new message.
+ */
+export const TokenCreateResponseSchema: GenMessage<TokenCreateResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 15);
+
+/**
+ * @generated from message modal.client.WebhookTokenUpdateRequest
+ */
+export type WebhookTokenUpdateRequest = Message<"modal.client.WebhookTokenUpdateRequest"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * empty: it has none any more
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message modal.client.WebhookTokenUpdateRequest.
+ * Use `create(WebhookTokenUpdateRequestSchema)` to create a new message.
+ */
+export const WebhookTokenUpdateRequestSchema: GenMessage<WebhookTokenUpdateRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 16);
+
+/**
+ * @generated from message modal.client.WebhookToken
+ */
+export type WebhookToken = Message<"modal.client.WebhookToken"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * seconds since the epoch
+   *
+   * @generated from field: double created_at = 2;
+   */
+  createdAt: number;
+
+  /**
+   * only for the environments that it was allowed for
+   *
+   * @generated from field: bool scoped = 3;
+   */
+  scoped: boolean;
+
+  /**
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * @generated from field: modal.client.UserIdentity created_by = 5;
+   */
+  createdBy?: UserIdentity | undefined;
+};
+
+/**
+ * Describes the message modal.client.WebhookToken.
+ * Use `create(WebhookTokenSchema)` to create a new message.
+ */
+export const WebhookTokenSchema: GenMessage<WebhookToken> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 17);
+
+/**
+ * @generated from message modal.client.WebhookTokenListForEnvironmentRequest
+ */
+export type WebhookTokenListForEnvironmentRequest = Message<"modal.client.WebhookTokenListForEnvironmentRequest"> & {
+  /**
+   * @generated from field: string environment_name = 1;
+   */
+  environmentName: string;
+};
+
+/**
+ * Describes the message modal.client.WebhookTokenListForEnvironmentRequest.
+ * Use `create(WebhookTokenListForEnvironmentRequestSchema)` to create a new message.
+ */
+export const WebhookTokenListForEnvironmentRequestSchema: GenMessage<WebhookTokenListForEnvironmentRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 18);
+
+/**
+ * @generated from message modal.client.WebhookTokenListResponse
+ */
+export type WebhookTokenListResponse = Message<"modal.client.WebhookTokenListResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.WebhookToken tokens = 1;
+   */
+  tokens: WebhookToken[];
+};
+
+/**
+ * Describes the message modal.client.WebhookTokenListResponse.
+ * Use `create(WebhookTokenListResponseSchema)` to create a new message.
+ */
+export const WebhookTokenListResponseSchema: GenMessage<WebhookTokenListResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 19);
+
+/**
  * @generated from message modal.client.TokenDeleteRequest
  */
 export type TokenDeleteRequest = Message<"modal.client.TokenDeleteRequest"> & {
@@ -514,7 +659,7 @@ export type TokenDeleteRequest = Message<"modal.client.TokenDeleteRequest"> & {
  * Use `create(TokenDeleteRequestSchema)` to create a new message.
  */
 export const TokenDeleteRequestSchema: GenMessage<TokenDeleteRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 14);
+  messageDesc(file_modal_client_identity, 20);
 
 /**
  * @generated from message modal.client.TokenDisableRequest
@@ -531,7 +676,7 @@ export type TokenDisableRequest = Message<"modal.client.TokenDisableRequest"> & 
  * Use `create(TokenDisableRequestSchema)` to create a new message.
  */
 export const TokenDisableRequestSchema: GenMessage<TokenDisableRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 15);
+  messageDesc(file_modal_client_identity, 21);
 
 /**
  * @generated from message modal.client.TokenEnableRequest
@@ -548,7 +693,7 @@ export type TokenEnableRequest = Message<"modal.client.TokenEnableRequest"> & {
  * Use `create(TokenEnableRequestSchema)` to create a new message.
  */
 export const TokenEnableRequestSchema: GenMessage<TokenEnableRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 16);
+  messageDesc(file_modal_client_identity, 22);
 
 /**
  * @generated from message modal.client.WorkspaceDashboardUrlRequest
@@ -565,7 +710,7 @@ export type WorkspaceDashboardUrlRequest = Message<"modal.client.WorkspaceDashbo
  * Use `create(WorkspaceDashboardUrlRequestSchema)` to create a new message.
  */
 export const WorkspaceDashboardUrlRequestSchema: GenMessage<WorkspaceDashboardUrlRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 17);
+  messageDesc(file_modal_client_identity, 23);
 
 /**
  * @generated from message modal.client.WorkspaceDashboardUrlResponse
@@ -582,7 +727,7 @@ export type WorkspaceDashboardUrlResponse = Message<"modal.client.WorkspaceDashb
  * Use `create(WorkspaceDashboardUrlResponseSchema)` to create a new message.
  */
 export const WorkspaceDashboardUrlResponseSchema: GenMessage<WorkspaceDashboardUrlResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 18);
+  messageDesc(file_modal_client_identity, 24);
 
 /**
  * @generated from message modal.client.WorkspaceMembersListResponse
@@ -599,7 +744,7 @@ export type WorkspaceMembersListResponse = Message<"modal.client.WorkspaceMember
  * Use `create(WorkspaceMembersListResponseSchema)` to create a new message.
  */
 export const WorkspaceMembersListResponseSchema: GenMessage<WorkspaceMembersListResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 19);
+  messageDesc(file_modal_client_identity, 25);
 
 /**
  * @generated from message modal.client.WorkspaceMembersListItem
@@ -636,7 +781,7 @@ export type WorkspaceMembersListItem = Message<"modal.client.WorkspaceMembersLis
  * Use `create(WorkspaceMembersListItemSchema)` to create a new message.
  */
 export const WorkspaceMembersListItemSchema: GenMessage<WorkspaceMembersListItem> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 20);
+  messageDesc(file_modal_client_identity, 26);
 
 /**
  * @generated from message modal.client.WorkspaceSettingsResponse
@@ -658,7 +803,7 @@ export type WorkspaceSettingsResponse = Message<"modal.client.WorkspaceSettingsR
  * Use `create(WorkspaceSettingsResponseSchema)` to create a new message.
  */
 export const WorkspaceSettingsResponseSchema: GenMessage<WorkspaceSettingsResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 21);
+  messageDesc(file_modal_client_identity, 27);
 
 /**
  * @generated from message modal.client.WorkspaceSetDefaultEnvironmentRequest
@@ -675,7 +820,7 @@ export type WorkspaceSetDefaultEnvironmentRequest = Message<"modal.client.Worksp
  * Use `create(WorkspaceSetDefaultEnvironmentRequestSchema)` to create a new message.
  */
 export const WorkspaceSetDefaultEnvironmentRequestSchema: GenMessage<WorkspaceSetDefaultEnvironmentRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 22);
+  messageDesc(file_modal_client_identity, 28);
 
 /**
  * Times in Unix seconds.

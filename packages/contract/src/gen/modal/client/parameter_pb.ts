@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/parameter.proto.
  */
 export const file_modal_client_parameter: GenFile = /*@__PURE__*/
-  fileDesc("Chxtb2RhbC9jbGllbnQvcGFyYW1ldGVyLnByb3RvEgxtb2RhbC5jbGllbnQieQoSR2VuZXJpY1BheWxvYWRUeXBlEi4KCWJhc2VfdHlwZRgBIAEoDjIbLm1vZGFsLmNsaWVudC5QYXJhbWV0ZXJUeXBlEjMKCXN1Yl90eXBlcxgCIAMoCzIgLm1vZGFsLmNsaWVudC5HZW5lcmljUGF5bG9hZFR5cGUipAIKEkNsYXNzUGFyYW1ldGVyU3BlYxIMCgRuYW1lGAEgASgJEikKBHR5cGUYAiABKA4yGy5tb2RhbC5jbGllbnQuUGFyYW1ldGVyVHlwZRITCgtoYXNfZGVmYXVsdBgDIAEoCBIYCg5zdHJpbmdfZGVmYXVsdBgEIAEoCUgAEhUKC2ludF9kZWZhdWx0GAUgASgDSAASGAoOcGlja2xlX2RlZmF1bHQYBiABKAxIABIXCg1ieXRlc19kZWZhdWx0GAcgASgMSAASFgoMYm9vbF9kZWZhdWx0GAkgASgISAASMwoJZnVsbF90eXBlGAggASgLMiAubW9kYWwuY2xpZW50LkdlbmVyaWNQYXlsb2FkVHlwZUIPCg1kZWZhdWx0X29uZW9mIq8CChJDbGFzc1BhcmFtZXRlckluZm8STQoGZm9ybWF0GAEgASgOMj0ubW9kYWwuY2xpZW50LkNsYXNzUGFyYW1ldGVySW5mby5QYXJhbWV0ZXJTZXJpYWxpemF0aW9uRm9ybWF0EjAKBnNjaGVtYRgCIAMoCzIgLm1vZGFsLmNsaWVudC5DbGFzc1BhcmFtZXRlclNwZWMilwEKHFBhcmFtZXRlclNlcmlhbGl6YXRpb25Gb3JtYXQSKgomUEFSQU1fU0VSSUFMSVpBVElPTl9GT1JNQVRfVU5TUEVDSUZJRUQQABIlCiFQQVJBTV9TRVJJQUxJWkFUSU9OX0ZPUk1BVF9QSUNLTEUQARIkCiBQQVJBTV9TRVJJQUxJWkFUSU9OX0ZPUk1BVF9QUk9UTxACKu8BCg1QYXJhbWV0ZXJUeXBlEhoKFlBBUkFNX1RZUEVfVU5TUEVDSUZJRUQQABIVChFQQVJBTV9UWVBFX1NUUklORxABEhIKDlBBUkFNX1RZUEVfSU5UEAISFQoRUEFSQU1fVFlQRV9QSUNLTEUQAxIUChBQQVJBTV9UWVBFX0JZVEVTEAQSFgoSUEFSQU1fVFlQRV9VTktOT1dOEAUSEwoPUEFSQU1fVFlQRV9MSVNUEAYSEwoPUEFSQU1fVFlQRV9ESUNUEAcSEwoPUEFSQU1fVFlQRV9OT05FEAgSEwoPUEFSQU1fVFlQRV9CT09MEAliBnByb3RvMw");
+  fileDesc("Chxtb2RhbC9jbGllbnQvcGFyYW1ldGVyLnByb3RvEgxtb2RhbC5jbGllbnQieQoSR2VuZXJpY1BheWxvYWRUeXBlEi4KCWJhc2VfdHlwZRgBIAEoDjIbLm1vZGFsLmNsaWVudC5QYXJhbWV0ZXJUeXBlEjMKCXN1Yl90eXBlcxgCIAMoCzIgLm1vZGFsLmNsaWVudC5HZW5lcmljUGF5bG9hZFR5cGUipAIKEkNsYXNzUGFyYW1ldGVyU3BlYxIMCgRuYW1lGAEgASgJEikKBHR5cGUYAiABKA4yGy5tb2RhbC5jbGllbnQuUGFyYW1ldGVyVHlwZRITCgtoYXNfZGVmYXVsdBgDIAEoCBIYCg5zdHJpbmdfZGVmYXVsdBgEIAEoCUgAEhUKC2ludF9kZWZhdWx0GAUgASgDSAASGAoOcGlja2xlX2RlZmF1bHQYBiABKAxIABIXCg1ieXRlc19kZWZhdWx0GAcgASgMSAASFgoMYm9vbF9kZWZhdWx0GAkgASgISAASMwoJZnVsbF90eXBlGAggASgLMiAubW9kYWwuY2xpZW50LkdlbmVyaWNQYXlsb2FkVHlwZUIPCg1kZWZhdWx0X29uZW9mIq8CChJDbGFzc1BhcmFtZXRlckluZm8STQoGZm9ybWF0GAEgASgOMj0ubW9kYWwuY2xpZW50LkNsYXNzUGFyYW1ldGVySW5mby5QYXJhbWV0ZXJTZXJpYWxpemF0aW9uRm9ybWF0EjAKBnNjaGVtYRgCIAMoCzIgLm1vZGFsLmNsaWVudC5DbGFzc1BhcmFtZXRlclNwZWMilwEKHFBhcmFtZXRlclNlcmlhbGl6YXRpb25Gb3JtYXQSKgomUEFSQU1fU0VSSUFMSVpBVElPTl9GT1JNQVRfVU5TUEVDSUZJRUQQABIlCiFQQVJBTV9TRVJJQUxJWkFUSU9OX0ZPUk1BVF9QSUNLTEUQARIkCiBQQVJBTV9TRVJJQUxJWkFUSU9OX0ZPUk1BVF9QUk9UTxACIs8BChNDbGFzc1BhcmFtZXRlclZhbHVlEgwKBG5hbWUYASABKAkSKQoEdHlwZRgCIAEoDjIbLm1vZGFsLmNsaWVudC5QYXJhbWV0ZXJUeXBlEhYKDHN0cmluZ192YWx1ZRgDIAEoCUgAEhMKCWludF92YWx1ZRgEIAEoA0gAEhYKDHBpY2tsZV92YWx1ZRgFIAEoDEgAEhUKC2J5dGVzX3ZhbHVlGAYgASgMSAASFAoKYm9vbF92YWx1ZRgHIAEoCEgAQg0KC3ZhbHVlX29uZW9mIkoKEUNsYXNzUGFyYW1ldGVyU2V0EjUKCnBhcmFtZXRlcnMYASADKAsyIS5tb2RhbC5jbGllbnQuQ2xhc3NQYXJhbWV0ZXJWYWx1ZSrvAQoNUGFyYW1ldGVyVHlwZRIaChZQQVJBTV9UWVBFX1VOU1BFQ0lGSUVEEAASFQoRUEFSQU1fVFlQRV9TVFJJTkcQARISCg5QQVJBTV9UWVBFX0lOVBACEhUKEVBBUkFNX1RZUEVfUElDS0xFEAMSFAoQUEFSQU1fVFlQRV9CWVRFUxAEEhYKElBBUkFNX1RZUEVfVU5LTk9XThAFEhMKD1BBUkFNX1RZUEVfTElTVBAGEhMKD1BBUkFNX1RZUEVfRElDVBAHEhMKD1BBUkFNX1RZUEVfTk9ORRAIEhMKD1BBUkFNX1RZUEVfQk9PTBAJYgZwcm90bzM");
 
 /**
  * A type, with the types of its elements for lists and dictionaries.
@@ -159,6 +159,84 @@ export type ClassParameterInfo_ParameterSerializationFormat = (typeof ClassParam
  */
 export const ClassParameterInfo_ParameterSerializationFormatSchema: GenEnum<ClassParameterInfo_ParameterSerializationFormat> = /*@__PURE__*/
   enumDesc(file_modal_client_parameter, 2, 0);
+
+/**
+ * One argument of a class, by its parameter's name.
+ *
+ * @generated from message modal.client.ClassParameterValue
+ */
+export type ClassParameterValue = Message<"modal.client.ClassParameterValue"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: modal.client.ParameterType type = 2;
+   */
+  type: ParameterType;
+
+  /**
+   * @generated from oneof modal.client.ClassParameterValue.value_oneof
+   */
+  valueOneof: {
+    /**
+     * @generated from field: string string_value = 3;
+     */
+    value: string;
+    case: "stringValue";
+  } | {
+    /**
+     * @generated from field: int64 int_value = 4;
+     */
+    value: bigint;
+    case: "intValue";
+  } | {
+    /**
+     * @generated from field: bytes pickle_value = 5;
+     */
+    value: Uint8Array;
+    case: "pickleValue";
+  } | {
+    /**
+     * @generated from field: bytes bytes_value = 6;
+     */
+    value: Uint8Array;
+    case: "bytesValue";
+  } | {
+    /**
+     * @generated from field: bool bool_value = 7;
+     */
+    value: boolean;
+    case: "boolValue";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message modal.client.ClassParameterValue.
+ * Use `create(ClassParameterValueSchema)` to create a new message.
+ */
+export const ClassParameterValueSchema: GenMessage<ClassParameterValue> = /*@__PURE__*/
+  messageDesc(file_modal_client_parameter, 3);
+
+/**
+ * Arguments of a class in the format PROTO. Equal bytes are the same variant, so they are sorted by name.
+ *
+ * @generated from message modal.client.ClassParameterSet
+ */
+export type ClassParameterSet = Message<"modal.client.ClassParameterSet"> & {
+  /**
+   * @generated from field: repeated modal.client.ClassParameterValue parameters = 1;
+   */
+  parameters: ClassParameterValue[];
+};
+
+/**
+ * Describes the message modal.client.ClassParameterSet.
+ * Use `create(ClassParameterSetSchema)` to create a new message.
+ */
+export const ClassParameterSetSchema: GenMessage<ClassParameterSet> = /*@__PURE__*/
+  messageDesc(file_modal_client_parameter, 4);
 
 /**
  * @generated from enum modal.client.ParameterType

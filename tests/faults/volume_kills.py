@@ -6,7 +6,7 @@ import time
 import modal
 
 app = modal.App("volume_kills", image=modal.Image.debian_slim())
-vol = modal.Volume.from_name("killed", create_if_missing=True, version=2)
+vol = modal.Volume.from_name(os.environ.get("VOLUME", "killed"), create_if_missing=True, version=2)
 COMMITS = int(os.environ.get("COMMITS", "40"))
 
 
@@ -15,7 +15,7 @@ def write(name, text):
         file.write(text)
 
 
-@app.function(volumes={"/data": vol}, timeout=300)
+@app.function(volumes={"/data": vol}, timeout=3600)
 def commits(count):
     for i in range(count):
         # Of two files that belong together no state may show but one.
@@ -27,7 +27,7 @@ def commits(count):
         time.sleep(0.05)
 
 
-@app.function(volumes={"/data": vol}, timeout=300)
+@app.function(volumes={"/data": vol}, timeout=3600)
 def watches(last):
     seen = -1
     while seen < last:
@@ -46,7 +46,7 @@ def watches(last):
 def main():
     watching = watches.spawn(COMMITS - 1)
     commits.remote(COMMITS)
-    assert watching.get(timeout=60) == COMMITS - 1
+    assert watching.get(timeout=120) == COMMITS - 1
     names = {entry.path for entry in vol.listdir("/")}
     assert names == {"left", "right"} | {f"file-{i}" for i in range(COMMITS)}, names
     for i in range(COMMITS):

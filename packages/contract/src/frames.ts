@@ -1,5 +1,7 @@
 /** gRPC's framing inside a stream: a byte that says whether it is compressed, four of length, the message. */
-import { fail, tooLarge } from "../errors.ts";
+
+/** Why a message is not taken. */
+export type FrameFault = { readonly kind: "compressed" } | { readonly kind: "tooLarge"; readonly bytes: number };
 
 const headBytes = 5;
 
@@ -15,14 +17,16 @@ export function frame(message: Uint8Array): Buffer {
 /** Cuts what arrives in pieces into messages; keeps no more than one message that is not whole yet. */
 export class FrameReader {
   readonly #most: number;
+  readonly #refuse: (fault: FrameFault) => Error;
   #pieces: Buffer[] = [];
   #bytes = 0;
   /** What the pieces must add up to for the next step: a head, or a head with its message. */
   #wanted = headBytes;
 
-  /** `most`: the largest message, in bytes. */
-  constructor(most: number) {
+  /** `most`: the largest message, in bytes; `refuse` makes the error for one that is not taken. */
+  constructor(most: number, refuse: (fault: FrameFault) => Error) {
     this.#most = most;
+    this.#refuse = refuse;
   }
 
   /** Nothing is left that is only the beginning of a message. */
@@ -30,7 +34,7 @@ export class FrameReader {
     return this.#bytes === 0;
   }
 
-  /** The messages that are whole with this piece. Throws a ServerError for one that is compressed or too large. */
+  /** The messages that are whole with this piece. Throws for one that is compressed or too large, by its head. */
   push(piece: Buffer): Buffer[] {
     this.#pieces.push(piece);
     this.#bytes += piece.byteLength;
@@ -51,13 +55,9 @@ export class FrameReader {
   }
 
   #lengthOf(head: Buffer): number {
-    if (head[0] !== 0) {
-      throw fail("unimplemented", "The message is compressed, and this server takes plain ones only.", {
-        hint: "Turn compression off in the client",
-      });
-    }
-    const length = head.readUInt32BE(1);
-    if (length <= this.#most) return length;
-    throw tooLarge(`The message has ${length} bytes, and ${this.#most} is the most`);
+    if (head[0] !== 0) throw this.#refuse({ kind: "compressed" });
+    const bytes = head.readUInt32BE(1);
+    if (bytes > this.#most) throw this.#refuse({ kind: "tooLarge", bytes });
+    return bytes;
   }
 }

@@ -1,0 +1,164 @@
+/** `lydian run`: runs an app that is written in TypeScript, for as long as its entrypoint or its function takes. */
+import { resolve } from "node:path";
+import { inspect } from "node:util";
+
+import { AppDisconnectReason } from "@lydian/contract";
+import { systemClock } from "@lydian/kit";
+import { Argument, Option } from "commander";
+import type { Func } from "lydian";
+import type { Program, RunningApp } from "lydian/publish";
+
+import { type CliCommand, exitStatus, UsageError } from "../command.ts";
+import { flagLines, parseArguments, parseFlags } from "../flags.ts";
+import { publishReport } from "../publish-report.ts";
+import { StopSignals } from "../stop-signals.ts";
+import type { Terminal } from "../terminal.ts";
+
+interface RunOptions {
+  detach?: boolean;
+  quiet?: boolean;
+  env?: string;
+}
+
+/** What a shell says of a program that Ctrl-C has ended. */
+const interrupted = 130;
+
+export const run: CliCommand<RunOptions> = {
+  name: "run",
+  summary: "run an app that is written in TypeScript",
+  description:
+    "Runs the local entrypoint that a file exports, or the function that is named, while the app is on the platform. What " +
+    "follows the file is the program's own: flags of the entrypoint (--help lists them), or arguments of the function, as " +
+    "JSON or else as text.",
+  operands: [
+    new Argument("<file>", "such as hello.ts, or hello.ts::main for one of several things that it exports"),
+    new Argument("[arguments...]", "the program's own"),
+  ],
+  passesOn: true,
+  options: [
+    new Option("-d, --detach", "leave the app running when this ends"),
+    new Option("-q, --quiet", "print nothing but what the program prints, warnings and errors"),
+    new Option("-e, --env <environment>", "whose names are looked up").env("MODAL_ENVIRONMENT"),
+  ],
+  examples: [
+    { line: "lydian run hello.ts --name Ada", effect: "its entrypoint, with a flag" },
+    { line: "lydian run math.ts::add 1 2", effect: "one function, with two arguments" },
+  ],
+  run: async (options, terminal, [reference = "", ...args]) => {
+    const [path = "", name] = reference.split("::", 2);
+    const { loadProgram } = await import("lydian/publish");
+    const program = await loadProgram(resolve(path));
+    const runnable = await choose(program, path, name);
+    if (args.includes("--help") || args.includes("-h")) {
+      terminal.print([`Usage: lydian run ${reference} [flags]`, ...flagLines(runnable.fields ?? {})].join("\n"));
+      return exitStatus.ok;
+    }
+    return await runWith(runnable, runnable.read(args), options, terminal, program, path);
+  },
+};
+
+/** Something to run, and how its command line is read. */
+interface Runnable {
+  readonly fields?: Parameters<typeof parseFlags>[0];
+  readonly read: (args: readonly string[]) => unknown[];
+  readonly start: (values: unknown[], terminal: Terminal) => Promise<void>;
+}
+
+async function choose({ exports }: Program, path: string, name: string | undefined): Promise<Runnable> {
+  const { definitionOf } = await import("lydian/publish");
+  const found = Object.entries(exports).flatMap(([key, value]) => {
+    const definition = definitionOf(value);
+    return definition === undefined ? [] : [{ key, value, definition }];
+  });
+  const named = found.filter(({ key, definition }) => key === name || definition.name === name);
+  const entrypoints = found.filter(({ definition }) => definition.kind === "entrypoint");
+  const candidates = name !== undefined ? named : entrypoints.length > 0 ? entrypoints : found;
+  const [only, ...others] = candidates;
+  const list = found.map(({ key }) => `${path}::${key}`).join(", ") || "nothing";
+  if (only === undefined) {
+    throw new UsageError(
+      name === undefined ? `${path} exports nothing that can be run` : `${path} exports no ${name} that can be run`,
+      {
+        hint: `it exports ${list}`,
+      },
+    );
+  }
+  if (others.length > 0)
+    throw new UsageError(`${path} exports several things that can be run`, { hint: `name one: ${list}` });
+  const { value, definition } = only;
+  if (definition.kind === "function") {
+    return { read: parseArguments, start: (values, terminal) => callFunction(value as Func, values, terminal) };
+  }
+  const { fields } = value as { fields: Parameters<typeof parseFlags>[0] };
+  const handler = definition.handler as (flags: unknown) => unknown;
+  return { fields, read: (args) => [parseFlags(fields, args)], start: async ([flags]) => void (await handler(flags)) };
+}
+
+async function callFunction(func: Func, values: unknown[], terminal: Terminal): Promise<void> {
+  const show = (value: unknown): void =>
+    terminal.print(typeof value === "string" ? value : inspect(value, { depth: 6 }));
+  const result: unknown = func.remote(...(values as never[]));
+  if (typeof result === "object" && result !== null && Symbol.asyncIterator in result) {
+    for await (const item of result as AsyncIterable<unknown>) show(item);
+    return;
+  }
+  const value: unknown = await result;
+  if (value !== undefined) show(value);
+}
+
+async function runWith(
+  runnable: Runnable,
+  values: unknown[],
+  { detach = false, quiet = false, env: environment }: RunOptions,
+  terminal: Terminal,
+  { exports, graph }: Program,
+  path: string,
+): Promise<number> {
+  const { appOf, planOf, runApp } = await import("lydian/publish");
+  const app = appOf(exports, path);
+  const observer = publishReport(terminal, quiet);
+  const plan = await planOf(app, graph);
+  using signals = new StopSignals(systemClock);
+  const options = { detach, observer, ...(environment !== undefined && { environment }) };
+  const running = await runApp(app, options, plan);
+  if (!quiet) terminal.report(`${terminal.paintReport("green", "✓")} Running at ${running.url}`);
+  const work = runnable.start(values, terminal).then(() => "done" as const);
+  try {
+    const how = await Promise.race([work, signals.stop.then(() => "interrupted" as const)]);
+    if (how === "interrupted") return await interrupt(running, work, signals, terminal);
+    await running.stop(AppDisconnectReason.ENTRYPOINT_COMPLETED);
+    if (!quiet) terminal.report(`${terminal.paintReport("green", "✓")} ${detach ? "Left running" : "Completed"}`);
+    return exitStatus.ok;
+  } catch (error) {
+    await running.stop(AppDisconnectReason.LOCAL_EXCEPTION, error);
+    return await reportThrown(error, terminal);
+  }
+}
+
+async function interrupt(
+  running: RunningApp,
+  work: Promise<unknown>,
+  signals: StopSignals,
+  terminal: Terminal,
+): Promise<number> {
+  terminal.report("Stopping …");
+  work.catch(() => {}); // what it waits for ends with the app
+  await Promise.race([running.stop(AppDisconnectReason.KEYBOARD_INTERRUPT), signals.kill]);
+  return interrupted;
+}
+
+/** What the user's own code throws is shown with its stack: of a remote one where that ran. */
+async function reportThrown(error: unknown, terminal: Terminal): Promise<number> {
+  const { LydianError, RemoteError } = await import("lydian");
+  if (error instanceof LydianError && !(error instanceof RemoteError)) throw error;
+  const remote = error instanceof RemoteError ? error.remoteStack : "";
+  const text =
+    error instanceof RemoteError
+      ? error.message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : inspect(error);
+  terminal.report(`${terminal.paintReport("red", "Error:")} ${text}`);
+  if (remote !== "") terminal.report(terminal.paintReport("dim", remote));
+  return exitStatus.error;
+}

@@ -1,0 +1,176 @@
+/** Asks a platform: who asks, requests that are sent again until they are answered, and the one client that is used unless another is given. */
+import { randomUUID } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http2";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import {
+  create,
+  type DescMessage,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+
+import { InvalidError } from "../errors.ts";
+import { version } from "../version.ts";
+import { Channel, code, StatusError } from "./channel.ts";
+import { type Profile, readProfile } from "./profile.ts";
+import { isTransient, refusalOf, retryAfterMs, warningsIn } from "./refusal.ts";
+
+export interface AskOptions {
+  /** How long one try may take, in milliseconds. */
+  readonly timeoutMs?: number;
+  /** For how long it is tried again while the platform cannot be reached, in milliseconds. */
+  readonly patienceMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One try, unless somebody says otherwise. */
+const usualTimeoutMs = 30_000;
+/** A platform that is restarted is back long before. */
+const usualPatienceMs = 30_000;
+const firstDelayMs = 100;
+const longestDelayMs = 2_000;
+
+/** Where a platform is, and who asks. What is left out is taken from the environment and the profile file. */
+export interface ClientOptions {
+  serverUrl?: string;
+  tokenId?: string;
+  tokenSecret?: string;
+  /** Whose names are looked up. */
+  environment?: string;
+}
+
+export class Client implements Disposable {
+  readonly #profile: Profile;
+  readonly #channels: readonly Channel[];
+  readonly #headers: Readonly<Record<string, string>>;
+  /** Which of its addresses answered last. */
+  #at = 0;
+  readonly #warned = new Set<string>();
+  /** Is given what the platform wants people to know; each text once. */
+  onWarning: (text: string) => void = (text) => console.warn(`Warning: ${text}`);
+
+  constructor(options: ClientOptions = {}) {
+    const { serverUrl, tokenId, tokenSecret, environment } = options;
+    const profile =
+      serverUrl !== undefined && tokenId !== undefined && tokenSecret !== undefined
+        ? { serverUrl, token: { id: tokenId, secret: tokenSecret }, environment: "" }
+        : readProfile();
+    this.#profile = { ...profile, environment: environment ?? profile.environment };
+    const addresses = profile.serverUrl.split(",").map((address) => address.trim());
+    const wrong = addresses.find(
+      (address) => !/^(https?:\/\/[^/]+\/?|unix:\/.+)$/.test(address) || !URL.canParse(address),
+    );
+    if (wrong !== undefined) {
+      throw new InvalidError(`${JSON.stringify(wrong)} is no address of a platform`, {
+        hint: "it looks like http://HOST:PORT, https://HOST:PORT or unix:/PATH",
+      });
+    }
+    this.#channels = addresses.map((address) => new Channel(address));
+    const { token } = profile;
+    this.#headers = {
+      "x-modal-client-version": version,
+      "x-modal-client-type": token === undefined ? "3" : "1",
+      "x-modal-node": process.version,
+      ...(token && { "x-modal-token-id": token.id, "x-modal-token-secret": token.secret }),
+    };
+  }
+
+  static #usual: Client | undefined;
+
+  /** The one that everything uses to which no other is given. */
+  static usual(): Client {
+    return (Client.#usual ??= new Client());
+  }
+
+  /** Whose names are looked up unless another environment is named. */
+  get environment(): string {
+    return this.#profile.environment;
+  }
+
+  get serverUrl(): string {
+    return this.#profile.serverUrl;
+  }
+
+  /** Sends a request until it is answered. Its repetitions have one key, by which the platform does it once. */
+  async ask<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    { timeoutMs = usualTimeoutMs, patienceMs = usualPatienceMs, signal }: AskOptions = {},
+  ): Promise<MessageShape<O>> {
+    const bytes = toBinary(method.input, create(method.input, request));
+    const key = randomUUID();
+    const until = Date.now() + patienceMs;
+    for (let tries = 0; ; tries++) {
+      try {
+        const headers = { ...this.#headers, "x-idempotency-key": key, "x-retry-attempt": String(tries) };
+        const options = { headers, timeoutMs, signal };
+        const answer = await this.#channel.unary(pathOf(method), bytes, options, (trailers) => this.#warn(trailers));
+        return fromBinary(method.output, answer);
+      } catch (error) {
+        if (!(error instanceof StatusError)) throw error;
+        const delayMs = this.#delayOf(error, tries, until);
+        if (delayMs === undefined) throw this.#refused(error);
+        await sleep(delayMs, undefined, { ...(signal && { signal }) });
+      }
+    }
+  }
+
+  /** The answers of a stream, which is not opened again: who follows something knows where it was. */
+  async *follow<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    { timeoutMs = usualTimeoutMs, signal }: Omit<AskOptions, "patienceMs"> = {},
+  ): AsyncGenerator<MessageShape<O>, void> {
+    const bytes = toBinary(method.input, create(method.input, request));
+    const options = { headers: this.#headers, timeoutMs, signal };
+    try {
+      for await (const message of this.#channel.stream(pathOf(method), bytes, options))
+        yield fromBinary(method.output, message);
+    } catch (error) {
+      throw error instanceof StatusError ? this.#refused(error) : error;
+    }
+  }
+
+  /** Closes its connections. What is under way fails. */
+  [Symbol.dispose](): void {
+    for (const channel of this.#channels) channel.close();
+  }
+
+  get #channel(): Channel {
+    const channel = this.#channels[this.#at % this.#channels.length];
+    if (channel === undefined) throw new Error("a client has no address");
+    return channel;
+  }
+
+  /** Undefined where another try is of no use. */
+  #delayOf(error: StatusError, tries: number, until: number): number | undefined {
+    const asked = retryAfterMs(error);
+    if (asked !== undefined) return asked;
+    if (!isTransient(error)) return undefined;
+    if (error.code === code.unavailable) this.#at++;
+    const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** tries);
+    return Date.now() + delayMs < until ? delayMs : undefined;
+  }
+
+  #refused(error: StatusError): Error {
+    this.#warn(error.trailers);
+    return refusalOf(error, this.serverUrl);
+  }
+
+  #warn(trailers: IncomingHttpHeaders): void {
+    for (const text of warningsIn(trailers)) {
+      if (this.#warned.has(text)) continue;
+      this.#warned.add(text);
+      this.onWarning(text);
+    }
+  }
+}
+
+function pathOf(method: { parent: { typeName: string }; name: string }): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}

@@ -1,0 +1,99 @@
+/** What a module defines: the options and the code of each function, and where it says so. */
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { getCallSites } from "node:util";
+
+import type { App } from "./app.ts";
+import { InvalidError } from "./errors.ts";
+import type { Handler } from "./func.ts";
+import type { Batching, FunctionOptions } from "./options.ts";
+
+/** Where in whose code. */
+export interface Site {
+  /** A URL of a file, as modules are imported by. */
+  readonly module: string;
+  readonly line: number;
+}
+
+export interface Definition {
+  readonly kind: "function" | "class" | "entrypoint";
+  /** The app that it was defined with. */
+  readonly owner: App;
+  readonly options: FunctionOptions;
+  readonly handler: Handler;
+  readonly batched: Batching | undefined;
+  readonly site: Site;
+  /** Its name, once that is known: given, or the one that its module exports it under. */
+  name: string | undefined;
+}
+
+/** By what `app.function` and its like answer. */
+const definitions = new WeakMap<object, Definition>();
+
+export function remember(handle: object, definition: Definition): void {
+  definitions.set(handle, definition);
+}
+
+/** Undefined for anything that is no definition. */
+export function definitionOf(value: unknown): Definition | undefined {
+  return (typeof value === "object" && value !== null) || typeof value === "function"
+    ? definitions.get(value)
+    : undefined;
+}
+
+/** Of the caller of who calls this. */
+export function siteOfCaller(): Site {
+  const [, , caller] = getCallSites(3, { sourceMap: true });
+  return { module: caller?.scriptName ?? "", line: caller?.lineNumber ?? 0 };
+}
+
+export function formatSite({ module, line }: Site): string {
+  return `${module.startsWith("file:") ? fileURLToPath(module) : module}:${line}`;
+}
+
+/** Gives what a module exports the names that it is exported under, unless it has one. */
+export function nameExports(module: Readonly<Record<string, unknown>>, url: string): void {
+  for (const [key, value] of Object.entries(module)) {
+    const definition = definitionOf(value);
+    if (definition === undefined || definition.name !== undefined) continue;
+    definition.name = key === "default" ? basename(fileURLToPath(url)).replace(/\.\w+$/, "") : key;
+  }
+}
+
+/** Looks for the names in the modules that the definitions are in; those are imported already, and not run again. */
+export async function nameAll(all: readonly Definition[]): Promise<void> {
+  const modules = new Set(all.filter(({ name }) => name === undefined).map(({ site }) => site.module));
+  for (const url of modules) {
+    if (url.startsWith("file:")) nameExports((await import(url)) as Record<string, unknown>, url);
+  }
+}
+
+const calls = { function: "function", class: "cls", entrypoint: "localEntrypoint" } as const;
+
+/** What the platform knows it by within its app. */
+export const tagOf = ({ kind, name = "" }: Pick<Definition, "kind" | "name">): string =>
+  kind === "class" ? `${name}.*` : name;
+
+/** Throws where something has no name, or two things have the same. */
+export function checkNames(all: readonly Definition[]): void {
+  const taken = new Map<string, Definition>();
+  for (const definition of all) {
+    const { name, kind } = definition;
+    const where = formatSite(definition.site);
+    if (name === undefined) {
+      throw new InvalidError(`the ${kind} at ${where} has no name`, {
+        hint: `export it under one (export const hello = app.${calls[kind]}(…)), or give it one with { name }`,
+      });
+    }
+    const other = taken.get(name);
+    if (other !== undefined && other !== definition) {
+      throw new InvalidError(
+        `two functions are called ${JSON.stringify(name)}: at ${formatSite(other.site)} and at ${where}`,
+        {
+          hint: "export one under another name, or give it one with { name }",
+        },
+      );
+    }
+    taken.set(name, definition);
+  }
+}

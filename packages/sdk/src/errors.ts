@@ -1,0 +1,79 @@
+/** Errors as callers see them. The platform's own keep the names that the public clients have for them. */
+import { PlatformError } from "@lydian/kit/errors";
+
+/** The root of what this package throws: a message that says what happened to which thing, and often a `hint` what to do. */
+export class LydianError extends PlatformError {}
+
+/** Something was asked for that makes no sense, such as an option out of its range. */
+export class InvalidError extends LydianError {}
+/** A named function, class, secret or other thing does not exist. */
+export class NotFoundError extends LydianError {}
+/** It is there already. */
+export class AlreadyExistsError extends LydianError {}
+/** It is not in the state that the request needs. */
+export class ConflictError extends LydianError {}
+/** The token is missing or unknown. */
+export class AuthError extends LydianError {}
+/** The caller may not do this. */
+export class PermissionDeniedError extends LydianError {}
+/** A limit of the platform is reached. */
+export class ResourceExhaustedError extends LydianError {}
+/** This platform does not have what was asked for. */
+export class UnimplementedError extends LydianError {}
+/** The platform cannot be reached, or did not answer in time. */
+export class ConnectionError extends LydianError {}
+/** The platform failed at something that is its own affair. */
+export class InternalError extends LydianError {}
+/** A value cannot travel; the message names the path to it, such as `result.user.save is a function`. */
+export class SerializationError extends LydianError {}
+/** Nothing came in the time that was given. */
+export class TimeoutError extends LydianError {}
+/** A function ran for longer than its `timeout`. */
+export class FunctionTimeoutError extends TimeoutError {}
+/** The result of a call is kept no longer. */
+export class OutputExpiredError extends TimeoutError {}
+/** The platform lost an input through no fault of its code. */
+export class InternalFailure extends LydianError {}
+/** A queue had no item in the time that was given. */
+export class QueueEmptyError extends LydianError {}
+/** A queue had no room in the time that was given. */
+export class QueueFullError extends LydianError {}
+
+/** What a function threw, as far as it could travel. */
+export interface RemoteFailure {
+  /** The error's name, such as "TypeError" or, of Python, "ValueError". Empty when it cannot be told. */
+  readonly name: string;
+  readonly message: string;
+  /** A stack of JavaScript, or a traceback of Python; empty when there is none. */
+  readonly stack: string;
+  /** Names of its classes, its own first. */
+  readonly classes: readonly string[];
+  /** The error's own fields. */
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly cause: unknown;
+}
+
+/** A function threw, or was cancelled. Its stack ends with the remote one. */
+export class RemoteError extends LydianError {
+  readonly remoteName: string;
+  readonly remoteMessage: string;
+  readonly remoteStack: string;
+  /** Own fields of the error that was thrown. */
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly #classes: readonly string[];
+
+  constructor(text: string, failure: Partial<RemoteFailure> = {}) {
+    super(text, { cause: failure.cause });
+    this.remoteName = failure.name ?? "";
+    this.remoteMessage = failure.message ?? text;
+    this.remoteStack = failure.stack ?? "";
+    this.data = failure.data ?? {};
+    this.#classes = failure.classes ?? [];
+    if (this.remoteStack !== "") this.stack = `${this.stack}\n\nThrown remotely:\n${this.remoteStack}`;
+  }
+
+  /** Whether the error is of one of these classes or of one below, by name: `error.matches("ValueError")`. */
+  matches(...names: string[]): boolean {
+    return names.some((name) => name === this.remoteName || this.#classes.includes(name));
+  }
+}

@@ -1,0 +1,66 @@
+/** Functions as their callers see them: here, elsewhere, once, many times. */
+import type { FunctionCall } from "./function-call.ts";
+import type { MapOptions } from "./calls/map.ts";
+import type { Concurrency, ResourceOptions } from "./options.ts";
+
+/** Any function, or method. */
+export type Handler = (...args: never[]) => unknown;
+
+/** What a generator gives; never for any other function. */
+export type Item<F> = F extends (
+  ...args: never[]
+) => AsyncGenerator<infer Y, unknown, unknown> | Generator<infer Y, unknown, unknown>
+  ? Y
+  : never;
+export type IsGenerator<F extends Handler> = [Item<F>] extends [never] ? false : true;
+export type Result<F extends Handler> = Awaited<ReturnType<F>>;
+type Kept<F extends Handler> = IsGenerator<F> extends true ? Item<F> : Result<F>;
+type Many<T> = Iterable<T> | AsyncIterable<T>;
+
+/** Results as they come; `toArray` waits for all of them. */
+export interface MapStream<R> extends AsyncIterable<R> {
+  toArray(): Promise<R[]>;
+}
+
+type OneOfEach<P extends readonly unknown[]> = { [K in keyof P]: P[K] extends readonly (infer T)[] ? T : never };
+
+/** What a function whose handler takes lists is called with: one of each. */
+export type Unbatched<F extends Handler> = (
+  ...args: OneOfEach<Parameters<F>>
+) => Promise<Result<F> extends readonly (infer R)[] ? R : never>;
+
+/**
+ * A function of an app, or of a deployed one. It is not called itself: `local` and `remote` say where its code runs. Errors
+ * that the code throws come as a RemoteError, those of the platform under their own names (errors.ts).
+ */
+export interface Func<F extends Handler = Handler, Name extends string = string> {
+  readonly name: Name;
+  /** The handler itself, here. Of a function that was found by its name there is none. */
+  readonly local: F;
+  /** Runs it in a container and waits: the result, or the items of a generator. */
+  remote(...args: Parameters<F>): IsGenerator<F> extends true ? AsyncGenerator<Item<F>, void> : Promise<Result<F>>;
+  /** The items of a generator, as `remote` gives them, under the name that Python has for it. */
+  remoteGen(...args: Parameters<F>): AsyncGenerator<Item<F>, void>;
+  /** Starts it and does not wait. */
+  spawn(...args: Parameters<F>): Promise<FunctionCall<Kept<F>>>;
+  /** One call for each input; the results in the inputs' order, unless `orderOutputs: false`. */
+  map<const O extends MapOptions>(
+    inputs: Many<Parameters<F>[0]>,
+    options?: O,
+  ): MapStream<O extends { returnExceptions: true } ? Result<F> | Error : Result<F>>;
+  /** As `map`, with all arguments of each call. */
+  starmap<const O extends MapOptions>(
+    inputs: Many<Parameters<F>>,
+    options?: O,
+  ): MapStream<O extends { returnExceptions: true } ? Result<F> | Error : Result<F>>;
+  /** As `map`, for what the function does and not for its results. */
+  forEach(inputs: Many<Parameters<F>[0]>, options?: MapOptions): Promise<void>;
+  /** Starts a call of many inputs and does not wait for it; returns when all inputs are kept. */
+  spawnMap(inputs: Many<Parameters<F>[0]>): Promise<FunctionCall<Result<F>>>;
+  /** A variant with other options, with containers of its own. */
+  withOptions(options: ResourceOptions): Func<F, Name>;
+  /** A variant whose containers run so many inputs at a time. */
+  withConcurrency(concurrency: Concurrency): Func<F, Name>;
+  /** The same, whose calls the signal cancels. */
+  withSignal(signal: AbortSignal): Func<F, Name>;
+}

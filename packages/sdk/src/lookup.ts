@@ -1,0 +1,47 @@
+/** Functions of deployed apps, by name. */
+import { DataFormat, ModalClient } from "@lydian/contract";
+
+import { Client } from "./client/client.ts";
+import { InvalidError } from "./errors.ts";
+import type { Func as FuncOf, Handler } from "./func.ts";
+import { FunctionHandle, isGeneratorType } from "./function-handle.ts";
+import type { NameOptions } from "./objects/place.ts";
+
+export type Func<F extends Handler = Handler, Name extends string = string> = FuncOf<F, Name>;
+
+export const Func = {
+  /**
+   * The function `name` of the deployed app `app`, in whatever language it is written: `Func.fromName<typeof hello>(…)` for
+   * one whose type is at hand, or with a signature that you write. It is looked up when it is first called.
+   */
+  fromName<F extends Handler | FuncOf = (...args: unknown[]) => Promise<unknown>>(
+    app: string,
+    name: string,
+    options: NameOptions = {},
+  ): F extends Handler ? FuncOf<F> : F {
+    const handle = new FunctionHandle({
+      name: () => name,
+      local: undefined,
+      isGenerator: undefined,
+      find: async () => {
+        const client = options.client ?? Client.usual();
+        const environmentName = options.environment ?? client.environment;
+        const found = await client.ask(ModalClient.method.functionGet, {
+          appName: app,
+          objectTag: name,
+          environmentName,
+        });
+        const { functionId, handleMetadata } = found;
+        const formats = handleMetadata?.supportedInputFormats ?? [];
+        if (formats.length > 0 && !formats.includes(DataFormat.CBOR)) {
+          throw new InvalidError(`${name} of app ${app} takes arguments of Python alone`, {
+            hint: "deploy it again with a newer Python client",
+          });
+        }
+        const isGenerator = handleMetadata !== undefined && isGeneratorType(handleMetadata);
+        return { client, functionId, name, isGenerator, method: undefined, appId: handleMetadata?.appId ?? "" };
+      },
+    });
+    return handle as unknown as F extends Handler ? FuncOf<F> : F;
+  },
+};

@@ -1,0 +1,93 @@
+/** Values by key, shared by everything that knows the name. Plain data alone, which Python reads and writes as well. */
+import { ModalClient } from "@lydian/contract";
+
+import { readPickle } from "../values/pickle-read.ts";
+import { writePickle } from "../values/pickle-write.ts";
+import { Named, type NamedOptions } from "./named.ts";
+
+const rpc = ModalClient.method;
+
+export class Dict<K = string, V = unknown> {
+  readonly #named: Named;
+
+  private constructor(named: Named) {
+    this.#named = named;
+  }
+
+  /** The dict of this name. It is looked up, or made, when it is first used. */
+  static fromName<K = string, V = unknown>(name: string, options: NamedOptions = {}): Dict<K, V> {
+    return new Dict(
+      new Named(name, options, async (client, request) => (await client.ask(rpc.dictGetOrCreate, request)).dictId),
+    );
+  }
+
+  /** Undefined for a key that it has not. */
+  async get(key: K): Promise<V | undefined> {
+    const { client, id: dictId } = await this.#named.here();
+    const { found, value } = await client.ask(rpc.dictGet, { dictId, key: keyOf(key) });
+    return found ? (readPickle(value ?? new Uint8Array()) as V) : undefined;
+  }
+
+  /** With `ifAbsent` a key that it has keeps its value. Answers whether the value was put. */
+  async put(key: K, value: V, { ifAbsent = false }: { ifAbsent?: boolean } = {}): Promise<boolean> {
+    const { client, id: dictId } = await this.#named.here();
+    const updates = [{ key: keyOf(key), value: writePickle(value, "value") }];
+    const { created } = await client.ask(rpc.dictUpdate, { dictId, updates, ifNotExists: ifAbsent });
+    return !ifAbsent || created;
+  }
+
+  /** All at once. */
+  async update(entries: Iterable<readonly [K, V]>): Promise<void> {
+    const { client, id: dictId } = await this.#named.here();
+    const updates = [...entries].map(([key, value]) => ({ key: keyOf(key), value: writePickle(value, "value") }));
+    await client.ask(rpc.dictUpdate, { dictId, updates });
+  }
+
+  async contains(key: K): Promise<boolean> {
+    const { client, id: dictId } = await this.#named.here();
+    return (await client.ask(rpc.dictContains, { dictId, key: keyOf(key) })).found;
+  }
+
+  /** Takes the key out; answers its value, or undefined. */
+  async pop(key: K): Promise<V | undefined> {
+    const { client, id: dictId } = await this.#named.here();
+    const { found, value } = await client.ask(rpc.dictPop, { dictId, key: keyOf(key) });
+    return found ? (readPickle(value ?? new Uint8Array()) as V) : undefined;
+  }
+
+  async len(): Promise<number> {
+    const { client, id: dictId } = await this.#named.here();
+    return (await client.ask(rpc.dictLen, { dictId })).len;
+  }
+
+  /** Empties it. */
+  async clear(): Promise<void> {
+    const { client, id: dictId } = await this.#named.here();
+    await client.ask(rpc.dictClear, { dictId });
+  }
+
+  /** In no order. */
+  async *entries(): AsyncGenerator<[K, V], void> {
+    for await (const { key, value } of this.#contents({ keys: true, values: true })) {
+      yield [readPickle(key) as K, readPickle(value) as V];
+    }
+  }
+
+  async *keys(): AsyncGenerator<K, void> {
+    for await (const { key } of this.#contents({ keys: true })) yield readPickle(key) as K;
+  }
+
+  async *values(): AsyncGenerator<V, void> {
+    for await (const { value } of this.#contents({ values: true })) yield readPickle(value) as V;
+  }
+
+  async *#contents(wanted: {
+    keys?: boolean;
+    values?: boolean;
+  }): AsyncGenerator<{ key: Uint8Array; value: Uint8Array }, void> {
+    const { client, id: dictId } = await this.#named.here();
+    yield* client.follow(rpc.dictContents, { dictId, ...wanted }, { timeoutMs: 600_000 });
+  }
+}
+
+const keyOf = (key: unknown): Uint8Array => writePickle(key, "key");

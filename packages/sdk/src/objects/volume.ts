@@ -1,0 +1,110 @@
+/** File trees that outlive containers, and are shared by them. */
+import { FileEntry_FileType as FileType, ModalClient, ObjectCreationType, VolumeFsVersion } from "@lydian/contract";
+
+import { Client } from "../client/client.ts";
+import { InvalidError } from "../errors.ts";
+import { Found, type NameOptions, type Place } from "./place.ts";
+
+export interface VolumeOptions extends NameOptions {
+  /** Makes an empty one where there is none of the name; otherwise that is a NotFoundError. */
+  createIfMissing?: boolean;
+  /** Which family of requests clients use for it; an existing one has its own. */
+  version?: 1 | 2;
+}
+
+export interface VolumeEntry {
+  /** From the volume's root. */
+  readonly path: string;
+  readonly kind: "file" | "folder" | "link" | "other";
+  /** Bytes. */
+  readonly size: number;
+  readonly modifiedAt: Date;
+}
+
+const versions = { 1: VolumeFsVersion.V1, 2: VolumeFsVersion.V2 } as const;
+const kinds: Readonly<Partial<Record<FileType, VolumeEntry["kind"]>>> = {
+  [FileType.FILE]: "file",
+  [FileType.DIRECTORY]: "folder",
+  [FileType.SYMLINK]: "link",
+};
+
+/** Requests of a commit or a reload wait for the container's processes to stand still, and for what is new to travel. */
+const actTimeoutMs = 11 * 60_000;
+
+export class Volume {
+  readonly #found: Found;
+  readonly #options: NameOptions;
+  /** @internal */
+  readonly isReadOnly: boolean;
+
+  private constructor(found: Found, options: NameOptions, isReadOnly = false) {
+    this.#found = found;
+    this.#options = options;
+    this.isReadOnly = isReadOnly;
+  }
+
+  /** The volume of this name. It is looked up, or made, when it is first used. */
+  static fromName(name: string, options: VolumeOptions = {}): Volume {
+    const { createIfMissing = false, version } = options;
+    const find = async ({ client, environment }: Place): Promise<string> => {
+      const reply = await client.ask(ModalClient.method.volumeGetOrCreate, {
+        deploymentName: name,
+        environmentName: options.environment ?? environment,
+        objectCreationType: createIfMissing ? ObjectCreationType.CREATE_IF_MISSING : ObjectCreationType.UNSPECIFIED,
+        ...(version !== undefined && { version: versions[version] }),
+      });
+      const stored = reply.metadata?.version ?? reply.version;
+      if (version !== undefined && stored !== versions[version]) {
+        throw new InvalidError(
+          `volume ${JSON.stringify(name)} is of version ${stored}, and version ${version} was asked for`,
+        );
+      }
+      return reply.volumeId;
+    };
+    return new Volume(new Found(find), options);
+  }
+
+  /** The same, mounted so that nothing can be written. */
+  readOnly(): Volume {
+    return new Volume(this.#found, this.#options, true);
+  }
+
+  /** Publishes what this container has written, so that others see it. The platform does it every few seconds, too. */
+  async commit(): Promise<void> {
+    const { client, volumeId } = await this.#here();
+    await client.ask(ModalClient.method.volumeCommit, { volumeId }, { timeoutMs: actTimeoutMs });
+  }
+
+  /** Shows this container what others have committed. A ConflictError while files of it are open. */
+  async reload(): Promise<void> {
+    const { client, volumeId } = await this.#here();
+    await client.ask(ModalClient.method.volumeReload, { volumeId }, { timeoutMs: actTimeoutMs });
+  }
+
+  /** What a folder has in it, as it was last committed; `recursive`: below it as well. */
+  async listdir(path = "/", { recursive = false }: { recursive?: boolean } = {}): Promise<VolumeEntry[]> {
+    const { client, volumeId } = await this.#here();
+    const entries: VolumeEntry[] = [];
+    for await (const page of client.follow(ModalClient.method.volumeListFiles2, { volumeId, path, recursive })) {
+      for (const { path, type, size, mtime } of page.entries) {
+        entries.push({
+          path,
+          kind: kinds[type] ?? "other",
+          size: Number(size),
+          modifiedAt: new Date(Number(mtime) * 1000),
+        });
+      }
+    }
+    return entries;
+  }
+
+  /** @internal */
+  id(place: Place): Promise<string> {
+    return this.#found.id({ ...place, client: this.#options.client ?? place.client });
+  }
+
+  async #here(): Promise<{ client: Client; volumeId: string }> {
+    const client = this.#options.client ?? Client.usual();
+    return { client, volumeId: await this.id({ client, environment: client.environment }) };
+  }
+}

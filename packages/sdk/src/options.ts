@@ -1,0 +1,93 @@
+/** How functions are run: what stands beside their code in `app.function(options, fn)`. */
+import type { Duration, Size } from "./duration.ts";
+import type { Image } from "./objects/image.ts";
+import type { Secret } from "./objects/secret.ts";
+import type { Volume } from "./objects/volume.ts";
+
+/** A kind of accelerator, or such as "H100:8" for several. */
+export type Gpu = string;
+
+/** How often an input is tried again whose function threw. */
+export interface Retries {
+  /** Tries after the first one. */
+  maxRetries: number;
+  /** Each delay is the one before times this; 2 unless it is given. */
+  backoffCoefficient?: number;
+  /** Before the first repetition; 1 s unless it is given. */
+  initialDelay?: Duration;
+  /** 60 s unless it is given. */
+  maxDelay?: Duration;
+}
+
+export interface Concurrency {
+  /** How many inputs a container runs at a time. */
+  maxInputs: number;
+  /** How many the autoscaler aims at; `maxInputs` unless it is given. */
+  targetInputs?: number;
+}
+
+export interface Batching {
+  /** The most inputs of one call of the handler. */
+  maxBatchSize: number;
+  /** How long the first one waits for others, in milliseconds. */
+  waitMs: number;
+}
+
+/** What a variant of a function can have instead (`withOptions`). */
+export interface ResourceOptions {
+  /** Cores: what a container is sure of (0.125 unless it is given), or that and the most. */
+  cpu?: number | [request: number, limit: number];
+  /** What a container is sure of (128 MiB unless it is given), or that and the most. */
+  memory?: Size | [request: Size, limit: Size];
+  /** Accelerators; of a list the first kind that there is. */
+  gpu?: Gpu | Gpu[];
+  /** How long one try of an input may take; 5 minutes unless it is given. */
+  timeout?: Duration;
+  /** Their variables; a later one wins. */
+  secrets?: Secret[];
+  /** By the absolute path that they are mounted at. */
+  volumes?: Record<string, Volume>;
+  /** Kept running. */
+  minContainers?: number;
+  maxContainers?: number;
+  /** Idle ones beside those that work. */
+  bufferContainers?: number;
+  /** How long a container idles before it ends; 1 minute unless it is given. */
+  scaledownWindow?: Duration;
+  /** A number of tries after the first one, or more about them. Generators have none. */
+  retries?: number | Retries;
+}
+
+export interface FunctionOptions extends ResourceOptions {
+  /** What it is called elsewhere; the name that its module exports it under unless it is given. */
+  name?: string;
+  image?: Image;
+  /** Variables of its environment. */
+  env?: Record<string, string>;
+  concurrent?: Concurrency;
+  region?: string | string[];
+  cloud?: string;
+  /** From a container's start until it takes inputs; 5 minutes unless it is given. */
+  startupTimeout?: Duration;
+  /** Nothing outside of the platform is reached. */
+  blockNetwork?: boolean;
+  /** Each container runs one input. */
+  singleUseContainers?: boolean;
+  /** Of the container's own files. */
+  ephemeralDisk?: Size;
+  /** For a function that returns a generator without being written as one. */
+  isGenerator?: boolean;
+}
+
+/** What all functions of an app have unless their own options say otherwise. */
+export interface AppDefaults {
+  image?: Image;
+  /** Before the function's own. */
+  secrets?: Secret[];
+  /** Beside the function's own. */
+  volumes?: Record<string, Volume>;
+  /** Beside the function's own. */
+  env?: Record<string, string>;
+  /** Globs, from the workspace's root, of files that ship beside the code that is imported. */
+  includeFiles?: string[];
+}

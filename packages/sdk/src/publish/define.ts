@@ -1,0 +1,139 @@
+/** A function's definition as the wire has it. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  DataFormat,
+  Function_DefinitionType as DefinitionType,
+  Function_FunctionType as FunctionType,
+  type FunctionCreateRequestSchema,
+  FunctionSchema$,
+  MethodDefinitionSchema,
+  ResourcesSchema,
+} from "@lydian/contract";
+
+import { isGenerator } from "../app.ts";
+import {
+  concurrencyOf,
+  gpusOf,
+  resourcesOf,
+  retryPolicyOf,
+  secretIdsOf,
+  volumeMountsOf,
+  whole,
+  wholeSeconds,
+} from "../calls/variant.ts";
+import { type Constructor, methodsIn, parametersOf } from "../class-definition.ts";
+import { type Definition, tagOf } from "../definition.ts";
+import { InvalidError } from "../errors.ts";
+import { Secret } from "../objects/secret.ts";
+import type { AppPlace } from "../objects/place.ts";
+import type { AppDefaults } from "../options.ts";
+
+type Wire = Extract<MessageInitShape<typeof FunctionSchema$>, { $typeName?: never }>;
+
+/** What the platform knows a function by that this package's runner runs, and not the Python client. */
+const runtime = "node";
+
+const usualTimeout = 300;
+
+export interface Made {
+  readonly appName: string;
+  readonly imageId: string;
+  readonly mountIds: readonly string[];
+  /** The file that defines it, from the program's root. */
+  readonly module: string;
+}
+
+export async function functionRequest(
+  definition: Definition,
+  defaults: AppDefaults,
+  made: Made,
+  place: AppPlace,
+): Promise<Pick<MessageInitShape<typeof FunctionCreateRequestSchema>, "function" | "functionData">> {
+  const { options } = definition;
+  const common = await wireOf(definition, defaults, made, place);
+  const forms = gpusOf(options).map((gpu): Wire => ({
+    ...common,
+    resources: create(ResourcesSchema, resourcesOf(options, gpu)),
+  }));
+  const [only] = forms;
+  if (only === undefined) throw new InvalidError(`gpu of ${definition.name} is an empty list`);
+  if (forms.length === 1) return { function: only };
+  return {
+    functionData: {
+      functionName: definition.name ?? "",
+      rankedFunctions: forms.map((form, rank) => ({ rank, function: form })),
+    },
+  };
+}
+
+async function wireOf(definition: Definition, defaults: AppDefaults, made: Made, place: AppPlace): Promise<Wire> {
+  const { options, batched, name = "" } = definition;
+  const { timeout = usualTimeout, startupTimeout, scaledownWindow, concurrent, region } = options;
+  const retryPolicy = retryPolicyOf(options.retries);
+  if (retryPolicy !== undefined && isGenerator(definition)) {
+    throw new InvalidError(`${name} is a generator, which cannot be retried`, { hint: "leave out retries" });
+  }
+  const env = { ...defaults.env, ...options.env };
+  const secrets = [
+    ...(defaults.secrets ?? []),
+    ...(options.secrets ?? []),
+    ...(Object.keys(env).length > 0 ? [Secret.fromObject(env)] : []),
+  ];
+  const scaledownSecs = scaledownWindow === undefined ? 0 : wholeSeconds(scaledownWindow, "scaledownWindow");
+  return {
+    runtime,
+    ...(definition.kind === "class" && classOf(definition.handler as unknown as Constructor)),
+    moduleName: made.module,
+    functionName: tagOf(definition),
+    appName: made.appName,
+    definitionType: DefinitionType.FILE,
+    functionType: isGenerator(definition) ? FunctionType.GENERATOR : FunctionType.FUNCTION,
+    imageId: made.imageId,
+    mountIds: [...made.mountIds],
+    secretIds: await secretIdsOf(secrets, place),
+    volumeMounts: await volumeMountsOf({ ...defaults.volumes, ...options.volumes }, place),
+    timeoutSecs: wholeSeconds(timeout, "timeout"),
+    startupTimeoutSecs: startupTimeout === undefined ? 0 : wholeSeconds(startupTimeout, "startupTimeout"),
+    taskIdleTimeoutSecs: scaledownSecs,
+    concurrencyLimit: whole(options.maxContainers ?? 0, "maxContainers"),
+    warmPoolSize: whole(options.minContainers ?? 0, "minContainers"),
+    autoscalerSettings: {
+      ...(options.minContainers !== undefined && { minContainers: options.minContainers }),
+      ...(options.maxContainers !== undefined && { maxContainers: options.maxContainers }),
+      ...(options.bufferContainers !== undefined && {
+        bufferContainers: whole(options.bufferContainers, "bufferContainers"),
+      }),
+      ...(scaledownSecs > 0 && { scaledownWindow: scaledownSecs }),
+    },
+    ...(retryPolicy && { retryPolicy }),
+    ...(concurrent && concurrencyOf(concurrent)),
+    ...(batched && {
+      batchMaxSize: whole(batched.maxBatchSize, "maxBatchSize"),
+      batchLingerMs: BigInt(whole(batched.waitMs, "waitMs")),
+    }),
+    ...(region !== undefined && { schedulerPlacement: { regions: Array.isArray(region) ? region : [region] } }),
+    cloudProviderStr: options.cloud ?? "",
+    blockNetwork: options.blockNetwork ?? false,
+    singleUseContainers: options.singleUseContainers ?? false,
+    ExperimentalConcurrentCancellations: true,
+    ...formats,
+  };
+}
+
+const formats = {
+  supportedInputFormats: [DataFormat.CBOR],
+  supportedOutputFormats: [DataFormat.CBOR, DataFormat.GENERATOR_DONE],
+};
+
+function classOf(constructor: Constructor): Wire {
+  const methods = [...methodsIn(constructor)].map(([functionName, generates]) => {
+    const functionType = generates ? FunctionType.GENERATOR : FunctionType.FUNCTION;
+    return [functionName, create(MethodDefinitionSchema, { functionName, functionType, ...formats })] as const;
+  });
+  return {
+    isClass: true,
+    methodDefinitionsSet: true,
+    methodDefinitions: Object.fromEntries(methods),
+    classParameterInfo: parametersOf(constructor),
+  };
+}

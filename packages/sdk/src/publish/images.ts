@@ -1,0 +1,90 @@
+/** Has images made, and follows their builds. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type GenericResult,
+  GenericResult_GenericStatus as Status,
+  type ImageSchema,
+  ModalClient,
+  RegistryAuthType,
+} from "@lydian/contract";
+
+import { ConnectionError, LydianError } from "../errors.ts";
+import type { Image } from "../objects/image.ts";
+import type { AppPlace } from "../objects/place.ts";
+import { makeMount } from "./mount.ts";
+import { localFiles, type ShippedFile } from "./shipped-files.ts";
+
+/** Is given the lines of builds. */
+export type OnLine = (text: string) => void;
+
+const holdSeconds = 55;
+const streamMs = 75_000;
+/** A stream that breaks off is opened again for so long, in milliseconds. */
+const patienceMs = 120_000;
+const reopenMs = 500;
+
+/** An image's id, once it is there. */
+export async function makeImage(place: AppPlace, { parts }: Image, onLine: OnLine): Promise<string> {
+  const copied: ShippedFile[] = [];
+  const lines = parts.steps.flatMap((step, index) => {
+    if ("line" in step) return [step.line];
+    const files = localFiles(step.copy);
+    copied.push(...files.map((file) => ({ ...file, remote: `/${index}${file.remote}` })));
+    // The context has each file where the image is to have it, below a folder of the step's own.
+    return files.length === 0 ? [] : [`COPY ${index}/ /`];
+  });
+  const registrySecret = parts.registrySecret && (await parts.registrySecret.id(place));
+  return await orderImage(
+    place,
+    {
+      dockerfileCommands: lines,
+      secretIds: await Promise.all(parts.secrets.map((secret) => secret.id(place))),
+      ...(copied.length > 0 && { contextMountId: await makeMount(place, copied) }),
+      ...(registrySecret !== undefined && {
+        imageRegistryConfig: { registryAuthType: RegistryAuthType.STATIC_CREDS, secretId: registrySecret },
+      }),
+    },
+    onLine,
+  );
+}
+
+/** As the wire describes it. Throws with the failing step's own words. */
+export async function orderImage(
+  { client, appId }: AppPlace,
+  image: MessageInitShape<typeof ImageSchema>,
+  onLine: OnLine,
+): Promise<string> {
+  const { imageId, result } = await client.ask(
+    ModalClient.method.imageGetOrCreate,
+    { image, appId },
+    { timeoutMs: 120_000 },
+  );
+  const end =
+    result !== undefined && result.status !== Status.UNSPECIFIED
+      ? result
+      : await followBuild({ client, appId } as AppPlace, imageId, onLine);
+  if (end.status === Status.SUCCESS) return imageId;
+  throw new LydianError(`the image could not be made: ${end.exception || "its build was ended"}`, {
+    hint: "the lines above are what its steps printed",
+  });
+}
+
+async function followBuild({ client }: AppPlace, imageId: string, onLine: OnLine): Promise<GenericResult> {
+  let lastEntryId = "";
+  let lostAt: number | undefined;
+  for (;;) {
+    try {
+      const request = { imageId, timeout: holdSeconds, lastEntryId };
+      for await (const page of client.follow(ModalClient.method.imageJoinStreaming, request, { timeoutMs: streamMs })) {
+        lostAt = undefined;
+        lastEntryId = page.entryId || lastEntryId;
+        for (const { data } of page.taskLogs) onLine(data);
+        if (page.result !== undefined && page.result.status !== Status.UNSPECIFIED) return page.result;
+      }
+    } catch (error) {
+      lostAt ??= Date.now();
+      if (!(error instanceof ConnectionError) || Date.now() - lostAt > patienceMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, reopenMs));
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/** A program's files traced, its modules loaded, its definitions named: all that is done before anything reaches a platform. */
+import { join, relative, sep } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+import { App } from "../app.ts";
+import { checkNames, type Definition, definitionOf, nameAll, nameExports } from "../definition.ts";
+import { InvalidError } from "../errors.ts";
+import { type HookedModule, serveModules } from "../runner/module-hooks.ts";
+import { type SourceGraph, traceSources } from "./source-graph.ts";
+
+export interface Program {
+  readonly graph: SourceGraph;
+  /** What the file exports. */
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+
+/** Imports a file as a container does: by the code that ships. Once for each process. */
+export async function loadProgram(file: string): Promise<Program> {
+  const graph = await traceSources(file);
+  const { root } = graph;
+  const modules = new Map(
+    graph.modules.map(({ path, code, imports }): [string, HookedModule] => {
+      const targets = Object.entries(imports).map(([specifier, target]) => [specifier, join(root, target)]);
+      return [
+        join(root, path),
+        {
+          code: code === undefined ? undefined : () => code,
+          imports: Object.fromEntries(targets) as Record<string, string>,
+        },
+      ];
+    }),
+  );
+  process.setSourceMapsEnabled(true);
+  serveModules(modules, import.meta.resolve(`../index${import.meta.filename.endsWith(".ts") ? ".ts" : ".js"}`));
+  const url = pathToFileURL(file).href;
+  const exports = (await import(url)) as Record<string, unknown>;
+  nameExports(exports, url);
+  return { graph, exports };
+}
+
+/** The definitions of an app, named; throws where one has no name, or two have the same. */
+export async function definitionsOf(app: App): Promise<readonly Definition[]> {
+  const { functions, entrypoints } = app;
+  await nameAll([...functions, ...entrypoints]);
+  checkNames(functions);
+  if (functions.length === 0) throw new InvalidError(`app ${JSON.stringify(app.name)} has no functions`);
+  return functions;
+}
+
+/** The file of a definition, from the program's root. */
+export function moduleOf({ site, name }: Definition, { root, modules }: SourceGraph): string {
+  const path = site.module.startsWith("file:") ? relative(root, fileURLToPath(site.module)).split(sep).join("/") : "";
+  if (modules.some((module) => module.path === path)) return path;
+  throw new InvalidError(
+    `${name} is defined in ${site.module || "code that is no file"}, which is not among the program's files`,
+  );
+}
+
+/** The app whose functions a program exports, or that it exports itself; of several the one that includes the others. */
+export function appOf(exports: Readonly<Record<string, unknown>>, file: string): App {
+  const found = Object.values(exports).flatMap((value) =>
+    value instanceof App ? [value] : (definitionOf(value)?.owner ?? []),
+  );
+  const apps = new Set(found);
+  for (const app of found) for (const other of app.all) if (other !== app) apps.delete(other);
+  const [app, ...others] = apps;
+  if (app === undefined) {
+    throw new InvalidError(`${file} exports nothing of an app`, {
+      hint: "export a function: export const hello = app.function(…)",
+    });
+  }
+  if (others.length === 0) return app;
+  const names = [app, ...others].map(({ name }) => name).join(", ");
+  throw new InvalidError(`${file} exports functions of several apps: ${names}`, {
+    hint: "have one include the others by app.include(other), and export that",
+  });
+}

@@ -1,0 +1,215 @@
+/** Puts the functions of an app on a platform; nobody can call them before all are there. */
+import { fileURLToPath } from "node:url";
+
+import { type AppState, type DeploymentType, ModalClient } from "@lydian/contract";
+
+import type { App } from "../app.ts";
+import { type Definition, tagOf } from "../definition.ts";
+import { InvalidError } from "../errors.ts";
+import { Image } from "../objects/image.ts";
+import type { AppPlace } from "../objects/place.ts";
+import { functionRequest } from "./define.ts";
+import { makeImage, orderImage } from "./images.ts";
+import { makeMount } from "./mount.ts";
+import type { Observer } from "./observer.ts";
+import { ownCode } from "./own-code.ts";
+import { type Packages, packagesOf } from "./packages.ts";
+import { definitionsOf, moduleOf } from "./program.ts";
+import { filesBeside, localFiles, type ShippedFile } from "./shipped-files.ts";
+import { shipment } from "./shipment.ts";
+import { assetsOf, type SourceGraph, traceSources } from "./source-graph.ts";
+
+/** What is found out and checked before the platform is asked for anything. */
+export interface Plan {
+  readonly app: App;
+  readonly definitions: readonly Definition[];
+  readonly graph: SourceGraph;
+  readonly packages: Packages | undefined;
+  readonly files: readonly ShippedFile[];
+}
+
+export async function planOf(app: App, traced?: SourceGraph): Promise<Plan> {
+  const definitions = await definitionsOf(app);
+  const graph = traced ?? (await traceSources(fileOf(definitions)));
+  for (const definition of definitions) moduleOf(definition, graph); // throws for one that does not ship
+  const globs = app.all.flatMap(({ defaults }) => defaults.includeFiles ?? []);
+  const beside = await filesBeside(graph.root, assetsOf(graph), globs);
+  return { app, definitions, graph, packages: packagesOf(graph), files: shipment(graph, beside) };
+}
+
+function fileOf([first]: readonly Definition[]): string {
+  const url = first?.site.module ?? "";
+  if (url.startsWith("file:")) return fileURLToPath(url);
+  throw new InvalidError(`${first?.name} is defined in ${url}, which is no file`);
+}
+
+export interface Publication {
+  readonly state: AppState;
+  /** Of a deployment. */
+  readonly name?: string;
+  readonly type?: DeploymentType;
+  /** The ids that the app has already, by name. */
+  readonly existing?: {
+    readonly functions?: Readonly<Record<string, string>>;
+    readonly classes?: Readonly<Record<string, string>>;
+  };
+  readonly observer: Observer;
+}
+
+export interface Published {
+  readonly functionIds: ReadonlyMap<string, string>;
+  readonly classIds: ReadonlyMap<string, string>;
+  readonly url: string;
+}
+
+/** Answers the ids of functions and classes by name, and the address that the platform shows the app at. */
+export async function publish(plan: Plan, place: AppPlace, publication: Publication): Promise<Published> {
+  const { observer, existing = {} } = publication;
+  const { app, definitions, graph } = plan;
+  const code = makeMounts(plan, place, observer);
+  const images = new ImageMaker(plan, place, observer);
+  const made = await Promise.all(
+    definitions.map(async (definition) => {
+      const { defaults } = definition.owner;
+      const image = definition.options.image ?? defaults.image ?? Image.debianSlim();
+      const [imageId, mountIds] = await Promise.all([images.make(image), code]);
+      const added = await images.added(image);
+      const parts = {
+        appName: app.name,
+        imageId,
+        mountIds: [...mountIds, ...added],
+        module: moduleOf(definition, graph),
+      };
+      return { definition, request: await functionRequest(definition, defaults, parts, place) };
+    }),
+  );
+  const step = observer.step(made.length === 1 ? "Creating a function" : `Creating ${made.length} functions`);
+  const created = await Promise.all(
+    made.map(async ({ definition, request }) => {
+      const name = tagOf(definition);
+      const existingFunctionId = existing.functions?.[name] ?? "";
+      const reply = await place.client.ask(ModalClient.method.functionCreate, {
+        ...request,
+        appId: place.appId,
+        existingFunctionId,
+      });
+      for (const { message } of reply.serverWarnings) observer.warn(message);
+      return { name, id: reply.functionId, definitionId: reply.handleMetadata?.definitionId ?? "" };
+    }),
+  );
+  const classIds = await Promise.all(
+    definitions.flatMap(({ kind, name = "" }) =>
+      kind === "class" ? [createClass(place, name, existing.classes?.[name])] : [],
+    ),
+  );
+  const { url } = await place.client.ask(ModalClient.method.appPublish, {
+    appId: place.appId,
+    name: publication.name ?? "",
+    appState: publication.state,
+    ...(publication.type !== undefined && { deploymentType: publication.type }),
+    functionIds: Object.fromEntries(created.map(({ name, id }) => [name, id])),
+    classIds: Object.fromEntries(classIds),
+    definitionIds: Object.fromEntries(created.map(({ id, definitionId }) => [id, definitionId])),
+  });
+  step.done();
+  return { functionIds: new Map(created.map(({ name, id }) => [name, id])), classIds: new Map(classIds), url };
+}
+
+async function createClass(
+  { client, appId }: AppPlace,
+  name: string,
+  existingClassId = "",
+): Promise<[name: string, id: string]> {
+  const { classId } = await client.ask(ModalClient.method.classCreate, {
+    appId,
+    existingClassId,
+    onlyClassFunction: true,
+  });
+  return [name, classId];
+}
+
+async function makeMounts({ files }: Plan, place: AppPlace, observer: Observer): Promise<string[]> {
+  const step = observer.step("Sending the code");
+  const mounts = await Promise.all([makeMount(place, await ownCode()), makeMount(place, files)]);
+  step.done(`${files.length} files`);
+  return mounts;
+}
+
+/** Each image once, whoever asks. */
+class ImageMaker {
+  readonly #plan: Plan;
+  readonly #place: AppPlace;
+  readonly #observer: Observer;
+  readonly #images = new Map<Image, Promise<string>>();
+  readonly #added = new Map<Image, Promise<string[]>>();
+
+  constructor(plan: Plan, place: AppPlace, observer: Observer) {
+    this.#plan = plan;
+    this.#place = place;
+    this.#observer = observer;
+  }
+
+  make(image: Image): Promise<string> {
+    const known = this.#images.get(image) ?? this.#make(image);
+    this.#images.set(image, known);
+    return known;
+  }
+
+  /** Mounts of what the image adds as containers start. */
+  added(image: Image): Promise<string[]> {
+    const known = this.#added.get(image) ?? this.#add(image);
+    this.#added.set(image, known);
+    return known;
+  }
+
+  async #make(image: Image): Promise<string> {
+    const step = this.#observer.step("Making an image");
+    const onLine = (text: string): void => this.#observer.buildLine(text);
+    const base = await makeImage(this.#place, image, onLine);
+    const id =
+      this.#plan.packages === undefined ? base : await installed(this.#place, base, this.#plan.packages, onLine);
+    step.done();
+    return id;
+  }
+
+  async #add({ parts }: Image): Promise<string[]> {
+    return parts.added.length === 0 ? [] : [await makeMount(this.#place, parts.added.flatMap(localFiles))];
+  }
+}
+
+/** The packages of a program on an image: with Node and npm, and then with what the lock file says. */
+async function installed(
+  place: AppPlace,
+  base: string,
+  { manifest, lock }: Packages,
+  onLine: (text: string) => void,
+): Promise<string> {
+  const context = await place.client.ask(ModalClient.method.mountGetOrCreate, {
+    deploymentName: "lydian-node",
+  });
+  const withNode = await orderImage(
+    place,
+    {
+      dockerfileCommands: ["FROM base", "COPY /node/. /usr/local"],
+      baseImages: [{ dockerTag: "base", imageId: base }],
+      contextMountId: context.mountId,
+    },
+    onLine,
+  );
+  return await orderImage(
+    place,
+    {
+      dockerfileCommands: [
+        "FROM base",
+        "COPY package.json package-lock.json /root/",
+        "RUN cd /root && LD_LIBRARY_PATH=/usr/local/lib npm ci --omit=dev --no-audit --no-fund --update-notifier=false",
+      ],
+      baseImages: [{ dockerTag: "base", imageId: withNode }],
+      contextFiles: [
+        { filename: "package.json", data: Buffer.from(manifest) },
+        { filename: "package-lock.json", data: Buffer.from(lock) },
+      ],
+    },
+    onLine,
+  );
+}

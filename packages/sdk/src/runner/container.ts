@@ -1,0 +1,186 @@
+/** A container's life: takes inputs while it has room, runs them, answers, and ends when it is told to. */
+import {
+  type CancelInputEvent,
+  type FunctionGetInputsItem,
+  type FunctionPutOutputsItemSchema,
+  ModalClient,
+} from "@lydian/contract";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+
+import { Client } from "../client/client.ts";
+import { type Code, execute, type Running } from "./execute.ts";
+import type { Outcome } from "./results.ts";
+
+/** The platform holds these requests; what is longer is lost. */
+const pollMs = 75_000;
+const heartbeatMs = 30_000;
+/** Inputs and outputs are worth waiting for while the platform is restarted. */
+const patienceMs = 10 * 60_000;
+/** In one request. */
+const mostOutputs = 49;
+
+type Output = MessageInitShape<typeof FunctionPutOutputsItemSchema>;
+
+export interface Work {
+  readonly functionId: string;
+  /** By the method that an input names, which only those of classes do. */
+  readonly code: (method: string | undefined) => Code;
+  /** Inputs that run at a time; of a batch all count as one. */
+  readonly slots: number;
+  /** 0: inputs are not batched. */
+  readonly batchSize: number;
+  readonly batchLingerMs: bigint;
+  /** Of one try of an input, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+export class Container {
+  readonly #client: Client;
+  readonly #work: Work;
+  /** By the input's id and the number of its try. */
+  readonly #running = new Map<string, Running & { readonly startedAt: number }>();
+  /** No more inputs are taken. */
+  readonly #draining = new AbortController();
+  /** The last output is kept. */
+  readonly #over = new AbortController();
+  #freed = Promise.withResolvers<void>();
+  readonly #outputs: Output[] = [];
+  #sent = Promise.resolve();
+
+  constructor(client: Client, work: Work) {
+    this.#client = client;
+    this.#work = work;
+  }
+
+  /** Takes inputs until the platform or `drain` ends it; resolves when the last output is kept. */
+  async run(): Promise<void> {
+    const heart = this.#listen();
+    try {
+      while (!this.#draining.signal.aborted) {
+        if (this.#running.size >= this.#work.slots) {
+          await this.#freed.promise;
+          continue;
+        }
+        if (!(await this.#take())) break;
+      }
+      while (this.#running.size > 0) await this.#freed.promise;
+      await this.#sent;
+    } finally {
+      this.#over.abort();
+      await heart;
+    }
+  }
+
+  /** Takes no more inputs; those that run may end. */
+  drain(): void {
+    this.#draining.abort();
+  }
+
+  /** Tells all inputs that run to stop. */
+  stopAll(reason: Error): void {
+    for (const { stop } of this.#running.values()) stop.abort(reason);
+  }
+
+  /** False when there will be no more. */
+  async #take(): Promise<boolean> {
+    const { functionId, slots, batchSize, batchLingerMs } = this.#work;
+    const request = { functionId, inputConcurrency: slots, batchMaxSize: batchSize, batchLingerMs };
+    let items: FunctionGetInputsItem[];
+    try {
+      const limits = { timeoutMs: pollMs, patienceMs, signal: this.#draining.signal };
+      ({ inputs: items } = await this.#client.ask(ModalClient.method.functionGetInputs, request, limits));
+    } catch (error) {
+      if (this.#draining.signal.aborted) return false;
+      throw error;
+    }
+    if (items.some(({ killSwitch, input }) => killSwitch || input?.finalInput === true)) return false;
+    const fresh = items.filter((item) => !this.#running.has(keyOf(item)));
+    if (fresh.length > 0) void this.#execute(fresh);
+    return true;
+  }
+
+  /** One that the platform gives a second time, since it cannot know that it has arrived, runs on. */
+  async #execute(items: readonly FunctionGetInputsItem[]): Promise<void> {
+    const { code, batchSize, timeoutMs } = this.#work;
+    const stop = new AbortController();
+    const startedAt = Date.now();
+    const [first] = items;
+    if (first === undefined) return;
+    this.#running.set(keyOf(first), { items, stop, startedAt });
+    const late = setTimeout(
+      () => stop.abort(new DOMException("the function ran for longer than its timeout", "TimeoutError")),
+      timeoutMs,
+    );
+    const outcomes = await execute(
+      this.#client,
+      { ...code(first.input?.methodName), isBatched: batchSize > 0 },
+      { items, stop },
+    );
+    clearTimeout(late);
+    await this.#answer(items.map((item, at) => outputOf(item, outcomes[at] as Outcome, startedAt)));
+    this.#running.delete(keyOf(first));
+    this.#freed.resolve();
+    this.#freed = Promise.withResolvers();
+  }
+
+  /** Resolves when the platform has them; outputs that come while one request is under way go together in the next. */
+  #answer(outputs: readonly Output[]): Promise<void> {
+    this.#outputs.push(...outputs);
+    this.#sent = this.#sent.then(() => this.#sendAll());
+    return this.#sent;
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#outputs.length > 0) {
+      const outputs = this.#outputs.splice(0, mostOutputs);
+      const request = { outputs, requestedAt: Date.now() / 1000 };
+      await this.#client.ask(ModalClient.method.functionPutOutputs, request, { patienceMs });
+    }
+  }
+
+  /** Says that it is alive, and hears which inputs are not wanted any more. */
+  async #listen(): Promise<void> {
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      try {
+        const request = { canceledInputsReturnOutputs: true, canceledInputsReturnOutputsV2: true };
+        const limits = { timeoutMs: heartbeatMs, patienceMs, signal };
+        const { cancelInputEvent } = await this.#client.ask(ModalClient.method.containerHeartbeat, request, limits);
+        if (cancelInputEvent !== undefined) this.#cancel(cancelInputEvent);
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error;
+      }
+    }
+  }
+
+  #cancel({ inputIds, cancellationReason }: CancelInputEvent): void {
+    const wanted = new Set(inputIds);
+    for (const { items, stop, startedAt } of this.#running.values()) {
+      if (!items.some(({ inputId }) => wanted.has(inputId))) continue;
+      const isLate = Date.now() - startedAt >= this.#work.timeoutMs;
+      const name = isLate ? "TimeoutError" : "AbortError";
+      stop.abort(
+        new DOMException(
+          cancellationReason || (isLate ? "the function ran for longer than its timeout" : "the input was cancelled"),
+          name,
+        ),
+      );
+    }
+  }
+}
+
+const keyOf = ({ inputId, retryCount }: FunctionGetInputsItem): string => `${inputId} ${retryCount}`;
+
+function outputOf(item: FunctionGetInputsItem, { result, format }: Outcome, startedAt: number): Output {
+  return {
+    inputId: item.inputId,
+    functionCallId: item.functionCallId,
+    ...(item.functionMapIdx !== undefined && { functionMapIdx: item.functionMapIdx }),
+    retryCount: item.retryCount,
+    result,
+    dataFormat: format,
+    inputStartedAt: startedAt / 1000,
+    outputCreatedAt: Date.now() / 1000,
+  };
+}

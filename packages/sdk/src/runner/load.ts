@@ -1,0 +1,37 @@
+/** Finds the code of the container's function: imports its module and takes what it defines under the function's name. */
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import type { Function } from "@lydian/contract";
+
+import { type Definition, definitionOf, nameExports, tagOf } from "../definition.ts";
+import { InvalidError } from "../errors.ts";
+import { codeFolder, type CodeManifest, manifestName } from "./layout.ts";
+import { type HookedModule, serveModules } from "./module-hooks.ts";
+
+/** `own`: the folder that this package is in; what is beside it are the program's files. */
+export async function loadFunction({ moduleName, functionName }: Function, own: string): Promise<Definition> {
+  const root = dirname(own);
+  const { modules } = JSON.parse(readFileSync(join(own, manifestName), "utf8")) as CodeManifest;
+  const hooked = Object.entries(modules).map(([path, { code, imports }]): [string, HookedModule] => [
+    join(root, path),
+    {
+      code: () => readFileSync(join(own, codeFolder, code), "utf8"),
+      imports: Object.fromEntries(
+        Object.entries(imports).map(([specifier, target]) => [specifier, join(root, target)]),
+      ),
+    },
+  ]);
+  serveModules(new Map(hooked), pathToFileURL(join(own, "index.js")).href);
+  const url = pathToFileURL(join(root, moduleName)).href;
+  const exports = (await import(url)) as Record<string, unknown>;
+  nameExports(exports, url);
+  const found = Object.values(exports)
+    .map(definitionOf)
+    .find((definition) => definition !== undefined && tagOf(definition) === functionName);
+  if (found !== undefined) return found;
+  throw new InvalidError(`${moduleName} exports no function ${JSON.stringify(functionName)}`, {
+    hint: "a definition has to be exported on each import of its module, whatever the environment is",
+  });
+}

@@ -1,0 +1,66 @@
+/** Options are read as they are documented, and what makes no sense is refused by its name. */
+import assert from "node:assert/strict";
+import { it } from "node:test";
+
+import { readFailure } from "../src/calls/outcome.ts";
+import { resourcesOf, retryPolicyOf } from "../src/calls/variant.ts";
+import { App, Image } from "../src/index.ts";
+import { mebibytes, seconds } from "../src/duration.ts";
+import { version } from "../src/version.ts";
+import manifest from "../package.json" with { type: "json" };
+
+it("reads times and sizes", () => {
+  assert.deepEqual(
+    [seconds(5, "t"), seconds("250ms", "t"), seconds("2h", "t"), seconds("1.5m", "t")],
+    [5, 0.25, 7200, 90],
+  );
+  assert.deepEqual([mebibytes(512, "m"), mebibytes("4GiB", "m"), mebibytes("1TiB", "m")], [512, 4096, 1_048_576]);
+  assert.throws(() => seconds("5 m", "timeout"), /timeout is "5 m", and has to be a number of seconds/);
+  assert.throws(() => seconds(-1, "timeout"), /timeout is -1/);
+});
+
+it("turns resources and retries into the wire's", () => {
+  assert.deepEqual(resourcesOf({ cpu: [2, 8], memory: "4GiB" }, "h100:2"), {
+    ...{ milliCpu: 2000, milliCpuMax: 8000, memoryMb: 4096, memoryMbMax: 0, ephemeralDiskMb: 0 },
+    gpuConfig: { gpuType: "H100", count: 2 },
+  });
+  assert.throws(() => resourcesOf({ cpu: 0 }, undefined), /cpu is 0/);
+  assert.throws(() => resourcesOf({}, "H100:x"), /gpu is "H100:x"/);
+  assert.deepEqual(retryPolicyOf(2), { retries: 2, backoffCoefficient: 1, initialDelayMs: 1000, maxDelayMs: 60_000 });
+  const retries = { maxRetries: 3, initialDelay: "5s" } as const;
+  assert.deepEqual(retryPolicyOf(retries), {
+    retries: 3,
+    backoffCoefficient: 2,
+    initialDelayMs: 5000,
+    maxDelayMs: 60_000,
+  });
+});
+
+it("lets nothing of a package's name into a command", () => {
+  assert.throws(() => Image.debianSlim().aptInstall("curl; rm -rf /"), /no name of a package/);
+  assert.throws(() => Image.debianSlim().env({ A: "1\n2" }), /line break/);
+  assert.throws(() => Image.debianSlim().addLocalFile("a", "/a").runCommands("ls"), /a step comes after files/);
+});
+
+it("reads what Python threw", () => {
+  const traceback = 'Traceback (most recent call last):\n  File "a.py", line 1\nmodule.NoUser: no user 7\n';
+  assert.deepEqual(readFailure("NoUser('no user 7')", traceback), {
+    name: "NoUser",
+    message: "no user 7",
+    stack: traceback,
+  });
+  assert.deepEqual(readFailure("ValueError('x')", ""), { name: "ValueError", message: "x", stack: "" });
+  assert.deepEqual(readFailure("The input was cancelled.", ""), { message: "The input was cancelled.", stack: "" });
+});
+
+it("says that an app does not run, and what to do", async () => {
+  const app = new App("quiet");
+  const hello = app.function({ name: "hello" }, (name: string) => name);
+  assert.equal(hello.local("x"), "x");
+  await assert.rejects(hello.remote("x"), /app "quiet" is not running, so hello cannot be called/);
+  assert.throws(() => new App("a b"), /no name of an app/);
+});
+
+it("has the version of its package", () => {
+  assert.equal(version, manifest.version);
+});

@@ -1,0 +1,92 @@
+/** Functions in TypeScript: called from TypeScript, from Python and JavaScript, and calling what Python has deployed. */
+import { join } from "node:path";
+import { test } from "node:test";
+import assert from "node:assert/strict";
+
+import {
+  modal,
+  newestClient,
+  otherClients,
+  platformOfFile,
+  type Program,
+  Program as Run,
+  python,
+  repositoryRoot,
+  runLydian,
+  testEachClient,
+} from "@lydian/testkit";
+
+const platform = await platformOfFile();
+const folder = "tests/clients/apps/typescript";
+const holds = /^all of it holds$/m;
+
+const lydian = (...args: string[]): Program => runLydian(args, platform.env);
+
+async function ends(run: Program): Promise<string> {
+  await using program = run;
+  return await program.finishWith(0);
+}
+
+test("every way to call one from its own program", async () => {
+  assert.match(await ends(lydian("run", `${folder}/calls.ts`)), holds);
+});
+
+test("classes with parameters and hooks, dicts and queues", async () => {
+  assert.match(await ends(lydian("run", `${folder}/classes.ts`)), holds);
+});
+
+test("one is run by its name, with arguments", async () => {
+  assert.match(
+    await ends(lydian("run", "-q", `${folder}/greets.ts::greet`, "Ada", '{"times":2}')),
+    /'Hello, Ada', 'Hello, Ada'/,
+  );
+});
+
+const isolates = platform.runtime === "runc" ? false : "packages are a step of an image";
+test(
+  "packages of the lock file are in the image, and files that ship beside the code",
+  { skip: isolates },
+  async () => {
+    const printed = await ends(lydian("run", `${folder}/packaged/app.ts::read`, '"a = 1"'));
+    assert.match(printed, /parsed: \{ a: 1 \}, asset: 'an asset', note: 'a note'/);
+  },
+);
+
+test("what is wrong is said before anything is sent", async () => {
+  await using program = lydian("run", `${folder}/greets.ts`);
+  assert.match(
+    await program.finishWith(2),
+    /greets\.ts exports several things that can be run[\s\S]*name one: .*greets\.ts::greet/,
+  );
+});
+
+test("a deployment says what it changes", async () => {
+  assert.match(await ends(lydian("deploy", `${folder}/greets.ts`)), /Deployed greets[\s\S]*\+ greet\n/);
+  assert.match(await ends(lydian("deploy", `${folder}/greets.ts`)), /~ greet\n/);
+});
+
+testEachClient("Python calls what is deployed", async (version) => {
+  await ends(lydian("deploy", "-q", `${folder}/greets.ts`));
+  assert.match(await ends(python(platform, version, [`${folder}/calls_greets.py`])), holds);
+});
+
+const javascript = otherClients.find(({ source }) => source === "callers.ts");
+test("JavaScript calls what is deployed", { skip: javascript?.missing ?? "there is no such client" }, async () => {
+  await ends(lydian("deploy", "-q", `${folder}/greets.ts`));
+  const client = javascript?.path ?? "";
+  assert.match(
+    await ends(
+      new Run(process.execPath, [join(folder, "calls-greets.ts"), client], { cwd: repositoryRoot, env: platform.env }),
+    ),
+    holds,
+  );
+});
+
+test("TypeScript calls what Python has deployed", async () => {
+  await ends(modal(platform, newestClient, ["deploy", "tests/clients/apps/foreign.py"]));
+  const program = new Run(process.execPath, ["--conditions=lydian-source", join(folder, "calls-python.ts")], {
+    cwd: repositoryRoot,
+    env: platform.env,
+  });
+  assert.match(await ends(program), holds);
+});
