@@ -16,6 +16,7 @@ import { run } from "./commands/run.ts";
 import { schedule } from "./commands/schedule.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
+import { token } from "./commands/token.ts";
 import { upCommand } from "./commands/up.ts";
 import { volume } from "./commands/volume.ts";
 import type { Terminal } from "./terminal.ts";
@@ -31,6 +32,7 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   image,
   gc,
   secret,
+  token,
   volume,
   backup,
   restore,

@@ -64,7 +64,7 @@ export class VolumeRig implements AsyncDisposable {
     const store = openStore(join(serverFolder, "store.sqlite"), new Bells());
     opening.defer(() => store.close());
     const volume = await store.write(async (tx) => {
-      await tx.identity.putEnvironment({ id: "en-1", name: "main" });
+      await tx.identity.putEnvironment({ id: "en-1", name: "main", webSuffix: "", createdAt: 0 });
       const wanted = { creation: "ifMissing", name: "data", environment: "main", version: 2, createdBy: "me" } as const;
       return await getOrCreateVolume(tx, wanted, { now: Date.now(), newId });
     });
