@@ -26,6 +26,8 @@ export interface Plan {
   readonly graph: SourceGraph;
   readonly packages: Packages | undefined;
   readonly files: readonly ShippedFile[];
+  /** Those beside the code, from the program's root. */
+  readonly beside: readonly string[];
 }
 
 export async function planOf(app: App, traced?: SourceGraph): Promise<Plan> {
@@ -34,7 +36,7 @@ export async function planOf(app: App, traced?: SourceGraph): Promise<Plan> {
   for (const definition of definitions) moduleOf(definition, graph); // throws for one that does not ship
   const globs = app.all.flatMap(({ defaults }) => defaults.includeFiles ?? []);
   const beside = await filesBeside(graph.root, assetsOf(graph), globs);
-  return { app, definitions, graph, packages: packagesOf(graph), files: shipment(graph, beside) };
+  return { app, definitions, graph, packages: packagesOf(graph), files: shipment(graph, beside), beside };
 }
 
 function fileOf([first]: readonly Definition[]): string {
