@@ -72,7 +72,7 @@ export const main = app.localEntrypoint(async () => {
 function ask(
   url: string,
   path: string,
-  options: http.RequestOptions = {},
+  options: Omit<http.RequestOptions, "headers"> & { headers?: Record<string, string> } = {},
   body?: string,
 ): Promise<http.IncomingMessage> {
   const { host, port } = new URL(url);
