@@ -162,7 +162,7 @@ export class App {
       kind: "function",
       owner: this,
       options,
-      handler: local as Handler,
+      handler: local,
       batched: undefined,
       web,
       site: siteOfCaller(),
