@@ -68,6 +68,7 @@ async function plant(): Promise<void> {
         await tx.schedules.put({
           functionId: record.id,
           appId: app.id,
+          format: "pickle",
           rule,
           anchor,
           dueAt,

@@ -48,12 +48,6 @@ testEachClient("a token that is not the platform's is refused as the clients exp
   await script.finishWith(1);
 });
 
-testEachClient("commands for what is not there yet name it", async (version) => {
-  await using run = modal(platform, version, ["environment", "create", "another"]);
-  await run.finishWith(1);
-  assert.match(run.output, /EnvironmentCreate/);
-});
-
 /** What apps/refused.py is asked to wish for -> what the refusal says. */
 const refusals: Record<string, RegExp> = {
   gpu: /Function "work" asks for a GPU that no worker has: H100:1/,

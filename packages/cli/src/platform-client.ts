@@ -32,6 +32,11 @@ export class PlatformClient implements Disposable {
     );
   }
 
+  /** The address that it asks. */
+  get serverUrl(): string {
+    return this.#profile.serverUrl;
+  }
+
   [Symbol.dispose](): void {
     this.#client.close();
   }

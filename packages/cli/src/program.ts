@@ -14,8 +14,10 @@ import { image } from "./commands/image.ts";
 import { restore } from "./commands/restore.ts";
 import { run } from "./commands/run.ts";
 import { schedule } from "./commands/schedule.ts";
+import { serve } from "./commands/serve.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
+import { token } from "./commands/token.ts";
 import { upCommand } from "./commands/up.ts";
 import { volume } from "./commands/volume.ts";
 import type { Terminal } from "./terminal.ts";
@@ -25,12 +27,14 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   setup,
   doctor,
   run,
+  serve,
   deploy,
   call,
   schedule,
   image,
   gc,
   secret,
+  token,
   volume,
   backup,
   restore,

@@ -13,6 +13,7 @@ import { ContentCollector, type ContentCollectorDeps } from "./content/collect.t
 import type { ContentStore } from "./content/content-store.ts";
 import type { Unneeded } from "./content/unneeded.ts";
 import type { Store } from "./domain/store.ts";
+import { Tokens } from "./identity/tokens.ts";
 import { Builds, type BuildsDeps } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
@@ -20,6 +21,7 @@ import type { LogBook, Tell } from "./logs/log-book.ts";
 import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, bind } from "./rpc/adapter.ts";
 import { clientRpcs } from "./rpc/client-rpcs.ts";
+import { operatorTokenRpcs } from "./rpc/operator-tokens.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
 import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
@@ -100,7 +102,8 @@ export function assemble({
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const web = new WebCalls(shared);
-  const platform: Platform = { ...founded, heartbeats, interest, presence, sessions, tell, timeouts, web };
+  const tokens = new Tokens(founded.store, clock);
+  const platform: Platform = { ...founded, tokens, heartbeats, interest, presence, sessions, tell, timeouts, web };
   const alarms = new Alarms(shared);
   const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
@@ -120,7 +123,12 @@ export function assemble({
   const workers: StreamDeps = { ...shared, sessions, cutDoors, makeRoom };
   const rpcs = [
     ...bind(ModalClient, ...clientRpcs(platform, { deliveries, images, links })),
-    ...bind(operator.Operators, operatorRpcs(platform, { images, contents }), volumeHistoryRpcs(platform)),
+    ...bind(
+      operator.Operators,
+      operatorRpcs(platform, { images, contents }),
+      operatorTokenRpcs(platform),
+      volumeHistoryRpcs(platform),
+    ),
     ...bind(worker.Workers, workerRpcs(workers)),
   ];
   const actors: Actor[] = [

@@ -16,7 +16,7 @@ import { removalLock } from "./content/removal-lock.ts";
 import { Unneeded } from "./content/unneeded.ts";
 import type { Store } from "./domain/store.ts";
 import { endpointHost } from "./domain/web-address.ts";
-import { Tokens } from "./identity/tokens.ts";
+import { pageRoutes } from "./identity/pages.ts";
 import { ensureIdentity } from "./identity/first-start.ts";
 import { createWeb } from "./ingress/http.ts";
 import { identityOf } from "./ingress/identity.ts";
@@ -123,13 +123,13 @@ async function openPort(
     routes: [
       contentRoutes({ store: content, links: links.blobs, uploads, isWorker }),
       volumeRoutes({ store: content, links: links.pieces }),
+      pageRoutes({ store, clock, newId }),
       volumeWorkerRoutes({ store, content, clock, newId, limits: config.limits, isWorker }),
     ],
   });
-  const tokens = new Tokens(store);
   const rpc = createRpcServer({
     rpcs,
-    authenticate: (id, secret) => tokens.authenticate(id, secret),
+    authenticate: (id, secret) => platform.tokens.authenticate(id, secret),
     logger: log,
     observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
   });

@@ -64,7 +64,7 @@ export class VolumeRig implements AsyncDisposable {
     const store = openStore(join(serverFolder, "store.sqlite"), new Bells());
     opening.defer(() => store.close());
     const volume = await store.write(async (tx) => {
-      await tx.identity.putEnvironment({ id: "en-1", name: "main" });
+      await tx.identity.putEnvironment({ id: "en-1", name: "main", webSuffix: "", createdAt: 0 });
       const wanted = { creation: "ifMissing", name: "data", environment: "main", version: 2, createdBy: "me" } as const;
       return await getOrCreateVolume(tx, wanted, { now: Date.now(), newId });
     });
@@ -137,6 +137,8 @@ export class TestContainer {
   readonly #rig: VolumeRig;
   readonly #root: ContainerRoot;
   #saved: VolumeRecord | undefined;
+  /** The last thing that it does before it stands still. */
+  freezing: () => void = () => {};
   volume!: MountedVolume;
 
   private constructor(rig: VolumeRig, id: string) {
@@ -148,7 +150,10 @@ export class TestContainer {
       root: join(this.folder, "root"),
       beside: join(this.folder, "beside"),
       idMap: undefined,
-      freeze: async () => ({ thaw: async () => {} }),
+      freeze: async () => {
+        this.freezing();
+        return { thaw: async () => {} };
+      },
       thaw: async () => {},
       pids: async () => [process.pid],
     };

@@ -158,12 +158,19 @@ async function definitionsOf(tx: Tx, { layout, definitions }: NewDeployment): Pr
   return all;
 }
 
-/** Containers of other definitions take no more inputs, and have the time that those they hold may take. */
-export async function replaceContainers(tx: Tx, appId: string, { now }: Context): Promise<void> {
+/** Containers of other definitions take no more inputs, and have the time that those they hold may take; with `all`, of any. */
+export async function replaceContainers(tx: Tx, appId: string, { now }: Context, all?: "all"): Promise<void> {
   for (const { id, functionId, definitionId } of await tx.containers.ofApp(appId, ["assigned", "starting", "ready"])) {
     const demand = await tx.functions.demand(functionId);
-    if (demand === undefined || demand.definitionId === definitionId) continue;
+    if (demand === undefined || (demand.definitionId === definitionId && all === undefined)) continue;
     await drain(tx, id, now + demand.policy.timeoutMs + exitGraceMs);
+  }
+}
+
+/** What containers are told of their environment has changed. */
+export async function replaceContainersIn(tx: Tx, environmentId: string, context: Context): Promise<void> {
+  for (const app of await tx.apps.inStates(["ephemeral", "detached", "disconnected", "deployed"])) {
+    if (app.environmentId === environmentId) await replaceContainers(tx, app.id, context, "all");
   }
 }
 

@@ -26,6 +26,8 @@ export interface Schedule {
   functionId: Id<"fu">;
   appId: Id<"ap">;
   rule: ScheduleRule;
+  /** In which its function is given that it has no arguments. */
+  format: "pickle" | "cbor";
   /** From when on a period is counted. */
   anchor: number;
   /** When the function is called next. */

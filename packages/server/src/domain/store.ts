@@ -21,7 +21,7 @@ import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
 import type { ImageUse } from "./image-use.ts";
 import type { Entry, KeptEntry, Volume, VolumeCommit } from "./volume.ts";
-import type { Blob, Environment, ImageName, ImageRevision, Mount, ProxyToken, Token, Workspace } from "./stored.ts";
+import type { Blob, Identity, ImageName, ImageRevision, Mount, ProxyToken } from "./stored.ts";
 import type { WebAddress } from "./web-address.ts";
 
 export interface Store {
@@ -71,15 +71,6 @@ export interface Tx {
   readonly webAddresses: WebAddresses;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
   ring(bell: string, count?: number): void;
-}
-
-export interface Identity {
-  workspace(): Promise<Workspace | undefined>;
-  putWorkspace(workspace: Workspace): Promise<void>;
-  environments(): Promise<Environment[]>;
-  putEnvironment(environment: Environment): Promise<void>;
-  token(id: string): Promise<Token | undefined>;
-  putToken(token: Token): Promise<void>;
 }
 
 export interface ProxyTokens {

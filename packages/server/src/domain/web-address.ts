@@ -13,7 +13,7 @@ export interface WebAddress {
 /** What a label is made of. */
 export interface LabelParts {
   workspace: string;
-  /** Empty for the default environment. */
+  /** The environment's web suffix, which may be empty. */
   environment: string;
   app: string;
   /** A function's name, or a method's with its class: `Model.predict`. */

@@ -3,7 +3,8 @@ import type { ServerConfig } from "../config.ts";
 import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
 
-export const defaultEnvironment = "main";
+/** The default until another one is made it. */
+const firstEnvironment = "main";
 
 /** Run at every start; changes only what is missing or was configured anew. */
 export async function ensureIdentity(
@@ -11,12 +12,15 @@ export async function ensureIdentity(
   config: Pick<ServerConfig, "workspace" | "ownerToken">,
   context: Context,
 ): Promise<void> {
-  const workspace = await tx.identity.workspace();
-  if (workspace?.name !== config.workspace) {
-    await tx.identity.putWorkspace({ id: workspace?.id ?? context.newId("ac"), name: config.workspace });
-  }
   if ((await tx.identity.environments()).length === 0) {
-    await tx.identity.putEnvironment({ id: context.newId("en"), name: defaultEnvironment });
+    const main = { id: context.newId("en"), name: firstEnvironment, webSuffix: "", createdAt: context.now };
+    await tx.identity.putEnvironment(main);
   }
-  await tx.identity.putToken({ ...config.ownerToken, createdAt: context.now });
+  const workspace = await tx.identity.workspace();
+  const [first] = await tx.identity.environments();
+  const id = workspace?.id ?? context.newId("ac");
+  const defaultEnvironmentId = workspace?.defaultEnvironmentId || (first?.id ?? "");
+  await tx.identity.putWorkspace({ id, name: config.workspace, defaultEnvironmentId });
+  const endless = { name: "", expiresAt: undefined, isDisabled: false };
+  await tx.identity.putToken({ ...config.ownerToken, ...endless, createdAt: context.now });
 }

@@ -12,6 +12,7 @@ import { callRpcs } from "./calls.ts";
 import { containerRpcs } from "./containers.ts";
 import { deploymentRpcs } from "./deployments.ts";
 import { dictRpcs } from "./dicts.ts";
+import { environmentRpcs } from "./environments.ts";
 import { functionRpcs } from "./functions.ts";
 import { identityRpcs } from "./identity.ts";
 import { imageLogRpcs } from "./image-logs.ts";
@@ -27,6 +28,7 @@ import { queueRpcs } from "./queues.ts";
 import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
 import { taskRpcs } from "./tasks.ts";
+import { tokenRpcs } from "./tokens.ts";
 import { volumeChangeRpcs } from "./volume-changes.ts";
 import { volumeFileRpcs } from "./volume-files.ts";
 import { volumeRpcs } from "./volumes.ts";
@@ -44,6 +46,8 @@ export function clientRpcs(
 ): Rpcs<typeof ModalClient>[] {
   return [
     identityRpcs(platform),
+    environmentRpcs(platform),
+    tokenRpcs(platform),
     appRpcs(platform),
     appLookupRpcs(platform),
     deploymentRpcs(platform),

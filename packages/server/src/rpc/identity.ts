@@ -1,10 +1,9 @@
-/** Hello, workspace, token and environments. */
+/** Hello, the workspace, and who is asking. */
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { ModalClient } from "@lydian/contract";
+import { MemberRole, type ModalClient } from "@lydian/contract";
 
 import { authToken } from "../identity/auth-token.ts";
 import { findEnvironment } from "../identity/environments.ts";
-import { defaultEnvironment } from "../identity/first-start.ts";
 import { builderVersion } from "../images/recipe.ts";
 import { type Rpcs, user, userOrAnyContainer, userOrContainer } from "./adapter-access.ts";
 import type { Platform } from "./platform.ts";
@@ -23,28 +22,34 @@ export function identityRpcs({ store, config, clock, serverKey }: Platform): Rpc
       ]);
       return {
         tokenId: caller.tokenId,
+        tokenName: token?.name ?? "",
         workspaceId: workspace?.id ?? "",
         workspaceName: config.workspace,
         identity: { case: "userIdentity", value: { userId: caller.tokenId, username: config.workspace } },
         ...(token && { createdAt: timestampFromMs(token.createdAt) }),
+        ...(token?.expiresAt !== undefined && { expiresAt: timestampFromMs(token.expiresAt) }),
       };
     }),
-    environmentGetOrCreate: userOrAnyContainer(async (request) => {
-      const environment = await store.read((tx) => findEnvironment(tx, request.deploymentName));
-      return {
-        environmentId: environment.id,
-        metadata: { name: environment.name, settings: { imageBuilderVersion: builderVersion } },
-      };
+    /** The one user that there is. */
+    workspaceMembersList: user(async () => {
+      const id = (await store.read((tx) => tx.identity.workspace()))?.id ?? "";
+      const name = config.workspace;
+      return { members: [{ memberId: id, userId: id, memberDisplayname: name, memberRole: MemberRole.OWNER }] };
     }),
-    environmentList: user(async () => {
-      const environments = await store.read((tx) => tx.identity.environments());
-      const items = environments.map(({ id, name }) => ({
-        environmentId: id,
-        name,
-        default: name === defaultEnvironment,
+    workspaceSettings: user(() =>
+      store.read(async (tx) => ({
+        defaultEnvironmentName: (await findEnvironment(tx, "")).name,
         imageBuilderVersion: builderVersion,
-      }));
-      return { items };
+      })),
+    ),
+    workspaceSetDefaultEnvironment: user(async ({ environmentName }) => {
+      await store.write(async (tx) => {
+        const { id: defaultEnvironmentId } = await findEnvironment(tx, environmentName);
+        const workspace = await tx.identity.workspace();
+        if (workspace !== undefined) await tx.identity.putWorkspace({ ...workspace, defaultEnvironmentId });
+      });
+      return {};
     }),
+    workspaceDashboardUrlGet: user(async () => ({ url: config.publicUrl })),
   };
 }

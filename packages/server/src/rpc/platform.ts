@@ -11,6 +11,7 @@ import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { Interest } from "../images/interest.ts";
 import type { LogBook, Tell } from "../logs/log-book.ts";
+import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { WebCalls } from "../web/calls.ts";
@@ -33,6 +34,7 @@ export interface Platform {
   /** Writes a line into an app's log, as the platform's own. */
   tell: Tell;
   timeouts: Timeouts;
+  tokens: Tokens;
   unneeded: Unneeded;
   serverKey: Uint8Array;
   vault: Vault;
@@ -41,7 +43,9 @@ export interface Platform {
 
 /** What a caller is called in lists of who did what. */
 export async function actorOf(tx: Tx, caller: Call["caller"]): Promise<string> {
-  return caller.kind === "container" ? caller.id : ((await tx.identity.workspace())?.name ?? "");
+  if (caller.kind === "container") return caller.id;
+  const token = caller.kind === "user" ? await tx.identity.token(caller.tokenId) : undefined;
+  return token?.name || ((await tx.identity.workspace())?.name ?? "");
 }
 
 export function contextOf(platform: Platform): Context {

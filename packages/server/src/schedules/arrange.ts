@@ -1,9 +1,12 @@
 /** Which schedules an app has: those of the functions that its deployment names, until the next one or its end. */
 import { isDeepStrictEqual } from "node:util";
 
+import { DataFormat, type Function } from "@lydian/contract";
+
 import type { App } from "../domain/app.ts";
 import { schedulesBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
+import type { Schedule } from "../domain/schedule.ts";
 import type { Tx } from "../domain/store.ts";
 import { decodeDefinition } from "../functions/definition.ts";
 import { nextRun } from "./next-run.ts";
@@ -17,8 +20,9 @@ export async function arrangeSchedules(tx: Tx, app: App, { now }: Context): Prom
   const before = new Map((await tx.schedules.ofApp(app.id)).map((each) => [each.functionId as string, each]));
   for (const functionId of Object.values(app.layout.functionIds)) {
     const record = await tx.functions.get(functionId);
-    const rule = record && record.definition.length > 0 ? scheduleRule(decodeDefinition(record)) : undefined;
-    if (record === undefined || rule === undefined) continue;
+    const definition = record && record.definition.length > 0 ? decodeDefinition(record) : undefined;
+    const rule = definition && scheduleRule(definition);
+    if (record === undefined || definition === undefined || rule === undefined) continue;
     const known = before.get(record.id);
     before.delete(record.id);
     if (known !== undefined && rule.kind === "cron" && isDeepStrictEqual(rule, known.rule)) continue;
@@ -26,11 +30,25 @@ export async function arrangeSchedules(tx: Tx, app: App, { now }: Context): Prom
     if (dueAt === undefined) await tx.schedules.remove(record.id);
     else {
       const { id, appId } = record;
-      await tx.schedules.put({ functionId: id, appId, rule, anchor: now, dueAt, setAt: now, last: known?.last });
+      const format = inputFormat(definition);
+      await tx.schedules.put({
+        functionId: id,
+        appId,
+        rule,
+        format,
+        anchor: now,
+        dueAt,
+        setAt: now,
+        last: known?.last,
+      });
     }
   }
   for (const functionId of before.keys()) await tx.schedules.remove(functionId);
   tx.ring(schedulesBell);
+}
+
+function inputFormat({ supportedInputFormats: known }: Function): Schedule["format"] {
+  return known.length > 0 && !known.includes(DataFormat.PICKLE) ? "cbor" : "pickle";
 }
 
 /** To be called when an app stops: nothing of it is called any more. */

@@ -340,4 +340,22 @@ export const migrations: readonly string[] = [
   UPDATE apps SET version = 1, deployed_at = created_at
     WHERE EXISTS (SELECT 1 FROM app_versions WHERE app_id = apps.id);
   `,
+  // Several environments, and tokens that have names and end.
+  `
+  ALTER TABLE environments ADD COLUMN web_suffix TEXT NOT NULL DEFAULT '';
+  ALTER TABLE environments ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE environments ADD COLUMN deleted_at INTEGER;
+  ALTER TABLE workspaces ADD COLUMN default_environment_id TEXT NOT NULL DEFAULT '';
+  UPDATE workspaces SET default_environment_id = ifnull((SELECT id FROM environments WHERE name = 'main'), '');
+
+  ALTER TABLE tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
+  ALTER TABLE tokens ADD COLUMN expires_at INTEGER;
+  ALTER TABLE tokens ADD COLUMN is_disabled INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE schedules ADD COLUMN format TEXT NOT NULL DEFAULT 'pickle';
+
+  CREATE TABLE token_requests (
+    id TEXT PRIMARY KEY, code TEXT NOT NULL, wait_sha256 TEXT NOT NULL, created_at INTEGER NOT NULL, lifetime INTEGER,
+    tries INTEGER NOT NULL, granted_name TEXT
+  ) STRICT;
+  `,
 ];

@@ -10,7 +10,7 @@ type Row = Omit<Schedule, "rule" | "last"> & {
   lastCallId: Nullable<ScheduledRun["callId"]>;
 };
 
-const columns = `function_id AS functionId, app_id AS appId, rule, anchor, due_at AS dueAt, set_at AS setAt,
+const columns = `function_id AS functionId, app_id AS appId, rule, format, anchor, due_at AS dueAt, set_at AS setAt,
   last_due_at AS lastDueAt, last_call_id AS lastCallId`;
 
 const toRule = parseOnce((text) => JSON.parse(text) as ScheduleRule);
@@ -23,9 +23,9 @@ const toSchedule = ({ lastDueAt, lastCallId, ...row }: Row): Schedule => ({
 export function schedulesIn(database: DatabaseSync): Schedules {
   const put = prepare(
     database,
-    `INSERT INTO schedules (function_id, app_id, rule, anchor, due_at, set_at, last_due_at, last_call_id)
-     VALUES (:functionId, :appId, :rule, :anchor, :dueAt, :setAt, :lastDueAt, :lastCallId)
-     ON CONFLICT (function_id) DO UPDATE SET rule = :rule, anchor = :anchor, due_at = :dueAt, set_at = :setAt,
+    `INSERT INTO schedules (function_id, app_id, rule, format, anchor, due_at, set_at, last_due_at, last_call_id)
+     VALUES (:functionId, :appId, :rule, :format, :anchor, :dueAt, :setAt, :lastDueAt, :lastCallId)
+     ON CONFLICT (function_id) DO UPDATE SET rule = :rule, format = :format, anchor = :anchor, due_at = :dueAt, set_at = :setAt,
        last_due_at = :lastDueAt, last_call_id = :lastCallId`,
   );
   const get = prepare<Row>(database, `SELECT ${columns} FROM schedules WHERE function_id = :functionId`);

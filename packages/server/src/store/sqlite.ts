@@ -20,6 +20,7 @@ import { dictsIn } from "./dicts.ts";
 import { classesIn, functionsIn } from "./functions.ts";
 import { inputsIn } from "./inputs.ts";
 import { migrations } from "./migrations.ts";
+import { identityIn } from "./identity.ts";
 import { imagesIn } from "./images.ts";
 import { objectsIn } from "./objects.ts";
 import { queuesIn } from "./queues.ts";
@@ -29,7 +30,7 @@ import { volumeHistoryIn } from "./volume-history.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
 import { proxyTokensIn, webAddressesIn } from "./web.ts";
-import { blobsIn, identityIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
+import { blobsIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 
 /** Units in one transaction at most, so that the first of a long queue does not wait for the last. */
 const largestGroup = 256;

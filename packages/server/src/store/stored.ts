@@ -1,42 +1,12 @@
-/** SQL of what is only stored and looked up: identity, mounts, blobs, the ends of logs, kept replies, sweeps. */
+/** SQL of what is only stored and looked up: mounts, blobs, the ends of logs, kept replies, sweeps. */
 import type { DatabaseSync } from "node:sqlite";
 
 import { isId } from "@lydian/kit";
 
-import type { Blobs, Identity, LogEnd, Logs, Mounts, Replies, Sweeps } from "../domain/store.ts";
-import type { Blob, Environment, Mount, Token, Workspace } from "../domain/stored.ts";
+import type { Blobs, LogEnd, Logs, Mounts, Replies, Sweeps } from "../domain/store.ts";
+import type { Blob, Mount } from "../domain/stored.ts";
 import type { Sweep } from "../domain/sweep.ts";
 import { prepare } from "./sql.ts";
-
-export function identityIn(database: DatabaseSync): Identity {
-  const workspace = prepare<Workspace>(database, `SELECT id, name FROM workspaces LIMIT 1`);
-  const putWorkspace = prepare(
-    database,
-    `INSERT INTO workspaces (id, name) VALUES (:id, :name) ON CONFLICT (id) DO UPDATE SET name = :name`,
-  );
-  const environments = prepare<Environment>(database, `SELECT id, name FROM environments ORDER BY id`);
-  const putEnvironment = prepare(
-    database,
-    `INSERT INTO environments (id, name) VALUES (:id, :name) ON CONFLICT (id) DO UPDATE SET name = :name`,
-  );
-  const token = prepare<Token>(
-    database,
-    `SELECT id, secret_sha256 AS secretSha256, created_at AS createdAt FROM tokens WHERE id = :id`,
-  );
-  const putToken = prepare(
-    database,
-    `INSERT INTO tokens (id, secret_sha256, created_at) VALUES (:id, :secretSha256, :createdAt)
-     ON CONFLICT (id) DO UPDATE SET secret_sha256 = :secretSha256`,
-  );
-  return {
-    workspace: async () => workspace.one(),
-    putWorkspace: async (value) => void putWorkspace.run({ ...value }),
-    environments: async () => environments.all(),
-    putEnvironment: async (value) => void putEnvironment.run({ ...value }),
-    token: async (id) => token.one({ id }),
-    putToken: async (value) => void putToken.run({ ...value }),
-  };
-}
 
 export function mountsIn(database: DatabaseSync): Mounts {
   const columns = `id, manifest_sha256 AS manifestSha256, name`;

@@ -10,7 +10,6 @@ import type { Tx } from "../domain/store.ts";
 import { mayHaveDomain, webBase, webLabel, type WebAddress } from "../domain/web-address.ts";
 import { fail } from "../errors.ts";
 import { decodeDefinition } from "../functions/definition.ts";
-import { defaultEnvironment } from "../identity/first-start.ts";
 
 /** What makes labels and addresses. */
 export type EndpointSettings = Pick<ServerConfig, "publicUrl" | "web" | "workspace">;
@@ -143,7 +142,7 @@ function isDeployed({ state }: App): boolean {
 
 async function environmentOf(tx: Tx, app: App): Promise<string> {
   const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
-  return environment === undefined || environment.name === defaultEnvironment ? "" : environment.name;
+  return environment?.webSuffix ?? "";
 }
 
 function refuseForeign(domain: string, name: string, { web }: EndpointSettings): void {

@@ -41,13 +41,22 @@ export async function containerSpec(
       kind: runnerOf(record, definition, image, await argumentsOf(tx, { record, app, taskId: container.id }, settings)),
     },
     mounts: await mountsOf(tx, record),
-    env: { ...threadVariables(definition, container.milliCpu), ...secrets },
+    env: {
+      MODAL_ENVIRONMENT: await environmentOf(tx, app),
+      ...threadVariables(definition, container.milliCpu),
+      ...secrets,
+    },
     resources: { ...resourcesOf(record.policy, container), ...(container.gpus && { gpus: container.gpus }) },
     network: networkOf(record.policy),
     imageId: image.id,
     volumes: await volumesOf(tx, definition),
   } satisfies ContainerSpec;
   return { spec, secretIds };
+}
+
+/** Its name, in which names are looked up where no other one is said. */
+async function environmentOf(tx: Tx, app: App): Promise<string> {
+  return (await tx.identity.environments()).find(({ id }) => id === app.environmentId)?.name ?? "";
 }
 
 type RunnerKind = NonNullable<MessageInitShape<typeof worker.RunnerSchema>["kind"]>;
@@ -80,12 +89,11 @@ export async function argumentsOf(
   { record, app, taskId }: { record: FunctionRecord; app: App; taskId: string },
   settings: EndpointSettings,
 ): Promise<Uint8Array> {
-  const environment = (await tx.identity.environments()).find(({ id }) => id === app.environmentId);
   const containerArguments = create(ContainerArgumentsSchema, {
     taskId,
     functionId: record.id,
     appId: app.id,
-    environmentName: environment?.name ?? "",
+    environmentName: await environmentOf(tx, app),
     functionDef: decodeDefinition(record),
     ...(record.binding && { serializedParams: record.binding.parameters }),
     appLayout: await appLayout(tx, app, settings),

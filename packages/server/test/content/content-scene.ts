@@ -44,7 +44,7 @@ export class ContentScene {
   static async begin(folder: string, place?: ContentPlace): Promise<ContentScene> {
     const clock = new ManualClock();
     const scene = new ContentScene(folder, await beginContent(folder, clock, place), clock, place);
-    await scene.does((tx) => tx.identity.putEnvironment({ id: "en-1", name: "main" }));
+    await scene.does((tx) => tx.identity.putEnvironment({ id: "en-1", name: "main", webSuffix: "", createdAt: 0 }));
     return scene;
   }
 

@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 
-import { findEnvironment } from "../../src/identity/environments.ts";
+import { deleteEnvironment } from "../../src/identity/delete-environment.ts";
+import { createEnvironment, findEnvironment, updateEnvironment } from "../../src/identity/environments.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
-import { Tokens } from "../../src/identity/tokens.ts";
+import { enterCode, requestToken, takeToken } from "../../src/identity/token-requests.ts";
+import { createToken, knownToken, Tokens } from "../../src/identity/tokens.ts";
 import { isFail } from "../../src/errors.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
 
@@ -32,7 +34,7 @@ test("every start leaves one workspace, the environment `main` and the owner's p
 test("an environment is found by its name, the default by none, and others are named when it is not", async () => {
   await using it = await testStore();
   await begin(it);
-  await it.does((tx) => tx.identity.putEnvironment({ id: "en-2", name: "staging" }));
+  await it.does((tx) => tx.identity.putEnvironment({ id: "en-2", name: "staging", webSuffix: "", createdAt: 0 }));
   const find = (name: string) => it.store.read((tx) => findEnvironment(tx, name));
   assert.equal((await find("")).name, "main");
   assert.equal((await find("staging")).id, "en-2");
@@ -42,7 +44,7 @@ test("an environment is found by its name, the default by none, and others are n
 test("a token is its own secret's and no other's", async () => {
   await using it = await testStore();
   await begin(it);
-  const tokens = new Tokens(it.store);
+  const tokens = new Tokens(it.store, it.clock);
   for (let i = 0; i < 2; i++) {
     assert.equal(await tokens.authenticate("ak-1", "as-1"), true);
     assert.equal(await tokens.authenticate("ak-1", "as-2"), false);
@@ -50,4 +52,85 @@ test("a token is its own secret's and no other's", async () => {
     assert.equal(await tokens.authenticate("ak-1", ""), false);
     assert.equal(await tokens.authenticate("ak-1", sha256("as-1")), false);
   }
+});
+
+test("a token ends at its time, when it is disabled, and when it is taken away", async () => {
+  await using it = await testStore();
+  await begin(it);
+  const tokens = new Tokens(it.store, it.clock);
+  const { token, secret } = await it.does((tx, context) => createToken(tx, { name: "CI", lifetime: 1_000 }, context));
+  const opens = (): Promise<boolean> => tokens.authenticate(token.id, secret);
+  assert.equal(await opens(), true);
+  await it.does((tx) => tx.identity.putToken({ ...token, isDisabled: true }));
+  tokens.forget(token.id);
+  assert.equal(await opens(), false);
+  await it.does((tx) => tx.identity.putToken(token));
+  assert.equal(await opens(), true);
+  await it.clock.advance(1_000);
+  assert.equal(await opens(), false);
+  assert.equal((await it.does((tx) => knownToken(tx, "CI"))).id, token.id);
+  await it.does((tx) => tx.identity.removeToken(token.id));
+  await assert.rejects(
+    it.does((tx) => knownToken(tx, "CI")),
+    (error) => isFail(error, "notFound"),
+  );
+});
+
+test("a request for a token is granted by its code alone, in five tries and ten minutes, and fetched once by who made it", async () => {
+  await using it = await testStore();
+  await begin(it);
+  const ask = () => it.does((tx, context) => requestToken(tx, undefined, context));
+  const enter = (id: string, code: string) =>
+    it.does((tx, context) => enterCode(tx, id, { code, name: "laptop" }, context));
+  const take = (id: string, waitSecret: string) => it.does((tx, context) => takeToken(tx, { id, waitSecret }, context));
+
+  const { request, waitSecret } = await ask();
+  assert.equal(await enter(request.id, "AAAA-AAAA"), "wrong");
+  assert.equal(await take(request.id, waitSecret), undefined);
+  assert.equal(await enter(request.id, ` ${request.code.toLowerCase().replace("-", " ")} `), "granted");
+  await assert.rejects(take(request.id, "another"), (error) => isFail(error, "notFound"));
+  const taken = await take(request.id, waitSecret);
+  assert.equal(await new Tokens(it.store, it.clock).authenticate(taken?.tokenId ?? "", taken?.secret ?? ""), true);
+  await assert.rejects(take(request.id, waitSecret), (error) => isFail(error, "notFound"));
+
+  const { request: guessed } = await ask();
+  for (let n = 0; n < 5; n++) assert.equal(await enter(guessed.id, "AAAA-AAAA"), "wrong");
+  assert.equal(await enter(guessed.id, guessed.code), "over");
+  const { request: late } = await ask();
+  await it.clock.advance(600_000);
+  assert.equal(await enter(late.id, late.code), "over");
+  for (let n = 0; n < 20; n++) await ask();
+  await assert.rejects(ask(), (error) => isFail(error, "resourceExhausted"));
+});
+
+test("environments have names and web suffixes of their own, and one of them is the default", async () => {
+  await using it = await testStore();
+  await begin(it);
+  const make = (name: string) => it.does((tx, context) => createEnvironment(tx, name, context));
+  const change = (current: string, changes: { name?: string; webSuffix?: string }) =>
+    it.does((tx) => updateEnvironment(tx, current, { name: undefined, webSuffix: undefined, ...changes }));
+  assert.equal((await make("Dev_1")).webSuffix, "dev-1");
+  assert.match((await make("dev-1")).webSuffix, /^dev-1-[a-z0-9]+$/, "host names differ");
+  await assert.rejects(make("dev-1"), (error) => isFail(error, "alreadyExists"));
+  for (const bad of ["", "a b", "-x", "en-1", "x".repeat(64), "a/b"]) {
+    await assert.rejects(make(bad), (error) => isFail(error, "invalidArgument"), bad);
+  }
+  assert.equal(
+    (await change("Dev_1", { name: "prod", webSuffix: "p" })).id,
+    (await it.does((tx) => findEnvironment(tx, "prod"))).id,
+  );
+  await assert.rejects(
+    change("prod", { webSuffix: "" }),
+    (error) => isFail(error, "alreadyExists") && /"main"/.test(error.text),
+  );
+  await assert.rejects(change("prod", { webSuffix: "A.b" }), (error) => isFail(error, "invalidArgument"));
+  const remove = (name: string) =>
+    it.does((tx, context) => deleteEnvironment(tx, name, { stoppedBy: "me", graceMs: 0 }, context));
+  await assert.rejects(remove("main"), (error) => isFail(error, "failedPrecondition") && /default/.test(error.text));
+  await remove("prod");
+  await assert.rejects(
+    it.does((tx) => findEnvironment(tx, "prod")),
+    (error) => isFail(error, "notFound"),
+  );
+  await make("prod");
 });

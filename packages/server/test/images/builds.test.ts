@@ -50,7 +50,7 @@ async function running(workers: WorkerView[] = [builder()]) {
     await test.vault.prepare();
     await test.does(async (tx, { now }) => {
       if ((await tx.identity.environments()).length === 0)
-        await tx.identity.putEnvironment({ id: "en-1", name: "main" });
+        await tx.identity.putEnvironment({ id: "en-1", name: "main", webSuffix: "", createdAt: 0 });
       const facts = { id, environmentId: "en-1", state: "anonymous", name: "", appId: undefined, version: 1 } as const;
       await tx.secrets.put(
         test.vault.seal({ ...facts, createdAt: now, createdBy: "me", lastUsedAt: undefined }, values),

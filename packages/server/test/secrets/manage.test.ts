@@ -132,7 +132,9 @@ describe("the list of secrets", () => {
     assert.deepEqual(names, ["e", "d", "c", "b", "a"]);
     assert.deepEqual(await it.names(), names);
     const server = await it.world.server();
-    await server.store.write((tx) => tx.identity.putEnvironment({ id: "en-dev", name: "dev" }));
+    await server.store.write((tx) =>
+      tx.identity.putEnvironment({ id: "en-dev", name: "dev", webSuffix: "", createdAt: 0 }),
+    );
     await it.create("a", { A: "2" }, Type.CREATE_FAIL_IF_EXISTS, { environmentName: "dev" });
     const dev = await it.world.asUser(rpc.secretList, { environmentName: "dev" });
     assert.deepEqual(

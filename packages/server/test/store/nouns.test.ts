@@ -216,15 +216,16 @@ describe("mounts, images, tokens and blobs", () => {
   it("a token's secret can change, a blob becomes complete", async () => {
     await using test = await testStore();
     const found = await test.store.write(async (tx) => {
-      await tx.identity.putToken({ id: "ak-1", secretSha256: "old", createdAt: 1 });
-      await tx.identity.putToken({ id: "ak-1", secretSha256: "new", createdAt: 2 });
+      const token = { id: "ak-1", name: "laptop", expiresAt: undefined, isDisabled: false };
+      await tx.identity.putToken({ ...token, secretSha256: "old", createdAt: 1 });
+      await tx.identity.putToken({ ...token, secretSha256: "new", createdAt: 2 });
       const blob = { id: "bl-1", sha256: "s", size: 3, complete: false, createdAt: 1 } as const;
       await tx.blobs.put(blob);
       await tx.blobs.put({ ...blob, complete: true });
       return [{ ...(await tx.identity.token("ak-1")) }, await tx.blobs.get("bl-1")];
     });
     assert.deepEqual(found, [
-      { id: "ak-1", secretSha256: "new", createdAt: 1 },
+      { id: "ak-1", name: "laptop", expiresAt: undefined, isDisabled: false, secretSha256: "new", createdAt: 1 },
       { id: "bl-1", sha256: "s", size: 3, complete: true, createdAt: 1 },
     ]);
   });

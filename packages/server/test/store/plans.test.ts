@@ -32,6 +32,8 @@ const walks: Readonly<Record<string, string>> = {
   images: "when those are looked for that nothing needs",
   functions: "when an operator names one",
   "calls USING INDEX calls_open": "maps whose clients are not done",
+  tokens: "there are few, and people list them",
+  token_requests: "there are few",
   schedules: "at the server's start, and when its clock has gone back",
   "schedules USING INDEX schedules_by_moment": "when people list them",
   "schedules USING COVERING INDEX schedules_by_moment": "the first one",

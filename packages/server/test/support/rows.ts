@@ -156,7 +156,10 @@ export async function plantFunction(
 ): Promise<FunctionRecord> {
   const [known] = await tx.identity.environments();
   const environmentId = known?.id ?? context.newId("en");
-  if (known === undefined) await tx.identity.putEnvironment({ id: environmentId, name: "main" });
+  if (known === undefined) {
+    await tx.identity.putEnvironment({ id: environmentId, name: "main", webSuffix: "", createdAt: 0 });
+    await tx.identity.putWorkspace({ id: "ac-1", name: "home", defaultEnvironmentId: environmentId });
+  }
   const imageId = (await tx.images.byKey("default"))?.id ?? context.newId("im");
   await tx.images.put(image({ id: imageId, key: "default" }));
   const appId = context.newId("ap");

@@ -23,7 +23,7 @@ export function shown({ path, kind, mtime }: Entry): string {
 export async function volumeScene(own: Partial<typeof limits> = {}, version: 1 | 2 = 1) {
   const test = await testStore();
   const volume = await test.does(async (tx, context) => {
-    await tx.identity.putEnvironment({ id: "en-1", name: "main" });
+    await tx.identity.putEnvironment({ id: "en-1", name: "main", webSuffix: "", createdAt: 0 });
     const request = { creation: "ifMissing", name: "data", environment: "main", version, createdBy: "me" } as const;
     return await getOrCreateVolume(tx, request, context);
   });

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/operator.proto.
  */
 export const file_lydian_operator: GenFile = /*@__PURE__*/
-  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0iGQoXUm90YXRlU2VjcmV0c0tleVJlcXVlc3QiTwoYUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIPCgdzZWNyZXRzGAIgASgNEhIKCnVucmVhZGFibGUYAyADKAkiOAoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSCwoDYXBwGAEgASgJEhMKC2Vudmlyb25tZW50GAIgASgJIkwKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIzCglzY2hlZHVsZXMYASADKAsyIC5seWRpYW4ub3BlcmF0b3IuU2NoZWR1bGVTdW1tYXJ5IvABCg9TY2hlZHVsZVN1bW1hcnkSDgoGYXBwX2lkGAEgASgJEhAKCGFwcF9uYW1lGAIgASgJEhMKC2Vudmlyb25tZW50GAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSDAoEcnVsZRgGIAEoCRISCgpuZXh0X2F0X21zGAcgASgDEhIKCmxhc3RfYXRfbXMYCCABKAMSFAoMbGFzdF9jYWxsX2lkGAkgASgJEi4KCmxhc3Rfc3RhdGUYCiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlIkgKElJ1blNjaGVkdWxlUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSEwoLZW52aXJvbm1lbnQYAyABKAkiJgoTUnVuU2NoZWR1bGVSZXNwb25zZRIPCgdjYWxsX2lkGAEgASgJIoYBChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSFgoJdW51c2VkX21zGAEgASgDSACIAQESFwoKbW9zdF9ieXRlcxgCIAEoA0gBiAEBEg4KBmltYWdlcxgDIAMoCRIPCgdkcnlfcnVuGAQgASgIQgwKCl91bnVzZWRfbXNCDQoLX21vc3RfYnl0ZXMiqAEKFkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USLwoHd29ya2VycxgBIAMoCzIeLmx5ZGlhbi5vcGVyYXRvci5Xb3JrZXJHYXJiYWdlEhgKEGZvcmdvdHRlbl9pbWFnZXMYAiADKAkSEQoJbG9nX2J5dGVzGAMgASgDEjAKB2NvbnRlbnQYBCABKAsyHy5seWRpYW4ub3BlcmF0b3IuQ29udGVudEdhcmJhZ2Ui4gEKDkNvbnRlbnRHYXJiYWdlEjcKB3JlbW92ZWQYASABKAsyJi5seWRpYW4ub3BlcmF0b3IuQ29udGVudEdhcmJhZ2UuQW1vdW50EjcKB3dhaXRpbmcYAiABKAsyJi5seWRpYW4ub3BlcmF0b3IuQ29udGVudEdhcmJhZ2UuQW1vdW50EjYKBm5lZWRlZBgDIAEoCzImLmx5ZGlhbi5vcGVyYXRvci5Db250ZW50R2FyYmFnZS5BbW91bnQaJgoGQW1vdW50Eg0KBWZpbGVzGAEgASgEEg0KBWJ5dGVzGAIgASgEIqkBCg1Xb3JrZXJHYXJiYWdlEhEKCXdvcmtlcl9pZBgBIAEoCRIRCglpbWFnZV9pZHMYAiADKAkSDQoFYmFzZXMYAyADKAkSDgoGbGF5ZXJzGAQgASgNEg0KBWJ5dGVzGAUgASgDEhIKCmxlZnRfYnl0ZXMYBiABKAMSDQoFZXJyb3IYByABKAkSDQoFZmlsZXMYCCABKA0SEgoKZmlsZV9ieXRlcxgJIAEoAyIxCgpWb2x1bWVOYW1lEg4KBnZvbHVtZRgBIAEoCRITCgtlbnZpcm9ubWVudBgCIAEoCSJmChhMaXN0Vm9sdW1lQ29tbWl0c1JlcXVlc3QSKwoGdm9sdW1lGAEgASgLMhsubHlkaWFuLm9wZXJhdG9yLlZvbHVtZU5hbWUSDgoGYmVmb3JlGAIgASgEEg0KBWxpbWl0GAMgASgNInwKGUxpc3RWb2x1bWVDb21taXRzUmVzcG9uc2USEQoJdm9sdW1lX2lkGAEgASgJEgwKBGhlYWQYAiABKAQSDgoGb2xkZXN0GAMgASgEEi4KB2NvbW1pdHMYBCADKAsyHS5seWRpYW4ub3BlcmF0b3IuVm9sdW1lQ29tbWl0ImUKDFZvbHVtZUNvbW1pdBIOCgZudW1iZXIYASABKAQSEgoKbWFkZV9hdF9tcxgCIAEoAxIPCgdtYWRlX2J5GAMgASgJEg8KB3dyaXR0ZW4YBCABKA0SDwoHcmVtb3ZlZBgFIAEoDSJ1ChFEaWZmVm9sdW1lUmVxdWVzdBIrCgZ2b2x1bWUYASABKAsyGy5seWRpYW4ub3BlcmF0b3IuVm9sdW1lTmFtZRIMCgRmcm9tGAIgASgEEg8KAnRvGAMgASgESACIAQESDQoFbGltaXQYBCABKA1CBQoDX3RvImIKEkRpZmZWb2x1bWVSZXNwb25zZRIKCgJ0bxgBIAEoBBIyCgdjaGFuZ2VzGAIgAygLMiEubHlkaWFuLm9wZXJhdG9yLlZvbHVtZVBhdGhDaGFuZ2USDAoEbW9yZRgDIAEoCCKZAQoQVm9sdW1lUGF0aENoYW5nZRIMCgRwYXRoGAEgASgJEjAKBmJlZm9yZRgCIAEoCzIgLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVQYXRoU3RhdGUSLwoFYWZ0ZXIYAyABKAsyIC5seWRpYW4ub3BlcmF0b3IuVm9sdW1lUGF0aFN0YXRlEhQKDHNhbWVfY29udGVudBgEIAEoCCJNCg9Wb2x1bWVQYXRoU3RhdGUSDAoEa2luZBgBIAEoCRIMCgRzaXplGAIgASgEEgwKBG1vZGUYAyABKA0SEAoIbXRpbWVfdXMYBCABKAMiUwoUUmVzdG9yZVZvbHVtZVJlcXVlc3QSKwoGdm9sdW1lGAEgASgLMhsubHlkaWFuLm9wZXJhdG9yLlZvbHVtZU5hbWUSDgoGY29tbWl0GAIgASgEIkkKFVJlc3RvcmVWb2x1bWVSZXNwb25zZRIOCgZjb21taXQYASABKAQSDwoHd3JpdHRlbhgCIAEoDRIPCgdyZW1vdmVkGAMgASgNKkwKCUNhbGxTdGF0ZRIaChZDQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASCAoET1BFThABEg0KCVNVQ0NFRURFRBACEgoKBkZBSUxFRBADMo0ICglPcGVyYXRvcnMSUgoJTGlzdENhbGxzEiEubHlkaWFuLm9wZXJhdG9yLkxpc3RDYWxsc1JlcXVlc3QaIi5seWRpYW4ub3BlcmF0b3IuTGlzdENhbGxzUmVzcG9uc2USWAoLSW5zcGVjdENhbGwSIy5seWRpYW4ub3BlcmF0b3IuSW5zcGVjdENhbGxSZXF1ZXN0GiQubHlkaWFuLm9wZXJhdG9yLkluc3BlY3RDYWxsUmVzcG9uc2USVQoKQ2FuY2VsQ2FsbBIiLmx5ZGlhbi5vcGVyYXRvci5DYW5jZWxDYWxsUmVxdWVzdBojLmx5ZGlhbi5vcGVyYXRvci5DYW5jZWxDYWxsUmVzcG9uc2USUgoJUmV0cnlDYWxsEiEubHlkaWFuLm9wZXJhdG9yLlJldHJ5Q2FsbFJlcXVlc3QaIi5seWRpYW4ub3BlcmF0b3IuUmV0cnlDYWxsUmVzcG9uc2USZwoQUm90YXRlU2VjcmV0c0tleRIoLmx5ZGlhbi5vcGVyYXRvci5Sb3RhdGVTZWNyZXRzS2V5UmVxdWVzdBopLmx5ZGlhbi5vcGVyYXRvci5Sb3RhdGVTZWNyZXRzS2V5UmVzcG9uc2USXgoNTGlzdFNjaGVkdWxlcxIlLmx5ZGlhbi5vcGVyYXRvci5MaXN0U2NoZWR1bGVzUmVxdWVzdBomLmx5ZGlhbi5vcGVyYXRvci5MaXN0U2NoZWR1bGVzUmVzcG9uc2USWAoLUnVuU2NoZWR1bGUSIy5seWRpYW4ub3BlcmF0b3IuUnVuU2NoZWR1bGVSZXF1ZXN0GiQubHlkaWFuLm9wZXJhdG9yLlJ1blNjaGVkdWxlUmVzcG9uc2USYQoOQ29sbGVjdEdhcmJhZ2USJi5seWRpYW4ub3BlcmF0b3IuQ29sbGVjdEdhcmJhZ2VSZXF1ZXN0GicubHlkaWFuLm9wZXJhdG9yLkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USagoRTGlzdFZvbHVtZUNvbW1pdHMSKS5seWRpYW4ub3BlcmF0b3IuTGlzdFZvbHVtZUNvbW1pdHNSZXF1ZXN0GioubHlkaWFuLm9wZXJhdG9yLkxpc3RWb2x1bWVDb21taXRzUmVzcG9uc2USVQoKRGlmZlZvbHVtZRIiLmx5ZGlhbi5vcGVyYXRvci5EaWZmVm9sdW1lUmVxdWVzdBojLmx5ZGlhbi5vcGVyYXRvci5EaWZmVm9sdW1lUmVzcG9uc2USXgoNUmVzdG9yZVZvbHVtZRIlLmx5ZGlhbi5vcGVyYXRvci5SZXN0b3JlVm9sdW1lUmVxdWVzdBomLmx5ZGlhbi5vcGVyYXRvci5SZXN0b3JlVm9sdW1lUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciKFAQoQTGlzdENhbGxzUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSKQoFc3RhdGUYAyABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhgKEGNyZWF0ZWRfYWZ0ZXJfbXMYBCABKAMSDQoFbGltaXQYBSABKA0iQAoRTGlzdENhbGxzUmVzcG9uc2USKwoFY2FsbHMYASADKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkikwIKC0NhbGxTdW1tYXJ5Eg8KB2NhbGxfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhAKCGFwcF9uYW1lGAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSKQoFc3RhdGUYBiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlEhUKDWNyZWF0ZWRfYXRfbXMYByABKAMSFgoOZmluaXNoZWRfYXRfbXMYCCABKAMSDgoGaW5wdXRzGAkgASgNEhIKCnVuZmluaXNoZWQYCiABKA0SDgoGZmFpbGVkGAsgASgNEhcKD3BhcmVudF9pbnB1dF9pZBgMIAEoCSI0ChJJbnNwZWN0Q2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoDSJwChNJbnNwZWN0Q2FsbFJlc3BvbnNlEioKBGNhbGwYASABKAsyHC5seWRpYW4ub3BlcmF0b3IuQ2FsbFN1bW1hcnkSLQoGaW5wdXRzGAIgAygLMh0ubHlkaWFuLm9wZXJhdG9yLklucHV0U3VtbWFyeSK3AQoMSW5wdXRTdW1tYXJ5EhAKCGlucHV0X2lkGAEgASgJEg0KBWluZGV4GAIgASgNEg0KBXN0YXRlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgNEhQKDGNvbnRhaW5lcl9pZBgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgDEhYKDmZpbmlzaGVkX2F0X21zGAcgASgDEhEKCWR1ZV9hdF9tcxgIIAEoAxINCgVlcnJvchgJIAEoCSI8ChFDYW5jZWxDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJEhYKDmVuZF9jb250YWluZXJzGAIgASgIIhQKEkNhbmNlbENhbGxSZXNwb25zZSIjChBSZXRyeUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkiNAoRUmV0cnlDYWxsUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCRIOCgZpbnB1dHMYAiABKA0iGQoXUm90YXRlU2VjcmV0c0tleVJlcXVlc3QiTwoYUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEg4KBmtleV9pZBgBIAEoCRIPCgdzZWNyZXRzGAIgASgNEhIKCnVucmVhZGFibGUYAyADKAkiOAoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSCwoDYXBwGAEgASgJEhMKC2Vudmlyb25tZW50GAIgASgJIkwKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIzCglzY2hlZHVsZXMYASADKAsyIC5seWRpYW4ub3BlcmF0b3IuU2NoZWR1bGVTdW1tYXJ5IvABCg9TY2hlZHVsZVN1bW1hcnkSDgoGYXBwX2lkGAEgASgJEhAKCGFwcF9uYW1lGAIgASgJEhMKC2Vudmlyb25tZW50GAMgASgJEhMKC2Z1bmN0aW9uX2lkGAQgASgJEhUKDWZ1bmN0aW9uX25hbWUYBSABKAkSDAoEcnVsZRgGIAEoCRISCgpuZXh0X2F0X21zGAcgASgDEhIKCmxhc3RfYXRfbXMYCCABKAMSFAoMbGFzdF9jYWxsX2lkGAkgASgJEi4KCmxhc3Rfc3RhdGUYCiABKA4yGi5seWRpYW4ub3BlcmF0b3IuQ2FsbFN0YXRlIkgKElJ1blNjaGVkdWxlUmVxdWVzdBILCgNhcHAYASABKAkSEAoIZnVuY3Rpb24YAiABKAkSEwoLZW52aXJvbm1lbnQYAyABKAkiJgoTUnVuU2NoZWR1bGVSZXNwb25zZRIPCgdjYWxsX2lkGAEgASgJIhMKEUxpc3RUb2tlbnNSZXF1ZXN0IkMKEkxpc3RUb2tlbnNSZXNwb25zZRItCgZ0b2tlbnMYASADKAsyHS5seWRpYW4ub3BlcmF0b3IuVG9rZW5TdW1tYXJ5In0KDFRva2VuU3VtbWFyeRIQCgh0b2tlbl9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhUKDWNyZWF0ZWRfYXRfbXMYAyABKAMSFQoNZXhwaXJlc19hdF9tcxgEIAEoAxIQCghkaXNhYmxlZBgFIAEoCBINCgVvd25lchgGIAEoCCI3ChJDcmVhdGVUb2tlblJlcXVlc3QSDAoEbmFtZRgBIAEoCRITCgtsaWZldGltZV9tcxgCIAEoAyJTChNDcmVhdGVUb2tlblJlc3BvbnNlEiwKBXRva2VuGAEgASgLMh0ubHlkaWFuLm9wZXJhdG9yLlRva2VuU3VtbWFyeRIOCgZzZWNyZXQYAiABKAkiIwoSUmV2b2tlVG9rZW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJIicKE1Jldm9rZVRva2VuUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkiGgoYTGlzdFRva2VuUmVxdWVzdHNSZXF1ZXN0IlMKGUxpc3RUb2tlblJlcXVlc3RzUmVzcG9uc2USNgoIcmVxdWVzdHMYASADKAsyJC5seWRpYW4ub3BlcmF0b3IuVG9rZW5SZXF1ZXN0U3VtbWFyeSJjChNUb2tlblJlcXVlc3RTdW1tYXJ5EhIKCnJlcXVlc3RfaWQYASABKAkSDAoEY29kZRgCIAEoCRIVCg1jcmVhdGVkX2F0X21zGAMgASgDEhMKC2xpZmV0aW1lX21zGAQgASgDIjsKGkFwcHJvdmVUb2tlblJlcXVlc3RSZXF1ZXN0Eg8KB3JlcXVlc3QYASABKAkSDAoEbmFtZRgCIAEoCSIdChtBcHByb3ZlVG9rZW5SZXF1ZXN0UmVzcG9uc2UihgEKFUNvbGxlY3RHYXJiYWdlUmVxdWVzdBIWCgl1bnVzZWRfbXMYASABKANIAIgBARIXCgptb3N0X2J5dGVzGAIgASgDSAGIAQESDgoGaW1hZ2VzGAMgAygJEg8KB2RyeV9ydW4YBCABKAhCDAoKX3VudXNlZF9tc0INCgtfbW9zdF9ieXRlcyKoAQoWQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRIvCgd3b3JrZXJzGAEgAygLMh4ubHlkaWFuLm9wZXJhdG9yLldvcmtlckdhcmJhZ2USGAoQZm9yZ290dGVuX2ltYWdlcxgCIAMoCRIRCglsb2dfYnl0ZXMYAyABKAMSMAoHY29udGVudBgEIAEoCzIfLmx5ZGlhbi5vcGVyYXRvci5Db250ZW50R2FyYmFnZSLiAQoOQ29udGVudEdhcmJhZ2USNwoHcmVtb3ZlZBgBIAEoCzImLmx5ZGlhbi5vcGVyYXRvci5Db250ZW50R2FyYmFnZS5BbW91bnQSNwoHd2FpdGluZxgCIAEoCzImLmx5ZGlhbi5vcGVyYXRvci5Db250ZW50R2FyYmFnZS5BbW91bnQSNgoGbmVlZGVkGAMgASgLMiYubHlkaWFuLm9wZXJhdG9yLkNvbnRlbnRHYXJiYWdlLkFtb3VudBomCgZBbW91bnQSDQoFZmlsZXMYASABKAQSDQoFYnl0ZXMYAiABKAQiqQEKDVdvcmtlckdhcmJhZ2USEQoJd29ya2VyX2lkGAEgASgJEhEKCWltYWdlX2lkcxgCIAMoCRINCgViYXNlcxgDIAMoCRIOCgZsYXllcnMYBCABKA0SDQoFYnl0ZXMYBSABKAMSEgoKbGVmdF9ieXRlcxgGIAEoAxINCgVlcnJvchgHIAEoCRINCgVmaWxlcxgIIAEoDRISCgpmaWxlX2J5dGVzGAkgASgDIjEKClZvbHVtZU5hbWUSDgoGdm9sdW1lGAEgASgJEhMKC2Vudmlyb25tZW50GAIgASgJImYKGExpc3RWb2x1bWVDb21taXRzUmVxdWVzdBIrCgZ2b2x1bWUYASABKAsyGy5seWRpYW4ub3BlcmF0b3IuVm9sdW1lTmFtZRIOCgZiZWZvcmUYAiABKAQSDQoFbGltaXQYAyABKA0ifAoZTGlzdFZvbHVtZUNvbW1pdHNSZXNwb25zZRIRCgl2b2x1bWVfaWQYASABKAkSDAoEaGVhZBgCIAEoBBIOCgZvbGRlc3QYAyABKAQSLgoHY29tbWl0cxgEIAMoCzIdLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVDb21taXQiZQoMVm9sdW1lQ29tbWl0Eg4KBm51bWJlchgBIAEoBBISCgptYWRlX2F0X21zGAIgASgDEg8KB21hZGVfYnkYAyABKAkSDwoHd3JpdHRlbhgEIAEoDRIPCgdyZW1vdmVkGAUgASgNInUKEURpZmZWb2x1bWVSZXF1ZXN0EisKBnZvbHVtZRgBIAEoCzIbLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVOYW1lEgwKBGZyb20YAiABKAQSDwoCdG8YAyABKARIAIgBARINCgVsaW1pdBgEIAEoDUIFCgNfdG8iYgoSRGlmZlZvbHVtZVJlc3BvbnNlEgoKAnRvGAEgASgEEjIKB2NoYW5nZXMYAiADKAsyIS5seWRpYW4ub3BlcmF0b3IuVm9sdW1lUGF0aENoYW5nZRIMCgRtb3JlGAMgASgIIpkBChBWb2x1bWVQYXRoQ2hhbmdlEgwKBHBhdGgYASABKAkSMAoGYmVmb3JlGAIgASgLMiAubHlkaWFuLm9wZXJhdG9yLlZvbHVtZVBhdGhTdGF0ZRIvCgVhZnRlchgDIAEoCzIgLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVQYXRoU3RhdGUSFAoMc2FtZV9jb250ZW50GAQgASgIIk0KD1ZvbHVtZVBhdGhTdGF0ZRIMCgRraW5kGAEgASgJEgwKBHNpemUYAiABKAQSDAoEbW9kZRgDIAEoDRIQCghtdGltZV91cxgEIAEoAyJTChRSZXN0b3JlVm9sdW1lUmVxdWVzdBIrCgZ2b2x1bWUYASABKAsyGy5seWRpYW4ub3BlcmF0b3IuVm9sdW1lTmFtZRIOCgZjb21taXQYAiABKAQiSQoVUmVzdG9yZVZvbHVtZVJlc3BvbnNlEg4KBmNvbW1pdBgBIAEoBBIPCgd3cml0dGVuGAIgASgNEg8KB3JlbW92ZWQYAyABKA0qTAoJQ2FsbFN0YXRlEhoKFkNBTExfU1RBVEVfVU5TUEVDSUZJRUQQABIICgRPUEVOEAESDQoJU1VDQ0VFREVEEAISCgoGRkFJTEVEEAMy9gsKCU9wZXJhdG9ycxJSCglMaXN0Q2FsbHMSIS5seWRpYW4ub3BlcmF0b3IuTGlzdENhbGxzUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5MaXN0Q2FsbHNSZXNwb25zZRJYCgtJbnNwZWN0Q2FsbBIjLmx5ZGlhbi5vcGVyYXRvci5JbnNwZWN0Q2FsbFJlcXVlc3QaJC5seWRpYW4ub3BlcmF0b3IuSW5zcGVjdENhbGxSZXNwb25zZRJVCgpDYW5jZWxDYWxsEiIubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXF1ZXN0GiMubHlkaWFuLm9wZXJhdG9yLkNhbmNlbENhbGxSZXNwb25zZRJSCglSZXRyeUNhbGwSIS5seWRpYW4ub3BlcmF0b3IuUmV0cnlDYWxsUmVxdWVzdBoiLmx5ZGlhbi5vcGVyYXRvci5SZXRyeUNhbGxSZXNwb25zZRJnChBSb3RhdGVTZWNyZXRzS2V5EigubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXF1ZXN0GikubHlkaWFuLm9wZXJhdG9yLlJvdGF0ZVNlY3JldHNLZXlSZXNwb25zZRJeCg1MaXN0U2NoZWR1bGVzEiUubHlkaWFuLm9wZXJhdG9yLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GiYubHlkaWFuLm9wZXJhdG9yLkxpc3RTY2hlZHVsZXNSZXNwb25zZRJYCgtSdW5TY2hlZHVsZRIjLmx5ZGlhbi5vcGVyYXRvci5SdW5TY2hlZHVsZVJlcXVlc3QaJC5seWRpYW4ub3BlcmF0b3IuUnVuU2NoZWR1bGVSZXNwb25zZRJVCgpMaXN0VG9rZW5zEiIubHlkaWFuLm9wZXJhdG9yLkxpc3RUb2tlbnNSZXF1ZXN0GiMubHlkaWFuLm9wZXJhdG9yLkxpc3RUb2tlbnNSZXNwb25zZRJYCgtDcmVhdGVUb2tlbhIjLmx5ZGlhbi5vcGVyYXRvci5DcmVhdGVUb2tlblJlcXVlc3QaJC5seWRpYW4ub3BlcmF0b3IuQ3JlYXRlVG9rZW5SZXNwb25zZRJYCgtSZXZva2VUb2tlbhIjLmx5ZGlhbi5vcGVyYXRvci5SZXZva2VUb2tlblJlcXVlc3QaJC5seWRpYW4ub3BlcmF0b3IuUmV2b2tlVG9rZW5SZXNwb25zZRJqChFMaXN0VG9rZW5SZXF1ZXN0cxIpLmx5ZGlhbi5vcGVyYXRvci5MaXN0VG9rZW5SZXF1ZXN0c1JlcXVlc3QaKi5seWRpYW4ub3BlcmF0b3IuTGlzdFRva2VuUmVxdWVzdHNSZXNwb25zZRJwChNBcHByb3ZlVG9rZW5SZXF1ZXN0EisubHlkaWFuLm9wZXJhdG9yLkFwcHJvdmVUb2tlblJlcXVlc3RSZXF1ZXN0GiwubHlkaWFuLm9wZXJhdG9yLkFwcHJvdmVUb2tlblJlcXVlc3RSZXNwb25zZRJhCg5Db2xsZWN0R2FyYmFnZRImLmx5ZGlhbi5vcGVyYXRvci5Db2xsZWN0R2FyYmFnZVJlcXVlc3QaJy5seWRpYW4ub3BlcmF0b3IuQ29sbGVjdEdhcmJhZ2VSZXNwb25zZRJqChFMaXN0Vm9sdW1lQ29tbWl0cxIpLmx5ZGlhbi5vcGVyYXRvci5MaXN0Vm9sdW1lQ29tbWl0c1JlcXVlc3QaKi5seWRpYW4ub3BlcmF0b3IuTGlzdFZvbHVtZUNvbW1pdHNSZXNwb25zZRJVCgpEaWZmVm9sdW1lEiIubHlkaWFuLm9wZXJhdG9yLkRpZmZWb2x1bWVSZXF1ZXN0GiMubHlkaWFuLm9wZXJhdG9yLkRpZmZWb2x1bWVSZXNwb25zZRJeCg1SZXN0b3JlVm9sdW1lEiUubHlkaWFuLm9wZXJhdG9yLlJlc3RvcmVWb2x1bWVSZXF1ZXN0GiYubHlkaWFuLm9wZXJhdG9yLlJlc3RvcmVWb2x1bWVSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Empty fields do not narrow the list.
@@ -551,6 +551,275 @@ export const RunScheduleResponseSchema: GenMessage<RunScheduleResponse> = /*@__P
   messageDesc(file_lydian_operator, 16);
 
 /**
+ * @generated from message lydian.operator.ListTokensRequest
+ */
+export type ListTokensRequest = Message<"lydian.operator.ListTokensRequest"> & {
+};
+
+/**
+ * Describes the message lydian.operator.ListTokensRequest.
+ * Use `create(ListTokensRequestSchema)` to create a new message.
+ */
+export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 17);
+
+/**
+ * @generated from message lydian.operator.ListTokensResponse
+ */
+export type ListTokensResponse = Message<"lydian.operator.ListTokensResponse"> & {
+  /**
+   * @generated from field: repeated lydian.operator.TokenSummary tokens = 1;
+   */
+  tokens: TokenSummary[];
+};
+
+/**
+ * Describes the message lydian.operator.ListTokensResponse.
+ * Use `create(ListTokensResponseSchema)` to create a new message.
+ */
+export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 18);
+
+/**
+ * Times in milliseconds since the epoch.
+ *
+ * @generated from message lydian.operator.TokenSummary
+ */
+export type TokenSummary = Message<"lydian.operator.TokenSummary"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * Empty for the owner's.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: int64 created_at_ms = 3;
+   */
+  createdAtMs: bigint;
+
+  /**
+   * 0 for one that does not end.
+   *
+   * @generated from field: int64 expires_at_ms = 4;
+   */
+  expiresAtMs: bigint;
+
+  /**
+   * @generated from field: bool disabled = 5;
+   */
+  disabled: boolean;
+
+  /**
+   * The one in the data folder's profile.
+   *
+   * @generated from field: bool owner = 6;
+   */
+  owner: boolean;
+};
+
+/**
+ * Describes the message lydian.operator.TokenSummary.
+ * Use `create(TokenSummarySchema)` to create a new message.
+ */
+export const TokenSummarySchema: GenMessage<TokenSummary> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 19);
+
+/**
+ * @generated from message lydian.operator.CreateTokenRequest
+ */
+export type CreateTokenRequest = Message<"lydian.operator.CreateTokenRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * 0: it does not end.
+   *
+   * @generated from field: int64 lifetime_ms = 2;
+   */
+  lifetimeMs: bigint;
+};
+
+/**
+ * Describes the message lydian.operator.CreateTokenRequest.
+ * Use `create(CreateTokenRequestSchema)` to create a new message.
+ */
+export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 20);
+
+/**
+ * @generated from message lydian.operator.CreateTokenResponse
+ */
+export type CreateTokenResponse = Message<"lydian.operator.CreateTokenResponse"> & {
+  /**
+   * @generated from field: lydian.operator.TokenSummary token = 1;
+   */
+  token?: TokenSummary | undefined;
+
+  /**
+   * Shown here and nowhere else.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+};
+
+/**
+ * Describes the message lydian.operator.CreateTokenResponse.
+ * Use `create(CreateTokenResponseSchema)` to create a new message.
+ */
+export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 21);
+
+/**
+ * @generated from message lydian.operator.RevokeTokenRequest
+ */
+export type RevokeTokenRequest = Message<"lydian.operator.RevokeTokenRequest"> & {
+  /**
+   * Its id or name.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message lydian.operator.RevokeTokenRequest.
+ * Use `create(RevokeTokenRequestSchema)` to create a new message.
+ */
+export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 22);
+
+/**
+ * @generated from message lydian.operator.RevokeTokenResponse
+ */
+export type RevokeTokenResponse = Message<"lydian.operator.RevokeTokenResponse"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+};
+
+/**
+ * Describes the message lydian.operator.RevokeTokenResponse.
+ * Use `create(RevokeTokenResponseSchema)` to create a new message.
+ */
+export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 23);
+
+/**
+ * @generated from message lydian.operator.ListTokenRequestsRequest
+ */
+export type ListTokenRequestsRequest = Message<"lydian.operator.ListTokenRequestsRequest"> & {
+};
+
+/**
+ * Describes the message lydian.operator.ListTokenRequestsRequest.
+ * Use `create(ListTokenRequestsRequestSchema)` to create a new message.
+ */
+export const ListTokenRequestsRequestSchema: GenMessage<ListTokenRequestsRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 24);
+
+/**
+ * @generated from message lydian.operator.ListTokenRequestsResponse
+ */
+export type ListTokenRequestsResponse = Message<"lydian.operator.ListTokenRequestsResponse"> & {
+  /**
+   * @generated from field: repeated lydian.operator.TokenRequestSummary requests = 1;
+   */
+  requests: TokenRequestSummary[];
+};
+
+/**
+ * Describes the message lydian.operator.ListTokenRequestsResponse.
+ * Use `create(ListTokenRequestsResponseSchema)` to create a new message.
+ */
+export const ListTokenRequestsResponseSchema: GenMessage<ListTokenRequestsResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 25);
+
+/**
+ * @generated from message lydian.operator.TokenRequestSummary
+ */
+export type TokenRequestSummary = Message<"lydian.operator.TokenRequestSummary"> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * What the request's page wants.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * @generated from field: int64 created_at_ms = 3;
+   */
+  createdAtMs: bigint;
+
+  /**
+   * Of the token; 0: it does not end.
+   *
+   * @generated from field: int64 lifetime_ms = 4;
+   */
+  lifetimeMs: bigint;
+};
+
+/**
+ * Describes the message lydian.operator.TokenRequestSummary.
+ * Use `create(TokenRequestSummarySchema)` to create a new message.
+ */
+export const TokenRequestSummarySchema: GenMessage<TokenRequestSummary> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 26);
+
+/**
+ * @generated from message lydian.operator.ApproveTokenRequestRequest
+ */
+export type ApproveTokenRequestRequest = Message<"lydian.operator.ApproveTokenRequestRequest"> & {
+  /**
+   * The request's id or code.
+   *
+   * @generated from field: string request = 1;
+   */
+  request: string;
+
+  /**
+   * The token's.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message lydian.operator.ApproveTokenRequestRequest.
+ * Use `create(ApproveTokenRequestRequestSchema)` to create a new message.
+ */
+export const ApproveTokenRequestRequestSchema: GenMessage<ApproveTokenRequestRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 27);
+
+/**
+ * @generated from message lydian.operator.ApproveTokenRequestResponse
+ */
+export type ApproveTokenRequestResponse = Message<"lydian.operator.ApproveTokenRequestResponse"> & {
+};
+
+/**
+ * Describes the message lydian.operator.ApproveTokenRequestResponse.
+ * Use `create(ApproveTokenRequestResponseSchema)` to create a new message.
+ */
+export const ApproveTokenRequestResponseSchema: GenMessage<ApproveTokenRequestResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 28);
+
+/**
  * @generated from message lydian.operator.CollectGarbageRequest
  */
 export type CollectGarbageRequest = Message<"lydian.operator.CollectGarbageRequest"> & {
@@ -588,7 +857,7 @@ export type CollectGarbageRequest = Message<"lydian.operator.CollectGarbageReque
  * Use `create(CollectGarbageRequestSchema)` to create a new message.
  */
 export const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 17);
+  messageDesc(file_lydian_operator, 29);
 
 /**
  * @generated from message lydian.operator.CollectGarbageResponse
@@ -626,7 +895,7 @@ export type CollectGarbageResponse = Message<"lydian.operator.CollectGarbageResp
  * Use `create(CollectGarbageResponseSchema)` to create a new message.
  */
 export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 18);
+  messageDesc(file_lydian_operator, 30);
 
 /**
  * What the server keeps by its digest: uploaded and mounted files, arguments and results, pieces of volumes.
@@ -657,7 +926,7 @@ export type ContentGarbage = Message<"lydian.operator.ContentGarbage"> & {
  * Use `create(ContentGarbageSchema)` to create a new message.
  */
 export const ContentGarbageSchema: GenMessage<ContentGarbage> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 19);
+  messageDesc(file_lydian_operator, 31);
 
 /**
  * @generated from message lydian.operator.ContentGarbage.Amount
@@ -679,7 +948,7 @@ export type ContentGarbage_Amount = Message<"lydian.operator.ContentGarbage.Amou
  * Use `create(ContentGarbage_AmountSchema)` to create a new message.
  */
 export const ContentGarbage_AmountSchema: GenMessage<ContentGarbage_Amount> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 19, 0);
+  messageDesc(file_lydian_operator, 31, 0);
 
 /**
  * What was removed on one worker.
@@ -746,7 +1015,7 @@ export type WorkerGarbage = Message<"lydian.operator.WorkerGarbage"> & {
  * Use `create(WorkerGarbageSchema)` to create a new message.
  */
 export const WorkerGarbageSchema: GenMessage<WorkerGarbage> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 20);
+  messageDesc(file_lydian_operator, 32);
 
 /**
  * @generated from message lydian.operator.VolumeName
@@ -772,7 +1041,7 @@ export type VolumeName = Message<"lydian.operator.VolumeName"> & {
  * Use `create(VolumeNameSchema)` to create a new message.
  */
 export const VolumeNameSchema: GenMessage<VolumeName> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 21);
+  messageDesc(file_lydian_operator, 33);
 
 /**
  * @generated from message lydian.operator.ListVolumeCommitsRequest
@@ -803,7 +1072,7 @@ export type ListVolumeCommitsRequest = Message<"lydian.operator.ListVolumeCommit
  * Use `create(ListVolumeCommitsRequestSchema)` to create a new message.
  */
 export const ListVolumeCommitsRequestSchema: GenMessage<ListVolumeCommitsRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 22);
+  messageDesc(file_lydian_operator, 34);
 
 /**
  * @generated from message lydian.operator.ListVolumeCommitsResponse
@@ -839,7 +1108,7 @@ export type ListVolumeCommitsResponse = Message<"lydian.operator.ListVolumeCommi
  * Use `create(ListVolumeCommitsResponseSchema)` to create a new message.
  */
 export const ListVolumeCommitsResponseSchema: GenMessage<ListVolumeCommitsResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 23);
+  messageDesc(file_lydian_operator, 35);
 
 /**
  * @generated from message lydian.operator.VolumeCommit
@@ -880,7 +1149,7 @@ export type VolumeCommit = Message<"lydian.operator.VolumeCommit"> & {
  * Use `create(VolumeCommitSchema)` to create a new message.
  */
 export const VolumeCommitSchema: GenMessage<VolumeCommit> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 24);
+  messageDesc(file_lydian_operator, 36);
 
 /**
  * @generated from message lydian.operator.DiffVolumeRequest
@@ -916,7 +1185,7 @@ export type DiffVolumeRequest = Message<"lydian.operator.DiffVolumeRequest"> & {
  * Use `create(DiffVolumeRequestSchema)` to create a new message.
  */
 export const DiffVolumeRequestSchema: GenMessage<DiffVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 25);
+  messageDesc(file_lydian_operator, 37);
 
 /**
  * @generated from message lydian.operator.DiffVolumeResponse
@@ -947,7 +1216,7 @@ export type DiffVolumeResponse = Message<"lydian.operator.DiffVolumeResponse"> &
  * Use `create(DiffVolumeResponseSchema)` to create a new message.
  */
 export const DiffVolumeResponseSchema: GenMessage<DiffVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 26);
+  messageDesc(file_lydian_operator, 38);
 
 /**
  * @generated from message lydian.operator.VolumePathChange
@@ -983,7 +1252,7 @@ export type VolumePathChange = Message<"lydian.operator.VolumePathChange"> & {
  * Use `create(VolumePathChangeSchema)` to create a new message.
  */
 export const VolumePathChangeSchema: GenMessage<VolumePathChange> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 27);
+  messageDesc(file_lydian_operator, 39);
 
 /**
  * @generated from message lydian.operator.VolumePathState
@@ -1021,7 +1290,7 @@ export type VolumePathState = Message<"lydian.operator.VolumePathState"> & {
  * Use `create(VolumePathStateSchema)` to create a new message.
  */
 export const VolumePathStateSchema: GenMessage<VolumePathState> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 28);
+  messageDesc(file_lydian_operator, 40);
 
 /**
  * @generated from message lydian.operator.RestoreVolumeRequest
@@ -1043,7 +1312,7 @@ export type RestoreVolumeRequest = Message<"lydian.operator.RestoreVolumeRequest
  * Use `create(RestoreVolumeRequestSchema)` to create a new message.
  */
 export const RestoreVolumeRequestSchema: GenMessage<RestoreVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 29);
+  messageDesc(file_lydian_operator, 41);
 
 /**
  * @generated from message lydian.operator.RestoreVolumeResponse
@@ -1072,7 +1341,7 @@ export type RestoreVolumeResponse = Message<"lydian.operator.RestoreVolumeRespon
  * Use `create(RestoreVolumeResponseSchema)` to create a new message.
  */
 export const RestoreVolumeResponseSchema: GenMessage<RestoreVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 30);
+  messageDesc(file_lydian_operator, 42);
 
 /**
  * @generated from enum lydian.operator.CallState
@@ -1187,6 +1456,50 @@ export const Operators: GenService<{
     methodKind: "unary";
     input: typeof RunScheduleRequestSchema;
     output: typeof RunScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc lydian.operator.Operators.ListTokens
+   */
+  listTokens: {
+    methodKind: "unary";
+    input: typeof ListTokensRequestSchema;
+    output: typeof ListTokensResponseSchema;
+  },
+  /**
+   * @generated from rpc lydian.operator.Operators.CreateToken
+   */
+  createToken: {
+    methodKind: "unary";
+    input: typeof CreateTokenRequestSchema;
+    output: typeof CreateTokenResponseSchema;
+  },
+  /**
+   * From then on it opens nothing.
+   *
+   * @generated from rpc lydian.operator.Operators.RevokeToken
+   */
+  revokeToken: {
+    methodKind: "unary";
+    input: typeof RevokeTokenRequestSchema;
+    output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * Clients that wait for a token, and have none yet.
+   *
+   * @generated from rpc lydian.operator.Operators.ListTokenRequests
+   */
+  listTokenRequests: {
+    methodKind: "unary";
+    input: typeof ListTokenRequestsRequestSchema;
+    output: typeof ListTokenRequestsResponseSchema;
+  },
+  /**
+   * @generated from rpc lydian.operator.Operators.ApproveTokenRequest
+   */
+  approveTokenRequest: {
+    methodKind: "unary";
+    input: typeof ApproveTokenRequestRequestSchema;
+    output: typeof ApproveTokenRequestResponseSchema;
   },
   /**
    * Removes what nothing needs: images on workers, their layers, what the server knows of them, and its content.

@@ -6,6 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import type { ObjectCreationType } from "./object_pb.ts";
 import { file_modal_client_object } from "./object_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -14,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/environment.proto.
  */
 export const file_modal_client_environment: GenFile = /*@__PURE__*/
-  fileDesc("Ch5tb2RhbC9jbGllbnQvZW52aXJvbm1lbnQucHJvdG8SDG1vZGFsLmNsaWVudCJMChNFbnZpcm9ubWVudFNldHRpbmdzEh0KFWltYWdlX2J1aWxkZXJfdmVyc2lvbhgBIAEoCRIWCg53ZWJob29rX3N1ZmZpeBgCIAEoCSKRAQoTRW52aXJvbm1lbnRNZXRhZGF0YRIMCgRuYW1lGAEgASgJEjMKCHNldHRpbmdzGAIgASgLMiEubW9kYWwuY2xpZW50LkVudmlyb25tZW50U2V0dGluZ3MSNwoQZW52aXJvbm1lbnRfdHlwZRgDIAEoDjIdLm1vZGFsLmNsaWVudC5FbnZpcm9ubWVudFR5cGUieAodRW52aXJvbm1lbnRHZXRPckNyZWF0ZVJlcXVlc3QSFwoPZGVwbG95bWVudF9uYW1lGAEgASgJEj4KFG9iamVjdF9jcmVhdGlvbl90eXBlGAIgASgOMiAubW9kYWwuY2xpZW50Lk9iamVjdENyZWF0aW9uVHlwZSJtCh5FbnZpcm9ubWVudEdldE9yQ3JlYXRlUmVzcG9uc2USFgoOZW52aXJvbm1lbnRfaWQYASABKAkSMwoIbWV0YWRhdGEYAiABKAsyIS5tb2RhbC5jbGllbnQuRW52aXJvbm1lbnRNZXRhZGF0YSK8AwoTRW52aXJvbm1lbnRMaXN0SXRlbRIMCgRuYW1lGAEgASgJEhYKDndlYmhvb2tfc3VmZml4GAIgASgJEhIKCmNyZWF0ZWRfYXQYAyABKAESDwoHZGVmYXVsdBgEIAEoCBISCgppc19tYW5hZ2VkGAUgASgIEhYKDmVudmlyb25tZW50X2lkGAYgASgJEiEKFG1heF9jb25jdXJyZW50X3Rhc2tzGAcgASgFSACIAQESIAoTbWF4X2NvbmN1cnJlbnRfZ3B1cxgIIAEoBUgBiAEBEiAKGGN1cnJlbnRfY29uY3VycmVudF90YXNrcxgJIAEoBRIfChdjdXJyZW50X2NvbmN1cnJlbnRfZ3B1cxgKIAEoBRI3ChBlbnZpcm9ubWVudF90eXBlGA8gASgOMh0ubW9kYWwuY2xpZW50LkVudmlyb25tZW50VHlwZRIiChVpbWFnZV9idWlsZGVyX3ZlcnNpb24YEyABKAlIAogBAUIXChVfbWF4X2NvbmN1cnJlbnRfdGFza3NCFgoUX21heF9jb25jdXJyZW50X2dwdXNCGAoWX2ltYWdlX2J1aWxkZXJfdmVyc2lvbiJLChdFbnZpcm9ubWVudExpc3RSZXNwb25zZRIwCgVpdGVtcxgCIAMoCzIhLm1vZGFsLmNsaWVudC5FbnZpcm9ubWVudExpc3RJdGVtKnkKD0Vudmlyb25tZW50VHlwZRIgChxFTlZJUk9OTUVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXRU5WSVJPTk1FTlRfVFlQRV9QVUJMSUMQARInCiNFTlZJUk9OTUVOVF9UWVBFX01PREFMX0FETUlOSVNURVJFRBACYgZwcm90bzM", [file_modal_client_object]);
+  fileDesc("Ch5tb2RhbC9jbGllbnQvZW52aXJvbm1lbnQucHJvdG8SDG1vZGFsLmNsaWVudCJMChNFbnZpcm9ubWVudFNldHRpbmdzEh0KFWltYWdlX2J1aWxkZXJfdmVyc2lvbhgBIAEoCRIWCg53ZWJob29rX3N1ZmZpeBgCIAEoCSKRAQoTRW52aXJvbm1lbnRNZXRhZGF0YRIMCgRuYW1lGAEgASgJEjMKCHNldHRpbmdzGAIgASgLMiEubW9kYWwuY2xpZW50LkVudmlyb25tZW50U2V0dGluZ3MSNwoQZW52aXJvbm1lbnRfdHlwZRgDIAEoDjIdLm1vZGFsLmNsaWVudC5FbnZpcm9ubWVudFR5cGUieAodRW52aXJvbm1lbnRHZXRPckNyZWF0ZVJlcXVlc3QSFwoPZGVwbG95bWVudF9uYW1lGAEgASgJEj4KFG9iamVjdF9jcmVhdGlvbl90eXBlGAIgASgOMiAubW9kYWwuY2xpZW50Lk9iamVjdENyZWF0aW9uVHlwZSJtCh5FbnZpcm9ubWVudEdldE9yQ3JlYXRlUmVzcG9uc2USFgoOZW52aXJvbm1lbnRfaWQYASABKAkSMwoIbWV0YWRhdGEYAiABKAsyIS5tb2RhbC5jbGllbnQuRW52aXJvbm1lbnRNZXRhZGF0YSK8AwoTRW52aXJvbm1lbnRMaXN0SXRlbRIMCgRuYW1lGAEgASgJEhYKDndlYmhvb2tfc3VmZml4GAIgASgJEhIKCmNyZWF0ZWRfYXQYAyABKAESDwoHZGVmYXVsdBgEIAEoCBISCgppc19tYW5hZ2VkGAUgASgIEhYKDmVudmlyb25tZW50X2lkGAYgASgJEiEKFG1heF9jb25jdXJyZW50X3Rhc2tzGAcgASgFSACIAQESIAoTbWF4X2NvbmN1cnJlbnRfZ3B1cxgIIAEoBUgBiAEBEiAKGGN1cnJlbnRfY29uY3VycmVudF90YXNrcxgJIAEoBRIfChdjdXJyZW50X2NvbmN1cnJlbnRfZ3B1cxgKIAEoBRI3ChBlbnZpcm9ubWVudF90eXBlGA8gASgOMh0ubW9kYWwuY2xpZW50LkVudmlyb25tZW50VHlwZRIiChVpbWFnZV9idWlsZGVyX3ZlcnNpb24YEyABKAlIAogBAUIXChVfbWF4X2NvbmN1cnJlbnRfdGFza3NCFgoUX21heF9jb25jdXJyZW50X2dwdXNCGAoWX2ltYWdlX2J1aWxkZXJfdmVyc2lvbiJLChdFbnZpcm9ubWVudExpc3RSZXNwb25zZRIwCgVpdGVtcxgCIAMoCzIhLm1vZGFsLmNsaWVudC5FbnZpcm9ubWVudExpc3RJdGVtIpYBChhFbnZpcm9ubWVudENyZWF0ZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgppc19tYW5hZ2VkGAIgASgIEjcKEGVudmlyb25tZW50X3R5cGUYBCABKA4yHS5tb2RhbC5jbGllbnQuRW52aXJvbm1lbnRUeXBlEh8KF2RlZmF1bHRfbWVtYmVyX3JvbGVfc3RyGAYgASgJIigKGEVudmlyb25tZW50RGVsZXRlUmVxdWVzdBIMCgRuYW1lGAEgASgJIsICChhFbnZpcm9ubWVudFVwZGF0ZVJlcXVlc3QSFAoMY3VycmVudF9uYW1lGAEgASgJEioKBG5hbWUYAiABKAsyHC5nb29nbGUucHJvdG9idWYuU3RyaW5nVmFsdWUSMAoKd2ViX3N1ZmZpeBgDIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5TdHJpbmdWYWx1ZRIhChRtYXhfY29uY3VycmVudF90YXNrcxgEIAEoBUgAiAEBEiAKE21heF9jb25jdXJyZW50X2dwdXMYBSABKAVIAYgBARIiChVpbWFnZV9idWlsZGVyX3ZlcnNpb24YByABKAlIAogBAUIXChVfbWF4X2NvbmN1cnJlbnRfdGFza3NCFgoUX21heF9jb25jdXJyZW50X2dwdXNCGAoWX2ltYWdlX2J1aWxkZXJfdmVyc2lvbip5Cg9FbnZpcm9ubWVudFR5cGUSIAocRU5WSVJPTk1FTlRfVFlQRV9VTlNQRUNJRklFRBAAEhsKF0VOVklST05NRU5UX1RZUEVfUFVCTElDEAESJwojRU5WSVJPTk1FTlRfVFlQRV9NT0RBTF9BRE1JTklTVEVSRUQQAmIGcHJvdG8z", [file_google_protobuf_wrappers, file_modal_client_object]);
 
 /**
  * @generated from message modal.client.EnvironmentSettings
@@ -207,6 +208,105 @@ export type EnvironmentListResponse = Message<"modal.client.EnvironmentListRespo
  */
 export const EnvironmentListResponseSchema: GenMessage<EnvironmentListResponse> = /*@__PURE__*/
   messageDesc(file_modal_client_environment, 5);
+
+/**
+ * @generated from message modal.client.EnvironmentCreateRequest
+ */
+export type EnvironmentCreateRequest = Message<"modal.client.EnvironmentCreateRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * restricted to members with a role
+   *
+   * @generated from field: bool is_managed = 2;
+   */
+  isManaged: boolean;
+
+  /**
+   * @generated from field: modal.client.EnvironmentType environment_type = 4;
+   */
+  environmentType: EnvironmentType;
+
+  /**
+   * @generated from field: string default_member_role_str = 6;
+   */
+  defaultMemberRoleStr: string;
+};
+
+/**
+ * Describes the message modal.client.EnvironmentCreateRequest.
+ * Use `create(EnvironmentCreateRequestSchema)` to create a new message.
+ */
+export const EnvironmentCreateRequestSchema: GenMessage<EnvironmentCreateRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_environment, 6);
+
+/**
+ * @generated from message modal.client.EnvironmentDeleteRequest
+ */
+export type EnvironmentDeleteRequest = Message<"modal.client.EnvironmentDeleteRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message modal.client.EnvironmentDeleteRequest.
+ * Use `create(EnvironmentDeleteRequestSchema)` to create a new message.
+ */
+export const EnvironmentDeleteRequestSchema: GenMessage<EnvironmentDeleteRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_environment, 7);
+
+/**
+ * What is absent stays.
+ *
+ * @generated from message modal.client.EnvironmentUpdateRequest
+ */
+export type EnvironmentUpdateRequest = Message<"modal.client.EnvironmentUpdateRequest"> & {
+  /**
+   * @generated from field: string current_name = 1;
+   */
+  currentName: string;
+
+  /**
+   * @generated from field: google.protobuf.StringValue name = 2;
+   */
+  name?: string | undefined;
+
+  /**
+   * empty = none
+   *
+   * @generated from field: google.protobuf.StringValue web_suffix = 3;
+   */
+  webSuffix?: string | undefined;
+
+  /**
+   * @generated from field: optional int32 max_concurrent_tasks = 4;
+   */
+  maxConcurrentTasks?: number | undefined;
+
+  /**
+   * @generated from field: optional int32 max_concurrent_gpus = 5;
+   */
+  maxConcurrentGpus?: number | undefined;
+
+  /**
+   * empty = the workspace's
+   *
+   * @generated from field: optional string image_builder_version = 7;
+   */
+  imageBuilderVersion?: string | undefined;
+};
+
+/**
+ * Describes the message modal.client.EnvironmentUpdateRequest.
+ * Use `create(EnvironmentUpdateRequestSchema)` to create a new message.
+ */
+export const EnvironmentUpdateRequestSchema: GenMessage<EnvironmentUpdateRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_environment, 8);
 
 /**
  * @generated from enum modal.client.EnvironmentType

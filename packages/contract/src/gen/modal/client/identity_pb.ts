@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/identity.proto.
  */
 export const file_modal_client_identity: GenFile = /*@__PURE__*/
-  fileDesc("Chttb2RhbC9jbGllbnQvaWRlbnRpdHkucHJvdG8SDG1vZGFsLmNsaWVudCLoAQoHV2FybmluZxIvCgR0eXBlGAEgASgOMiEubW9kYWwuY2xpZW50Lldhcm5pbmcuV2FybmluZ1R5cGUSDwoHbWVzc2FnZRgCIAEoCSKaAQoLV2FybmluZ1R5cGUSHAoYV0FSTklOR19UWVBFX1VOU1BFQ0lGSUVEEAASIwofV0FSTklOR19UWVBFX0NMSUVOVF9ERVBSRUNBVElPThABEh8KG1dBUk5JTkdfVFlQRV9SRVNPVVJDRV9MSU1JVBACEicKI1dBUk5JTkdfVFlQRV9GVU5DVElPTl9DT05GSUdVUkFUSU9OEAMidQoTQ2xpZW50SGVsbG9SZXNwb25zZRIPCgd3YXJuaW5nGAEgASgJEh0KFWltYWdlX2J1aWxkZXJfdmVyc2lvbhgCIAEoCRIuCg9zZXJ2ZXJfd2FybmluZ3MYBCADKAsyFS5tb2RhbC5jbGllbnQuV2FybmluZyJHChtXb3Jrc3BhY2VOYW1lTG9va3VwUmVzcG9uc2USFgoOd29ya3NwYWNlX25hbWUYASABKAkSEAoIdXNlcm5hbWUYAiABKAkiMQoMVXNlcklkZW50aXR5Eg8KB3VzZXJfaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkieQoTU2VydmljZVVzZXJJZGVudGl0eRIXCg9zZXJ2aWNlX3VzZXJfaWQYASABKAkSGQoRc2VydmljZV91c2VyX25hbWUYAiABKAkSLgoKY3JlYXRlZF9ieRgDIAEoCzIaLm1vZGFsLmNsaWVudC5Vc2VySWRlbnRpdHkiFQoTVG9rZW5JbmZvR2V0UmVxdWVzdCLPAgoUVG9rZW5JbmZvR2V0UmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEhYKDndvcmtzcGFjZV9uYW1lGAMgASgJEjMKDXVzZXJfaWRlbnRpdHkYBCABKAsyGi5tb2RhbC5jbGllbnQuVXNlcklkZW50aXR5SAASQgoVc2VydmljZV91c2VyX2lkZW50aXR5GAUgASgLMiEubW9kYWwuY2xpZW50LlNlcnZpY2VVc2VySWRlbnRpdHlIABIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgp0b2tlbl9uYW1lGAggASgJQgoKCGlkZW50aXR5IhUKE0F1dGhUb2tlbkdldFJlcXVlc3QiJQoUQXV0aFRva2VuR2V0UmVzcG9uc2USDQoFdG9rZW4YASABKAkiOQoZV2ViaG9va1Rva2VuQ3JlYXRlUmVxdWVzdBIOCgZzY29wZWQYASABKAgSDAoEbmFtZRgCIAEoCSI9ChNUb2tlbkNyZWF0ZVJlc3BvbnNlEhAKCHRva2VuX2lkGAEgASgJEhQKDHRva2VuX3NlY3JldBgCIAEoCSI7ChlXZWJob29rVG9rZW5VcGRhdGVSZXF1ZXN0EhAKCHRva2VuX2lkGAEgASgJEgwKBG5hbWUYAiABKAkiggEKDFdlYmhvb2tUb2tlbhIQCgh0b2tlbl9pZBgBIAEoCRISCgpjcmVhdGVkX2F0GAIgASgBEg4KBnNjb3BlZBgDIAEoCBIMCgRuYW1lGAQgASgJEi4KCmNyZWF0ZWRfYnkYBSABKAsyGi5tb2RhbC5jbGllbnQuVXNlcklkZW50aXR5IkEKJVdlYmhvb2tUb2tlbkxpc3RGb3JFbnZpcm9ubWVudFJlcXVlc3QSGAoQZW52aXJvbm1lbnRfbmFtZRgBIAEoCSJGChhXZWJob29rVG9rZW5MaXN0UmVzcG9uc2USKgoGdG9rZW5zGAEgAygLMhoubW9kYWwuY2xpZW50LldlYmhvb2tUb2tlbiImChJUb2tlbkRlbGV0ZVJlcXVlc3QSEAoIdG9rZW5faWQYAiABKAliBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chttb2RhbC9jbGllbnQvaWRlbnRpdHkucHJvdG8SDG1vZGFsLmNsaWVudCLoAQoHV2FybmluZxIvCgR0eXBlGAEgASgOMiEubW9kYWwuY2xpZW50Lldhcm5pbmcuV2FybmluZ1R5cGUSDwoHbWVzc2FnZRgCIAEoCSKaAQoLV2FybmluZ1R5cGUSHAoYV0FSTklOR19UWVBFX1VOU1BFQ0lGSUVEEAASIwofV0FSTklOR19UWVBFX0NMSUVOVF9ERVBSRUNBVElPThABEh8KG1dBUk5JTkdfVFlQRV9SRVNPVVJDRV9MSU1JVBACEicKI1dBUk5JTkdfVFlQRV9GVU5DVElPTl9DT05GSUdVUkFUSU9OEAMidQoTQ2xpZW50SGVsbG9SZXNwb25zZRIPCgd3YXJuaW5nGAEgASgJEh0KFWltYWdlX2J1aWxkZXJfdmVyc2lvbhgCIAEoCRIuCg9zZXJ2ZXJfd2FybmluZ3MYBCADKAsyFS5tb2RhbC5jbGllbnQuV2FybmluZyJHChtXb3Jrc3BhY2VOYW1lTG9va3VwUmVzcG9uc2USFgoOd29ya3NwYWNlX25hbWUYASABKAkSEAoIdXNlcm5hbWUYAiABKAkiMQoMVXNlcklkZW50aXR5Eg8KB3VzZXJfaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkieQoTU2VydmljZVVzZXJJZGVudGl0eRIXCg9zZXJ2aWNlX3VzZXJfaWQYASABKAkSGQoRc2VydmljZV91c2VyX25hbWUYAiABKAkSLgoKY3JlYXRlZF9ieRgDIAEoCzIaLm1vZGFsLmNsaWVudC5Vc2VySWRlbnRpdHkiFQoTVG9rZW5JbmZvR2V0UmVxdWVzdCLPAgoUVG9rZW5JbmZvR2V0UmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSFAoMd29ya3NwYWNlX2lkGAIgASgJEhYKDndvcmtzcGFjZV9uYW1lGAMgASgJEjMKDXVzZXJfaWRlbnRpdHkYBCABKAsyGi5tb2RhbC5jbGllbnQuVXNlcklkZW50aXR5SAASQgoVc2VydmljZV91c2VyX2lkZW50aXR5GAUgASgLMiEubW9kYWwuY2xpZW50LlNlcnZpY2VVc2VySWRlbnRpdHlIABIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgp0b2tlbl9uYW1lGAggASgJQgoKCGlkZW50aXR5IhUKE0F1dGhUb2tlbkdldFJlcXVlc3QiJQoUQXV0aFRva2VuR2V0UmVzcG9uc2USDQoFdG9rZW4YASABKAkicgoWVG9rZW5GbG93Q3JlYXRlUmVxdWVzdBISCgp1dG1fc291cmNlGAMgASgJEhYKDmxvY2FsaG9zdF9wb3J0GAQgASgFEhAKCG5leHRfdXJsGAUgASgJEhoKEmV4cGlyZXNfaW5fc2Vjb25kcxgGIAEoDSJkChdUb2tlbkZsb3dDcmVhdGVSZXNwb25zZRIVCg10b2tlbl9mbG93X2lkGAEgASgJEg8KB3dlYl91cmwYAiABKAkSDAoEY29kZRgDIAEoCRITCgt3YWl0X3NlY3JldBgEIAEoCSJTChRUb2tlbkZsb3dXYWl0UmVxdWVzdBIPCgd0aW1lb3V0GAEgASgCEhUKDXRva2VuX2Zsb3dfaWQYAiABKAkSEwoLd2FpdF9zZWNyZXQYAyABKAkibAoVVG9rZW5GbG93V2FpdFJlc3BvbnNlEhAKCHRva2VuX2lkGAEgASgJEhQKDHRva2VuX3NlY3JldBgCIAEoCRIPCgd0aW1lb3V0GAMgASgIEhoKEndvcmtzcGFjZV91c2VybmFtZRgEIAEoCSKdAgoSVG9rZW5zTGlzdFJlc3BvbnNlEjYKBnRva2VucxgBIAMoCzImLm1vZGFsLmNsaWVudC5Ub2tlbnNMaXN0UmVzcG9uc2UuVG9rZW4azgEKBVRva2VuEhAKCHRva2VuX2lkGAEgASgJEhIKCmNyZWF0ZWRfYXQYAiABKAESFAoMd29ya3NwYWNlX2lkGAMgASgJEg8KB3VzZXJfaWQYBCABKAkSFAoMbGFzdF91c2VkX2F0GAUgASgBEhoKEm1lbWJlcl9kaXNwbGF5bmFtZRgGIAEoCRIMCgRuYW1lGAogASgJEhcKCmV4cGlyZXNfYXQYCyABKAFIAIgBARIQCghkaXNhYmxlZBgMIAEoCEINCgtfZXhwaXJlc19hdCI5ChlXZWJob29rVG9rZW5DcmVhdGVSZXF1ZXN0Eg4KBnNjb3BlZBgBIAEoCBIMCgRuYW1lGAIgASgJIj0KE1Rva2VuQ3JlYXRlUmVzcG9uc2USEAoIdG9rZW5faWQYASABKAkSFAoMdG9rZW5fc2VjcmV0GAIgASgJIjsKGVdlYmhvb2tUb2tlblVwZGF0ZVJlcXVlc3QSEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCSKCAQoMV2ViaG9va1Rva2VuEhAKCHRva2VuX2lkGAEgASgJEhIKCmNyZWF0ZWRfYXQYAiABKAESDgoGc2NvcGVkGAMgASgIEgwKBG5hbWUYBCABKAkSLgoKY3JlYXRlZF9ieRgFIAEoCzIaLm1vZGFsLmNsaWVudC5Vc2VySWRlbnRpdHkiQQolV2ViaG9va1Rva2VuTGlzdEZvckVudmlyb25tZW50UmVxdWVzdBIYChBlbnZpcm9ubWVudF9uYW1lGAEgASgJIkYKGFdlYmhvb2tUb2tlbkxpc3RSZXNwb25zZRIqCgZ0b2tlbnMYASADKAsyGi5tb2RhbC5jbGllbnQuV2ViaG9va1Rva2VuIiYKElRva2VuRGVsZXRlUmVxdWVzdBIQCgh0b2tlbl9pZBgCIAEoCSIoChNUb2tlbkRpc2FibGVSZXF1ZXN0EhEKCXRva2VuX2lkcxgBIAMoCSInChJUb2tlbkVuYWJsZVJlcXVlc3QSEQoJdG9rZW5faWRzGAEgAygJIjgKHFdvcmtzcGFjZURhc2hib2FyZFVybFJlcXVlc3QSGAoQZW52aXJvbm1lbnRfbmFtZRgBIAEoCSIsCh1Xb3Jrc3BhY2VEYXNoYm9hcmRVcmxSZXNwb25zZRILCgN1cmwYASABKAkiVwocV29ya3NwYWNlTWVtYmVyc0xpc3RSZXNwb25zZRI3CgdtZW1iZXJzGAEgAygLMiYubW9kYWwuY2xpZW50LldvcmtzcGFjZU1lbWJlcnNMaXN0SXRlbSKcAQoYV29ya3NwYWNlTWVtYmVyc0xpc3RJdGVtEhEKCW1lbWJlcl9pZBgBIAEoCRIaChJtZW1iZXJfZGlzcGxheW5hbWUYAiABKAkSLQoLbWVtYmVyX3JvbGUYAyABKA4yGC5tb2RhbC5jbGllbnQuTWVtYmVyUm9sZRIRCglqb2luZWRfYXQYBCABKAESDwoHdXNlcl9pZBgIIAEoCSJcChlXb3Jrc3BhY2VTZXR0aW5nc1Jlc3BvbnNlEiAKGGRlZmF1bHRfZW52aXJvbm1lbnRfbmFtZRgBIAEoCRIdChVpbWFnZV9idWlsZGVyX3ZlcnNpb24YAiABKAkiQQolV29ya3NwYWNlU2V0RGVmYXVsdEVudmlyb25tZW50UmVxdWVzdBIYChBlbnZpcm9ubWVudF9uYW1lGAEgASgJKm8KCk1lbWJlclJvbGUSGwoXTUVNQkVSX1JPTEVfVU5TUEVDSUZJRUQQABIUChBNRU1CRVJfUk9MRV9VU0VSEAESFwoTTUVNQkVSX1JPTEVfTUFOQUdFUhACEhUKEU1FTUJFUl9ST0xFX09XTkVSEANiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * A notice that the client prints.
@@ -287,6 +287,219 @@ export const AuthTokenGetResponseSchema: GenMessage<AuthTokenGetResponse> = /*@_
   messageDesc(file_modal_client_identity, 8);
 
 /**
+ * A client without a token asks for one.
+ *
+ * @generated from message modal.client.TokenFlowCreateRequest
+ */
+export type TokenFlowCreateRequest = Message<"modal.client.TokenFlowCreateRequest"> & {
+  /**
+   * @generated from field: string utm_source = 3;
+   */
+  utmSource: string;
+
+  /**
+   * of a server of the client's own, while it waits
+   *
+   * @generated from field: int32 localhost_port = 4;
+   */
+  localhostPort: number;
+
+  /**
+   * @generated from field: string next_url = 5;
+   */
+  nextUrl: string;
+
+  /**
+   * of the token; 0 = as usual
+   *
+   * @generated from field: uint32 expires_in_seconds = 6;
+   */
+  expiresInSeconds: number;
+};
+
+/**
+ * Describes the message modal.client.TokenFlowCreateRequest.
+ * Use `create(TokenFlowCreateRequestSchema)` to create a new message.
+ */
+export const TokenFlowCreateRequestSchema: GenMessage<TokenFlowCreateRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 9);
+
+/**
+ * @generated from message modal.client.TokenFlowCreateResponse
+ */
+export type TokenFlowCreateResponse = Message<"modal.client.TokenFlowCreateResponse"> & {
+  /**
+   * @generated from field: string token_flow_id = 1;
+   */
+  tokenFlowId: string;
+
+  /**
+   * opened in a browser
+   *
+   * @generated from field: string web_url = 2;
+   */
+  webUrl: string;
+
+  /**
+   * shown by the client, if not empty
+   *
+   * @generated from field: string code = 3;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string wait_secret = 4;
+   */
+  waitSecret: string;
+};
+
+/**
+ * Describes the message modal.client.TokenFlowCreateResponse.
+ * Use `create(TokenFlowCreateResponseSchema)` to create a new message.
+ */
+export const TokenFlowCreateResponseSchema: GenMessage<TokenFlowCreateResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 10);
+
+/**
+ * @generated from message modal.client.TokenFlowWaitRequest
+ */
+export type TokenFlowWaitRequest = Message<"modal.client.TokenFlowWaitRequest"> & {
+  /**
+   * seconds
+   *
+   * @generated from field: float timeout = 1;
+   */
+  timeout: number;
+
+  /**
+   * @generated from field: string token_flow_id = 2;
+   */
+  tokenFlowId: string;
+
+  /**
+   * @generated from field: string wait_secret = 3;
+   */
+  waitSecret: string;
+};
+
+/**
+ * Describes the message modal.client.TokenFlowWaitRequest.
+ * Use `create(TokenFlowWaitRequestSchema)` to create a new message.
+ */
+export const TokenFlowWaitRequestSchema: GenMessage<TokenFlowWaitRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 11);
+
+/**
+ * @generated from message modal.client.TokenFlowWaitResponse
+ */
+export type TokenFlowWaitResponse = Message<"modal.client.TokenFlowWaitResponse"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * @generated from field: string token_secret = 2;
+   */
+  tokenSecret: string;
+
+  /**
+   * ask again
+   *
+   * @generated from field: bool timeout = 3;
+   */
+  timeout: boolean;
+
+  /**
+   * @generated from field: string workspace_username = 4;
+   */
+  workspaceUsername: string;
+};
+
+/**
+ * Describes the message modal.client.TokenFlowWaitResponse.
+ * Use `create(TokenFlowWaitResponseSchema)` to create a new message.
+ */
+export const TokenFlowWaitResponseSchema: GenMessage<TokenFlowWaitResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 12);
+
+/**
+ * @generated from message modal.client.TokensListResponse
+ */
+export type TokensListResponse = Message<"modal.client.TokensListResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.TokensListResponse.Token tokens = 1;
+   */
+  tokens: TokensListResponse_Token[];
+};
+
+/**
+ * Describes the message modal.client.TokensListResponse.
+ * Use `create(TokensListResponseSchema)` to create a new message.
+ */
+export const TokensListResponseSchema: GenMessage<TokensListResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 13);
+
+/**
+ * Times in Unix seconds.
+ *
+ * @generated from message modal.client.TokensListResponse.Token
+ */
+export type TokensListResponse_Token = Message<"modal.client.TokensListResponse.Token"> & {
+  /**
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * @generated from field: double created_at = 2;
+   */
+  createdAt: number;
+
+  /**
+   * @generated from field: string workspace_id = 3;
+   */
+  workspaceId: string;
+
+  /**
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: double last_used_at = 5;
+   */
+  lastUsedAt: number;
+
+  /**
+   * @generated from field: string member_displayname = 6;
+   */
+  memberDisplayname: string;
+
+  /**
+   * @generated from field: string name = 10;
+   */
+  name: string;
+
+  /**
+   * @generated from field: optional double expires_at = 11;
+   */
+  expiresAt?: number | undefined;
+
+  /**
+   * @generated from field: bool disabled = 12;
+   */
+  disabled: boolean;
+};
+
+/**
+ * Describes the message modal.client.TokensListResponse.Token.
+ * Use `create(TokensListResponse_TokenSchema)` to create a new message.
+ */
+export const TokensListResponse_TokenSchema: GenMessage<TokensListResponse_Token> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 13, 0);
+
+/**
  * Tokens that open web functions with requires_proxy_auth: `wk-…` with a secret `ws-…`.
  *
  * @generated from message modal.client.WebhookTokenCreateRequest
@@ -308,7 +521,7 @@ export type WebhookTokenCreateRequest = Message<"modal.client.WebhookTokenCreate
  * Use `create(WebhookTokenCreateRequestSchema)` to create a new message.
  */
 export const WebhookTokenCreateRequestSchema: GenMessage<WebhookTokenCreateRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 9);
+  messageDesc(file_modal_client_identity, 14);
 
 /**
  * @generated from message modal.client.TokenCreateResponse
@@ -330,7 +543,7 @@ export type TokenCreateResponse = Message<"modal.client.TokenCreateResponse"> & 
  * Use `create(TokenCreateResponseSchema)` to create a new message.
  */
 export const TokenCreateResponseSchema: GenMessage<TokenCreateResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 10);
+  messageDesc(file_modal_client_identity, 15);
 
 /**
  * @generated from message modal.client.WebhookTokenUpdateRequest
@@ -354,7 +567,7 @@ export type WebhookTokenUpdateRequest = Message<"modal.client.WebhookTokenUpdate
  * Use `create(WebhookTokenUpdateRequestSchema)` to create a new message.
  */
 export const WebhookTokenUpdateRequestSchema: GenMessage<WebhookTokenUpdateRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 11);
+  messageDesc(file_modal_client_identity, 16);
 
 /**
  * @generated from message modal.client.WebhookToken
@@ -395,7 +608,7 @@ export type WebhookToken = Message<"modal.client.WebhookToken"> & {
  * Use `create(WebhookTokenSchema)` to create a new message.
  */
 export const WebhookTokenSchema: GenMessage<WebhookToken> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 12);
+  messageDesc(file_modal_client_identity, 17);
 
 /**
  * @generated from message modal.client.WebhookTokenListForEnvironmentRequest
@@ -412,7 +625,7 @@ export type WebhookTokenListForEnvironmentRequest = Message<"modal.client.Webhoo
  * Use `create(WebhookTokenListForEnvironmentRequestSchema)` to create a new message.
  */
 export const WebhookTokenListForEnvironmentRequestSchema: GenMessage<WebhookTokenListForEnvironmentRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 13);
+  messageDesc(file_modal_client_identity, 18);
 
 /**
  * @generated from message modal.client.WebhookTokenListResponse
@@ -429,7 +642,7 @@ export type WebhookTokenListResponse = Message<"modal.client.WebhookTokenListRes
  * Use `create(WebhookTokenListResponseSchema)` to create a new message.
  */
 export const WebhookTokenListResponseSchema: GenMessage<WebhookTokenListResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 14);
+  messageDesc(file_modal_client_identity, 19);
 
 /**
  * @generated from message modal.client.TokenDeleteRequest
@@ -446,5 +659,206 @@ export type TokenDeleteRequest = Message<"modal.client.TokenDeleteRequest"> & {
  * Use `create(TokenDeleteRequestSchema)` to create a new message.
  */
 export const TokenDeleteRequestSchema: GenMessage<TokenDeleteRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_identity, 15);
+  messageDesc(file_modal_client_identity, 20);
+
+/**
+ * @generated from message modal.client.TokenDisableRequest
+ */
+export type TokenDisableRequest = Message<"modal.client.TokenDisableRequest"> & {
+  /**
+   * @generated from field: repeated string token_ids = 1;
+   */
+  tokenIds: string[];
+};
+
+/**
+ * Describes the message modal.client.TokenDisableRequest.
+ * Use `create(TokenDisableRequestSchema)` to create a new message.
+ */
+export const TokenDisableRequestSchema: GenMessage<TokenDisableRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 21);
+
+/**
+ * @generated from message modal.client.TokenEnableRequest
+ */
+export type TokenEnableRequest = Message<"modal.client.TokenEnableRequest"> & {
+  /**
+   * @generated from field: repeated string token_ids = 1;
+   */
+  tokenIds: string[];
+};
+
+/**
+ * Describes the message modal.client.TokenEnableRequest.
+ * Use `create(TokenEnableRequestSchema)` to create a new message.
+ */
+export const TokenEnableRequestSchema: GenMessage<TokenEnableRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 22);
+
+/**
+ * @generated from message modal.client.WorkspaceDashboardUrlRequest
+ */
+export type WorkspaceDashboardUrlRequest = Message<"modal.client.WorkspaceDashboardUrlRequest"> & {
+  /**
+   * @generated from field: string environment_name = 1;
+   */
+  environmentName: string;
+};
+
+/**
+ * Describes the message modal.client.WorkspaceDashboardUrlRequest.
+ * Use `create(WorkspaceDashboardUrlRequestSchema)` to create a new message.
+ */
+export const WorkspaceDashboardUrlRequestSchema: GenMessage<WorkspaceDashboardUrlRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 23);
+
+/**
+ * @generated from message modal.client.WorkspaceDashboardUrlResponse
+ */
+export type WorkspaceDashboardUrlResponse = Message<"modal.client.WorkspaceDashboardUrlResponse"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message modal.client.WorkspaceDashboardUrlResponse.
+ * Use `create(WorkspaceDashboardUrlResponseSchema)` to create a new message.
+ */
+export const WorkspaceDashboardUrlResponseSchema: GenMessage<WorkspaceDashboardUrlResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 24);
+
+/**
+ * @generated from message modal.client.WorkspaceMembersListResponse
+ */
+export type WorkspaceMembersListResponse = Message<"modal.client.WorkspaceMembersListResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.WorkspaceMembersListItem members = 1;
+   */
+  members: WorkspaceMembersListItem[];
+};
+
+/**
+ * Describes the message modal.client.WorkspaceMembersListResponse.
+ * Use `create(WorkspaceMembersListResponseSchema)` to create a new message.
+ */
+export const WorkspaceMembersListResponseSchema: GenMessage<WorkspaceMembersListResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 25);
+
+/**
+ * @generated from message modal.client.WorkspaceMembersListItem
+ */
+export type WorkspaceMembersListItem = Message<"modal.client.WorkspaceMembersListItem"> & {
+  /**
+   * @generated from field: string member_id = 1;
+   */
+  memberId: string;
+
+  /**
+   * @generated from field: string member_displayname = 2;
+   */
+  memberDisplayname: string;
+
+  /**
+   * @generated from field: modal.client.MemberRole member_role = 3;
+   */
+  memberRole: MemberRole;
+
+  /**
+   * @generated from field: double joined_at = 4;
+   */
+  joinedAt: number;
+
+  /**
+   * @generated from field: string user_id = 8;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message modal.client.WorkspaceMembersListItem.
+ * Use `create(WorkspaceMembersListItemSchema)` to create a new message.
+ */
+export const WorkspaceMembersListItemSchema: GenMessage<WorkspaceMembersListItem> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 26);
+
+/**
+ * @generated from message modal.client.WorkspaceSettingsResponse
+ */
+export type WorkspaceSettingsResponse = Message<"modal.client.WorkspaceSettingsResponse"> & {
+  /**
+   * @generated from field: string default_environment_name = 1;
+   */
+  defaultEnvironmentName: string;
+
+  /**
+   * @generated from field: string image_builder_version = 2;
+   */
+  imageBuilderVersion: string;
+};
+
+/**
+ * Describes the message modal.client.WorkspaceSettingsResponse.
+ * Use `create(WorkspaceSettingsResponseSchema)` to create a new message.
+ */
+export const WorkspaceSettingsResponseSchema: GenMessage<WorkspaceSettingsResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 27);
+
+/**
+ * @generated from message modal.client.WorkspaceSetDefaultEnvironmentRequest
+ */
+export type WorkspaceSetDefaultEnvironmentRequest = Message<"modal.client.WorkspaceSetDefaultEnvironmentRequest"> & {
+  /**
+   * @generated from field: string environment_name = 1;
+   */
+  environmentName: string;
+};
+
+/**
+ * Describes the message modal.client.WorkspaceSetDefaultEnvironmentRequest.
+ * Use `create(WorkspaceSetDefaultEnvironmentRequestSchema)` to create a new message.
+ */
+export const WorkspaceSetDefaultEnvironmentRequestSchema: GenMessage<WorkspaceSetDefaultEnvironmentRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_identity, 28);
+
+/**
+ * Times in Unix seconds.
+ *
+ * @generated from enum modal.client.MemberRole
+ */
+export const MemberRole = {
+  /**
+   * @generated from enum value: MEMBER_ROLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: MEMBER_ROLE_USER = 1;
+   */
+  USER: 1,
+
+  /**
+   * @generated from enum value: MEMBER_ROLE_MANAGER = 2;
+   */
+  MANAGER: 2,
+
+  /**
+   * @generated from enum value: MEMBER_ROLE_OWNER = 3;
+   */
+  OWNER: 3,
+} as const;
+
+/**
+ * Times in Unix seconds.
+ *
+ * @generated from enum modal.client.MemberRole
+ */
+export type MemberRole = (typeof MemberRole)[keyof typeof MemberRole] | UnknownEnum;
+
+/**
+ * Describes the enum modal.client.MemberRole.
+ */
+export const MemberRoleSchema: GenEnum<MemberRole> = /*@__PURE__*/
+  enumDesc(file_modal_client_identity, 0);
 
