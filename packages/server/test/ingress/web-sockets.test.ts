@@ -49,9 +49,10 @@ test("a socket is described to the application, which chooses its protocol and a
   assert.equal(response.headers["x-own"], "1");
   assert.equal(socket.protocol, "b");
   const [asked] = it.asked;
-  const { type, scheme, path, subprotocols, method } = asked?.scope ?? {};
+  assert.ok(asked);
+  const { type, scheme, path, subprotocols, method, headers } = asked.scope;
   assert.deepEqual([type, scheme, path, subprotocols, method], ["websocket", "ws", "/chat", ["a", "b"], undefined]);
-  const names = (asked?.scope["headers"] as [Buffer, Buffer][]).map(([name]) => name.toString());
+  const names = (headers as [Buffer, Buffer][]).map(([name]) => name.toString());
   assert.ok(!names.includes("sec-websocket-extensions") && !names.includes("upgrade"), names.join(", "));
   socket.terminate();
 });
