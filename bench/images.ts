@@ -46,7 +46,9 @@ class Client {
     );
     const { one, other } = JSON.parse(answer) as Pairs;
     const milli = (seconds: number): number => seconds * 1000;
-    return { one: one.map(milli), other: other.map(milli) };
+    const pairs = { one: one.map(milli), other: other.map(milli) };
+    console.error(`${name}: ${ms(median(pairs.one))}${other.length > 0 ? `, without ${ms(median(pairs.other))}` : ""}`);
+    return pairs;
   }
 }
 

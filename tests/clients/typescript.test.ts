@@ -1,4 +1,5 @@
 /** Functions in TypeScript: called from TypeScript, from Python and JavaScript, and calling what Python has deployed. */
+import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -13,8 +14,11 @@ import {
   python,
   repositoryRoot,
   runLydian,
+  temporaryFolder,
   testEachClient,
 } from "@lydian/testkit";
+
+import { WebCaller } from "./web-caller.ts";
 
 const platform = await platformOfFile();
 const folder = "tests/clients/apps/typescript";
@@ -33,6 +37,31 @@ test("every way to call one from its own program", async () => {
 
 test("classes with parameters and hooks, dicts and queues", async () => {
   assert.match(await ends(lydian("run", `${folder}/classes.ts`)), holds);
+});
+
+test("web functions", async () => {
+  assert.match(await ends(lydian("run", `${folder}/web.ts`)), holds);
+});
+
+test("what is served changes as its files do, and a file that is wrong changes nothing", async () => {
+  await using work = await temporaryFolder();
+  const word = async (text: string): Promise<void> =>
+    await writeFile(join(work.path, "word.ts"), `export const word = ${text};`);
+  await word('"one"');
+  await copyFile(join(repositoryRoot, folder, "served.ts"), join(work.path, "served.ts"));
+  await using program = lydian("serve", join(work.path, "served.ts"));
+  await program.sees(/^Serving served;/m);
+  const url = /api answers at (\S+)/.exec(program.stdout)?.[1] ?? "";
+  using caller = new WebCaller(platform);
+  assert.equal((await caller.ask(url)).text, "one");
+  await word("");
+  await program.sees(/word\.ts:1:\d+: Unexpected/);
+  assert.equal((await caller.ask(url)).text, "one");
+  await word('"two"');
+  await program.sees(/(?:^Serving served;[\s\S]*){3}/m);
+  assert.equal((await caller.ask(url)).text, "two");
+  program.signal("SIGINT");
+  await program.finishWith(0);
 });
 
 test("one is run by its name, with arguments", async () => {

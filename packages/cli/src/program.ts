@@ -14,6 +14,7 @@ import { image } from "./commands/image.ts";
 import { restore } from "./commands/restore.ts";
 import { run } from "./commands/run.ts";
 import { schedule } from "./commands/schedule.ts";
+import { serve } from "./commands/serve.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { token } from "./commands/token.ts";
@@ -26,6 +27,7 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   setup,
   doctor,
   run,
+  serve,
   deploy,
   call,
   schedule,

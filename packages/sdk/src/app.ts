@@ -1,5 +1,7 @@
 /** An app: functions that are defined, run and deployed together. */
-import type { Batching, AppDefaults, FunctionOptions } from "./options.ts";
+import { ModalClient } from "@lydian/contract";
+
+import type { Batching, AppDefaults, FunctionOptions, WebOptions } from "./options.ts";
 import { checkClass, type Constructor, enterInstance, exit, methodsIn, parametersOf } from "./class-definition.ts";
 import { type FoundClass, type RemoteInstance, remoteClass } from "./cls.ts";
 import { type Definition, nameAll, remember, siteOfCaller, tagOf } from "./definition.ts";
@@ -8,7 +10,19 @@ import type { Fields, FieldValues } from "./fields.ts";
 import type { Func, Handler, Unbatched } from "./func.ts";
 import { FunctionHandle } from "./function-handle.ts";
 import { liveFunction } from "./live.ts";
+import { type FetchHandler, handlerOf, type WebTarget } from "./web.ts";
 import type { RunOptions, DeployOptions, Deployment } from "./publish/index.ts";
+
+/** How many requests a container takes at a time. */
+const webConcurrency = 100;
+
+/** A function that answers web requests. */
+export interface WebFunction {
+  /** The handler, here: `await api.local(new Request("http://localhost/health"))`. */
+  readonly local: FetchHandler;
+  /** Where the platform serves it, while its app is there. */
+  getWebUrl(): Promise<string>;
+}
 
 /** What `lydian run` starts: code that runs here and calls what runs elsewhere. */
 export interface Entrypoint {
@@ -23,9 +37,14 @@ type Parameters<C extends Constructor> =
       : [parameters: P]
     : [];
 
-/** A class of an app. `new` makes a handle of an instance in containers; `local` an instance here, entered. */
-export interface DefinedClass<C extends Constructor> {
+/** A class whose instances are in containers: `new` makes a handle of one. */
+export interface RemoteClass<C extends Constructor> {
   new (...parameters: Parameters<C>): RemoteInstance<InstanceType<C>>;
+}
+
+/** A class of an app. */
+export interface DefinedClass<C extends Constructor> extends RemoteClass<C> {
+  /** An instance here, after its `[enter]`; `await using` runs its `[exit]`. */
   local(...parameters: Parameters<C>): Promise<InstanceType<C> & AsyncDisposable>;
 }
 
@@ -72,6 +91,7 @@ export class App {
       options,
       handler,
       batched,
+      web: undefined,
       site: siteOfCaller(),
       name: (options as FunctionOptions).name,
     };
@@ -103,6 +123,7 @@ export class App {
       options,
       handler,
       batched: undefined,
+      web: undefined,
       site,
       name: options.name,
     };
@@ -120,6 +141,43 @@ export class App {
     return Object.assign(handle, { local });
   }
 
+  /**
+   * Defines a function that answers web requests: `target` is a fetch handler, anything that has one, or makes either in the
+   * container. A container takes 100 requests at a time unless `concurrent` says otherwise. `request.signal` aborts when the
+   * caller leaves.
+   */
+  webEndpoint(target: WebTarget): WebFunction;
+  webEndpoint(options: FunctionOptions & WebOptions, target: WebTarget): WebFunction;
+  webEndpoint(...given: [WebTarget] | [FunctionOptions & WebOptions, WebTarget]): WebFunction {
+    const [all, target] = given.length === 1 ? [{} as FunctionOptions & WebOptions, given[0]] : given;
+    const { label, customDomains, requiresProxyAuth, ...asked } = all;
+    const options: FunctionOptions = { concurrent: { maxInputs: webConcurrency }, ...asked };
+    const web: WebOptions = {
+      ...(label !== undefined && { label }),
+      ...(customDomains && { customDomains }),
+      ...(requiresProxyAuth !== undefined && { requiresProxyAuth }),
+    };
+    const local = handlerOf(target);
+    const definition: Definition = {
+      kind: "function",
+      owner: this,
+      options,
+      handler: local,
+      batched: undefined,
+      web,
+      site: siteOfCaller(),
+      name: options.name,
+    };
+    this.#functions.push(definition);
+    const getWebUrl = async (): Promise<string> => {
+      const { client, functionId } = await this.#find(definition);
+      return (await client.ask(ModalClient.method.functionGetById, { functionId })).handleMetadata?.webUrl ?? "";
+    };
+    const handle: WebFunction = { local, getWebUrl };
+    remember(handle, definition);
+    return handle;
+  }
+
   /** What `lydian run` starts. `flags` are its command line: `{ name: "World", times: 3 }` has --name and --times. */
   localEntrypoint(fn: () => unknown): Entrypoint;
   localEntrypoint<const S extends Fields>(flags: S, fn: (flags: Widened<FieldValues<S>>) => unknown): Entrypoint;
@@ -131,6 +189,7 @@ export class App {
       options: {},
       handler,
       batched: undefined,
+      web: undefined,
       site: siteOfCaller(),
       name: undefined,
     };

@@ -6,7 +6,7 @@ import { getCallSites } from "node:util";
 import type { App } from "./app.ts";
 import { InvalidError } from "./errors.ts";
 import type { Handler } from "./func.ts";
-import type { Batching, FunctionOptions } from "./options.ts";
+import type { Batching, FunctionOptions, WebOptions } from "./options.ts";
 
 /** Where in whose code. */
 export interface Site {
@@ -22,6 +22,8 @@ export interface Definition {
   readonly options: FunctionOptions;
   readonly handler: Handler;
   readonly batched: Batching | undefined;
+  /** It answers web requests, and is called in no other way. */
+  readonly web: WebOptions | undefined;
   readonly site: Site;
   /** Its name, once that is known: given, or the one that its module exports it under. */
   name: string | undefined;

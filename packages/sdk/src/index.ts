@@ -1,5 +1,5 @@
 /** Functions in TypeScript: define them, run them in containers, call them from any language. */
-export { App, type DefinedClass, type Entrypoint } from "./app.ts";
+export { App, type DefinedClass, type Entrypoint, type RemoteClass, type WebFunction } from "./app.ts";
 export { currentFunctionCallId, currentInputId, currentSignal, isLocal } from "./calls/context.ts";
 export type { MapOptions } from "./calls/map.ts";
 export { enter, exit, type FieldInput, params } from "./class-definition.ts";
@@ -11,6 +11,7 @@ export type { Fields, FieldValues } from "./fields.ts";
 export type { Handler, MapStream, Unbatched } from "./func.ts";
 export { FunctionCall, type GetOptions } from "./function-call.ts";
 export { Func, Func as Function } from "./lookup.ts";
+export { client, type ClientOf } from "./module-client.ts";
 export { Dict } from "./objects/dict.ts";
 export { Image, type StepOptions } from "./objects/image.ts";
 export type { NamedOptions } from "./objects/named.ts";
@@ -18,7 +19,17 @@ export type { NameOptions } from "./objects/place.ts";
 export { type PartitionOptions, Queue, type TakeOptions } from "./objects/queue.ts";
 export { Secret } from "./objects/secret.ts";
 export { Volume, type VolumeEntry, type VolumeOptions } from "./objects/volume.ts";
-export type { AppDefaults, Batching, Concurrency, FunctionOptions, Gpu, ResourceOptions, Retries } from "./options.ts";
+export type {
+  AppDefaults,
+  Batching,
+  Concurrency,
+  FunctionOptions,
+  Gpu,
+  ResourceOptions,
+  Retries,
+  WebOptions,
+} from "./options.ts";
 export type { DeployOptions, Deployment, RunOptions } from "./publish/index.ts";
 export { kwargs, type Kwargs } from "./values/arguments.ts";
+export type { FetchApplication, FetchHandler, WebTarget } from "./web.ts";
 export { Tagged } from "./values/cbor-decode.ts";

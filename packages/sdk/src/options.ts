@@ -33,6 +33,16 @@ export interface Batching {
   waitMs: number;
 }
 
+/** Where a web function is found, and by whom. */
+export interface WebOptions {
+  /** Its address begins with this instead of the names of app and function. */
+  label?: string;
+  /** Domains that the platform's operator has set up for it. */
+  customDomains?: string[];
+  /** Only requests with a proxy token pass. */
+  requiresProxyAuth?: boolean;
+}
+
 /** What a variant of a function can have instead (`withOptions`). */
 export interface ResourceOptions {
   /** Cores: what a container is sure of (0.125 unless it is given), or that and the most. */

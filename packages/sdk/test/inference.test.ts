@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 
-import { App, Func, type FunctionCall, kwargs, type Kwargs, type MapStream, params } from "../src/index.ts";
+import { App, client, Func, type FunctionCall, kwargs, type Kwargs, type MapStream, params } from "../src/index.ts";
 
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- how the compiler is asked whether two types are the same
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -66,6 +66,10 @@ export async function checks(): Promise<void> {
   same<keyof typeof model, "embed" | "tokens">();
   same<ReturnType<InstanceType<typeof Plain>["go"]["remote"]>, Promise<number>>();
   same<Awaited<ReturnType<typeof Model.local>>["layers"], number>();
+  const c = client<{ hello: typeof hello; other: typeof named; Model: typeof Model; app: App; text: string }>("types");
+  same<keyof typeof c, "hello" | "plus" | "Model">();
+  same<ReturnType<typeof c.hello.remote>, Promise<string>>();
+  same<ReturnType<InstanceType<typeof c.Model>["embed"]["remote"]>, Promise<number[]>>();
   // @ts-expect-error name must be given
   void new Model();
   // @ts-expect-error there is no such parameter

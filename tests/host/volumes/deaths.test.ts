@@ -85,3 +85,35 @@ describe("a reload", needsRoot, () => {
     assert.equal(read(one, "theirs"), "2");
   });
 });
+
+describe("a commit", needsRoot, () => {
+  it("beside which a large file is written leaves that for another one", async () => {
+    await using rig = await VolumeRig.open();
+    const one = await rig.begin();
+    const open = openSync(join(one.data, "large"), "w"); // so that the upper cannot be sealed
+    writeFileSync(open, Buffer.alloc(20 * 2 ** 20, "a"));
+    write(one, "small", "1");
+    let standsStill = 0;
+    one.freezing = () => {
+      standsStill++;
+      writeFileSync(open, "more");
+    };
+    await one.volume.commit();
+    assert.deepEqual(await rig.files(), ["small"]);
+    assert.ok(standsStill > 1);
+    one.freezing = () => {};
+    await one.volume.commit();
+    assert.deepEqual(await rig.files(), ["large", "small"]);
+    one.freezing = () => writeFileSync(open, "yet more");
+    write(one, "small", "2");
+    await one.volume.commit(); // the large one is as it was published
+    closeSync(open);
+    one.freezing = () => {};
+    const two = await rig.begin();
+    assert.equal(read(two, "small"), "2");
+    assert.match(read(two, "large").slice(20 * 2 ** 20), /^(more)+$/);
+    await one.volume.commit();
+    await two.volume.reload();
+    assert.match(read(two, "large").slice(20 * 2 ** 20), /yet more$/);
+  });
+});

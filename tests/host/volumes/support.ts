@@ -137,6 +137,8 @@ export class TestContainer {
   readonly #rig: VolumeRig;
   readonly #root: ContainerRoot;
   #saved: VolumeRecord | undefined;
+  /** The last thing that it does before it stands still. */
+  freezing: () => void = () => {};
   volume!: MountedVolume;
 
   private constructor(rig: VolumeRig, id: string) {
@@ -148,7 +150,10 @@ export class TestContainer {
       root: join(this.folder, "root"),
       beside: join(this.folder, "beside"),
       idMap: undefined,
-      freeze: async () => ({ thaw: async () => {} }),
+      freeze: async () => {
+        this.freezing();
+        return { thaw: async () => {} };
+      },
       thaw: async () => {},
       pids: async () => [process.pid],
     };

@@ -52,7 +52,7 @@ export const deploy: CliCommand<DeployOptions> = {
   },
 };
 
-function report({ name, url, added, changed, removed }: Deployment, terminal: Terminal): void {
+function report({ name, url, webUrls, added, changed, removed }: Deployment, terminal: Terminal): void {
   const lines = [
     ...added.map((each) => `  ${terminal.paint("green", "+")} ${each}`),
     ...changed.map((each) => `  ${terminal.paint("dim", "~")} ${each}`),
@@ -60,5 +60,6 @@ function report({ name, url, added, changed, removed }: Deployment, terminal: Te
   ];
   terminal.print(`Deployed ${name}`);
   for (const line of lines) terminal.print(line);
+  for (const [each, address] of webUrls) terminal.print(`${each} answers at ${address}`);
   terminal.print(`View it at ${url}`);
 }

@@ -122,6 +122,8 @@ async function runWith(
   const options = { detach, observer, ...(environment !== undefined && { environment }) };
   const running = await runApp(app, options, plan);
   if (!quiet) terminal.report(`${terminal.paintReport("green", "✓")} Running at ${running.url}`);
+  for (const [name, url] of running.webUrls)
+    terminal.report(`${terminal.paintReport("green", "✓")} ${name} answers at ${url}`);
   const work = runnable.start(values, terminal).then(() => "done" as const);
   try {
     const how = await Promise.race([work, signals.stop.then(() => "interrupted" as const)]);

@@ -8,6 +8,9 @@ import {
   FunctionSchema$,
   MethodDefinitionSchema,
   ResourcesSchema,
+  type WebhookConfig,
+  WebhookConfigSchema,
+  WebhookType,
 } from "@lydian/contract";
 
 import { isGenerator } from "../app.ts";
@@ -26,7 +29,7 @@ import { type Definition, tagOf } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
 import { Secret } from "../objects/secret.ts";
 import type { AppPlace } from "../objects/place.ts";
-import type { AppDefaults } from "../options.ts";
+import type { AppDefaults, WebOptions } from "../options.ts";
 
 type Wire = Extract<MessageInitShape<typeof FunctionSchema$>, { $typeName?: never }>;
 
@@ -70,8 +73,11 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
   const { options, batched, name = "" } = definition;
   const { timeout = usualTimeout, startupTimeout, scaledownWindow, concurrent, region } = options;
   const retryPolicy = retryPolicyOf(options.retries);
-  if (retryPolicy !== undefined && isGenerator(definition)) {
-    throw new InvalidError(`${name} is a generator, which cannot be retried`, { hint: "leave out retries" });
+  if (retryPolicy !== undefined && (isGenerator(definition) || definition.web !== undefined)) {
+    throw new InvalidError(
+      `${name} is a ${definition.web === undefined ? "generator" : "web function"}, which cannot be retried`,
+      { hint: "leave out retries" },
+    );
   }
   const env = { ...defaults.env, ...options.env };
   const secrets = [
@@ -107,6 +113,7 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
     },
     ...(retryPolicy && { retryPolicy }),
     ...(concurrent && concurrencyOf(concurrent)),
+    ...(definition.web && { webhookConfig: webOf(definition.web) }),
     ...(batched && {
       batchMaxSize: whole(batched.maxBatchSize, "maxBatchSize"),
       batchLingerMs: BigInt(whole(batched.waitMs, "waitMs")),
@@ -118,6 +125,16 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
     ExperimentalConcurrentCancellations: true,
     ...formats,
   };
+}
+
+function webOf({ label = "", customDomains = [], requiresProxyAuth = false }: WebOptions): WebhookConfig {
+  return create(WebhookConfigSchema, {
+    type: WebhookType.ASGI_APP,
+    requestedSuffix: label,
+    customDomains: customDomains.map((name) => ({ name })),
+    requiresProxyAuth,
+    ephemeralSuffix: "dev",
+  });
 }
 
 const formats = {

@@ -20,6 +20,8 @@ export interface Deployment {
   readonly name: string;
   /** Where the platform shows it. */
   readonly url: string;
+  /** Addresses of web functions, by name. */
+  readonly webUrls: ReadonlyMap<string, string>;
   /** Names of functions, against what was deployed before. */
   readonly added: readonly string[];
   readonly changed: readonly string[];
@@ -35,7 +37,7 @@ export async function deployApp(app: App, options: DeployOptions = {}, plan?: Pl
   const existing = before.appId === "" ? { functions: {}, classes: {} } : await idsOf(client, before.appId);
   const appId = before.appId || (await create(client, name, environmentName));
   const place = { client, environment: environmentName, appId };
-  const { functionIds, url } = await publish(ready, place, {
+  const { functionIds, url, webUrls } = await publish(ready, place, {
     state: AppState.DEPLOYED,
     type: DeploymentType.STANDARD,
     name,
@@ -45,7 +47,7 @@ export async function deployApp(app: App, options: DeployOptions = {}, plan?: Pl
   const names = [...functionIds.keys()];
   const known = existing.functions;
   return {
-    ...{ appId, name, url },
+    ...{ appId, name, url, webUrls },
     added: names.filter((each) => known[each] === undefined).map(shown),
     changed: names.filter((each) => known[each] !== undefined).map(shown),
     removed: Object.keys(known)

@@ -1,11 +1,11 @@
 /** A program's files traced, its modules loaded, its definitions named: all that is done before anything reaches a platform. */
 import { join, relative, sep } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
 import { App } from "../app.ts";
 import { checkNames, type Definition, definitionOf, nameAll, nameExports } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
-import { type HookedModule, serveModules } from "../runner/module-hooks.ts";
+import { type HookedModule, ModuleServer } from "../runner/module-hooks.ts";
 import { type SourceGraph, traceSources } from "./source-graph.ts";
 
 export interface Program {
@@ -14,7 +14,9 @@ export interface Program {
   readonly exports: Readonly<Record<string, unknown>>;
 }
 
-/** Imports a file as a container does: by the code that ships. Once for each process. */
+let server: ModuleServer | undefined;
+
+/** Imports a file as a container does: by the code that ships. Asked again, the program as it then is. */
 export async function loadProgram(file: string): Promise<Program> {
   const graph = await traceSources(file);
   const { root } = graph;
@@ -31,8 +33,9 @@ export async function loadProgram(file: string): Promise<Program> {
     }),
   );
   process.setSourceMapsEnabled(true);
-  serveModules(modules, import.meta.resolve(`../index${import.meta.filename.endsWith(".ts") ? ".ts" : ".js"}`));
-  const url = pathToFileURL(file).href;
+  server ??= new ModuleServer(import.meta.resolve(`../index${import.meta.filename.endsWith(".ts") ? ".ts" : ".js"}`));
+  server.serve(modules);
+  const url = server.urlOf(file);
   const exports = (await import(url)) as Record<string, unknown>;
   nameExports(exports, url);
   return { graph, exports };

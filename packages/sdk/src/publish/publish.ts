@@ -26,6 +26,8 @@ export interface Plan {
   readonly graph: SourceGraph;
   readonly packages: Packages | undefined;
   readonly files: readonly ShippedFile[];
+  /** Those beside the code, from the program's root. */
+  readonly beside: readonly string[];
 }
 
 export async function planOf(app: App, traced?: SourceGraph): Promise<Plan> {
@@ -34,7 +36,7 @@ export async function planOf(app: App, traced?: SourceGraph): Promise<Plan> {
   for (const definition of definitions) moduleOf(definition, graph); // throws for one that does not ship
   const globs = app.all.flatMap(({ defaults }) => defaults.includeFiles ?? []);
   const beside = await filesBeside(graph.root, assetsOf(graph), globs);
-  return { app, definitions, graph, packages: packagesOf(graph), files: shipment(graph, beside) };
+  return { app, definitions, graph, packages: packagesOf(graph), files: shipment(graph, beside), beside };
 }
 
 function fileOf([first]: readonly Definition[]): string {
@@ -60,6 +62,8 @@ export interface Published {
   readonly functionIds: ReadonlyMap<string, string>;
   readonly classIds: ReadonlyMap<string, string>;
   readonly url: string;
+  /** Addresses of web functions, by name. */
+  readonly webUrls: ReadonlyMap<string, string>;
 }
 
 /** Answers the ids of functions and classes by name, and the address that the platform shows the app at. */
@@ -94,7 +98,8 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
         existingFunctionId,
       });
       for (const { message } of reply.serverWarnings) observer.warn(message);
-      return { name, id: reply.functionId, definitionId: reply.handleMetadata?.definitionId ?? "" };
+      const { definitionId = "", webUrl = "" } = reply.handleMetadata ?? {};
+      return { name, id: reply.functionId, definitionId, webUrl };
     }),
   );
   const classIds = await Promise.all(
@@ -112,7 +117,12 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
     definitionIds: Object.fromEntries(created.map(({ id, definitionId }) => [id, definitionId])),
   });
   step.done();
-  return { functionIds: new Map(created.map(({ name, id }) => [name, id])), classIds: new Map(classIds), url };
+  return {
+    functionIds: new Map(created.map(({ name, id }) => [name, id])),
+    classIds: new Map(classIds),
+    webUrls: new Map(created.flatMap(({ name, webUrl }) => (webUrl === "" ? [] : [[name, webUrl] as const]))),
+    url,
+  };
 }
 
 async function createClass(

@@ -25,6 +25,8 @@ export interface RunningApp extends AsyncDisposable {
   readonly appId: string;
   /** Where the platform shows it. */
   readonly url: string;
+  /** Addresses of its web functions, by name. */
+  readonly webUrls: ReadonlyMap<string, string>;
   /** Lets go of it, and ends it unless it is detached; waits for the last of its output. */
   stop(reason: AppDisconnectReason, error?: unknown): Promise<void>;
   /** Puts it on the platform anew, as it is now; for code that has changed. */
@@ -53,6 +55,7 @@ class Running implements RunningApp {
   readonly #parts: { state: AppState; observer: Observer; url: string };
   readonly #log: AppLog;
   readonly #heart: NodeJS.Timeout;
+  webUrls: ReadonlyMap<string, string> = new Map();
   #apps: readonly App[] = [];
   #existing: NonNullable<Publication["existing"]> = {};
   #stopped: Promise<void> | undefined;
@@ -89,7 +92,12 @@ class Running implements RunningApp {
 
   async replace(app: App, plan: Plan): Promise<void> {
     const { state, observer } = this.#parts;
-    const { functionIds, classIds } = await publish(plan, this.#place, { state, observer, existing: this.#existing });
+    const { functionIds, classIds, webUrls } = await publish(plan, this.#place, {
+      state,
+      observer,
+      existing: this.#existing,
+    });
+    this.webUrls = webUrls;
     this.#existing = { functions: Object.fromEntries(functionIds), classes: Object.fromEntries(classIds) };
     for (const each of this.#apps) end(each);
     this.#apps = app.all;

@@ -5,7 +5,9 @@ import { inputContext } from "../calls/context.ts";
 import type { Client } from "../client/client.ts";
 import { decodeArguments } from "../values/arguments.ts";
 import { getBlob } from "../values/payload.ts";
+import type { FetchHandler } from "../web.ts";
 import { ItemStream } from "./item-stream.ts";
+import { answerRequest, type Scope } from "./web-request.ts";
 import { cancelled, failed, generated, type Outcome, succeeded } from "./results.ts";
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -14,6 +16,8 @@ type AnyFunction = (...args: unknown[]) => unknown;
 export interface Code {
   readonly handler: AnyFunction;
   readonly isGenerator: boolean;
+  /** It is a fetch handler, and its one argument what the platform knows of the request. */
+  readonly isWeb: boolean;
 }
 
 export interface Running {
@@ -37,6 +41,10 @@ export async function execute(
     const args = await Promise.all(items.map((item) => argumentsOf(client, item)));
     const work = inputContext.run(context, async () => {
       if (code.isBatched) return await runBatch(client, code.handler, items, args);
+      if (code.isWeb) {
+        const request = { scope: args[0]?.[0] as Scope, callId: functionCallId, signal: stop.signal };
+        return [await answerRequest(client, code.handler as FetchHandler, request)];
+      }
       const result = code.handler(...(args[0] ?? []));
       if (code.isGenerator) return [await drain(client, result, functionCallId, stop.signal)];
       return [await succeeded(client, await result, invocationOf(first))];

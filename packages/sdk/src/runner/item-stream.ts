@@ -33,10 +33,20 @@ export class ItemStream {
 
   /** Resolves when the generator may go on. */
   async give(value: unknown): Promise<void> {
-    const index = ++this.#count;
-    const payload = await storePayload(this.#client, encodeCbor(value, `item ${index}`), "sync");
+    await this.#add(DataFormat.CBOR, encodeCbor(value, `item ${this.#count + 1}`));
+  }
+
+  /** One message of a web request's answer; resolves when the platform has room for more. */
+  async say(message: Uint8Array): Promise<void> {
+    await this.#add(DataFormat.ASGI, message);
+    await this.flush();
+  }
+
+  async #add(dataFormat: DataFormat, bytes: Uint8Array): Promise<void> {
+    const index = BigInt(++this.#count);
+    const payload = await storePayload(this.#client, bytes, "sync");
     const dataOneof = payload.case === "data" ? payload : { case: "dataBlobId" as const, value: payload.value };
-    this.#pending.push({ index: BigInt(index), dataFormat: DataFormat.CBOR, dataOneof });
+    this.#pending.push({ index, dataFormat, dataOneof });
     this.#sent = this.#sent.then(() => this.#sendAll());
     this.#sent.catch(() => {}); // told by `flush`, or by the next item that has to wait
     if (this.#pending.length >= mostAhead) await this.#sent;

@@ -8,7 +8,7 @@ import type { Function } from "@lydian/contract";
 import { type Definition, definitionOf, nameExports, tagOf } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
 import { codeFolder, type CodeManifest, manifestName } from "./layout.ts";
-import { type HookedModule, serveModules } from "./module-hooks.ts";
+import { type HookedModule, ModuleServer } from "./module-hooks.ts";
 
 /** `own`: the folder that this package is in; what is beside it are the program's files. */
 export async function loadFunction({ moduleName, functionName }: Function, own: string): Promise<Definition> {
@@ -23,8 +23,9 @@ export async function loadFunction({ moduleName, functionName }: Function, own: 
       ),
     },
   ]);
-  serveModules(new Map(hooked), pathToFileURL(join(own, "index.js")).href);
-  const url = pathToFileURL(join(root, moduleName)).href;
+  const server = new ModuleServer(pathToFileURL(join(own, "index.js")).href);
+  server.serve(new Map(hooked));
+  const url = server.urlOf(join(root, moduleName));
   const exports = (await import(url)) as Record<string, unknown>;
   nameExports(exports, url);
   const found = Object.values(exports)

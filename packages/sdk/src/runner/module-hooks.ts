@@ -9,22 +9,40 @@ export interface HookedModule {
   readonly imports: Readonly<Record<string, string>>;
 }
 
-/** `modules` by absolute path; `own` is the URL of this package, which programs import as "lydian". */
-export function serveModules(modules: ReadonlyMap<string, HookedModule>, own: string): void {
-  const byUrl = new Map([...modules].map(([path, module]) => [pathToFileURL(path).href, module]));
-  registerHooks({
-    resolve(specifier, context, next) {
-      if (specifier === "lydian") return next(own, context);
-      const path = byUrl.get(context.parentURL ?? "")?.imports[specifier];
-      if (path === undefined) return next(specifier, context);
-      const url = pathToFileURL(path).href;
-      if (byUrl.get(url)?.code === undefined) return next(url, context);
-      return { url, format: "module", shortCircuit: true };
-    },
-    load(url, context, next) {
-      const code = byUrl.get(url)?.code;
-      if (code === undefined) return next(url, context);
-      return { format: "module", source: code(), shortCircuit: true };
-    },
-  });
+/** One for a process, for hooks stay. */
+export class ModuleServer {
+  #modules: ReadonlyMap<string, HookedModule> = new Map();
+  #version = 0;
+
+  /** `own` is the URL of this package, which programs import as "lydian". */
+  constructor(own: string) {
+    registerHooks({
+      resolve: (specifier, context, next) => {
+        if (specifier === "lydian") return next(own, context);
+        const path = this.#modules.get(plain(context.parentURL))?.imports[specifier];
+        if (path === undefined) return next(specifier, context);
+        if (this.#modules.get(pathToFileURL(path).href)?.code === undefined) return next(this.urlOf(path), context);
+        return { url: this.urlOf(path), format: "module", shortCircuit: true };
+      },
+      load: (url, context, next) => {
+        const code = this.#modules.get(plain(url))?.code;
+        if (code === undefined) return next(url, context);
+        return { format: "module", source: code(), shortCircuit: true };
+      },
+    });
+  }
+
+  /** From now on these are the modules, by absolute path: imported by `urlOf` they run anew. */
+  serve(modules: ReadonlyMap<string, HookedModule>): void {
+    this.#modules = new Map([...modules].map(([path, module]) => [pathToFileURL(path).href, module]));
+    this.#version++;
+  }
+
+  /** What Node knows a module by; of later versions another one, for none is ever forgotten. */
+  urlOf(path: string): string {
+    const { href } = pathToFileURL(path);
+    return this.#version > 1 ? `${href}?version=${this.#version}` : href;
+  }
 }
+
+const plain = (url = ""): string => url.replace(/\?version=\d+$/, "");

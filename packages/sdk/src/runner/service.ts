@@ -18,10 +18,12 @@ export class Service {
 
   /** Imports the code; of a class makes the instance of these parameters, and runs its `[enter]`. */
   static async load(definition: Function, parameters: Uint8Array, own: string): Promise<Service> {
-    const { handler, kind } = await loadFunction(definition, own);
+    const { handler, kind, web } = await loadFunction(definition, own);
     if (kind !== "class") {
       const isGenerator = definition.functionType === FunctionType.GENERATOR;
-      return new Service(new Map([["", { handler: handler as Code["handler"], isGenerator }]]));
+      return new Service(
+        new Map([["", { handler: handler as Code["handler"], isGenerator, isWeb: web !== undefined }]]),
+      );
     }
     const constructor = handler as unknown as Constructor;
     const instance = (await enterInstance(constructor, decodeParameters(parameters))) as Record<
@@ -30,7 +32,7 @@ export class Service {
     >;
     const methods = [...methodsIn(constructor)].map(([name, isGenerator]): [string, Code] => [
       name,
-      { handler: (...args) => instance[name]?.(...args), isGenerator },
+      { handler: (...args) => instance[name]?.(...args), isGenerator, isWeb: false },
     ]);
     return new Service(new Map(methods), instance);
   }
@@ -43,7 +45,7 @@ export class Service {
         hint: `there are: ${[...this.#code.keys()].join(", ")}`,
       });
     };
-    return { handler, isGenerator: false };
+    return { handler, isGenerator: false, isWeb: false };
   }
 
   /** Runs `[exit]`. What that throws is in the log, and nobody's error. */

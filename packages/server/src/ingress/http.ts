@@ -35,6 +35,9 @@ export interface Web {
 /** The largest body that is parsed into memory, in bytes; routes for more take the stream. */
 const largestParsedBody = 1024 * 1024;
 
+/** What is read of a body, or written of an answer, before the other end has taken it; larger pieces cost less each. In bytes. */
+const bufferedBytes = 256 * 1024;
+
 /** All header lines of a request together, in bytes. */
 const largestHeaders = 64 * 1024;
 
@@ -52,6 +55,7 @@ export async function createWeb(options: WebOptions): Promise<Web> {
     ...timeouts,
     headersTimeout,
     connectionsCheckingInterval: headersTimeout / 2,
+    highWaterMark: bufferedBytes,
     maxHeaderSize: largestHeaders,
     shouldUpgradeCallback: (request: IncomingMessage) => functions?.takesUpgrade(request) ?? false,
   };

@@ -271,6 +271,33 @@ test("an answer goes out in the order of the requests, when several come at once
   assert.match(await answer, /\/first [^]*\/secon /);
 });
 
+test("a request is not taken from its caller faster than the container reads it", async () => {
+  const reads = Promise.withResolvers<void>();
+  let bytes = 0;
+  await using it = await webScene(async ({ receive, send }) => {
+    await reads.promise;
+    for (let more = true; more;) {
+      const message = await receive();
+      if (message.case !== "httpRequest") return;
+      bytes += message.value.body.length;
+      more = message.value.moreBody;
+    }
+    await send(start(200), body(String(bytes)));
+  });
+  const all = 64 * 1024 * 1024;
+  const socket = await rawConnection(
+    it.rig.port.number,
+    `POST / HTTP/1.1\r\nhost: ${it.host}\r\n${closing}content-length: ${all}\r\n\r\n`,
+  );
+  const answer = readAll(socket);
+  socket.write(Buffer.alloc(all));
+  await comes(() => it.asked.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.ok(socket.bytesWritten - socket.writableLength < all / 2, "all of it was taken, and nothing read");
+  reads.resolve();
+  assert.match(await answer, new RegExp(`\\r\\n${all}\\r\\n`));
+});
+
 test("an answer is not taken from the container faster than the caller reads it", async () => {
   const piece = "x".repeat(1024 * 1024);
   let given = 0;

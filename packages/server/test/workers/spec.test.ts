@@ -49,6 +49,14 @@ describe("a container's specification", () => {
     assert.equal(kind?.case === "python" && kind.value.clientVersion, "1.5.4");
   });
 
+  it("has the runner that the definition asks for", async () => {
+    const { spec } = await specOf({ runtime: "node", functionName: "hello" });
+    const kind = spec.runner?.kind;
+    assert.ok(kind?.case === "node");
+    const given = fromBinary(ContainerArgumentsSchema, kind.value.arguments ?? new Uint8Array());
+    assert.equal(given.functionDef?.functionName, "hello");
+  });
+
   it("of a variant has its arguments and its options", async () => {
     const variant = { parameters: "size=5", options: { timeoutSecs: 3 } };
     const { arguments: given } = await specOf({ timeoutSecs: 9 }, variant);

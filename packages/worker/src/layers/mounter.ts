@@ -141,7 +141,7 @@ export class Mounter {
     await this.#ask({ kind: "bind", mount });
   }
 
-  /** What is there already of it, or mounted there, is not looked at again: once for each root. */
+  /** To be called once for a root: what is shown already is not looked at again. */
   async show(tree: TreeMount): Promise<void> {
     await this.#ask({ kind: "show", tree });
   }

@@ -33,6 +33,12 @@ export interface PublishOptions {
   readonly isStill: Promise<boolean>;
 }
 
+/** Of files that are read while processes stand still: some hundredths of a second. */
+const mostWhileStill = 16 * 1024 * 1024;
+
+/** How often an upper is read that is written to, before the large files in it are left out. */
+const liveTries = 2;
+
 const withoutState = (number: number | undefined): Published => ({ number, state: Promise.resolve(undefined) });
 
 const foundIn = (uppers: readonly Upper[]): number | undefined =>
@@ -60,7 +66,8 @@ export class Publisher {
 
   /**
    * `uppers`: the lowest first. While processes may write to the last one, all is read and uploaded first; then, while
-   * they stand still, only what has changed meanwhile: so the commit is of one moment.
+   * they stand still, only what has changed meanwhile: so the commit is of one moment. Large files that are written to all
+   * the while are left for another commit: nobody has to stand still until they are uploaded.
    */
   async publish(uppers: readonly Upper[], { key, standStill, isStill }: PublishOptions): Promise<Published> {
     const uploads = new Uploads(this.#deps.server, this.#deps.packs);
@@ -69,14 +76,25 @@ export class Publisher {
     let change = await changeOf(uppers, differences);
     if (changesNothing(change)) return withoutState(foundIn(uppers));
     await uploads.add(change.written.values());
-    if (uppers.some(({ isFixed }) => !isFixed)) {
-      await standStill(async () => {
+    for (let tries = 1; uppers.some(({ isFixed }) => !isFixed); tries++) {
+      const isAll = await standStill(async () => {
         differences = await read();
         change = await changeOf(uppers, differences);
-        await uploads.add(change.written.values());
+        let late = uploads.missing(change.written.values());
+        if (bytesOf(late) > mostWhileStill && tries === liveTries) {
+          const large = new Set(late.filter(({ size }) => size > mostWhileStill / late.length));
+          differences = await Promise.all(uppers.map((upper, i) => upper.without(differences[i] as Difference, large)));
+          change = await changeOf(uppers, differences);
+          late = uploads.missing(change.written.values());
+        }
+        if (bytesOf(late) > mostWhileStill) return false;
+        await uploads.add(late);
+        return true;
       });
-      if (changesNothing(change)) return withoutState(foundIn(uppers));
+      if (isAll) break;
+      await uploads.add(change.written.values());
     }
+    if (changesNothing(change)) return withoutState(foundIn(uppers));
     await uploads.finish();
     return await this.#commit({ uppers, differences, key: await key(), isStill: await isStill }, change, uploads);
   }
@@ -107,6 +125,8 @@ async function changeOf(uppers: readonly Upper[], differences: readonly Differen
   }
   return change;
 }
+
+const bytesOf = (files: readonly WrittenPath[]): number => files.reduce((bytes, { size }) => bytes + size, 0);
 
 /** Files of the commit as they lie in the uppers; but not those that have what the server does not keep. */
 function fileOf({ written }: Change, entries: ReadonlyMap<string, wire.VolumeEntry>): FileOf {

@@ -52,12 +52,16 @@ export class Uploads {
     return this.#known.get(signature);
   }
 
+  /** Files that were not uploaded as they are. */
+  missing(paths: Iterable<WrittenPath>): WrittenPath[] {
+    return [...paths].filter(({ kind, signature }) => kind === "file" && !this.#known.has(signature));
+  }
+
   /** Uploads files unless they are known as they are; one that changes while it is read is left for another time. */
   async add(files: Iterable<WrittenPath>): Promise<void> {
     let together: WrittenPath[] = [];
     let bytes = 0;
-    for (const file of files) {
-      if (file.kind !== "file" || this.#known.has(file.signature)) continue;
+    for (const file of this.missing(files)) {
       if (file.size >= smallBytes) {
         await this.#addLarge(file);
         continue;

@@ -74,6 +74,19 @@ export class Upper {
     return change;
   }
 
+  /** A difference in which these files are as they were published, or not there where they were not. */
+  async without(difference: Difference, files: ReadonlySet<WrittenPath>): Promise<Difference> {
+    const known = await this.#known();
+    const written = new Map(difference.written);
+    for (const [path, each] of difference.written) {
+      if (!files.has(each)) continue;
+      const signature = known === all ? undefined : known.get(path);
+      if (signature === undefined) written.delete(path);
+      else written.set(path, { ...each, signature });
+    }
+    return { ...difference, written };
+  }
+
   /** What is known to be published under a path, or else what is below; as those of a difference that are removed. */
   before(path: string): string | undefined {
     const signature = this.#published === all ? undefined : this.#published?.get(path);

@@ -1,7 +1,7 @@
 /** Calls what the Python client has deployed: apps/foreign.py. Run as a program of its own: `node calls-python.ts`. */
 import assert from "node:assert/strict";
 
-import { Cls, Func, kwargs, NotFoundError, RemoteError } from "lydian";
+import { client, Cls, Func, kwargs, NotFoundError, RemoteError } from "lydian";
 
 interface Echo {
   args: unknown[];
@@ -15,6 +15,8 @@ const Typed = Cls.fromName<
   { number: number; text?: string; flag?: boolean; data?: Uint8Array }
 >("foreign", "Typed");
 
+const foreign = client<{ echo: typeof echo }>("foreign");
+assert.deepEqual((await foreign.echo.remote("by the module")).args, ["by the module"]);
 const { args, kwargs: named, seen } = await echo.remote(1, "two", new Set([1]), null, kwargs({ three: [3] }));
 assert.deepEqual([args, named], [[1, "two", new Set([1]), null], { three: [3] }]);
 assert.deepEqual(seen, ["1", "'two'", "{1}", "None"]);

@@ -26,30 +26,39 @@ class NoUser extends RangeError {
   }
 }
 
-export const echo = app.function({ concurrent: { maxInputs: 20 } }, async (...values: unknown[]) => values);
-export const where = app.function({ env: { OWN: "mine" } }, async () => ({
-  local: isLocal(),
-  input: currentInputId(),
-  words: [process.env["WORD"], process.env["OWN"]],
-  shade: Shade[shadeOf("dark")],
-  readAt: new URL("./shade.ts", import.meta.url).pathname,
-}));
-export const fail = app.function(async (id: number): Promise<void> => {
-  throw new NoUser(id);
-});
-export const beside = app.function(async () => {
-  void Promise.reject(new Error("nobody waits for this"));
-  await new Promise((resolve) => setTimeout(resolve, 60_000));
-});
-export const count = app.function(async function* (to: number) {
-  for (let at = 0; at < to; at++) yield at;
-});
-export const endless = app.function(async function* () {
-  try {
-    for (let at = 0; ; at++) {
-      yield at;
-      await new Promise((resolve) => setTimeout(resolve, 10));
+export const echo = app.function(
+  { concurrent: { maxInputs: 20 }, env: { OWN: "mine" } },
+  async (...values: unknown[]) => values,
+);
+
+/** Several in one container: each function that is called costs the start of one. */
+export const act = app.function(
+  { concurrent: { maxInputs: 20 }, env: { OWN: "mine" } },
+  async (how: string, n = 0): Promise<unknown> => {
+    switch (how) {
+      case "where":
+        return {
+          local: isLocal(),
+          input: currentInputId(),
+          words: [process.env["WORD"], process.env["OWN"]],
+          shade: Shade[shadeOf("dark")],
+          readAt: new URL("./shade.ts", import.meta.url).pathname,
+        };
+      case "fail":
+        throw new NoUser(n);
+      case "beside":
+        void Promise.reject(new Error("nobody waits for this"));
+        return await stopped();
+      case "wait":
+        return await stopped();
+      default:
+        return (await halve.remote(n)) + 1;
     }
+  },
+);
+export const items = app.function(async function* (to: number) {
+  try {
+    for (let at = 0; at < to; at++) yield at;
   } finally {
     console.log("the generator was left");
   }
@@ -61,17 +70,12 @@ export const halve = app.function(async (n: number) => {
 export const together = app.function({ batched: { maxBatchSize: 4, waitMs: 2_000 } }, async (names: string[]) =>
   names.map((name) => `${name} of ${names.length}`),
 );
-export const outer = app.function(async (n: number): Promise<number> => (await halve.remote(n)) + 1);
-export const slow = app.function({ timeout: 1 }, async () => {
-  await new Promise((_, reject) =>
-    currentSignal().addEventListener("abort", () => reject(currentSignal().reason as Error)),
-  );
-});
-export const waits = app.function(async () => {
-  await new Promise((_, reject) =>
-    currentSignal().addEventListener("abort", () => reject(currentSignal().reason as Error)),
-  );
-});
+export const slow = app.function({ timeout: 1 }, stopped);
+
+async function stopped(): Promise<never> {
+  const signal = currentSignal();
+  return await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+}
 
 export const main = app.localEntrypoint({ size: 3_000_000 }, async ({ size }) => {
   await Promise.all([values(size), failures(), generators(), many(), calls()]);
@@ -82,7 +86,13 @@ async function values(size: number): Promise<void> {
   const sent = [1, 5n, new Date(0), new Map([["a", 1]]), new Set([1]), { a: null }, undefined, new Float64Array([0.5])];
   assert.deepStrictEqual(await echo.remote(...sent), sent);
   assert.equal((await echo.remote("x".repeat(size)))[0], "x".repeat(size), "by a blob, both ways");
-  const { input, ...found } = await where.remote();
+  const { input, ...found } = (await act.remote("where")) as {
+    input?: string;
+    local: boolean;
+    words: string[];
+    shade: string;
+    readAt: string;
+  };
   assert.match(input ?? "", /^in-/);
   assert.deepEqual(found.words, ["shared", "mine"]);
   assert.deepEqual([found.local, found.shade], [false, "dark"]);
@@ -91,11 +101,11 @@ async function values(size: number): Promise<void> {
     echo.remote(() => {}),
     /keyword arguments\)\[0\]\[0\] is a function/,
   );
-  assert.equal(await outer.remote(8), 5, "a function calls another one");
+  assert.equal(await act.remote("nest", 8), 5, "a function calls another one");
 }
 
 async function failures(): Promise<void> {
-  const error = await fail.remote(7).then(
+  const error = await act.remote("fail", 7).then(
     () => assert.fail("it did not throw"),
     (thrown: unknown) => thrown,
   );
@@ -108,16 +118,16 @@ async function failures(): Promise<void> {
   assert.equal(error.data["id"], 7);
   assert.ok(error.cause instanceof Error && error.cause.message === "the table is empty");
   assert.match(error.remoteStack, /calls\.ts:\d+:\d+/, "lines are those of the source");
-  await assert.rejects(beside.remote(), /Error: nobody waits for this/);
+  await assert.rejects(act.remote("beside"), /Error: nobody waits for this/);
   await assert.rejects(slow.remote(), FunctionTimeoutError);
 }
 
 async function generators(): Promise<void> {
   const found: number[] = [];
-  for await (const item of count.remote(5)) found.push(item);
+  for await (const item of items.remote(5)) found.push(item);
   assert.deepEqual(found, [0, 1, 2, 3, 4]);
-  for await (const item of endless.remote()) if (item === 3) break;
-  const spawned = await count.spawn(3);
+  for await (const item of items.remote(1e9)) if (item === 3) break;
+  const spawned = await items.spawn(3);
   const kept: number[] = [];
   for await (const item of spawned.iter()) kept.push(item);
   assert.deepEqual(kept, [0, 1, 2]);
@@ -129,7 +139,7 @@ async function many(): Promise<void> {
   assert.equal(mixed[0], 1);
   assert.ok(mixed[1] instanceof RemoteError && mixed[1].matches("TypeError"));
   await assert.rejects(halve.map([1]).toArray(), /TypeError: 1 is odd/);
-  const numbers = Array.from({ length: 500 }, (_, at) => at);
+  const numbers = Array.from({ length: 200 }, (_, at) => at);
   assert.deepEqual(
     await echo.map(numbers).toArray(),
     numbers.map((n) => [n]),
@@ -144,13 +154,13 @@ async function calls(): Promise<void> {
   const [first, second] = [await halve.spawn(10), await echo.spawn("x")];
   assert.deepEqual(await FunctionCall.gather(first, second), [5, ["x"]]);
   assert.equal(await FunctionCall.fromId<number>(first.id).get({ timeout: "30s" }), 5);
-  const waiting = await waits.spawn();
+  const waiting = await act.spawn("wait");
   await assert.rejects(waiting.get({ timeout: 0 }), /has no result after 0 s/);
   await waiting.cancel();
   await assert.rejects(waiting.get(), RemoteError);
   const stop = new AbortController();
   setTimeout(() => stop.abort(new Error("enough")), 500);
-  await assert.rejects(waits.withSignal(stop.signal).remote(), /enough/);
+  await assert.rejects(act.withSignal(stop.signal).remote("wait"), /enough/);
   const all = await halve.spawnMap([2, 4]);
   const results: number[] = [];
   for await (const result of all.iter()) results.push(result);
