@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { installWithApt } from "./apt.mjs";
 import { run, SetupError, stage, withLock } from "./stage.mjs";
 
@@ -24,7 +24,11 @@ async function installLocked(root) {
   // Install scripts never run: nothing we depend on needs one, and a fresh clone should not run strangers' code as root.
   // The includes answer NODE_ENV=production and npm's `omit` setting, which would leave out the compiler or Node itself.
   const flags = ["--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund"];
-  await run("npm", ["ci", ...flags, "--loglevel=error"], { cwd: root, show: true });
+  // By the machine's own npm: that of the packages, which npm scripts find first, would be removed under its own feet.
+  const ours = join(root, "node_modules");
+  const PATH = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.startsWith(ours));
+  const env = { ...process.env, PATH: PATH.join(delimiter) };
+  await run("npm", ["ci", ...flags, "--loglevel=error"], { cwd: root, show: true, env });
   await linkNode(join(root, "node_modules", ".bin"));
   writeFileSync(markFile(root), wanted(root));
 }
