@@ -77,7 +77,7 @@ function ask(
 ): Promise<http.IncomingMessage> {
   const { host, port } = new URL(url);
   return new Promise((resolve, reject) => {
-    const headers = { ...(options.headers as Record<string, string> | undefined), host };
+    const headers = { ...options.headers, host };
     http
       .request({ host: "127.0.0.1", port, path, agent: false, ...options, headers }, resolve)
       .on("error", reject)
