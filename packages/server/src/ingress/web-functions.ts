@@ -14,6 +14,9 @@ import { destinationOf } from "./web-request.ts";
 import { WebReturns } from "./web-returns.ts";
 import { WebSockets } from "./web-sockets.ts";
 
+/** Of 16 bytes in base64; without one it is a request like any other. */
+const handshakeKey = /^[+/0-9A-Za-z]{22}==$/;
+
 export class WebFunctions {
   readonly #deps: WebDeps;
   readonly #returns: WebReturns;
@@ -45,7 +48,8 @@ export class WebFunctions {
 
   /** Whether this request, which asks to become something else, becomes a web socket of a function. */
   takesUpgrade(request: IncomingMessage): boolean {
-    if (request.headers.upgrade?.toLowerCase() !== "websocket" || request.method !== "GET") return false;
+    const { upgrade, "sec-websocket-key": key = "" } = request.headers;
+    if (upgrade?.toLowerCase() !== "websocket" || request.method !== "GET" || !handshakeKey.test(key)) return false;
     return destinationOf(request, this.#deps.config).kind === "endpoint";
   }
 

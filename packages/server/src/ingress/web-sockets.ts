@@ -39,19 +39,19 @@ export class WebSockets {
     const exchange = await begin(this.#deps, address, request, "websocket");
     if ("status" in exchange) return refuseSocket(socket, exchange);
     const { web } = this.#deps;
-    const leave = (closeCode?: number): void => void web.abandon(exchange, "websocket", closeCode);
+    const leave = (closeCode?: number): void => web.close(exchange, "websocket", closeCode);
     const onGone = (): void => {
       socket.destroy();
-      leave();
+      void web.abandon(exchange, "websocket");
     };
     socket.on("close", onGone).on("end", onGone).resume(); // or its end would not be seen
-    if (socket.destroyed) return leave();
+    if (socket.destroyed) return onGone();
     void exchange.say(encodeMessage({ case: "websocketConnect", value: {} }));
     await exchange.ready();
     const first = exchange.next();
     if (first?.case !== "websocketAccept") {
       if (!socket.destroyed) refuseSocket(socket, first?.case === "websocketClose" ? forbidden : ended(exchange));
-      return;
+      return leave();
     }
     socket.off("close", onGone).off("end", onGone);
     const opened = this.#accept(first.value, request, socket, head);
@@ -87,6 +87,9 @@ export class WebSockets {
     return opened;
   }
 }
+
+/** As much as a frame that closes can say. */
+const mostReasonBytes = 123;
 
 const forbidden: Refusal = { status: 403, text: "The web function did not accept the web socket." };
 
@@ -137,6 +140,7 @@ async function send(socket: WebSocket, { content }: Asgi_WebsocketSend): Promise
 function close(socket: WebSocket, { code = 1000, reason }: Asgi_WebsocketClose): void {
   const isSayable =
     (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999);
-  const text = Buffer.from(reason);
-  socket.close(isSayable ? code : 1011, text.length <= 123 ? text : text.subarray(0, 123));
+  // What is cut in the middle of a character ends before it.
+  const text = new TextDecoder().decode(Buffer.from(reason).subarray(0, mostReasonBytes), { stream: true });
+  socket.close(isSayable ? code : 1011, text);
 }

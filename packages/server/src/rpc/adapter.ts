@@ -12,6 +12,7 @@ import { type Call, type Caller, OpenCall } from "./adapter-call.ts";
 import { type Authenticate, identify } from "./adapter-identity.ts";
 import { statusOf, successOf } from "./adapter-status.ts";
 import { decode, receiveAll, sendAll } from "./adapter-stream.ts";
+import { outOfScope } from "./out-of-scope.ts";
 
 export * from "./adapter-access.ts";
 export type { Call, Caller } from "./adapter-call.ts";
@@ -114,7 +115,7 @@ function pathOf(bound: BoundRpc): string {
 }
 
 function unknownRpc(path: string): ServerError {
-  return fail("unimplemented", `This server has no method ${path}.`);
+  return fail("unimplemented", outOfScope(path));
 }
 
 function serveOf({ method, rpc }: BoundRpc): Serve {

@@ -10,7 +10,9 @@ import {
 import { sleep } from "@lydian/kit";
 
 import { giveData } from "../calls/give-data.ts";
+import type { Chunk } from "../domain/chunk.ts";
 import { fail } from "../errors.ts";
+import { decodeMessage } from "../web/asgi.ts";
 import type { Exchange } from "../web/exchange.ts";
 import { largeMessage } from "../web/large-message.ts";
 import { type ContainerCaller, type Rpcs, container } from "./adapter-access.ts";
@@ -26,14 +28,21 @@ export function webRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       const callId = callIdOf(callInfo);
       const chunks = dataChunks.map(chunkOf);
       const exchange = web.find(callId);
-      if (exchange === undefined) await store.write((tx) => giveData(tx, caller.id, callId, chunks));
-      else {
+      if (exchange === undefined) {
+        if (chunks.some(isOfSocket)) await web.endLate(callId, caller.id);
+        else await store.write((tx) => giveData(tx, caller.id, callId, chunks));
+      } else {
         await takeHold(platform, exchange, caller.id);
         await exchange.hear(chunks, (blobId) => largeMessage({ store, content }, blobId));
       }
       return {};
     }),
   };
+}
+
+/** A frame for a web socket. */
+function isOfSocket({ dataFormat, data }: Chunk): boolean {
+  return dataFormat === DataFormat.ASGI && data instanceof Uint8Array && decodeMessage(data).case === "websocketSend";
 }
 
 /** Ends only when its time is up, as the clients open it again at once; of a request that is over there is nothing more. */

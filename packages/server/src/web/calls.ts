@@ -73,15 +73,26 @@ export class WebCalls {
     return this.#exchanges.get(callId);
   }
 
-  /** The answer is complete; the code may go on behind it, and hears that its caller is gone if it asks. */
-  close(exchange: Exchange, kind: WebRequest["kind"]): void {
-    this.#forget(exchange, kind);
+  /**
+   * The answer is complete, or the web socket has been closed; the code may go on behind it, and hears that its caller is gone
+   * if it asks. `closeCode` is a web socket's.
+   */
+  close(exchange: Exchange, kind: WebRequest["kind"], closeCode?: number): void {
+    this.#forget(exchange, kind, closeCode);
+  }
+
+  /** This container's code goes on with a web socket that is closed, as if it had not heard of that: it is asked to end. */
+  async endLate(callId: string, containerId: string): Promise<void> {
+    await this.#deps.store.note(async (tx) => {
+      const [input] = await tx.inputs.ofCall(callId, 1);
+      if (input?.containerId === containerId) await hangUp(tx, callId, this.#context());
+    });
   }
 
   /** The caller is gone before it had its answer: the code hears of it, and is asked to end. */
-  async abandon(exchange: Exchange, kind: WebRequest["kind"], closeCode?: number): Promise<void> {
+  async abandon(exchange: Exchange, kind: WebRequest["kind"]): Promise<void> {
     if (exchange.over.signal.aborted) return;
-    this.#forget(exchange, kind, closeCode);
+    this.#forget(exchange, kind);
     if (exchange.ended !== undefined) return;
     const { store, log } = this.#deps;
     try {
