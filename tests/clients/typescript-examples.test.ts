@@ -24,6 +24,7 @@ const examples: Record<string, Example> = {
     args: ["--count", "3", "--site", "data:text/html,<title>page "],
     prints: ["page 0", "page 1", "page 2", "no title: []"],
   },
+  "watch.ts": { prints: ["now 80, from 100", "price: 80"] },
   "model.ts": { prints: ["TO", "BE", "OR", "NOT"] },
 };
 

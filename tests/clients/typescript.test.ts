@@ -64,6 +64,11 @@ test("what is served changes as its files do, and a file that is wrong changes n
   await program.finishWith(0);
 });
 
+test("one starts by itself, by its schedule", async () => {
+  await ends(lydian("deploy", "-q", `${folder}/ticks.ts`));
+  assert.match(await ends(lydian("run", `${folder}/ticks.ts`)), holds);
+});
+
 test("one is run by its name, with arguments", async () => {
   assert.match(
     await ends(lydian("run", "-q", `${folder}/greets.ts::greet`, "Ada", '{"times":2}')),

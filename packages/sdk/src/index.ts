@@ -17,6 +17,7 @@ export { Image, type StepOptions } from "./objects/image.ts";
 export type { NamedOptions } from "./objects/named.ts";
 export type { NameOptions } from "./objects/place.ts";
 export { type PartitionOptions, Queue, type TakeOptions } from "./objects/queue.ts";
+export { Cron, Period, type PeriodParts } from "./objects/schedule.ts";
 export { Secret } from "./objects/secret.ts";
 export { Volume, type VolumeEntry, type VolumeOptions } from "./objects/volume.ts";
 export type {

@@ -1,6 +1,7 @@
 /** How functions are run: what stands beside their code in `app.function(options, fn)`. */
 import type { Duration, Size } from "./duration.ts";
 import type { Image } from "./objects/image.ts";
+import type { Cron, Period } from "./objects/schedule.ts";
 import type { Secret } from "./objects/secret.ts";
 import type { Volume } from "./objects/volume.ts";
 
@@ -75,6 +76,8 @@ export interface FunctionOptions extends ResourceOptions {
   /** Variables of its environment. */
   env?: Record<string, string>;
   concurrent?: Concurrency;
+  /** When it starts by itself, without arguments, once its app is deployed. */
+  schedule?: Cron | Period;
   region?: string | string[];
   cloud?: string;
   /** From a container's start until it takes inputs; 5 minutes unless it is given. */

@@ -4,7 +4,7 @@ import { it } from "node:test";
 
 import { readFailure } from "../src/calls/outcome.ts";
 import { resourcesOf, retryPolicyOf } from "../src/calls/variant.ts";
-import { App, Image } from "../src/index.ts";
+import { App, Cron, Image, Period } from "../src/index.ts";
 import { mebibytes, seconds } from "../src/duration.ts";
 import { version } from "../src/version.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -40,6 +40,19 @@ it("lets nothing of a package's name into a command", () => {
   assert.throws(() => Image.debianSlim().aptInstall("curl; rm -rf /"), /no name of a package/);
   assert.throws(() => Image.debianSlim().env({ A: "1\n2" }), /line break/);
   assert.throws(() => Image.debianSlim().addLocalFile("a", "/a").runCommands("ls"), /a step comes after files/);
+});
+
+it("takes schedules that make sense", () => {
+  const cron = new Cron("*/15 * * * *", { timezone: "Europe/Berlin" }).wire.scheduleOneof;
+  assert.deepEqual(cron.case === "cron" && [cron.value.cronString, cron.value.timezone], [
+    "*/15 * * * *",
+    "Europe/Berlin",
+  ]);
+  const period = new Period({ hours: 4, seconds: 1.5 }).wire.scheduleOneof;
+  assert.deepEqual(period.case === "period" && [period.value.hours, period.value.seconds], [4, 1.5]);
+  assert.throws(() => new Cron("* * *"), /not the five fields/);
+  assert.throws(() => new Period({ hours: -1 }), /hours of a period is -1/);
+  assert.throws(() => new Period({}), /takes no time at all/);
 });
 
 it("reads what Python threw", () => {

@@ -113,6 +113,7 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
     },
     ...(retryPolicy && { retryPolicy }),
     ...(concurrent && concurrencyOf(concurrent)),
+    ...(options.schedule && { schedule: options.schedule.wire }),
     ...(definition.web && { webhookConfig: webOf(definition.web) }),
     ...(batched && {
       batchMaxSize: whole(batched.maxBatchSize, "maxBatchSize"),
