@@ -153,7 +153,7 @@ const answers: Readonly<Record<string, Answer>> = {
   "endpoint stats": refused(noServers, "tree"),
   "endpoint stop": refused(noServers, "tree", "--yes"),
   shell: { not: "it is a sandbox, which is still to come, and waits for a terminal" },
-  serve: elsewhere("serve.test.ts"),
+  serve: elsewhere("web.test.ts"),
   curl: { not: "it runs curl" },
 };
 
