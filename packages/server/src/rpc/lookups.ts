@@ -14,14 +14,15 @@ import type { Platform } from "./platform.ts";
 
 export function lookupRpcs({ store, config }: Platform): Rpcs<typeof ModalClient> {
   return {
-    functionGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
-      store.read(async (tx) => {
-        const whenClass = (message: string): Error => fail("notFound", message, { details: [isClassName()] });
-        const record = await findFunction(tx, { app, tag, environment }, whenClass);
-        const definition = addressed(decodeDefinition(record), config);
-        const handleMetadata = functionHandle(record, definition);
-        return { functionId: record.id, handleMetadata, function: functionData(definition) };
-      }),
+    functionGet: userOrContainer(
+      ({ appName: app, objectTag: tag, environmentName: environment, appVersion: version }) =>
+        store.read(async (tx) => {
+          const whenClass = (message: string): Error => fail("notFound", message, { details: [isClassName()] });
+          const record = await findFunction(tx, { app, tag, environment, version }, whenClass);
+          const definition = addressed(decodeDefinition(record), config);
+          const handleMetadata = functionHandle(record, definition);
+          return { functionId: record.id, handleMetadata, function: functionData(definition) };
+        }),
     ),
     functionGetById: userOrContainer(({ functionId }) =>
       store.read(async (tx) => {
@@ -38,9 +39,9 @@ export function lookupRpcs({ store, config }: Platform): Rpcs<typeof ModalClient
       const proxyId = `pr-${createHash("sha256").update(`${environmentName}\0${name}`).digest("hex").slice(0, 22)}`;
       return { proxy: { name, environmentName, proxyId } };
     }),
-    classGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment }) =>
+    classGet: userOrContainer(({ appName: app, objectTag: tag, environmentName: environment, appVersion: version }) =>
       store.read(async (tx) => {
-        const { id: classId, record } = await findClass(tx, { app, tag, environment });
+        const { id: classId, record } = await findClass(tx, { app, tag, environment, version });
         const classFunctionMetadata = functionHandle(record, addressed(decodeDefinition(record), config));
         return { classId, handleMetadata: { classFunctionId: record.id, classFunctionMetadata } };
       }),

@@ -26,7 +26,7 @@ async function scene() {
     await tx.apps.update({ ...app, name: "shop", layout: { functionIds, classIds: { Model: classId } } });
     return { appId: app.id, hello: hello.id, model: model.id, classId };
   });
-  const name = (tag: string, app = "shop", environment = "") => ({ tag, app, environment });
+  const name = (tag: string, app = "shop", environment = "", version = 0) => ({ tag, app, environment, version });
   const whenClass = (message: string): Error => new Error(`hint: ${message}`);
   const findIn = (...of: Parameters<typeof name>) => test.store.read((tx) => findFunction(tx, name(...of), whenClass));
   const classIn = (...of: Parameters<typeof name>) => test.store.read((tx) => findClass(tx, name(...of)));
@@ -47,6 +47,9 @@ describe("a function", () => {
     assert.equal((await it.findIn("hello")).id, it.hello);
     assert.equal((await it.findIn("hello", "shop", "main")).id, it.hello);
     assert.equal((await it.findIn("hello", it.appId)).id, it.hello);
+    const error = await it.findIn("hello", "shop", "", 3).catch((thrown: unknown) => thrown);
+    assert.ok(isFail(error, "failedPrecondition"), "only the version in effect has containers");
+    assert.equal(error.text, 'Version 3 of app "shop" is not in effect: version 0 is.');
     assert.equal((await it.findIn("Model.*")).id, it.model, "clients ask for a class's function by this");
   });
 
