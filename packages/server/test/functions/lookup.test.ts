@@ -49,7 +49,10 @@ describe("a function", () => {
     assert.equal((await it.findIn("hello", it.appId)).id, it.hello);
     const error = await it.findIn("hello", "shop", "", 3).catch((thrown: unknown) => thrown);
     assert.ok(isFail(error, "failedPrecondition"), "only the version in effect has containers");
-    assert.equal(error.text, 'Version 3 of app "shop" is not in effect: version 0 is.');
+    assert.equal(
+      error.text,
+      'Version 3 of app "shop" is not in effect: version 0 is. Leave the version out, or put it into effect again: modal app rollback shop v3.',
+    );
     assert.equal((await it.findIn("Model.*")).id, it.model, "clients ask for a class's function by this");
   });
 
