@@ -19,7 +19,7 @@ export type HandlerOf<M, C extends Caller> = M extends {
   : never;
 
 /** Who may call: `anyone` means that no identity is needed. */
-export type Access = "anyone" | "user" | "container" | "userOrContainer" | "userOrAnyContainer" | "worker";
+export type Access = "anyone" | "outsider" | "user" | "container" | "userOrContainer" | "userOrAnyContainer" | "worker";
 
 export type UserCaller = Extract<Caller, { kind: "user" }>;
 export type ContainerCaller = Extract<Caller, { kind: "container" }>;
@@ -44,6 +44,11 @@ export type Rpcs<S extends { method: Record<string, unknown> }> = {
 /** Needs no identity; a wrong token is refused all the same. */
 export function anyone<M>(handle: HandlerOf<M, Caller>): Rpc<M> {
   return { access: "anyone", handle: handle };
+}
+
+/** The same, but for those at a door, who are somebody already and can become nobody else. */
+export function outsider<M>(handle: HandlerOf<M, Caller>): Rpc<M> {
+  return { access: "outsider", handle: handle };
 }
 
 /** Needs a valid token. */

@@ -21,7 +21,7 @@ export function identify(
   const tokenId = credentialOf(header("x-modal-token-id"));
   const tokenSecret = credentialOf(header("x-modal-token-secret"));
   if (tokenId === undefined || tokenSecret === undefined) {
-    if (access === "anyone") return nobody;
+    if (access === "anyone" || access === "outsider") return nobody;
     throw access !== "container" && access !== "worker" ? missingToken(rpc) : wrongSide(rpc, access);
   }
   const valid = authenticate(tokenId, tokenSecret);
@@ -45,6 +45,7 @@ function callerAtDoor({ kind, id }: Identity): Caller {
 /** The caller, if the RPC is for it; throws otherwise. */
 export function admit(rpc: string, access: Access, caller: Caller): Caller {
   if (access === "anyone" || access === caller.kind) return caller;
+  if (access === "outsider" && (caller.kind === "user" || caller.kind === "anyone")) return caller;
   if (caller.kind === "user" && (access === "userOrContainer" || access === "userOrAnyContainer")) return caller;
   if (caller.kind !== "container") throw wrongSide(rpc, access);
   if (access === "userOrAnyContainer" || (access === "userOrContainer" && !caller.restricted)) return caller;
@@ -54,6 +55,7 @@ export function admit(rpc: string, access: Access, caller: Caller): Caller {
 function wrongSide(rpc: string, access: Access): ServerError {
   const whose = {
     anyone: "anyone",
+    outsider: "clients",
     user: "users",
     container: "containers",
     userOrContainer: "users and containers",

@@ -4,7 +4,7 @@ import type { ModalClient } from "@lydian/contract";
 import { tokenRequestBell } from "../domain/bells.ts";
 import { isGranted, requestMs, requestToken, takeToken } from "../identity/token-requests.ts";
 import { knownToken, refuseOwners } from "../identity/tokens.ts";
-import { anyone, type Rpcs, user } from "./adapter-access.ts";
+import { outsider, type Rpcs, user } from "./adapter-access.ts";
 import { type Platform, contextOf, toSeconds } from "./platform.ts";
 
 /** The longest that a client's wait is held, in milliseconds. */
@@ -23,7 +23,7 @@ export function tokenRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     for (const id of ids) tokens.forget(id);
   };
   return {
-    tokenFlowCreate: anyone(async ({ expiresInSeconds }) => {
+    tokenFlowCreate: outsider(async ({ expiresInSeconds }) => {
       const lifetime = expiresInSeconds === 0 ? undefined : expiresInSeconds * 1000;
       const { request, waitSecret } = await store.write((tx) => requestToken(tx, lifetime, contextOf(platform)));
       const webUrl = `${config.publicUrl}/token-requests/${request.id}`;
@@ -31,7 +31,7 @@ export function tokenRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       log.warn({ code: request.code, page: webUrl, minutes }, "a client asks for a token: its page wants this code");
       return { tokenFlowId: request.id, webUrl, waitSecret };
     }),
-    tokenFlowWait: anyone(async ({ tokenFlowId: id, waitSecret, timeout }, { signal }) => {
+    tokenFlowWait: outsider(async ({ tokenFlowId: id, waitSecret, timeout }, { signal }) => {
       const known = { id, waitSecret };
       const look = async (): Promise<{ tokenId: string; secret: string } | undefined> => {
         if (!(await store.read((tx) => isGranted(tx, known, clock.now())))) return undefined;
