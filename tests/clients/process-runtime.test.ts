@@ -92,7 +92,7 @@ test(
 );
 
 test("a function with volumes is refused by name", { skip: missingClient(newestClient) }, async () => {
-  await using run = modal(platform, newestClient, ["run", app("volume_kills.py")]);
+  await using run = modal(platform, newestClient, ["run", join(import.meta.dirname, "../faults/volume_kills.py")]);
   assert.notEqual((await run.finish(60_000)).code, 0);
   assert.match(run.output.replaceAll(/[\s│]+/g, " "), /runtime "process" cannot mount volumes.*--runtime runc/);
 });
