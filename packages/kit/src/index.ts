@@ -1,4 +1,5 @@
 /** What every Lydian process needs and no single one owns. */
+export * from "./absent.ts";
 export * from "./backoff.ts";
 export * from "./bells.ts";
 export * from "./child.ts";

@@ -3,12 +3,12 @@
  * names, and the logs. Logs are only written at their ends, and what lies behind the end that the database says is cut off when
  * they are used.
  */
-import { readdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 
-import { hasCode } from "@lydian/kit";
+import { hasCode, namesIn } from "@lydian/kit";
 
 import { KeySet } from "./content/key-set.ts";
 import { findNeeded, type Keys, type Needed } from "./content/needed.ts";
@@ -97,12 +97,3 @@ async function* fileAt(folder: string, path: string): AsyncGenerator<ServerFile>
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
-  }
-}

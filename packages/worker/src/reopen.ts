@@ -2,10 +2,10 @@
  * The first thing that a worker does: open the doors of the containers that the worker before left running. A client in
  * a container gives up 0.71 s after its door died, so this file imports nothing that is slow to load.
  */
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { hasCode, PlatformError } from "@lydian/kit";
+import { namesIn, PlatformError } from "@lydian/kit";
 
 import { Door, type ServerAddress } from "./container/doors.ts";
 import { containerPlace, containersFolder, doorsFolder } from "./container/folder.ts";
@@ -22,7 +22,7 @@ export interface Inheritance {
 export async function reopenDoors(data: string, server: ServerAddress): Promise<Inheritance> {
   await mkdir(doorsFolder(data), { recursive: true, mode: 0o700 });
   const inheritance: Inheritance = { leases: [], remains: [] };
-  const ids = await entries(containersFolder(data));
+  const ids = await namesIn(containersFolder(data));
   await Promise.all(
     ids.map(async (id) => {
       const lease = await readLease(join(containersFolder(data), id));
@@ -51,13 +51,4 @@ export function whereabouts(configuration: unknown): { data: string; cache: stri
     throw new PlatformError("the worker's configuration names no data folder, no cache or no server");
   }
   return { data, cache, server: { host: server.host, port: server.port } };
-}
-
-async function entries(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
-  }
 }

@@ -2,9 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http2";
 
 import { fromBinary } from "@bufbuild/protobuf";
-import { AnySchema } from "@bufbuild/protobuf/wkt";
-import { BinaryReader } from "@bufbuild/protobuf/wire";
-import { RPCRetryPolicySchema } from "@lydian/contract";
+import { RPCRetryPolicySchema, StatusSchema } from "@lydian/contract";
 
 import {
   AlreadyExistsError,
@@ -60,23 +58,11 @@ export function refusalOf(error: StatusError, server: string): LydianError {
 export function retryAfterMs({ trailers }: StatusError): number | undefined {
   const details = trailers["grpc-status-details-bin"];
   if (typeof details !== "string") return undefined;
-  for (const detail of detailsIn(Buffer.from(details, "base64"))) {
+  for (const detail of fromBinary(StatusSchema, Buffer.from(details, "base64")).details) {
     if (!detail.typeUrl.endsWith(`/${RPCRetryPolicySchema.typeName}`)) continue;
     return fromBinary(RPCRetryPolicySchema, detail.value).retryAfterSecs * 1000;
   }
   return undefined;
-}
-
-/** Of a serialized google.rpc.Status: its field 3. */
-function detailsIn(bytes: Uint8Array): { typeUrl: string; value: Uint8Array }[] {
-  const reader = new BinaryReader(bytes);
-  const found: { typeUrl: string; value: Uint8Array }[] = [];
-  while (reader.pos < reader.len) {
-    const [field, wire] = reader.tag();
-    if (field === 3) found.push(fromBinary(AnySchema, reader.bytes()));
-    else reader.skip(wire, field);
-  }
-  return found;
 }
 
 /** What the platform wants people to know, beside any answer. */

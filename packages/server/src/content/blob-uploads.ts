@@ -6,10 +6,10 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-import { hasCode, isId, removeBelow } from "@lydian/kit";
+import { isId, namesIn, removeBelow } from "@lydian/kit";
 
 import { fail } from "../errors.ts";
 import type { BlobUpload } from "./blob-links.ts";
@@ -131,14 +131,6 @@ export class BlobUploads {
       throw fail("invalidArgument", `${JSON.stringify(blobId.slice(0, 80))} is not the id of a blob.`);
     return join(this.#options.folder, blobId);
   }
-}
-
-/** None when there is no such folder. */
-async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch((error: unknown) => {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
-  });
 }
 
 async function* joined(files: readonly string[]): AsyncGenerator<Uint8Array> {

@@ -1,8 +1,8 @@
 /** Content as files below one folder of this machine (`ab/abcdef…`). */
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { hasCode, syncFolder } from "@lydian/kit";
+import { hasCode, namesIn, syncFolder } from "@lydian/kit";
 
 import { isSha256, type Sha256 } from "./digest.ts";
 import type { ContentPlace, ListedContent, OpenContent } from "./place.ts";
@@ -80,15 +80,5 @@ export class DiskPlace implements ContentPlace {
   /** The type admits checked digests only. */
   #pathOf(sha256: Sha256): string {
     return join(this.#folder, sha256.slice(0, 2), sha256);
-  }
-}
-
-/** None where nothing was ever stored. */
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
   }
 }

@@ -1,9 +1,12 @@
 /** Errors and warnings as the clients read them: status, percent-encoded text, status details. */
-import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Any, anyPack, AnySchema } from "@bufbuild/protobuf/wkt";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { toBinary } from "@bufbuild/protobuf";
-import { FunctionLookupError_Reason, FunctionLookupErrorSchema, RPCRetryPolicySchema } from "@lydian/contract";
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
+import {
+  FunctionLookupError_Reason,
+  FunctionLookupErrorSchema,
+  RPCRetryPolicySchema,
+  StatusSchema,
+} from "@lydian/contract";
 
 import { errorTable, type ServerError } from "../errors.ts";
 import type { Status } from "../grpc/headers.ts";
@@ -19,7 +22,10 @@ export function statusOf(error: ServerError, warnings: readonly string[] = []): 
   const { retryAfter: seconds } = error;
   const extras = seconds === undefined ? error.details : [...error.details, retryAfter(seconds)];
   const metadata = new Map<string, readonly (string | Uint8Array)[]>(warned(warnings));
-  if (extras.length > 0) metadata.set("grpc-status-details-bin", [encodeStatus(code, text, extras)]);
+  if (extras.length > 0)
+    metadata.set("grpc-status-details-bin", [
+      toBinary(StatusSchema, create(StatusSchema, { code, message: text, details: [...extras] })),
+    ]);
   return { code, text, metadata };
 }
 
@@ -48,13 +54,4 @@ export function isClassName(): Any {
 /** Packs any message of the wire as a status detail. */
 export function statusDetail<D extends DescMessage>(schema: D, init: MessageInitShape<D>): Any {
   return anyPack(schema, create(schema, init));
-}
-
-/** A serialized google.rpc.Status: code = 1, message = 2, details = 3. */
-function encodeStatus(code: number, message: string, details: readonly Any[]): Buffer {
-  const writer = new BinaryWriter();
-  writer.tag(1, WireType.Varint).int32(code);
-  writer.tag(2, WireType.LengthDelimited).string(message);
-  for (const detail of details) writer.tag(3, WireType.LengthDelimited).bytes(toBinary(AnySchema, detail));
-  return Buffer.from(writer.finish());
 }

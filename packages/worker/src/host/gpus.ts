@@ -1,8 +1,8 @@
 /** Which accelerators this host has, by what NVIDIA's driver says of them. */
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { hasCode } from "@lydian/kit";
+import { namesIn } from "@lydian/kit";
 
 export interface HostGpus {
   /** As functions ask for it, such as "H100" or "A100-80GB". */
@@ -14,13 +14,7 @@ const driverFolder = "/proc/driver/nvidia/gpus";
 
 /** Empty where there is no driver. */
 export async function hostGpus(folder: string = driverFolder): Promise<HostGpus[]> {
-  let cards: string[];
-  try {
-    cards = await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
-  }
+  const cards = await namesIn(folder);
   const texts = await Promise.all(cards.map((card) => readFile(join(folder, card, "information"), "utf8")));
   const counts = new Map<string, number>();
   for (const text of texts) {

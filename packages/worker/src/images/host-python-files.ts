@@ -16,7 +16,7 @@ import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { hasCode, PlatformError } from "@lydian/kit";
+import { namesIn, PlatformError } from "@lydian/kit";
 
 import type { Interpreter } from "../runners/interpreters.ts";
 
@@ -107,7 +107,7 @@ export async function copyPython(python: HostPython, root: string, signal: Abort
 async function copyLibraries(python: HostPython, target: string): Promise<string[]> {
   const wanted = new RegExp(`^libpython(3|${python.minor.replace(".", "\\.")})[a-z]*\\.so[.\\d]*$`);
   const copied: string[] = [];
-  for (const name of (await list(python.libraries)).filter((name) => wanted.test(name))) {
+  for (const name of (await namesIn(python.libraries)).filter((name) => wanted.test(name))) {
     const to = join(target, name);
     await copyEntry(join(python.libraries, name), to);
     if ((await lstat(to)).isFile()) copied.push(to);
@@ -171,7 +171,7 @@ async function filesBelow(folder: string, wanted: (path: string) => boolean): Pr
 
 async function modules(stdlib: string): Promise<string[]> {
   const folder = join(stdlib, "lib-dynload");
-  return (await list(folder)).filter((name) => name.endsWith(".so")).map((name) => join(folder, name));
+  return (await namesIn(folder)).filter((name) => name.endsWith(".so")).map((name) => join(folder, name));
 }
 
 /** Where binutils are missing or do not know these files, the image is some megabytes larger, and no less good. */
@@ -180,14 +180,5 @@ async function strip(files: readonly string[], signal: AbortSignal): Promise<voi
     await run("strip", ["--strip-debug", "--", ...files], { cwd: "/", signal });
   } catch {
     signal.throwIfAborted();
-  }
-}
-
-async function list(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
   }
 }

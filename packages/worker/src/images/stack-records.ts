@@ -1,8 +1,8 @@
 /** Remembers what an image was made of, so that the next worker asks neither a registry nor an interpreter. */
-import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
+import { readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 
-import { hasCode, writeDurably } from "@lydian/kit";
+import { hasCode, namesIn, writeDurably } from "@lydian/kit";
 import { z } from "zod";
 
 import { type ImageConfig, imageConfigSchema } from "./image-config.ts";
@@ -63,14 +63,9 @@ export class StackRecords {
 
   /** All that is written down, whoever asked for it. */
   async list(): Promise<readonly KeptRecord[]> {
-    let names: string[];
-    try {
-      names = await readdir(this.#folder);
-    } catch (error) {
-      if (hasCode(error, "ENOENT")) return [];
-      throw error;
-    }
-    const files = names.filter((name) => name.endsWith(".json")).map((name) => join(this.#folder, name));
+    const files = (await namesIn(this.#folder))
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => join(this.#folder, name));
     return (await Promise.all(files.map(readRecord))).filter((record) => record !== undefined);
   }
 

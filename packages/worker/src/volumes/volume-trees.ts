@@ -2,11 +2,11 @@
  * States of volumes on this worker's disk, as stacks of plain layers that containers mount. They are a cache of what the
  * server has: of another boot of the host they are thrown away, so nothing of them is ever synced.
  */
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import type * as wire from "@lydian/contract/worker";
-import { hasCode, type Logger, removeBelow, temporaryBeside } from "@lydian/kit";
+import { type Logger, namesIn, removeBelow, temporaryBeside, textOf } from "@lydian/kit";
 
 import { currentBoot } from "../boot.ts";
 import type { Layer } from "../layers/index.ts";
@@ -253,22 +253,4 @@ function stepOf(name: string): Step | undefined {
   const found = /^(\d+)-(\d+)-(\d+)$/.exec(name);
   if (found === null) return undefined;
   return { from: Number(found[1]), to: Number(found[2]), entries: Number(found[3]) };
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
-  }
-}
-
-async function textOf(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
-  }
 }

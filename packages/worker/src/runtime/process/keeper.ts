@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
-import { hasCode, PlatformError } from "@lydian/kit";
+import { PlatformError, textOf } from "@lydian/kit";
 
 import type { ProcessEnd } from "../../container/exit.ts";
 import type { ContainerPlace } from "../../container/folder.ts";
@@ -67,13 +67,13 @@ function keeperRequest(folder: string, spec: ProcessSpec): Buffer {
 
 /** keeper.json; undefined when nothing was started. */
 export async function readKeeperRecord(place: ContainerPlace): Promise<KeeperRecord | undefined> {
-  const record = await readIfThere(join(place.folder, "keeper.json"));
+  const record = await textOf(join(place.folder, "keeper.json"));
   return record === undefined ? undefined : (JSON.parse(record) as KeeperRecord);
 }
 
 /** How the main process ended; undefined when its keeper wrote nothing down. */
 export async function readEnd(place: ContainerPlace): Promise<ProcessEnd | undefined> {
-  const [kind, number] = ((await readIfThere(join(place.folder, "exit"))) ?? "").trim().split(" ");
+  const [kind, number] = ((await textOf(join(place.folder, "exit"))) ?? "").trim().split(" ");
   if (kind === "exited") return { reason: "exited", code: Number(number) };
   if (kind === "signaled") return { reason: "signaled", signal: signalName(Number(number)) };
   return undefined;
@@ -87,13 +87,4 @@ export function watchKeeper(place: ContainerPlace, onGone: () => void): { close(
 function signalName(number: number): string {
   const known = Object.entries(os.constants.signals).find(([, value]) => value === number);
   return known?.[0] ?? `SIG${number}`;
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
-  }
 }

@@ -2,10 +2,10 @@
  * The runtime `process`: a function is a process of the host with the host's Python, in a folder of its own. For
  * development: nothing is isolated and no limit is enforced, and what a function writes outside its home stays.
  */
-import { constants, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { constants, cp, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { hasCode, PlatformError } from "@lydian/kit";
+import { hasCode, namesIn, PlatformError, textOf } from "@lydian/kit";
 
 import type { ProcessEnd } from "../../container/exit.ts";
 import { type ContainerPlace, containersFolder, doorsFolder } from "../../container/folder.ts";
@@ -134,24 +134,6 @@ export async function imagesInUse(data: string): Promise<ReadonlySet<string>> {
   const parent = containersFolder(data);
   const ids = (await namesIn(parent)).map(async (name) => await textOf(imageFile({ folder: join(parent, name) })));
   return new Set((await Promise.all(ids)).filter((id) => id !== undefined));
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
-  }
-}
-
-async function textOf(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
-  }
 }
 
 /** What the image has below /root; copies, for a function may write to what it finds. */

@@ -1,8 +1,8 @@
 /** Takes away what is left of a container below /run and in the control groups, in any half-made state. */
-import { readdir, rmdir } from "node:fs/promises";
+import { rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { type Clock, hasCode, removeBelow } from "@lydian/kit";
+import { type Clock, hasCode, namesIn, removeBelow } from "@lydian/kit";
 
 import type { Cgroups } from "../../cgroups/cgroups.ts";
 import type { Mounter } from "../../layers/index.ts";
@@ -34,7 +34,7 @@ export class Remains {
 
   /** The containers of which there is anything, by id: runc's own list lacks those that it never finished. */
   async list(): Promise<string[]> {
-    const folders = await entries(this.#places.containers);
+    const folders = await namesIn(this.#places.containers);
     const groups = await this.#cgroups.children(this.#places.cgroup);
     return [...new Set([...folders, ...groups])];
   }
@@ -73,16 +73,6 @@ export class Remains {
         return;
       }
     }
-  }
-}
-
-/** The names in a folder; none when it is not there. */
-export async function entries(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
   }
 }
 

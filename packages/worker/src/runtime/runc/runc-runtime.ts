@@ -10,7 +10,7 @@ import { writeFile } from "node:fs/promises";
 import net from "node:net";
 import { dirname, join } from "node:path";
 
-import { type Clock, type Logger, PlatformError } from "@lydian/kit";
+import { type Clock, type Logger, namesIn, PlatformError } from "@lydian/kit";
 
 import { currentBoot } from "../../boot.ts";
 import type { Cgroups } from "../../cgroups/cgroups.ts";
@@ -39,7 +39,7 @@ import { LayerHolds } from "./layer-holds.ts";
 import { limitProcessors, oomScore, setLimits, settleOom } from "./limits.ts";
 import { type OciSpec, ociSpec } from "./oci-spec.ts";
 import { readEnd, readRecord, removeRecord, writeRecord } from "./record.ts";
-import { entries, Remains } from "./remains.ts";
+import { Remains } from "./remains.ts";
 import { RuncLayout, stagedPath } from "./runc-layout.ts";
 import { watchRunning } from "./running.ts";
 import { readState } from "./runc-state.ts";
@@ -243,7 +243,7 @@ export class RuncRuntime implements Runtime {
     const kept = new Set(known.filter(({ hostId }) => recorded.has(hostId)).map(({ folder }) => folder));
     const parents = [containersFolder(data), startersFolder(data)];
     const folders = await Promise.all(
-      parents.map(async (parent) => (await entries(parent)).map((id) => join(parent, id))),
+      parents.map(async (parent) => (await namesIn(parent)).map((id) => join(parent, id))),
     );
     const uppers = folders
       .flat()

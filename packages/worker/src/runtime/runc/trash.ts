@@ -4,10 +4,10 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, rename } from "node:fs/promises";
+import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 
-import { type Clock, hasCode, type Logger, temporaryBeside, type Timer } from "@lydian/kit";
+import { type Clock, hasCode, type Logger, namesIn, temporaryBeside, type Timer } from "@lydian/kit";
 
 /** Deleting begins when whoever ends now has ended: it takes a process, and starting that holds up the worker for 5 ms. */
 const restMs = 250;
@@ -67,11 +67,6 @@ export class Trash {
   }
 
   async #names(): Promise<string[]> {
-    try {
-      return (await readdir(this.#folder)).filter((name) => !this.#left.has(name)).slice(0, 100);
-    } catch (error) {
-      if (hasCode(error, "ENOENT")) return [];
-      throw error;
-    }
+    return (await namesIn(this.#folder)).filter((name) => !this.#left.has(name)).slice(0, 100);
   }
 }
