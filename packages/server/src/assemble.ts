@@ -1,23 +1,18 @@
 /** Puts a server's parts together over what it stands on: what answers, and what acts by itself. */
 import { ModalClient, operator, worker } from "@lydian/contract";
-import type { Bells, Clock, Logger, NewId } from "@lydian/kit";
 
 import { Presence } from "./apps/presence.ts";
 import { Alarms } from "./calls/alarms.ts";
 import { Deliveries } from "./calls/deliveries.ts";
 import { Reaper } from "./calls/reap.ts";
 import { Timeouts } from "./calls/timeouts.ts";
-import type { ServerConfig } from "./config.ts";
 import { BlobLinks } from "./content/blob-links.ts";
 import { ContentCollector, type ContentCollectorDeps } from "./content/collect.ts";
-import type { ContentStore } from "./content/content-store.ts";
-import type { Unneeded } from "./content/unneeded.ts";
-import type { Store } from "./domain/store.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { Builds, type BuildsDeps } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
-import type { LogBook, Tell } from "./logs/log-book.ts";
+import type { Tell } from "./logs/log-book.ts";
 import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, bind } from "./rpc/adapter.ts";
 import { clientRpcs } from "./rpc/client-rpcs.ts";
@@ -28,25 +23,17 @@ import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
 import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
-import type { Vault } from "./secrets/vault.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
 import { WebCalls } from "./web/calls.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
+type Founded =
+  | ("config" | "store" | "bells" | "clock" | "newId" | "log" | "serverKey")
+  | ("vault" | "content" | "unneeded" | "logBook");
+
 /** What is there before the parts: files that are open, keys, and the world outside. */
-export interface Foundations {
-  config: ServerConfig;
-  store: Store;
-  bells: Bells;
-  clock: Clock;
-  newId: NewId;
-  log: Logger;
-  serverKey: Uint8Array;
-  vault: Vault;
-  content: ContentStore;
-  unneeded: Unneeded;
-  logBook: LogBook;
+export interface Foundations extends Pick<Platform, Founded> {
   askAws: BuildsDeps["askAws"];
   /** Ends every connection of a container that is gone. */
   cutConnections: (containerId: string) => void;
