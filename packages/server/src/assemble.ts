@@ -24,6 +24,7 @@ import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
+import { Addresses } from "./web/addresses.ts";
 import { WebCalls } from "./web/calls.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
@@ -56,6 +57,7 @@ export interface Assembly {
   /** What a worker's session is led with. */
   workers: StreamDeps;
   images: ImageCollector;
+  addresses: Addresses;
   /** Sign the addresses that clients and workers load and store by. */
   links: { blobs: BlobLinks; pieces: PieceLinks };
   /** In the order in which they start; they close the other way round. */
@@ -89,6 +91,7 @@ export function assemble({
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const web = new WebCalls(shared);
+  const addresses = new Addresses(shared);
   const tokens = new Tokens(founded.store, clock);
   const platform: Platform = { ...founded, tokens, heartbeats, interest, presence, sessions, tell, timeouts, web };
   const alarms = new Alarms(shared);
@@ -119,10 +122,10 @@ export function assemble({
     ...bind(worker.Workers, workerRpcs(workers)),
   ];
   const actors: Actor[] = [
-    ...[presence, sessions, timeouts, heartbeats, alarms, { start: () => web.start() }, interest],
+    ...[presence, sessions, timeouts, heartbeats, alarms, { start: () => web.start() }, addresses, interest],
     ...[builds, scheduler, timekeeper, reaper, images, contents],
   ];
-  return { platform, rpcs, workers, images, links, actors };
+  return { platform, rpcs, workers, images, addresses, links, actors };
 }
 
 export async function startAll(actors: readonly Actor[]): Promise<void> {

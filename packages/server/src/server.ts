@@ -112,14 +112,14 @@ async function roomOf(folder: string): Promise<{ free: number; total: number }> 
 
 async function openPort(
   { config, clock, log, tls }: ServerOptions,
-  { platform, links, rpcs }: Assembly,
+  { platform, addresses, links, rpcs }: Assembly,
   uploads: BlobUploads,
 ): Promise<Port> {
   const { store, content, newId, serverKey, web: calls } = platform;
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({
     logger: log,
-    functions: new WebFunctions({ web: calls, store, clock, config, log }),
+    functions: new WebFunctions({ web: calls, addresses, store, clock, config, log }),
     routes: [
       contentRoutes({ store: content, links: links.blobs, uploads, isWorker }),
       volumeRoutes({ store: content, links: links.pieces }),

@@ -8,9 +8,9 @@ import type { Store } from "../domain/store.ts";
 import type { WebAddress } from "../domain/web-address.ts";
 import { isFail } from "../errors.ts";
 import { mayPass } from "../identity/proxy-tokens.ts";
+import type { Addresses } from "../web/addresses.ts";
 import type { WebRequest } from "../web/asgi.ts";
 import type { WebCalls } from "../web/calls.ts";
-import { findEndpoint } from "../web/endpoints.ts";
 import type { Exchange } from "../web/exchange.ts";
 import { type Headers, valuesOf } from "../web/headers.ts";
 import { type Refusal, refusals } from "./web-refusal.ts";
@@ -18,6 +18,7 @@ import { describeRequest, headersOf } from "./web-request.ts";
 
 export interface WebDeps {
   web: WebCalls;
+  addresses: Addresses;
   store: Store;
   clock: Clock;
   config: ServerConfig;
@@ -25,8 +26,12 @@ export interface WebDeps {
 }
 
 /** Whose address this is, or why the request goes no further. */
-export async function admit({ store }: WebDeps, host: string, request: IncomingMessage): Promise<WebAddress | Refusal> {
-  const address = await store.read((tx) => findEndpoint(tx, host));
+export async function admit(
+  { addresses, store }: WebDeps,
+  host: string,
+  request: IncomingMessage,
+): Promise<WebAddress | Refusal> {
+  const address = await addresses.find(host);
   if (address === undefined) return refusals.unknownHost(request.headers.host ?? host);
   if (!address.guarded) return address;
   const { id, secret } = tokenIn(headersOf(request));

@@ -46,11 +46,11 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
     functionGetInputs: container(async (request, call) => {
       const found = await claim(platform, deliveries, request, call);
       if (found?.kind === "inputs") {
-        for (const input of found.inputs) platform.timeouts.watch(input);
-        deliveries.sent(
-          call,
-          found.inputs.map((input) => input.id),
-        );
+        for (const input of found.inputs) {
+          platform.timeouts.watch(input);
+          platform.web.claimed(input.callId, call.caller.id);
+        }
+        deliveries.sent(call, found.inputs);
       }
       return claimReply(found);
     }),
@@ -64,12 +64,14 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
     }),
     functionPutOutputs: container(async ({ outputs }, { caller }) => {
       const completions = outputs.map(completion);
-      const finished = await store.write((tx) => completeInputs(tx, caller.id, completions, contextOf(platform)));
-      for (const inputId of finished) platform.timeouts.finished(inputId); // of no input that another container holds
-      deliveries.finished(
-        caller.id,
-        completions.map(({ inputId }) => inputId),
+      const inputIds = completions.map(({ inputId }) => inputId);
+      // Whoever waits for the end of a web request is gone after a power cut, and the request with it.
+      const isFleeting = deliveries.areOfWeb(caller.id, inputIds);
+      const finished = await store[isFleeting ? "note" : "write"]((tx) =>
+        completeInputs(tx, caller.id, completions, contextOf(platform)),
       );
+      for (const inputId of finished) platform.timeouts.finished(inputId); // of no input that another container holds
+      deliveries.finished(caller.id, inputIds);
       return {};
     }),
     taskResult: container(async ({ result }, { caller }) => {

@@ -15,6 +15,7 @@ import type { Context } from "../../src/domain/context.ts";
 import type { FunctionPolicy, FunctionRecord } from "../../src/domain/function.ts";
 import { WebFunctions } from "../../src/ingress/web-functions.ts";
 import { type AsgiMessage, decodeMessage, encodeMessage } from "../../src/web/asgi.ts";
+import { Addresses } from "../../src/web/addresses.ts";
 import { WebCalls } from "../../src/web/calls.ts";
 import type { Exchange } from "../../src/web/exchange.ts";
 import { rawConnection, readAll, type Rig, startRig } from "../ingress/rig.ts";
@@ -93,7 +94,9 @@ export async function webScene(application: Application, options: WebSceneOption
   });
   const { store, clock } = test;
   const web = new WebCalls({ ...test, limits: config.limits, log: silentLogger });
-  const functions = new WebFunctions({ web, store, clock, config, log: silentLogger });
+  const addresses = new Addresses({ ...test, log: silentLogger });
+  addresses.start();
+  const functions = new WebFunctions({ web, addresses, store, clock, config, log: silentLogger });
   const { headersTimeoutMs } = options;
   const rig = await startRig({ web: { functions, ...(headersTimeoutMs !== undefined && { headersTimeoutMs }) } });
   const asked: Asked[] = [];
@@ -106,6 +109,7 @@ export async function webScene(application: Application, options: WebSceneOption
     async [Symbol.asyncDispose]() {
       over.abort();
       await container;
+      await addresses.close();
       await rig[Symbol.asyncDispose]();
       await test[Symbol.asyncDispose]();
     },
