@@ -26,7 +26,9 @@ import { Timekeeper } from "./schedules/timekeeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
 import { Addresses } from "./web/addresses.ts";
 import { WebCalls } from "./web/calls.ts";
+import { Tunnels } from "./web/tunnels.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
+import { Dials } from "./workers/dials.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
 type Founded =
@@ -78,6 +80,8 @@ export function assemble({
   const deliveries = new Deliveries();
   const cutDoors = (containerId: string): void => {
     deliveries.forget(containerId);
+    tunnels.cut(containerId);
+    dials.cut(containerId);
     cutConnections(containerId);
   };
   const tell: Tell = (to, text) => {
@@ -88,12 +92,25 @@ export function assemble({
   const presence = new Presence(shared);
   const heartbeats = new Heartbeats(shared);
   const sessions = new WorkerSessions({ ...shared, cutDoors });
+  const dials = new Dials(clock, (workerId, message) => sessions.push(workerId, message));
+  const tunnels = new Tunnels({ ...shared, dials });
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const web = new WebCalls(shared);
   const addresses = new Addresses(shared);
   const tokens = new Tokens(founded.store, clock);
-  const platform: Platform = { ...founded, tokens, heartbeats, interest, presence, sessions, tell, timeouts, web };
+  const platform: Platform = {
+    ...founded,
+    tokens,
+    heartbeats,
+    interest,
+    presence,
+    sessions,
+    tell,
+    timeouts,
+    tunnels,
+    web,
+  };
   const alarms = new Alarms(shared);
   const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
@@ -110,7 +127,7 @@ export function assemble({
     blobs: new BlobLinks(serverKey, () => clock.now()),
     pieces: new PieceLinks(serverKey, () => clock.now()),
   };
-  const workers: StreamDeps = { ...shared, sessions, cutDoors, makeRoom };
+  const workers: StreamDeps = { ...shared, sessions, dials, cutDoors, makeRoom };
   const rpcs = [
     ...bind(ModalClient, ...clientRpcs(platform, { deliveries, images, links })),
     ...bind(
@@ -122,7 +139,17 @@ export function assemble({
     ...bind(worker.Workers, workerRpcs(workers)),
   ];
   const actors: Actor[] = [
-    ...[presence, sessions, timeouts, heartbeats, alarms, { start: () => web.start() }, addresses, interest],
+    ...[
+      presence,
+      sessions,
+      timeouts,
+      heartbeats,
+      alarms,
+      { start: () => web.start() },
+      addresses,
+      { start: () => {}, close: () => tunnels.close() },
+      interest,
+    ],
     ...[builds, scheduler, timekeeper, reaper, images, contents],
   ];
   return { platform, rpcs, workers, images, addresses, links, actors };

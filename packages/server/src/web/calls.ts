@@ -104,8 +104,9 @@ export class WebCalls {
   /** The caller is gone before it had its answer: the code hears of it, and is asked to end. */
   async abandon(exchange: Exchange, kind: WebRequest["kind"]): Promise<void> {
     if (exchange.over.signal.aborted) return;
+    const isCall = this.#exchanges.has(exchange.callId);
     this.#forget(exchange, kind);
-    if (exchange.ended !== undefined) return;
+    if (exchange.ended !== undefined || !isCall) return;
     const { store, log } = this.#deps;
     try {
       await store.note((tx) => hangUp(tx, exchange.callId, this.#context()));

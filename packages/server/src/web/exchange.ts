@@ -19,6 +19,8 @@ export type Ended =
   /** Its container is gone, or could not be had. */
   | "lost"
   | "timeout"
+  /** Nothing takes connections where its server should be. */
+  | "unreachable"
   /** Somebody stopped it. */
   | "stopped";
 
@@ -40,6 +42,7 @@ export class Exchange {
   /** The container that has the call, once it has shown that it does. */
   holder: string | undefined;
   #ended: Ended | undefined;
+  #hasBegun = false;
 
   readonly #towardsApp: Said[] = [];
   #lastSaid = 0;
@@ -126,6 +129,18 @@ export class Exchange {
       }
     }
     await this.#room();
+  }
+
+  /** The same of who answers in this process. `bytes`: how much of the room it takes. */
+  async tell(message: AsgiMessage, bytes = 0): Promise<void> {
+    this.#hasBegun = true;
+    this.#take(message, bytes);
+    await this.#room();
+  }
+
+  /** Something was told. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** Resolves when `next` has something to answer, or the call has ended, or nobody waits any more. */

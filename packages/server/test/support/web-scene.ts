@@ -2,6 +2,8 @@
  * Web functions without containers: the real ingress on a port, the real store and calls, and an application in this process
  * that claims requests and answers them as a client's container does.
  */
+import assert from "node:assert/strict";
+
 import { fromBinary } from "@bufbuild/protobuf";
 import { DataFormat, FunctionInputSchema } from "@lydian/contract";
 import { silentLogger } from "@lydian/kit";
@@ -96,7 +98,15 @@ export async function webScene(application: Application, options: WebSceneOption
   const web = new WebCalls({ ...test, limits: config.limits, log: silentLogger });
   const addresses = new Addresses({ ...test, log: silentLogger });
   addresses.start();
-  const functions = new WebFunctions({ web, addresses, store, clock, config, log: silentLogger });
+  const functions = new WebFunctions({
+    web,
+    addresses,
+    tunnels: { find: () => undefined, begin: () => assert.fail("there is no tunnel") },
+    store,
+    clock,
+    config,
+    log: silentLogger,
+  });
   const { headersTimeoutMs } = options;
   const rig = await startRig({ web: { functions, ...(headersTimeoutMs !== undefined && { headersTimeoutMs }) } });
   const asked: Asked[] = [];
