@@ -24,9 +24,8 @@ import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
-import { Addresses } from "./web/addresses.ts";
-import { WebCalls } from "./web/calls.ts";
-import { Tunnels } from "./web/tunnels.ts";
+import type { Addresses } from "./web/addresses.ts";
+import { webParts } from "./web/parts.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
 import { Dials } from "./workers/dials.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
@@ -80,8 +79,7 @@ export function assemble({
   const deliveries = new Deliveries();
   const cutDoors = (containerId: string): void => {
     deliveries.forget(containerId);
-    tunnels.cut(containerId);
-    dials.cut(containerId);
+    cut(containerId);
     cutConnections(containerId);
   };
   const tell: Tell = (to, text) => {
@@ -93,24 +91,13 @@ export function assemble({
   const heartbeats = new Heartbeats(shared);
   const sessions = new WorkerSessions({ ...shared, cutDoors });
   const dials = new Dials(clock, (workerId, message) => sessions.push(workerId, message));
-  const tunnels = new Tunnels({ ...shared, dials });
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
-  const web = new WebCalls(shared);
-  const addresses = new Addresses(shared);
+  const hasOwnNetwork = (workerId: string): boolean => sessions.hasOwnNetwork(workerId);
+  const { cut, addresses, webActors, ...web } = webParts({ ...shared, dials, hasOwnNetwork, timeouts, deliveries });
   const tokens = new Tokens(founded.store, clock);
-  const platform: Platform = {
-    ...founded,
-    tokens,
-    heartbeats,
-    interest,
-    presence,
-    sessions,
-    tell,
-    timeouts,
-    tunnels,
-    web,
-  };
+  const told = { heartbeats, interest, presence, sessions, tell, timeouts };
+  const platform: Platform = { ...founded, ...told, ...web, tokens };
   const alarms = new Alarms(shared);
   const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
@@ -139,17 +126,7 @@ export function assemble({
     ...bind(worker.Workers, workerRpcs(workers)),
   ];
   const actors: Actor[] = [
-    ...[
-      presence,
-      sessions,
-      timeouts,
-      heartbeats,
-      alarms,
-      { start: () => web.start() },
-      addresses,
-      { start: () => {}, close: () => tunnels.close() },
-      interest,
-    ],
+    ...[presence, sessions, timeouts, heartbeats, alarms, ...webActors, interest],
     ...[builds, scheduler, timekeeper, reaper, images, contents],
   ];
   return { platform, rpcs, workers, images, addresses, links, actors };

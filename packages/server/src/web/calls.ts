@@ -63,7 +63,7 @@ export class WebCalls {
         const context = this.#context();
         const called = method === "" ? functionId : await variantFor(tx, address, request, limits, context);
         const { call } = await submitCall(tx, { ...submission, functionId: called }, limits, context);
-        exchange = new Exchange(call.id, functionId);
+        exchange = new Exchange(call.id, functionId, request);
         // Before its container can ask for it, and before it can end.
         this.#exchanges.set(call.id, exchange);
         void this.#follow(exchange);

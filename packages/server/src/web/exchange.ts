@@ -7,7 +7,7 @@ import type { Id } from "@lydian/kit";
 
 import type { Chunk } from "../domain/chunk.ts";
 import { fail } from "../errors.ts";
-import { type AsgiMessage, decodeMessage } from "./asgi.ts";
+import { type AsgiMessage, decodeMessage, type WebRequest } from "./asgi.ts";
 import { Pulse } from "./pulse.ts";
 
 /** How the call ended, seen by its caller. */
@@ -56,9 +56,13 @@ export class Exchange {
   #heardBytes = 0;
   readonly #callerMoved = new Pulse();
 
-  constructor(callId: Id<"fc">, functionId: string) {
+  /** As its caller said it, for who answers in this process. */
+  readonly request: WebRequest | undefined;
+
+  constructor(callId: Id<"fc">, functionId: string, request?: WebRequest) {
     this.callId = callId;
     this.functionId = functionId;
+    this.request = request;
   }
 
   /** Undefined while the call goes on. */
