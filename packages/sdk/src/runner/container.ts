@@ -9,7 +9,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 
 import { Client } from "../client/client.ts";
 import { type Code, execute, type Running } from "./execute.ts";
-import type { Outcome } from "./results.ts";
+import { cancelled, type Outcome } from "./results.ts";
 
 /** The platform holds these requests; what is longer is lost. */
 const pollMs = 75_000;
@@ -33,7 +33,7 @@ export interface Work {
   readonly code: (method: string | undefined) => Code;
   /** Inputs that run at a time; of a batch all count as one. */
   readonly slots: number;
-  /** 0: inputs are not batched. */
+  /** 0: inputs are not batched. Of a class one method's are, and others come together that run one by one. */
   readonly batchSize: number;
   readonly batchLingerMs: bigint;
   /** Of one try of an input, in milliseconds. */
@@ -44,7 +44,9 @@ export class Container {
   readonly #client: Client;
   readonly #work: Work;
   readonly #running = new Set<Running & { readonly startedAt: number }>();
-  /** Each by its id and the number of its try: those that run, and those whose outputs are on their way. */
+  /** Have come with others, and wait for room. */
+  #waiting: FunctionGetInputsItem[] = [];
+  /** Each by its id and the number of its try: those that wait, those that run, and those whose outputs are on their way. */
   readonly #held = new Set<string>();
   /** No more inputs are taken. */
   readonly #draining = new AbortController();
@@ -64,13 +66,14 @@ export class Container {
     const heart = this.#listen();
     try {
       while (!this.#draining.signal.aborted) {
+        this.#begin();
         if (this.#running.size >= this.#work.slots || this.#outputs.length >= mostUnsent) {
           await this.#freed.promise;
           continue;
         }
         if (!(await this.#take())) break;
       }
-      while (this.#running.size > 0) await this.#freed.promise;
+      for (this.#begin(); this.#running.size > 0; this.#begin()) await this.#freed.promise;
       await this.#sent;
     } finally {
       this.#over.abort();
@@ -109,17 +112,24 @@ export class Container {
     // One that the platform gives a second time, since it cannot know that it has arrived, runs on.
     const fresh = items.filter((item) => !this.#held.has(keyOf(item)));
     for (const item of fresh) this.#held.add(keyOf(item));
-    if (batchSize === 0) for (const item of fresh) void this.#execute([item]);
-    else if (fresh.length > 0) void this.#execute(fresh);
+    const code = this.#work.code(fresh[0]?.input?.methodName); // they are all of one method
+    if (!code.isBatched) this.#waiting.push(...fresh);
+    else if (fresh.length > 0) void this.#execute(code, fresh);
     return true;
   }
 
-  async #execute(items: readonly FunctionGetInputsItem[]): Promise<void> {
-    const { code, batchSize } = this.#work;
+  #begin(): void {
+    while (this.#running.size < this.#work.slots) {
+      const item = this.#waiting.shift();
+      if (item === undefined) return;
+      void this.#execute(this.#work.code(item.input?.methodName), [item]);
+    }
+  }
+
+  async #execute(code: Code, items: readonly FunctionGetInputsItem[]): Promise<void> {
     const running = { items, stop: new AbortController(), startedAt: Date.now() };
     this.#running.add(running);
-    const how = { ...code(items[0]?.input?.methodName), isBatched: batchSize > 0 };
-    const outcomes = await execute(this.#client, how, running);
+    const outcomes = await execute(this.#client, code, running);
     this.#running.delete(running);
     this.#free();
     await this.#answer(items.map((item, at) => outputOf(item, outcomes[at] as Outcome, running.startedAt)));
@@ -165,6 +175,10 @@ export class Container {
 
   #cancel({ inputIds, cancellationReason }: CancelInputEvent): void {
     const wanted = new Set(inputIds);
+    const late = this.#waiting.filter(({ inputId }) => wanted.has(inputId));
+    this.#waiting = this.#waiting.filter((item) => !late.includes(item));
+    const outcome = cancelled(cancellationReason || "the input was cancelled before it began");
+    void this.#answer(late.map((item) => outputOf(item, outcome, Date.now())));
     for (const { items, stop, startedAt } of this.#running) {
       if (!items.some(({ inputId }) => wanted.has(inputId))) continue;
       const isLate = Date.now() - startedAt >= this.#work.timeoutMs - handedOutMs;
