@@ -15,7 +15,7 @@ export interface WebParts {
   /** What acts by itself, in the order in which it starts. */
   webActors: readonly { start(): void | Promise<void>; close?(): void | Promise<void> }[];
   /** The container is gone. */
-  cut(containerId: string): void;
+  cut: (containerId: string) => void;
 }
 
 export function webParts(deps: WebPartsDeps): WebParts {
