@@ -99,7 +99,7 @@ export function assemble({
   const told = { heartbeats, interest, presence, sessions, tell, timeouts };
   const platform: Platform = { ...founded, ...told, ...web, tokens };
   const alarms = new Alarms(shared);
-  const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
+  const scheduler = new Scheduler({ ...shared, hands: sessions, loads: () => platform.straight.loads(), tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
   const tellImage: BuildsDeps["tell"] = (imageId, text) => tell({ appId: imageId, functionId: "" }, text);
   const builds = new Builds({ ...shared, hands: sessions, askAws, tell: tellImage });

@@ -116,11 +116,11 @@ async function openPort(
   { platform, addresses, workers, links, rpcs }: Assembly,
   uploads: BlobUploads,
 ): Promise<Port> {
-  const { store, content, newId, serverKey, tunnels, web: calls } = platform;
+  const { store, content, newId, serverKey, straight, tunnels, web: calls } = platform;
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({
     logger: log,
-    functions: new WebFunctions({ web: calls, addresses, tunnels, store, clock, config, log }),
+    functions: new WebFunctions({ web: calls, addresses, straight, tunnels, store, clock, config, log }),
     routes: [
       contentRoutes({ store: content, links: links.blobs, uploads, isWorker }),
       volumeRoutes({ store: content, links: links.pieces }),
