@@ -24,8 +24,10 @@ import { workerRpcs } from "./rpc/workers.ts";
 import { Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
-import { WebCalls } from "./web/calls.ts";
+import type { Addresses } from "./web/addresses.ts";
+import { webParts } from "./web/parts.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
+import { Dials } from "./workers/dials.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
 type Founded =
@@ -56,6 +58,7 @@ export interface Assembly {
   /** What a worker's session is led with. */
   workers: StreamDeps;
   images: ImageCollector;
+  addresses: Addresses;
   /** Sign the addresses that clients and workers load and store by. */
   links: { blobs: BlobLinks; pieces: PieceLinks };
   /** In the order in which they start; they close the other way round. */
@@ -76,6 +79,7 @@ export function assemble({
   const deliveries = new Deliveries();
   const cutDoors = (containerId: string): void => {
     deliveries.forget(containerId);
+    cut(containerId);
     cutConnections(containerId);
   };
   const tell: Tell = (to, text) => {
@@ -86,11 +90,14 @@ export function assemble({
   const presence = new Presence(shared);
   const heartbeats = new Heartbeats(shared);
   const sessions = new WorkerSessions({ ...shared, cutDoors });
+  const dials = new Dials(clock, (workerId, message) => sessions.push(workerId, message));
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
-  const web = new WebCalls(shared);
+  const hasOwnNetwork = (workerId: string): boolean => sessions.hasOwnNetwork(workerId);
+  const { cut, addresses, webActors, ...web } = webParts({ ...shared, dials, hasOwnNetwork, timeouts, deliveries });
   const tokens = new Tokens(founded.store, clock);
-  const platform: Platform = { ...founded, tokens, heartbeats, interest, presence, sessions, tell, timeouts, web };
+  const told = { heartbeats, interest, presence, sessions, tell, timeouts };
+  const platform: Platform = { ...founded, ...told, ...web, tokens };
   const alarms = new Alarms(shared);
   const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
@@ -107,7 +114,7 @@ export function assemble({
     blobs: new BlobLinks(serverKey, () => clock.now()),
     pieces: new PieceLinks(serverKey, () => clock.now()),
   };
-  const workers: StreamDeps = { ...shared, sessions, cutDoors, makeRoom };
+  const workers: StreamDeps = { ...shared, sessions, dials, cutDoors, makeRoom };
   const rpcs = [
     ...bind(ModalClient, ...clientRpcs(platform, { deliveries, images, links })),
     ...bind(
@@ -119,10 +126,10 @@ export function assemble({
     ...bind(worker.Workers, workerRpcs(workers)),
   ];
   const actors: Actor[] = [
-    ...[presence, sessions, timeouts, heartbeats, alarms, { start: () => web.start() }, interest],
+    ...[presence, sessions, timeouts, heartbeats, alarms, ...webActors, interest],
     ...[builds, scheduler, timekeeper, reaper, images, contents],
   ];
-  return { platform, rpcs, workers, images, links, actors };
+  return { platform, rpcs, workers, images, addresses, links, actors };
 }
 
 export async function startAll(actors: readonly Actor[]): Promise<void> {

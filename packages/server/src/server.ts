@@ -77,6 +77,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const port = await openPort(options, assembly, uploads);
   await startAll(assembly.actors);
   await port.listen(options.listenAt);
+  assembly.platform.tunnels.listenHost = port.host;
   return {
     port,
     platform: assembly.platform,
@@ -112,14 +113,14 @@ async function roomOf(folder: string): Promise<{ free: number; total: number }> 
 
 async function openPort(
   { config, clock, log, tls }: ServerOptions,
-  { platform, links, rpcs }: Assembly,
+  { platform, addresses, workers, links, rpcs }: Assembly,
   uploads: BlobUploads,
 ): Promise<Port> {
-  const { store, content, newId, serverKey, web: calls } = platform;
+  const { store, content, newId, serverKey, tunnels, web: calls } = platform;
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({
     logger: log,
-    functions: new WebFunctions({ web: calls, store, clock, config, log }),
+    functions: new WebFunctions({ web: calls, addresses, tunnels, store, clock, config, log }),
     routes: [
       contentRoutes({ store: content, links: links.blobs, uploads, isWorker }),
       volumeRoutes({ store: content, links: links.pieces }),
@@ -135,7 +136,17 @@ async function openPort(
   });
   const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
   const isWebHost = (name: string): boolean => endpointHost(name, config) !== undefined;
-  return new Port({ rpc, web: web.server, isWebHost, resolveDoor, logger: log, clock, ...(tls && { tls }) });
+  const takeDialed = (secret: string, socket: Socket): boolean => workers.dials.take(secret, socket);
+  return new Port({
+    rpc,
+    web: web.server,
+    isWebHost,
+    resolveDoor,
+    takeDialed,
+    logger: log,
+    clock,
+    ...(tls && { tls }),
+  });
 }
 
 /** The key that signs links and derives door secrets: made once, readable by this process's user alone. */

@@ -12,6 +12,8 @@ export const callBell = (callId: string): string => `call:${callId}`;
 export const alarmsBell = "alarms";
 /** Somebody has answered this request for a token. */
 export const tokenRequestBell = (id: string): string => `token-request:${id}`;
+/** Web functions came, went, or have other host names. */
+export const addressesBell = "addresses";
 /** Schedules came or went. */
 export const schedulesBell = "schedules";
 /** A call's stream of data has grown. */
