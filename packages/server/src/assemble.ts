@@ -9,22 +9,24 @@ import { Timeouts } from "./calls/timeouts.ts";
 import { BlobLinks } from "./content/blob-links.ts";
 import { ContentCollector, type ContentCollectorDeps } from "./content/collect.ts";
 import { Tokens } from "./identity/tokens.ts";
-import { Builds, type BuildsDeps } from "./images/builds.ts";
+import { type BuildHands, Builds, type BuildsDeps } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
 import type { Tell } from "./logs/log-book.ts";
 import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, bind } from "./rpc/adapter.ts";
 import { clientRpcs } from "./rpc/client-rpcs.ts";
+import { operatorStatusRpcs } from "./rpc/operator-status.ts";
 import { operatorTokenRpcs } from "./rpc/operator-tokens.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
 import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
 import { workerRpcs } from "./rpc/workers.ts";
-import { Scheduler } from "./scheduler/loop.ts";
+import { type Hands, Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
 import { WebCalls } from "./web/calls.ts";
+import { Drain } from "./workers/drain.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
@@ -90,12 +92,24 @@ export function assemble({
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const web = new WebCalls(shared);
   const tokens = new Tokens(founded.store, clock);
-  const platform: Platform = { ...founded, tokens, heartbeats, interest, presence, sessions, tell, timeouts, web };
+  const drain = new Drain(shared);
+  const platform: Platform = {
+    ...founded,
+    drain,
+    tokens,
+    heartbeats,
+    interest,
+    presence,
+    sessions,
+    tell,
+    timeouts,
+    web,
+  };
   const alarms = new Alarms(shared);
-  const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
+  const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
   const tellImage: BuildsDeps["tell"] = (imageId, text) => tell({ appId: imageId, functionId: "" }, text);
-  const builds = new Builds({ ...shared, hands: sessions, askAws, tell: tellImage });
+  const builds = new Builds({ ...shared, hands: openHands(sessions, drain), askAws, tell: tellImage });
   const reaper = new Reaper({ ...shared, sweepUploads });
   const images = new ImageCollector({ ...shared, hands: sessions });
   const contents = new ContentCollector({ ...shared, room, lockRemovals });
@@ -113,6 +127,7 @@ export function assemble({
     ...bind(
       operator.Operators,
       operatorRpcs(platform, { images, contents }),
+      operatorStatusRpcs(platform, room),
       operatorTokenRpcs(platform),
       volumeHistoryRpcs(platform),
     ),
@@ -123,6 +138,16 @@ export function assemble({
     ...[builds, scheduler, timekeeper, reaper, images, contents],
   ];
   return { platform, rpcs, workers, images, links, actors };
+}
+
+/** The workers for those who give them something to do: none while the platform rests. */
+function openHands(sessions: WorkerSessions, drain: Drain): Hands & BuildHands {
+  return {
+    workers: () => drain.open(sessions.workers()),
+    assign: (container) => sessions.assign(container),
+    build: (image, build) => sessions.build(image, build),
+    stop: (what, reason) => sessions.stop(what, reason),
+  };
 }
 
 export async function startAll(actors: readonly Actor[]): Promise<void> {

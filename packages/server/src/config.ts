@@ -140,6 +140,8 @@ export const serverConfigSchema = z.object({
   content: bucketSchema.optional(),
   /** For the bucket; absent: the one that the machine has, as Amazon's tools find it. */
   contentKey: bucketKeySchema.optional(),
+  /** Opens the metrics, and nothing else; absent: only tokens of the platform do. */
+  metricsToken: z.string().min(16).optional(),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   times: timesSchema.prefault({}),
   limits: limitsSchema.prefault({}),
