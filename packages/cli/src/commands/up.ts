@@ -19,7 +19,7 @@ import { type DataLayout, defaultCacheFolder, isRoot, layoutOf, shellWord } from
 import { prepareFolders } from "../privileges.ts";
 import { type RuntimeName, settleRuntime } from "../runtime-choice.ts";
 import { StopSignals } from "../stop-signals.ts";
-import { takeSecretsKey } from "../secrets-key.ts";
+import { secretsKeyVariable, takeMetricsToken, takeSecret } from "../given-secret.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
 import {
@@ -80,7 +80,8 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     "Starts the platform and runs it in the foreground until Ctrl-C or SIGTERM: the server, which answers the clients, " +
     "and a worker, which runs functions in containers on this machine. Both are started again whenever they die. " +
     "The key that secrets are encrypted with is made in the data folder (server/secrets-key), unless LYDIAN_SECRETS_KEY has " +
-    "one or LYDIAN_SECRETS_KEY_FILE names a file with one: 32 random bytes in base64.",
+    "one or LYDIAN_SECRETS_KEY_FILE names a file with one: 32 random bytes in base64. " +
+    "LYDIAN_METRICS_TOKEN, or the file that LYDIAN_METRICS_TOKEN_FILE names, has a token that opens /metrics and nothing else.",
   options: [
     new Option("--port <port>", "the port to listen on; 0 takes a free one").default(8700).argParser(parsePort),
     new Option("--host <address>", "the address to listen on; one beyond loopback needs TLS or --insecure").default(
@@ -170,7 +171,8 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
   );
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
-  const secretsKey = await takeSecretsKey(terminal.env);
+  const secretsKey = await takeSecret(terminal.env, secretsKeyVariable);
+  const metricsToken = await takeMetricsToken(terminal.env);
   const contentKey = takeContentKey(terminal.env);
   const given = {
     options,
@@ -182,6 +184,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
     address,
     descriptor: port.fd(),
     secretsKey,
+    metricsToken,
     contentKey,
     env: terminal.env,
   };
@@ -230,6 +233,7 @@ interface ChildrenOptions {
   readonly address: { host: string; port: number };
   readonly descriptor: number;
   readonly secretsKey: ServerConfigInput["secretsKey"];
+  readonly metricsToken: string | undefined;
   readonly contentKey: BucketKey | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -253,6 +257,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ...(options.limits && { limits: options.limits }),
     ...(given.tls && { tls: given.tls }),
     ...(given.secretsKey && { secretsKey: given.secretsKey }),
+    ...(given.metricsToken !== undefined && { metricsToken: given.metricsToken }),
     ...(options.content && { content: options.content }),
     ...(given.contentKey && { contentKey: given.contentKey }),
     ...((options.webUrl ?? options.customDomain) && {
