@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 
 import {
   type Program,
@@ -16,8 +16,11 @@ import {
 } from "@lydian/testkit";
 
 import { app } from "./stories.ts";
+import { openCollector } from "./trace-collector.ts";
 
-const platform = await platformOfFile();
+const collector = await openCollector();
+const platform = await platformOfFile({ args: ["--traces", collector.url] });
+after(() => collector.close());
 
 async function succeeds(version: string, ...args: string[]): Promise<string> {
   await using run = modal(platform, version, args);
@@ -64,6 +67,25 @@ async function page(path: string, withToken = false): Promise<{ status: number; 
 
 const skip = missingClient(newestClient);
 
+/** A call that has waited for a container is at the collector, in its parts. */
+async function hasTrace(name: string): Promise<void> {
+  const spans = await until(
+    10_000,
+    () => {
+      const traceId = collector.spans.find((span) => span.name === name)?.traceId;
+      return traceId !== undefined && collector.spans.filter((span) => span.traceId === traceId);
+    },
+    () => "the call has no trace",
+  );
+  const parts = new Map(spans.map((span) => [span.name, span]));
+  assert.deepEqual([...parts.keys()].toSorted(), ["container start", name, "run", "wait"]);
+  const whole = parts.get(name);
+  assert.equal(parts.get("run")?.parentSpanId, whole?.spanId);
+  assert.equal(parts.get("container start")?.parentSpanId, parts.get("wait")?.spanId);
+  const { value } = whole?.attributes.find(({ key }) => key === "lydian.status") ?? {};
+  assert.deepEqual(value, { stringValue: "success" });
+}
+
 test("the operator sees an app that runs, its log and its metrics, and stops it", { skip }, async () => {
   await using run = modal(platform, newestClient, ["run", app("patience.py::main")]);
   await run.sees("it runs");
@@ -105,6 +127,7 @@ test(
     assert.deepEqual(platform.functions(), []);
     assert.match(await lydian("drain", "--undo"), /^The platform goes on/);
     await run.finishWith(0);
+    await hasTrace("my-app.hello");
   },
 );
 

@@ -142,6 +142,8 @@ export const serverConfigSchema = z.object({
   contentKey: bucketKeySchema.optional(),
   /** Opens the metrics, and nothing else; absent: only tokens of the platform do. */
   metricsToken: z.string().min(16).optional(),
+  /** A collector of traces that takes OTLP over HTTP, without a slash at the end; absent: there are no traces. */
+  traces: z.url().optional(),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   times: timesSchema.prefault({}),
   limits: limitsSchema.prefault({}),

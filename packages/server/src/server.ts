@@ -33,6 +33,7 @@ import type { Platform } from "./rpc/platform.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
 import { Vault } from "./secrets/vault.ts";
 import { openStore } from "./store/sqlite.ts";
+import { type SpanSink, Tracer } from "./traces/tracer.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
 import { volumeWorkerRoutes } from "./volumes/worker-routes.ts";
 import { doorResolver } from "./workers/doors.ts";
@@ -45,6 +46,8 @@ export interface ServerOptions {
   /** Where content lies. */
   place: ContentPlace;
   tls?: { certificate: string; key: string };
+  /** Takes the spans of calls; absent: there are none. */
+  spans?: SpanSink;
 }
 
 export interface RunningServer {
@@ -63,7 +66,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const bells = new Bells();
   const newId = idMaker(() => clock.now());
   const counts = new Counts();
-  const store = openStore(join(config.data, "store.sqlite"), bells, undefined, (happening) => counts.hear(happening));
+  const store: Store = openStore(join(config.data, "store.sqlite"), bells, undefined, (happening) => {
+    counts.hear(happening);
+    tracer?.hear(happening);
+  });
+  const tracer = options.spans && new Tracer({ store, sink: options.spans, log });
   await store.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
   const unneeded = await Unneeded.load(store);
   const content = await ContentStore.open(join(config.data, "content"), { wishes: unneeded, place: options.place });
@@ -88,6 +95,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async () => {
       await closeAll(assembly.actors);
       await port.close(closeGraceMs);
+      await tracer?.close();
       await store.close();
     },
   };

@@ -56,6 +56,7 @@ export interface UpOptions {
   tlsKey?: string;
   workspace?: string;
   logLevel: LogLevel;
+  traces?: string;
   times?: TimesInput;
   limits?: LimitsInput;
 }
@@ -135,6 +136,12 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     )
       .env("LYDIAN_LIMITS")
       .argParser(parseLimits),
+    new Option(
+      "--traces <url>",
+      "a collector that takes OpenTelemetry's traces over HTTP, such as http://127.0.0.1:4318 (OTEL_EXPORTER_OTLP_HEADERS goes along)",
+    )
+      .env("LYDIAN_TRACES")
+      .argParser(parseUrl),
     new Option("--log-level <level>", "what the processes log on stderr").choices(logLevels).default("info"),
   ],
   examples: [
@@ -254,6 +261,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ownerToken: ownerToken(profile),
     ...(runAs && { runAs }),
     ...(options.times && { times: options.times }),
+    ...(options.traces !== undefined && { traces: options.traces }),
     ...(options.limits && { limits: options.limits }),
     ...(given.tls && { tls: given.tls }),
     ...(given.secretsKey && { secretsKey: given.secretsKey }),
