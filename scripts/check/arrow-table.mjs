@@ -44,6 +44,7 @@ const useCases = [
   "scheduler",
   "schedules",
   "secrets",
+  "sweeps",
   "traces",
   "volumes",
   "web",

@@ -24,6 +24,7 @@ import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
 import { workerRpcs } from "./rpc/workers.ts";
 import { type Hands, Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
+import { Sweeper } from "./sweeps/sweeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
 import { WebCalls } from "./web/calls.ts";
 import { Drain } from "./workers/drain.ts";
@@ -106,6 +107,7 @@ export function assemble({
     web,
   };
   const alarms = new Alarms(shared);
+  const sweeper = new Sweeper(shared);
   const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
   const tellImage: BuildsDeps["tell"] = (imageId, text) => tell({ appId: imageId, functionId: "" }, text);
@@ -134,7 +136,7 @@ export function assemble({
     ...bind(worker.Workers, workerRpcs(workers)),
   ];
   const actors: Actor[] = [
-    ...[presence, sessions, timeouts, heartbeats, alarms, { start: () => web.start() }, interest],
+    ...[presence, sessions, timeouts, heartbeats, alarms, sweeper, { start: () => web.start() }, interest],
     ...[builds, scheduler, timekeeper, reaper, images, contents],
   ];
   return { platform, rpcs, workers, images, links, actors };

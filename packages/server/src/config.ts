@@ -76,6 +76,8 @@ export const limitsSchema = z.object({
   volumeBytes: count.optional(),
   /** Containers of all apps of one environment; absent: as many as there is room for. */
   environmentContainers: count.optional(),
+  /** Of single environments, by their names: instead of what is said for all of them. */
+  environments: z.record(z.string(), z.strictObject({ containers: count })).optional(),
   /** MiB that images may take of a worker's disk before those go that nothing needs; absent: as much as there is room for. */
   imagesMib: count.optional(),
   /** A key of a dict together with its value. */
