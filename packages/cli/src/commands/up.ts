@@ -75,6 +75,26 @@ const ownPrograms: Programs = {
   worker: fileURLToPath(import.meta.resolve("@lydian/worker/main")),
 };
 
+/** What the server is set to, beside where it is. */
+const settingOptions = (): Option[] => [
+  new Option("--times <json>", 'times of the server that differ from the defaults, such as {"appExpiry":60000} (ms)')
+    .env("LYDIAN_TIMES")
+    .argParser(parseTimes),
+  new Option(
+    "--limits <json>",
+    'how much may be under way at a time, where it differs from the defaults, such as {"appContainers":8}',
+  )
+    .env("LYDIAN_LIMITS")
+    .argParser(parseLimits),
+  new Option(
+    "--traces <url>",
+    "a collector that takes OpenTelemetry's traces over HTTP, such as http://127.0.0.1:4318 (OTEL_EXPORTER_OTLP_HEADERS goes along)",
+  )
+    .env("LYDIAN_TRACES")
+    .argParser(parseUrl),
+  new Option("--log-level <level>", "what the processes log on stderr").choices(logLevels).default("info"),
+];
+
 export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOptions> => ({
   name: "up",
   summary: "start the platform on this machine",
@@ -133,22 +153,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
     new Option("--workspace <name>", "the workspace's name (default: the login name)").argParser(parseWorkspace),
-    new Option("--times <json>", 'times of the server that differ from the defaults, such as {"appExpiry":60000} (ms)')
-      .env("LYDIAN_TIMES")
-      .argParser(parseTimes),
-    new Option(
-      "--limits <json>",
-      'how much may be under way at a time, where it differs from the defaults, such as {"appContainers":8}',
-    )
-      .env("LYDIAN_LIMITS")
-      .argParser(parseLimits),
-    new Option(
-      "--traces <url>",
-      "a collector that takes OpenTelemetry's traces over HTTP, such as http://127.0.0.1:4318 (OTEL_EXPORTER_OTLP_HEADERS goes along)",
-    )
-      .env("LYDIAN_TRACES")
-      .argParser(parseUrl),
-    new Option("--log-level <level>", "what the processes log on stderr").choices(logLevels).default("info"),
+    ...settingOptions(),
   ],
   examples: [
     { line: "lydian up", effect: "listen on http://127.0.0.1:8700" },
