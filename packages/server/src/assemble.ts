@@ -26,9 +26,11 @@ import { type Hands, Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
 import { Sweeper } from "./sweeps/sweeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
-import { WebCalls } from "./web/calls.ts";
+import type { Addresses } from "./web/addresses.ts";
+import { webParts } from "./web/parts.ts";
 import { Drain } from "./workers/drain.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
+import { Dials } from "./workers/dials.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
 type Founded =
@@ -59,6 +61,7 @@ export interface Assembly {
   /** What a worker's session is led with. */
   workers: StreamDeps;
   images: ImageCollector;
+  addresses: Addresses;
   /** Sign the addresses that clients and workers load and store by. */
   links: { blobs: BlobLinks; pieces: PieceLinks };
   /** In the order in which they start; they close the other way round. */
@@ -79,6 +82,7 @@ export function assemble({
   const deliveries = new Deliveries();
   const cutDoors = (containerId: string): void => {
     deliveries.forget(containerId);
+    cut(containerId);
     cutConnections(containerId);
   };
   const tell: Tell = (to, text) => {
@@ -89,23 +93,15 @@ export function assemble({
   const presence = new Presence(shared);
   const heartbeats = new Heartbeats(shared);
   const sessions = new WorkerSessions({ ...shared, cutDoors });
+  const dials = new Dials(clock, (workerId, message) => sessions.push(workerId, message));
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
-  const web = new WebCalls(shared);
+  const hasOwnNetwork = (workerId: string): boolean => sessions.hasOwnNetwork(workerId);
+  const { cut, addresses, webActors, ...web } = webParts({ ...shared, dials, hasOwnNetwork, timeouts, deliveries });
   const tokens = new Tokens(founded.store, clock);
   const drain = new Drain(shared);
-  const platform: Platform = {
-    ...founded,
-    drain,
-    tokens,
-    heartbeats,
-    interest,
-    presence,
-    sessions,
-    tell,
-    timeouts,
-    web,
-  };
+  const told = { drain, heartbeats, interest, presence, sessions, tell, timeouts };
+  const platform: Platform = { ...founded, ...told, ...web, tokens };
   const alarms = new Alarms(shared);
   const sweeper = new Sweeper(shared);
   const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), tell });
@@ -123,7 +119,7 @@ export function assemble({
     blobs: new BlobLinks(serverKey, () => clock.now()),
     pieces: new PieceLinks(serverKey, () => clock.now()),
   };
-  const workers: StreamDeps = { ...shared, sessions, cutDoors, makeRoom };
+  const workers: StreamDeps = { ...shared, sessions, dials, cutDoors, makeRoom };
   const rpcs = [
     ...bind(ModalClient, ...clientRpcs(platform, { deliveries, images, links })),
     ...bind(
@@ -136,10 +132,10 @@ export function assemble({
     ...bind(worker.Workers, workerRpcs(workers)),
   ];
   const actors: Actor[] = [
-    ...[presence, sessions, timeouts, heartbeats, alarms, sweeper, { start: () => web.start() }, interest],
+    ...[presence, sessions, timeouts, heartbeats, alarms, sweeper, ...webActors, interest],
     ...[builds, scheduler, timekeeper, reaper, images, contents],
   ];
-  return { platform, rpcs, workers, images, links, actors };
+  return { platform, rpcs, workers, images, addresses, links, actors };
 }
 
 /** The workers for those who give them something to do: none while the platform rests. */

@@ -89,6 +89,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const port: Port = await openPort(options, assembly, { uploads, counts, connections: () => port.connections });
   await startAll(assembly.actors);
   await port.listen(options.listenAt);
+  assembly.platform.tunnels.listenHost = port.host;
   return {
     port,
     platform: assembly.platform,
@@ -125,17 +126,17 @@ async function roomOf(folder: string): Promise<{ free: number; total: number }> 
 
 async function openPort(
   { config, clock, log, tls }: ServerOptions,
-  { platform, links, rpcs }: Assembly,
+  { platform, addresses, workers, links, rpcs }: Assembly,
   { uploads, counts, connections }: { uploads: BlobUploads; counts: Counts; connections: () => number },
 ): Promise<Port> {
-  const { store, content, newId, serverKey, web: calls, tokens, sessions, drain } = platform;
+  const { store, content, newId, serverKey, tokens, sessions, drain, tunnels, web: calls } = platform;
   const disk = { data: config.data, room: () => roomOf(config.data) };
   const reading = { store, disk, workers: () => sessions.workers(), drain, connections };
   const authenticate = (id: string, secret: string): Promise<boolean> => tokens.authenticate(id, secret);
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({
     logger: log,
-    functions: new WebFunctions({ web: calls, store, clock, config, log }),
+    functions: new WebFunctions({ web: calls, addresses, tunnels, store, clock, config, log }),
     routes: [
       contentRoutes({ store: content, links: links.blobs, uploads, isWorker }),
       volumeRoutes({ store: content, links: links.pieces }),
@@ -161,7 +162,17 @@ async function openPort(
   });
   const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
   const isWebHost = (name: string): boolean => endpointHost(name, config) !== undefined;
-  return new Port({ rpc, web: web.server, isWebHost, resolveDoor, logger: log, clock, ...(tls && { tls }) });
+  const takeDialed = (secret: string, socket: Socket): boolean => workers.dials.take(secret, socket);
+  return new Port({
+    rpc,
+    web: web.server,
+    isWebHost,
+    resolveDoor,
+    takeDialed,
+    logger: log,
+    clock,
+    ...(tls && { tls }),
+  });
 }
 
 /** The key that signs links and derives door secrets: made once, readable by this process's user alone. */

@@ -14,6 +14,8 @@ export const alarmsBell = "alarms";
 export const sweepsBell = "sweeps";
 /** Somebody has answered this request for a token. */
 export const tokenRequestBell = (id: string): string => `token-request:${id}`;
+/** Web functions came, went, or have other host names. */
+export const addressesBell = "addresses";
 /** Schedules came or went. */
 export const schedulesBell = "schedules";
 /** A call's stream of data has grown. */

@@ -185,6 +185,13 @@ export class WorkerSessions {
     this.#volumeActs.answered(done.requestId, done);
   }
 
+  /** False when the worker is not connected. */
+  push(workerId: string, message: ToWorker): boolean {
+    const outbox = this.#sessions.get(workerId)?.outbox;
+    outbox?.push(message);
+    return outbox !== undefined;
+  }
+
   /** Whether the worker's containers have a loopback interface of their own; unknown workers' do not. */
   hasOwnNetwork(workerId: string): boolean {
     return this.#sessions.get(workerId)?.runtimes.some(({ ownNetwork }) => ownNetwork) ?? false;
