@@ -17,6 +17,7 @@ import type { Vault } from "../secrets/vault.ts";
 import type { WebCalls } from "../web/calls.ts";
 import type { StraightCalls } from "../web/straight.ts";
 import type { Tunnels } from "../web/tunnels.ts";
+import type { Drain } from "../workers/drain.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
 import type { Call } from "./adapter-call.ts";
 
@@ -28,6 +29,7 @@ export interface Platform {
   newId: NewId;
   log: Logger;
   content: ContentStore;
+  drain: Drain;
   heartbeats: Heartbeats;
   interest: Interest;
   logBook: LogBook;

@@ -3,8 +3,8 @@ import type { Container, Load } from "../domain/container.ts";
 import type { Demand } from "../domain/function.ts";
 
 export interface View {
-  demands: Demand[];
-  containers: Container[];
+  readonly demands: readonly Demand[];
+  readonly containers: readonly Container[];
 }
 
 export function withLoads({ demands, containers }: View, loads: readonly Load[]): View {
