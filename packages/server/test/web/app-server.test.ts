@@ -157,8 +157,10 @@ it("a web socket has its protocol, its messages and its close", async () => {
   await using it = await scene(() => assert.fail("it is a socket"));
   const sockets = new WebSocketServer({ server: it.server, handleProtocols: () => "second" });
   sockets.on("connection", (socket) => {
-    socket.on("message", (data, isBinary) => socket.send(isBinary ? data : `${String(data)}!`, { binary: isBinary }));
-    socket.on("message", (data) => String(data) === "end" && socket.close(4001, "enough"));
+    socket.on("message", (data: Buffer, isBinary) => {
+      socket.send(isBinary ? data : `${data.toString()}!`, { binary: isBinary });
+      if (data.toString() === "end") socket.close(4001, "enough");
+    });
   });
   const exchange = new Exchange("fc-1", "fu-1");
   const hears = (content: { case: "text"; value: string } | { case: "bytes"; value: Uint8Array }): void =>
