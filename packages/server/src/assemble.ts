@@ -12,7 +12,9 @@ import { Tokens } from "./identity/tokens.ts";
 import { Builds, type BuildsDeps } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
+import { LineOwners } from "./logs/line-owners.ts";
 import type { Tell } from "./logs/log-book.ts";
+import { LogRetention } from "./logs/retention.ts";
 import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, bind } from "./rpc/adapter.ts";
 import { clientRpcs } from "./rpc/client-rpcs.ts";
@@ -74,6 +76,7 @@ export function assemble({
   const { limits, times } = config;
   const shared = { ...founded, times, limits, settings: config };
   const deliveries = new Deliveries();
+  const lineOwners = new LineOwners();
   const cutDoors = (containerId: string): void => {
     deliveries.forget(containerId);
     cutConnections(containerId);
@@ -90,7 +93,18 @@ export function assemble({
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const web = new WebCalls(shared);
   const tokens = new Tokens(founded.store, clock);
-  const platform: Platform = { ...founded, tokens, heartbeats, interest, presence, sessions, tell, timeouts, web };
+  const platform: Platform = {
+    ...founded,
+    tokens,
+    heartbeats,
+    interest,
+    lineOwners,
+    presence,
+    sessions,
+    tell,
+    timeouts,
+    web,
+  };
   const alarms = new Alarms(shared);
   const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
@@ -98,6 +112,7 @@ export function assemble({
   const builds = new Builds({ ...shared, hands: sessions, askAws, tell: tellImage });
   const reaper = new Reaper({ ...shared, sweepUploads });
   const images = new ImageCollector({ ...shared, hands: sessions });
+  const retention = new LogRetention({ ...shared, lockRemovals });
   const contents = new ContentCollector({ ...shared, room, lockRemovals });
   const makeRoom = (workerId: string, bytes: number): void => {
     images.makeRoom(workerId, bytes);
@@ -107,7 +122,7 @@ export function assemble({
     blobs: new BlobLinks(serverKey, () => clock.now()),
     pieces: new PieceLinks(serverKey, () => clock.now()),
   };
-  const workers: StreamDeps = { ...shared, sessions, cutDoors, makeRoom };
+  const workers: StreamDeps = { ...shared, lineOwners, sessions, cutDoors, makeRoom };
   const rpcs = [
     ...bind(ModalClient, ...clientRpcs(platform, { deliveries, images, links })),
     ...bind(
@@ -120,7 +135,7 @@ export function assemble({
   ];
   const actors: Actor[] = [
     ...[presence, sessions, timeouts, heartbeats, alarms, { start: () => web.start() }, interest],
-    ...[builds, scheduler, timekeeper, reaper, images, contents],
+    ...[builds, scheduler, timekeeper, reaper, images, contents, retention],
   ];
   return { platform, rpcs, workers, images, links, actors };
 }

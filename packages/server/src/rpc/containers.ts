@@ -26,7 +26,7 @@ import type { Deliveries } from "../calls/deliveries.ts";
 import { type Platform, contextOf } from "./platform.ts";
 
 export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<typeof ModalClient> {
-  const { store, bells, clock } = platform;
+  const { store, bells, clock, lineOwners } = platform;
   const { times } = platform.config;
   return {
     containerHello: container(() => Promise.resolve({})), // its code is not even imported yet
@@ -46,6 +46,9 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
     functionGetInputs: container(async (request, call) => {
       const found = await claim(platform, deliveries, request, call);
       if (found?.kind === "inputs") {
+        const isAlone = request.inputConcurrency <= 1 && request.batchMaxSize <= 1;
+        const held = found.inputs.map(({ id, callId }) => ({ inputId: id, callId }));
+        lineOwners.began(call.caller.id, held, clock.now(), isAlone);
         for (const input of found.inputs) platform.timeouts.watch(input);
         deliveries.sent(
           call,
@@ -65,11 +68,10 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
     functionPutOutputs: container(async ({ outputs }, { caller }) => {
       const completions = outputs.map(completion);
       const finished = await store.write((tx) => completeInputs(tx, caller.id, completions, contextOf(platform)));
+      const inputIds = completions.map(({ inputId }) => inputId);
+      lineOwners.ended(caller.id, inputIds, clock.now());
       for (const inputId of finished) platform.timeouts.finished(inputId); // of no input that another container holds
-      deliveries.finished(
-        caller.id,
-        completions.map(({ inputId }) => inputId),
-      );
+      deliveries.finished(caller.id, inputIds);
       return {};
     }),
     taskResult: container(async ({ result }, { caller }) => {

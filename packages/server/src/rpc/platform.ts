@@ -10,6 +10,7 @@ import type { Unneeded } from "../content/unneeded.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { Interest } from "../images/interest.ts";
+import type { LineOwners } from "../logs/line-owners.ts";
 import type { LogBook, Tell } from "../logs/log-book.ts";
 import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
@@ -28,6 +29,7 @@ export interface Platform {
   content: ContentStore;
   heartbeats: Heartbeats;
   interest: Interest;
+  lineOwners: LineOwners;
   logBook: LogBook;
   presence: Presence;
   sessions: WorkerSessions;
