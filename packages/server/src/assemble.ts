@@ -1,5 +1,5 @@
 /** Puts a server's parts together over what it stands on: what answers, and what acts by itself. */
-import { ModalClient, operator, worker } from "@lydian/contract";
+import { exec, ModalClient, operator, TaskCommandRouter, worker } from "@lydian/contract";
 
 import { Presence } from "./apps/presence.ts";
 import { Alarms } from "./calls/alarms.ts";
@@ -8,6 +8,7 @@ import { Reaper } from "./calls/reap.ts";
 import { Timeouts } from "./calls/timeouts.ts";
 import { BlobLinks } from "./content/blob-links.ts";
 import { ContentCollector, type ContentCollectorDeps } from "./content/collect.ts";
+import { TaskTokens } from "./identity/task-tokens.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { Builds, type BuildsDeps } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
@@ -21,12 +22,14 @@ import { clientRpcs } from "./rpc/client-rpcs.ts";
 import { operatorTokenRpcs } from "./rpc/operator-tokens.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
+import { taskRouterRpcs } from "./rpc/task-router.ts";
 import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
-import { workerRpcs } from "./rpc/workers.ts";
+import { execRpcs, workerRpcs } from "./rpc/workers.ts";
 import { Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
 import { WebCalls } from "./web/calls.ts";
+import { Execs } from "./workers/execs.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
@@ -92,18 +95,12 @@ export function assemble({
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const web = new WebCalls(shared);
+  const execs = new Execs({ line: (workerId) => sessions.openLine(workerId) });
+  const taskTokens = new TaskTokens(serverKey, () => clock.now());
   const tokens = new Tokens(founded.store, clock);
   const platform: Platform = {
     ...founded,
-    tokens,
-    heartbeats,
-    interest,
-    lineOwners,
-    presence,
-    sessions,
-    tell,
-    timeouts,
-    web,
+    ...{ tokens, taskTokens, execs, heartbeats, interest, lineOwners, presence, sessions, tell, timeouts, web },
   };
   const alarms = new Alarms(shared);
   const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
@@ -132,6 +129,8 @@ export function assemble({
       volumeHistoryRpcs(platform),
     ),
     ...bind(worker.Workers, workerRpcs(workers)),
+    ...bind(exec.Execs, execRpcs(sessions)),
+    ...bind(TaskCommandRouter, taskRouterRpcs(platform)),
   ];
   const actors: Actor[] = [
     ...[presence, sessions, timeouts, heartbeats, alarms, { start: () => web.start() }, interest],

@@ -130,6 +130,7 @@ async function openPort(
   const rpc = createRpcServer({
     rpcs,
     authenticate: (id, secret) => platform.tokens.authenticate(id, secret),
+    openTask: (token) => platform.taskTokens.open(token),
     logger: log,
     observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
   });

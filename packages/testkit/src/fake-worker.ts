@@ -174,6 +174,7 @@ export class FakeWorker {
           this.#act(message.value);
           break;
         case "logsAck":
+        case "execWanted": // nothing can be run in its containers
         case "ready":
         case undefined:
       }

@@ -1,5 +1,6 @@
 /** A log by time instead of by place: the last lines of a span, and how many there are in each part of it. */
 import type { LogBook, LogLine, LogStream, Sought } from "./log-book.ts";
+import { timeOf } from "./segments.ts";
 
 export interface Span extends Sought {
   /** Of an app or an image. */
@@ -48,9 +49,9 @@ async function eachWanted(logBook: LogBook, span: Span, take: (line: LogLine) =>
   const { logId, since, until, has = [], isWanted } = span;
   const inside = has.map((text) => JSON.stringify(text).slice(1, -1)); // as it stands in the file
   await logBook.eachBack(logId, span, (json) => {
-    if (!inside.every((text) => json.includes(text))) return true;
+    const time = timeOf(json) ?? since;
+    if (time < since || time >= until || !inside.every((text) => json.includes(text))) return true;
     const line = JSON.parse(json) as LogLine;
-    const isInSpan = line.time >= since && line.time < until && line.terminal === undefined;
-    return isInSpan && isWanted(line) ? take(line) : true;
+    return line.terminal === undefined && isWanted(line) ? take(line) : true;
   });
 }

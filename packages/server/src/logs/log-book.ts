@@ -15,6 +15,8 @@ import { fail } from "../errors.ts";
 import type { LogEnd, Store } from "../domain/store.ts";
 import {
   eachLineBack,
+  keepSpan,
+  noSpan,
   removeSegment,
   type SegmentFile,
   segmentFile,
@@ -80,7 +82,7 @@ export interface LogPage {
 export const logStart: LogCursor = { segment: 0, bytes: 0 };
 
 /** A segment is left for the next one when it has grown beyond this. */
-const segmentBytes = 16 * 1024 * 1024;
+const segmentBytes = 4 * 1024 * 1024;
 
 interface Waiting {
   piece: LogPiece;
@@ -106,6 +108,8 @@ export class LogBook {
   readonly #dropping = new Map<string, Promise<void>>();
   readonly #spans = new Map<string, Map<number, TimeSpan>>();
   #isFull: () => void = () => {};
+  /** Of the segments that are written to, where all of it was written since the start. */
+  readonly #growing = new Map<string, TimeSpan & { segment: number }>();
 
   constructor(deps: { folder: string; store: Store; bells: Bells }) {
     this.#folder = deps.folder;
@@ -302,7 +306,7 @@ export class LogBook {
     const full = end !== undefined && end.bytes >= segmentBytes;
     // It is read to its end from here on, which must not be that of a piece that failed.
     if (full) await truncate(segmentFile(folder, end.segment), end.bytes);
-    if (full) this.#isFull();
+    if (full) await this.#leave(appId, end.segment);
     const at = end === undefined ? logStart : full ? { segment: end.segment + 1, bytes: 0 } : end;
     const isNew = at.bytes === 0;
     if (isNew) await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -311,7 +315,26 @@ export class LogBook {
     await file.write(data, 0, data.length, at.bytes);
     await file.datasync();
     if (isNew) await syncFolder(folder);
+    this.#noteTimes(appId, at, lines);
     return { appId, segment: at.segment, bytes: at.bytes + data.length };
+  }
+
+  #noteTimes(appId: string, at: LogCursor, lines: readonly LogLine[]): void {
+    if (at.bytes === 0) this.#growing.set(appId, { segment: at.segment, ...noSpan });
+    const growing = this.#growing.get(appId);
+    if (growing?.segment !== at.segment) return;
+    for (const { time } of lines) {
+      if (time < growing.from) growing.from = time;
+      if (time > growing.to) growing.to = time;
+    }
+  }
+
+  /** A segment is full. */
+  async #leave(appId: string, segment: number): Promise<void> {
+    const growing = this.#growing.get(appId);
+    if (growing?.segment === segment) await keepSpan(join(this.#folder, appId), segment, growing);
+    this.#growing.delete(appId);
+    this.#isFull();
   }
 
   async #readSegment(appId: string, from: LogCursor, maxBytes: number, end: number): Promise<LogPage> {

@@ -56,19 +56,27 @@ export async function spanOf(folder: string, segment: number): Promise<TimeSpan 
   } catch (error) {
     if (!hasCode(error, "ENOENT")) throw error;
   }
-  const span: TimeSpan = { from: Number.POSITIVE_INFINITY, to: Number.NEGATIVE_INFINITY };
+  const span: TimeSpan = { ...noSpan };
   const isThere = await eachLineBack(folder, segment, Number.POSITIVE_INFINITY, (line) => {
     const time = timeOf(line);
     if (time !== undefined) Object.assign(span, { from: Math.min(span.from, time), to: Math.max(span.to, time) });
     return true;
   });
   if (!isThere) return undefined;
-  await writeFile(spanFile(folder, segment), `${span.from} ${span.to}`, { mode: 0o600 });
+  await keepSpan(folder, segment, span);
   return span;
 }
 
-/** Times are whole numbers, and come first in each line. */
-function timeOf(line: string): number | undefined {
+/** Beside a full segment. */
+export async function keepSpan(folder: string, segment: number, { from, to }: TimeSpan): Promise<void> {
+  await writeFile(spanFile(folder, segment), `${from} ${to}`, { mode: 0o600 });
+}
+
+/** Of no line. */
+export const noSpan: Readonly<TimeSpan> = { from: Number.POSITIVE_INFINITY, to: Number.NEGATIVE_INFINITY };
+
+/** It comes first in each line, so the rest need not be read for it. */
+export function timeOf(line: string): number | undefined {
   const found = /^\{"time":(\d+(?:\.\d+)?)/.exec(line)?.[1];
   return found === undefined ? undefined : Number(found);
 }

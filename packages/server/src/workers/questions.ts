@@ -33,9 +33,11 @@ export class Questions<Answer> {
     }
   }
 
-  /** One that nobody waits for any more changes nothing. */
-  answered(id: string, answer: Answer): void {
-    this.#asked.get(id)?.answer.resolve(answer);
+  /** False where nobody waits for it any more. */
+  answered(id: string, answer: Answer): boolean {
+    const asked = this.#asked.get(id);
+    asked?.answer.resolve(answer);
+    return asked !== undefined;
   }
 
   /** The worker's session is over. */

@@ -39,7 +39,7 @@ async function longLog() {
     const line = { time, containerId: "", functionId: "", stream: "stdout", text } as const;
     return book.append("ap-1", { containerId: "", fence: "", offset: 0, endOffset: 0, lines: [line], lineEnds: [0] });
   };
-  const filler = "x".repeat(16 * 2 ** 20 - 40);
+  const filler = "x".repeat(4 * 2 ** 20);
   for (let at = 0; at < 4; at++) await append(at * 100, `${at}${filler}`);
   await append(400, "last");
   const firstLetters = async (from: LogCursor): Promise<string> => {
@@ -83,7 +83,7 @@ test("a round removes what is too much or too old, but nothing while the data ar
   const retention = new LogRetention({
     ...{ clock, logBook: log.book, log: silentLogger },
     times: { logKept: 86_400_000 },
-    limits: { appLogMib: 40, logsMib: 1_000 },
+    limits: { appLogMib: 10, logsMib: 1_000 },
     lockRemovals: () => (isCopied ? undefined : { [Symbol.dispose]() {} }),
   });
   const becomes = async (letters: string): Promise<void> => {
@@ -96,7 +96,7 @@ test("a round removes what is too much or too old, but nothing while the data ar
   isCopied = false;
   await clock.advance(3_600_000);
   await becomes("23l");
-  await log.append(500, `4${"x".repeat(16 * 2 ** 20 - 40)}`);
+  await log.append(500, `4${"x".repeat(4 * 2 ** 20)}`);
   await log.append(600, "5"); // a segment is full
   await clock.advance(2_000);
   await becomes("3l45");
