@@ -2,23 +2,15 @@
  * Many calls by one stock client: maps, batches, spawns, callers in parallel, cancelling; who spends the processor time;
  * and the same work on Ray in the same run.
  */
-import { execFile } from "node:child_process";
-import { access } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
-
 import { modal, newestClient, Platform, type Program, until } from "@lydian/testkit";
 import { Cgroups } from "@lydian/worker";
 
 import { pidOf } from "./container-host.ts";
 import { cpuMs, ms, percentile, printTable } from "./measure.ts";
+import { rayRates, rayVersion } from "./ray.ts";
 
 const inputs = Number(process.env["BENCH_INPUTS"] ?? 10_000);
 const patienceMs = 600_000;
-const rayVersion = "2.60.0";
-
-const run = promisify(execFile);
 
 interface Result {
   readonly seconds: number;
@@ -81,22 +73,6 @@ class Bench {
   }
 }
 
-/** Ray in a virtual environment of its own, made once; undefined where there is no Python or index for it. */
-async function rayRates(): Promise<Record<string, number> | string> {
-  const folder = join(homedir(), ".cache", "lydian", "bench", `ray-${rayVersion}`);
-  const python = join(folder, "bin", "python");
-  try {
-    await access(join(folder, "bin", "ray")).catch(async () => {
-      await run("python3", ["-m", "venv", folder]);
-      await run(python, ["-m", "pip", "install", "-q", `ray==${rayVersion}`]);
-    });
-    const { stdout } = await run(python, ["bench/ray_calls.py", String(inputs)]);
-    return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, number>;
-  } catch (error) {
-    return String(error).split("\n")[0] ?? "it failed";
-  }
-}
-
 /** In this order: the last ones leave calls that nobody answers. */
 const measurements: readonly (readonly [name: string, amount: number])[] = [
   ["map, 1 container", inputs],
@@ -144,7 +120,7 @@ async function main(): Promise<void> {
     ["p50", ms(percentile(cancels, 0.5))],
     ["p99", ms(percentile(cancels, 0.99))],
   ]);
-  const ray = await rayRates();
+  const ray = await rayRates(inputs);
   if (typeof ray === "string") return console.log(`\nRay ${rayVersion} did not run: ${ray}`);
   printTable(`the same on Ray ${rayVersion}, one driver, 2 processors`, [
     ["", "Lydian/s", "Ray/s", "ratio"],

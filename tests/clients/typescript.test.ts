@@ -1,5 +1,7 @@
 /** Functions in TypeScript: called from TypeScript, from Python and JavaScript, and calling what Python has deployed. */
+import { on, once } from "node:events";
 import { copyFile, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -41,6 +43,32 @@ test("classes with parameters and hooks, dicts and queues", async () => {
 
 test("web functions", async () => {
   assert.match(await ends(lydian("run", `${folder}/web.ts`)), holds);
+});
+
+test("web sockets: of a handler, and of a server that a function starts", async () => {
+  const program = await ends(lydian("deploy", `${folder}/web.ts`));
+  const url = (name: string): string => new RegExp(`^${name} answers at (\\S+)$`, "m").exec(program)?.[1] ?? "";
+  using caller = new WebCaller(platform);
+  const chat = caller.socket(url("socket"), ["chat", "other"]);
+  const frames = on(chat, "message");
+  const next = async (): Promise<string> => String(((await frames.next()).value as [Buffer])[0]);
+  assert.equal(await next(), "welcome");
+  assert.equal(chat.protocol, "chat");
+  chat.send("hello");
+  assert.equal(await next(), "HELLO");
+  chat.send(Buffer.from("abc"));
+  assert.equal(await next(), "cba");
+  chat.send("bye");
+  const [code, reason] = (await once(chat, "close")) as [number, Buffer];
+  assert.deepEqual([code, String(reason)], [4001, "as you wish"]);
+  const refused = caller.socket(`${url("socket")}/refused`);
+  const [, answer] = (await once(refused, "unexpected-response")) as [unknown, IncomingMessage];
+  assert.equal(answer.statusCode, 403);
+  refused.on("error", () => {}); // it never opened
+  refused.terminate();
+  const served = caller.socket(url("server"));
+  const [frame] = (await once(served, "message")) as [Buffer];
+  assert.equal(String(frame), "hello");
 });
 
 test("what is served changes as its files do, and a file that is wrong changes nothing", async () => {

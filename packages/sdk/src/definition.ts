@@ -6,7 +6,9 @@ import { getCallSites } from "node:util";
 import type { App } from "./app.ts";
 import { InvalidError } from "./errors.ts";
 import type { Handler } from "./func.ts";
-import type { Batching, FunctionOptions, WebOptions } from "./options.ts";
+import type { Batching, FunctionOptions, MethodOptions, WebOptions } from "./options.ts";
+import type { StandardSchema } from "./standard-schema.ts";
+import type { ServerOptions } from "./web/server.ts";
 
 /** Where in whose code. */
 export interface Site {
@@ -24,6 +26,12 @@ export interface Definition {
   readonly batched: Batching | undefined;
   /** It answers web requests, and is called in no other way. */
   readonly web: WebOptions | undefined;
+  /** The handler starts a server in the container, which answers them. */
+  readonly server: ServerOptions | undefined;
+  /** Of a class, by name; of those that are more than their code. */
+  readonly methods: Readonly<Record<string, MethodOptions>>;
+  /** Of an entrypoint: what its flags have to be. */
+  readonly schema: StandardSchema | undefined;
   readonly site: Site;
   /** Its name, once that is known: given, or the one that its module exports it under. */
   name: string | undefined;

@@ -5,9 +5,11 @@ type FieldSpec =
   | string
   | number
   | boolean
+  | Uint8Array
   | StringConstructor
   | NumberConstructor
   | BooleanConstructor
+  | Uint8ArrayConstructor
   | readonly [StringConstructor]
   | readonly [NumberConstructor];
 
@@ -17,18 +19,20 @@ type FieldType<S> = S extends StringConstructor | string
     ? number
     : S extends BooleanConstructor | boolean
       ? boolean
-      : S extends readonly [StringConstructor]
-        ? string[]
-        : S extends readonly [NumberConstructor]
-          ? number[]
-          : never;
+      : S extends Uint8ArrayConstructor | Uint8Array
+        ? Uint8Array
+        : S extends readonly [StringConstructor]
+          ? string[]
+          : S extends readonly [NumberConstructor]
+            ? number[]
+            : never;
 
 /** `{ size: "base", lang: String, tags: [String] }`: optional with a default, required, repeated. */
 export type Fields = Readonly<Record<string, FieldSpec>>;
 export type FieldValues<S extends Fields> = { -readonly [K in keyof S]: FieldType<S[K]> };
 
 export interface FieldShape {
-  readonly kind: "string" | "number" | "boolean";
+  readonly kind: "string" | "number" | "boolean" | "bytes";
   readonly isRepeated: boolean;
   /** Undefined for one that must be given. */
   readonly fallback: unknown;
@@ -41,13 +45,15 @@ export function shapeOf(spec: FieldSpec): FieldShape {
       ? "string"
       : single === Number || typeof single === "number"
         ? "number"
-        : "boolean";
+        : single === Uint8Array || single instanceof Uint8Array
+          ? "bytes"
+          : "boolean";
   const fallback = isRepeated ? [] : typeof single === "function" ? undefined : single;
   return { kind, isRepeated, fallback };
 }
 
 /** A flag's text as its field has it. */
-export function readField(name: string, { kind }: FieldShape, text: string): string | number | boolean {
+export function readField(name: string, { kind }: FieldShape, text: string): string | number | boolean | Uint8Array {
   switch (kind) {
     case "string":
       return text;
@@ -57,5 +63,7 @@ export function readField(name: string, { kind }: FieldShape, text: string): str
     case "boolean":
       if (text === "true" || text === "false") return text === "true";
       throw new InvalidError(`--${name} is ${JSON.stringify(text)}, and has to be true or false`);
+    case "bytes":
+      return Buffer.from(text);
   }
 }

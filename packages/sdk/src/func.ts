@@ -1,7 +1,7 @@
 /** Functions as their callers see them: here, elsewhere, once, many times. */
 import type { FunctionCall } from "./function-call.ts";
 import type { MapOptions } from "./calls/map.ts";
-import type { Concurrency, ResourceOptions } from "./options.ts";
+import type { Batching, Concurrency, ResourceOptions } from "./options.ts";
 
 /** Any function, or method. */
 export type Handler = (...args: never[]) => unknown;
@@ -61,6 +61,30 @@ export interface Func<F extends Handler = Handler, Name extends string = string>
   withOptions(options: ResourceOptions): Func<F, Name>;
   /** A variant whose containers run so many inputs at a time. */
   withConcurrency(concurrency: Concurrency): Func<F, Name>;
+  /** A variant that takes so many inputs in one call of its handler; of a function that is `batched`. */
+  withBatching(batching: Batching): Func<F, Name>;
   /** The same, whose calls the signal cancels. */
   withSignal(signal: AbortSignal): Func<F, Name>;
+  /** Of a web function: where the platform serves it. */
+  getWebUrl(): Promise<string>;
+  /** What it has to do now. */
+  getCurrentStats(): Promise<FunctionStats>;
+  /** Changes how its containers are scaled, until it is deployed again; what is left out stays. */
+  updateAutoscaler(change: AutoscalerChange): Promise<void>;
 }
+
+/** A function's load now. */
+export interface FunctionStats {
+  /** Inputs that no container has. */
+  readonly backlog: number;
+  /** Containers. */
+  readonly numTotalRunners: number;
+  readonly numRunningInputs: number;
+  /** Inputs that its containers could still take. */
+  readonly inputHeadroom: number;
+}
+
+export type AutoscalerChange = Pick<
+  ResourceOptions,
+  "minContainers" | "maxContainers" | "bufferContainers" | "scaledownWindow"
+>;

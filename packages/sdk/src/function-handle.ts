@@ -6,11 +6,11 @@ import { type MapOptions, mapOver } from "./calls/map.ts";
 import { callRemote, generateRemote } from "./calls/remote.ts";
 import { callMany, callOnce } from "./calls/submit.ts";
 import type { Target } from "./calls/target.ts";
-import { variantOf } from "./calls/variant.ts";
+import { type Variant, variantOf, whole, wholeSeconds } from "./calls/variant.ts";
 import { InvalidError } from "./errors.ts";
-import type { Handler, MapStream } from "./func.ts";
+import type { AutoscalerChange, FunctionStats, Handler, MapStream } from "./func.ts";
 import { FunctionCall } from "./function-call.ts";
-import type { Concurrency, ResourceOptions } from "./options.ts";
+import type { Batching, Concurrency, ResourceOptions } from "./options.ts";
 
 /** What a handle is of. */
 export interface Source {
@@ -20,8 +20,6 @@ export interface Source {
   readonly isGenerator: boolean | undefined;
   readonly find: () => Promise<Target & { readonly appId: string }>;
 }
-
-type Variant = ResourceOptions & { concurrent?: Concurrency };
 
 export class FunctionHandle {
   readonly #source: Source;
@@ -112,6 +110,37 @@ export class FunctionHandle {
 
   withConcurrency(concurrent: Concurrency): FunctionHandle {
     return new FunctionHandle(this.#source, { ...this.#variant, concurrent }, this.#signal);
+  }
+
+  withBatching(batched: Batching): FunctionHandle {
+    return new FunctionHandle(this.#source, { ...this.#variant, batched }, this.#signal);
+  }
+
+  async getWebUrl(): Promise<string> {
+    const { client, functionId, method } = await this.#find();
+    const { handleMetadata } = await client.ask(ModalClient.method.functionGetById, { functionId });
+    const own = method === undefined ? handleMetadata : handleMetadata?.methodHandleMetadata[method];
+    if (own !== undefined && own.webUrl !== "") return own.webUrl;
+    throw new InvalidError(`${this.name} answers no web requests`);
+  }
+
+  async getCurrentStats(): Promise<FunctionStats> {
+    const { client, functionId } = await this.#find();
+    const found = await client.ask(ModalClient.method.functionGetCurrentStats, { functionId });
+    const { backlog, numTotalTasks: numTotalRunners, numRunningInputs, inputHeadroom } = found;
+    return { backlog, numTotalRunners, numRunningInputs, inputHeadroom };
+  }
+
+  async updateAutoscaler(change: AutoscalerChange): Promise<void> {
+    const { client, functionId } = await this.#find();
+    const { minContainers, maxContainers, bufferContainers, scaledownWindow } = change;
+    const settings = {
+      ...(minContainers !== undefined && { minContainers: whole(minContainers, "minContainers") }),
+      ...(maxContainers !== undefined && { maxContainers: whole(maxContainers, "maxContainers") }),
+      ...(bufferContainers !== undefined && { bufferContainers: whole(bufferContainers, "bufferContainers") }),
+      ...(scaledownWindow !== undefined && { scaledownWindow: wholeSeconds(scaledownWindow, "scaledownWindow") }),
+    };
+    await client.ask(ModalClient.method.functionUpdateSchedulingParams, { functionId, settings });
   }
 
   withSignal(signal: AbortSignal): FunctionHandle {

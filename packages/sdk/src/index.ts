@@ -1,14 +1,14 @@
 /** Functions in TypeScript: define them, run them in containers, call them from any language. */
-export { App, type DefinedClass, type Entrypoint, type RemoteClass, type WebFunction } from "./app.ts";
+export { App, type Entrypoint, type ServerFunctionOptions, type WebFunction } from "./app.ts";
 export { currentFunctionCallId, currentInputId, currentSignal, isLocal } from "./calls/context.ts";
 export type { MapOptions } from "./calls/map.ts";
-export { enter, exit, type FieldInput, params } from "./class-definition.ts";
-export { Cls, type RemoteInstance } from "./cls.ts";
+export { enter, enterSnapshot, exit, type FieldInput, params } from "./class-definition.ts";
+export { Cls, type DefinedClass, type RemoteClass, type RemoteInstance } from "./cls.ts";
 export { Client, type ClientOptions } from "./client/client.ts";
 export type { Duration, Size } from "./duration.ts";
 export * from "./errors.ts";
 export type { Fields, FieldValues } from "./fields.ts";
-export type { Handler, MapStream, Unbatched } from "./func.ts";
+export type { AutoscalerChange, FunctionStats, Handler, MapStream, Unbatched } from "./func.ts";
 export { FunctionCall, type GetOptions } from "./function-call.ts";
 export { Func, Func as Function } from "./lookup.ts";
 export { client, type ClientOf } from "./module-client.ts";
@@ -26,11 +26,13 @@ export type {
   Concurrency,
   FunctionOptions,
   Gpu,
+  MethodOptions,
   ResourceOptions,
   Retries,
   WebOptions,
 } from "./options.ts";
 export type { DeployOptions, Deployment, RunOptions } from "./publish/index.ts";
+export type { StandardSchema } from "./standard-schema.ts";
 export { kwargs, type Kwargs } from "./values/arguments.ts";
-export type { FetchApplication, FetchHandler, WebTarget } from "./web.ts";
+export type { FetchApplication, FetchHandler, WebTarget } from "./web/handler.ts";
 export { Tagged } from "./values/cbor-decode.ts";

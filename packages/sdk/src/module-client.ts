@@ -1,17 +1,24 @@
 /** A deployed app as the module that defines it shows itself: typed by that module, without loading it. */
-import { Cls } from "./cls.ts";
-import type { DefinedClass, RemoteClass } from "./app.ts";
+import { Cls, type DefinedClass, type RemoteClass } from "./cls.ts";
 import type { Func as FuncOf } from "./func.ts";
 import { Func } from "./lookup.ts";
 import type { NameOptions } from "./objects/place.ts";
 
 /** The name that a function was given, or else the one that it is exported under. */
 type NameOf<T, K> =
-  T extends FuncOf<infer _, infer N> ? (string extends N ? K : N) : T extends DefinedClass<infer _> ? K : never;
+  T extends FuncOf<infer _, infer N>
+    ? string extends N
+      ? K
+      : N
+    : T extends DefinedClass<infer _C, infer _M>
+      ? K
+      : never;
 
 /** The functions and classes among what a module exports. */
 export type ClientOf<M> = {
-  readonly [K in keyof M as NameOf<M[K], K> & PropertyKey]: M[K] extends DefinedClass<infer C> ? RemoteClass<C> : M[K];
+  readonly [K in keyof M as NameOf<M[K], K> & PropertyKey]: M[K] extends DefinedClass<infer C, infer O>
+    ? RemoteClass<C, O>
+    : M[K];
 };
 
 /**

@@ -44,6 +44,16 @@ export interface WebOptions {
   requiresProxyAuth?: boolean;
 }
 
+/** What a method of a class is besides its code. */
+export interface MethodOptions {
+  /** The method takes lists, and each call of it several inputs. */
+  batched?: Batching;
+  /** It answers web requests: `async api(request: Request) { return Response.json(…) }`. */
+  webEndpoint?: WebOptions;
+  /** It returns a generator without being written as one. */
+  isGenerator?: boolean;
+}
+
 /** What a variant of a function can have instead (`withOptions`). */
 export interface ResourceOptions {
   /** Cores: what a container is sure of (0.125 unless it is given), or that and the most. */
@@ -80,6 +90,14 @@ export interface FunctionOptions extends ResourceOptions {
   schedule?: Cron | Period;
   region?: string | string[];
   cloud?: string;
+  /** Where its web requests enter. */
+  routingRegion?: string;
+  /** Its containers are not taken away for others. */
+  nonpreemptible?: boolean;
+  /** A snapshot of a container's memory after `[enterSnapshot]`; platforms without snapshots warn, and run it at each start. */
+  enableMemorySnapshot?: boolean;
+  /** Containers that work together. */
+  clustered?: { size: number };
   /** From a container's start until it takes inputs; 5 minutes unless it is given. */
   startupTimeout?: Duration;
   /** Nothing outside of the platform is reached. */
@@ -101,6 +119,10 @@ export interface AppDefaults {
   volumes?: Record<string, Volume>;
   /** Beside the function's own. */
   env?: Record<string, string>;
+  /** Words that the app is found by, such as { team: "search" }. */
+  tags?: Record<string, string>;
+  /** The environment of the step that installs packages, such as the token of a private registry. */
+  npmSecret?: Secret;
   /** Globs, from the workspace's root, of files that ship beside the code that is imported. */
   includeFiles?: string[];
 }

@@ -181,6 +181,7 @@ export class Agent {
           isolates: runtime.isolates,
           ownNetwork: runtime.ownNetwork,
           limits: runtime.limits,
+          buckets: this.host.buckets?.isPossible === true,
         },
       ],
       imageIds: [...this.host.images.ids],

@@ -49,6 +49,7 @@ export interface UpOptions {
   content?: BucketSettings;
   diskReserve?: number;
   starters: number;
+  bucketStore?: string[];
   label?: Record<string, string>;
   strictResources?: boolean;
   insecure?: boolean;
@@ -114,6 +115,11 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       .default(1)
       .argParser(parseCount),
     new Option(
+      "--bucket-store <url>",
+      "a store on this machine, such as http://127.0.0.1:9000, that functions may mount buckets of; they may of any that " +
+        "containers reach; repeatable",
+    ).argParser(parseStore),
+    new Option(
       "--label <key=value>",
       "where this machine is, for functions that ask: region, cloud; repeatable",
     ).argParser(parseLabel),
@@ -164,6 +170,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
       packageSettings: options.packageSettings === "on",
       diskReserveMib: options.diskReserve,
       starters: options.starters,
+      stores: options.bucketStore ?? [],
     },
     layout,
     terminal,
@@ -313,6 +320,10 @@ function parseLabel(text: string, before: Record<string, string> = {}): Record<s
   const [, key, value] = /^([a-z][a-z0-9_-]*)=([\w.-]+)$/i.exec(text) ?? [];
   if (key !== undefined && value !== undefined) return { ...before, [key]: value };
   throw new InvalidArgumentError("It has to be KEY=VALUE, such as region=eu-west.");
+}
+
+function parseStore(text: string, before: string[] = []): string[] {
+  return [...before, parseUrl(text)];
 }
 
 function parseDomain(text: string, before: string[] = []): string[] {

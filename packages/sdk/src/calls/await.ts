@@ -26,13 +26,12 @@ export interface Awaiting {
   readonly isOnly: boolean;
   /** Seconds; absent: for ever. */
   readonly timeout?: number | undefined;
-  readonly tickets?: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The output of one input. */
 export async function awaitOutput(asked: Awaiting): Promise<FunctionGetOutputsItem> {
-  const { client, callId, index, isOnly, timeout = Number.POSITIVE_INFINITY, tickets = [], signal } = asked;
+  const { client, callId, index, isOnly, timeout = Number.POSITIVE_INFINITY, signal } = asked;
   const until = Date.now() + timeout * 1000;
   for (;;) {
     const hold = Math.max(0, Math.min(holdSeconds, (until - Date.now()) / 1000));
@@ -43,7 +42,6 @@ export async function awaitOutput(asked: Awaiting): Promise<FunctionGetOutputsIt
       lastEntryId: "0-0",
       clearOnSuccess: isOnly,
       requestedAt: Date.now() / 1000,
-      inputJwts: [...tickets],
       startIdx: index,
       endIdx: index,
     };

@@ -1,6 +1,5 @@
 /** Sends the inputs of a map as they come, no more at a time than the platform takes. */
-import { FunctionPutInputsResponseSchema, ModalClient } from "@lydian/contract";
-import type { MessageShape } from "@bufbuild/protobuf";
+import { ModalClient } from "@lydian/contract";
 
 import { longPatienceMs } from "./await.ts";
 import { inputOf, type OpenCall, type Waits } from "./submit.ts";
@@ -8,6 +7,8 @@ import type { Target } from "./target.ts";
 
 /** In one request. */
 const mostTogether = 49;
+/** Under way at a time, so that the next inputs are made ready while the platform writes those before. */
+const mostRequests = 4;
 
 export type Inputs<T> = Iterable<T> | AsyncIterable<T>;
 
@@ -19,44 +20,48 @@ export interface Feeding {
   readonly inputs: Inputs<readonly unknown[]>;
   /** Resolves when this many inputs may be without an output, the next one included. */
   readonly room: (sent: number) => Promise<void> | undefined;
-  readonly sent: (tickets: readonly { index: number; ticket: string }[]) => void;
+  /** Is told how many have been sent so far. */
+  readonly sent: (count: number) => void;
   readonly signal: AbortSignal;
 }
 
 /** Answers how many there were. What comes at once goes together; what comes slowly waits for nothing. */
 export async function feed({ target, call, waits, inputs, room, sent, signal }: Feeding): Promise<number> {
   let count = 0;
+  let arrived = 0;
   let pending: { idx: number; args: readonly unknown[] }[] = [];
-  const flush = async (): Promise<void> => {
-    const together = pending;
-    pending = [];
-    if (together.length === 0) return;
+  const sending = new Set<Promise<unknown>>();
+  const send = async (together: typeof pending): Promise<void> => {
     const items = await Promise.all(
       together.map(async ({ idx, args }) => ({ idx, input: await inputOf(target, args, waits) })),
     );
     const request = { functionId: target.functionId, functionCallId: call.callId, inputs: items };
-    const reply: MessageShape<typeof FunctionPutInputsResponseSchema> = await target.client.ask(
-      ModalClient.method.functionPutInputs,
-      request,
-      {
-        patienceMs: longPatienceMs,
-        signal,
-      },
-    );
-    sent(reply.inputs.map(({ idx, inputJwt }) => ({ index: idx, ticket: inputJwt })));
+    await target.client.ask(ModalClient.method.functionPutInputs, request, { patienceMs: longPatienceMs, signal });
+    sent((arrived += together.length));
+  };
+  /** Sends what is pending; resolves when no more requests than these are under way. */
+  const flush = async (atMost: number): Promise<void> => {
+    const together = pending;
+    pending = [];
+    if (together.length > 0) {
+      const request: Promise<unknown> = send(together).then(() => sending.delete(request));
+      request.catch(() => {}); // told to who waits next
+      sending.add(request);
+    }
+    while (sending.size > atMost) await Promise.race(sending);
   };
   const add = async (args: readonly unknown[]): Promise<void> => {
     const wait = room(count);
     if (wait !== undefined) {
-      await flush();
+      await flush(0);
       await wait;
     }
     pending.push({ idx: count++, args });
-    if (pending.length === mostTogether) await flush();
+    if (pending.length === mostTogether) await flush(mostRequests - 1);
   };
   if (Symbol.iterator in inputs) for (const args of inputs) await add(args);
-  else await eachAsync(inputs, add, flush);
-  await flush();
+  else await eachAsync(inputs, add, () => flush(0));
+  await flush(0);
   return count;
 }
 

@@ -79,8 +79,7 @@ class MapRun {
   readonly #target: Target;
   readonly #call: OpenCall;
   readonly #most: number;
-  /** Inputs without an output, by their index. */
-  readonly #tickets = new Map<number, string>();
+  #sent = 0;
   #finished = 0;
   #total = Number.POSITIVE_INFINITY;
   #changed = Promise.withResolvers<void>();
@@ -94,8 +93,8 @@ class MapRun {
 
   async feed(inputs: Inputs<readonly unknown[]>, signal: AbortSignal): Promise<void> {
     try {
-      const sent = (added: readonly { index: number; ticket: string }[]): void => {
-        for (const { index, ticket } of added) this.#tickets.set(index, ticket);
+      const sent = (count: number): void => {
+        this.#sent = count;
         this.#change();
       };
       const parts = { target: this.#target, call: this.#call, waits: "sync" as const, inputs, signal, sent };
@@ -120,7 +119,7 @@ class MapRun {
     while (this.#finished < this.#total) {
       if (this.#fault !== undefined) throw this.#fault.error;
       signal.throwIfAborted();
-      if (this.#tickets.size === 0) {
+      if (this.#finished === this.#sent) {
         await Promise.race([this.#changed.promise, aborted(signal)]);
         continue;
       }
@@ -129,7 +128,6 @@ class MapRun {
         timeout: holdSeconds,
         lastEntryId,
         requestedAt: Date.now() / 1000,
-        inputJwts: [...this.#tickets.values()],
       };
       const limits = { timeoutMs: holdSeconds * 1000 + answerMs, patienceMs: longPatienceMs, signal };
       const reply = await this.#target.client.ask(ModalClient.method.functionGetOutputs, request, limits);
@@ -137,7 +135,6 @@ class MapRun {
       for (const output of reply.outputs) {
         if (seen.has(output.idx)) continue;
         seen.add(output.idx);
-        this.#tickets.delete(output.idx);
         this.#finished++;
         this.#change();
         yield output;

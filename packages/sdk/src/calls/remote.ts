@@ -29,12 +29,8 @@ export async function* generateRemote(
   }
 }
 
-function awaiting(
-  { client }: Target,
-  { callId, ticket }: { callId: string; ticket: string },
-  signal?: AbortSignal,
-): Awaiting {
-  return { client, callId, index: 0, isOnly: true, tickets: [ticket], signal };
+function awaiting({ client }: Target, { callId }: { callId: string }, signal?: AbortSignal): Awaiting {
+  return { client, callId, index: 0, isOnly: true, signal };
 }
 
 async function cancelledBy<T>(

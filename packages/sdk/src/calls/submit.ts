@@ -30,8 +30,6 @@ export async function inputOf({ client, method }: Target, args: readonly unknown
 
 export interface OpenCall {
   readonly callId: string;
-  /** What later requests about its first input name it by. */
-  readonly ticket: string;
   /** So many inputs may be without an output at a time. */
   readonly mostOutstanding: number;
 }
@@ -82,12 +80,8 @@ async function open(
     pipelinedInputs: pipelined,
     returnExceptions,
   };
-  const {
-    functionCallId: callId,
-    pipelinedInputs,
-    maxInputsOutstanding,
-  } = await client.ask(ModalClient.method.functionMap, request, { signal });
-  return { callId, ticket: pipelinedInputs[0]?.inputJwt ?? "", mostOutstanding: maxInputsOutstanding || 1000 };
+  const reply = await client.ask(ModalClient.method.functionMap, request, { signal });
+  return { callId: reply.functionCallId, mostOutstanding: reply.maxInputsOutstanding || 1000 };
 }
 
 /** Cancels what of a call has not finished. */

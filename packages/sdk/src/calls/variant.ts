@@ -12,7 +12,7 @@ import { InvalidError } from "../errors.ts";
 import type { AppPlace } from "../objects/place.ts";
 import type { Secret } from "../objects/secret.ts";
 import type { Volume } from "../objects/volume.ts";
-import type { Concurrency, FunctionOptions, Gpu, ResourceOptions, Retries } from "../options.ts";
+import type { Batching, Concurrency, FunctionOptions, Gpu, ResourceOptions, Retries } from "../options.ts";
 
 type Resources = MessageInitShape<typeof ResourcesSchema>;
 
@@ -85,12 +85,15 @@ export async function volumeMountsOf(
 export const secretIdsOf = (secrets: readonly Secret[], place: AppPlace): Promise<string[]> =>
   Promise.all(secrets.map((secret) => secret.id(place)));
 
-/** What a variant has instead; what is left out stays. */
+/** What a variant of a function has instead of what it was defined with. */
+export type Variant = ResourceOptions & { concurrent?: Concurrency; batched?: Batching };
+
+/** What is left out stays. */
 export async function variantOf(
-  options: ResourceOptions & { concurrent?: Concurrency },
+  options: Variant,
   place: AppPlace,
 ): Promise<MessageInitShape<typeof FunctionOptionsSchema>> {
-  const { secrets, volumes, concurrent, timeout, scaledownWindow } = options;
+  const { secrets, volumes, concurrent, batched, timeout, scaledownWindow } = options;
   const hasResources = options.cpu !== undefined || options.memory !== undefined || options.gpu !== undefined;
   const retryPolicy = retryPolicyOf(options.retries);
   return {
@@ -104,6 +107,7 @@ export async function variantOf(
       bufferContainers: whole(options.bufferContainers, "bufferContainers"),
     }),
     ...(concurrent && concurrencyOf(concurrent)),
+    ...(batched && batchingOf(batched)),
     ...(secrets && { secretIds: await secretIdsOf(secrets, place), replaceSecretIds: true }),
     ...(volumes && { volumeMounts: await volumeMountsOf(volumes, place), replaceVolumeMounts: true }),
   };
@@ -116,6 +120,13 @@ export function concurrencyOf({ maxInputs, targetInputs = maxInputs }: Concurren
   return {
     maxConcurrentInputs: positive(whole(maxInputs, "maxInputs"), "maxInputs"),
     targetConcurrentInputs: whole(targetInputs, "targetInputs"),
+  };
+}
+
+export function batchingOf({ maxBatchSize, waitMs }: Batching): { batchMaxSize: number; batchLingerMs: bigint } {
+  return {
+    batchMaxSize: positive(whole(maxBatchSize, "maxBatchSize"), "maxBatchSize"),
+    batchLingerMs: BigInt(whole(waitMs, "waitMs")),
   };
 }
 

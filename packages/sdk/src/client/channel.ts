@@ -56,6 +56,75 @@ interface Connection {
   calls: number;
 }
 
+/** One call on a connection, with its deadline. */
+class Exchange implements Disposable {
+  readonly stream: http2.ClientHttp2Stream;
+  readonly #path: string;
+  readonly #reader: FrameReader;
+  readonly #timer: NodeJS.Timeout;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort = (): void => this.end(abortError(this.#signal));
+  readonly #over: () => void;
+  #fault: Error | undefined;
+  trailers: http2.IncomingHttpHeaders = {};
+
+  constructor(
+    session: http2.ClientHttp2Session,
+    path: string,
+    request: Uint8Array,
+    { headers, timeoutMs, signal }: CallOptions,
+    over: () => void,
+  ) {
+    this.#path = path;
+    this.#over = over;
+    this.#signal = signal;
+    this.#reader = new FrameReader(mostBytes, ({ kind }) => new StatusError(code.internal, `${path}: ${kind}`));
+    this.stream = session.request({
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc+proto",
+      te: "trailers",
+      "grpc-timeout": `${Math.max(1, Math.min(99_999_999, Math.ceil(timeoutMs)))}m`,
+      ...headers,
+    });
+    const late = (): Error =>
+      new StatusError(code.deadlineExceeded, `${path} was not answered within ${Math.ceil(timeoutMs)} ms`);
+    this.#timer = setTimeout(() => this.end(late()), timeoutMs);
+    signal?.addEventListener("abort", this.#abort, { once: true });
+    this.stream.once("response", (head) => (this.trailers = { ...this.trailers, ...head }));
+    this.stream.once("trailers", (head) => (this.trailers = { ...this.trailers, ...head }));
+    this.stream.end(frame(request));
+  }
+
+  /** The messages that are whole with this piece; none of an answer that is not understood, which ends the call. */
+  read(piece: Buffer): Uint8Array[] {
+    try {
+      return this.#reader.push(piece);
+    } catch (error) {
+      this.end(error as Error);
+      return [];
+    }
+  }
+
+  /** Ends the call, for this reason. */
+  end(fault: Error): void {
+    this.#fault ??= fault;
+    this.stream.close(http2.constants.NGHTTP2_CANCEL);
+  }
+
+  throwUnlessOk(): void {
+    if (this.#fault !== undefined) throw this.#fault;
+    throwUnlessOk(this.#path, this.trailers);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#abort);
+    if (!this.stream.closed) this.stream.close(http2.constants.NGHTTP2_CANCEL);
+    this.#over();
+  }
+}
+
 export class Channel {
   readonly #url: URL;
   #connection: Connection | undefined;
@@ -72,28 +141,32 @@ export class Channel {
     options: CallOptions,
     onTrailers?: (trailers: http2.IncomingHttpHeaders) => void,
   ): Promise<Uint8Array> {
+    using exchange = this.#begin(path, request, options);
+    const { stream } = exchange;
     let answer: Uint8Array | undefined;
-    for await (const message of this.stream(path, request, options, onTrailers)) answer ??= message;
+    // By events, which take a tenth of the time of going through the stream.
+    await new Promise<void>((resolve) => {
+      stream.on("data", (piece: Buffer) => {
+        for (const message of exchange.read(piece)) answer ??= message;
+      });
+      stream.once("error", (error) => exchange.end(unreachable(error)));
+      stream.once("close", resolve);
+    });
+    exchange.throwUnlessOk();
+    onTrailers?.(exchange.trailers);
     if (answer === undefined) throw new StatusError(code.internal, `${path} was answered without a message`);
     return answer;
   }
 
   /** The answer's messages; leaving the loop cancels the call. */
-  async *stream(
-    path: string,
-    request: Uint8Array,
-    options: CallOptions,
-    onTrailers?: (trailers: http2.IncomingHttpHeaders) => void,
-  ): AsyncGenerator<Uint8Array, void> {
-    options.signal?.throwIfAborted();
-    const connection = this.#open();
-    const { session } = connection;
-    if (connection.calls++ === 0) session.ref();
+  async *stream(path: string, request: Uint8Array, options: CallOptions): AsyncGenerator<Uint8Array, void> {
+    using exchange = this.#begin(path, request, options);
     try {
-      yield* this.#exchange(session, path, request, options, onTrailers);
-    } finally {
-      if (--connection.calls === 0) session.unref(); // an idle connection keeps no process alive
+      for await (const piece of exchange.stream) yield* exchange.read(piece as Buffer);
+    } catch (error) {
+      exchange.end(error instanceof StatusError ? error : unreachable(error));
     }
+    exchange.throwUnlessOk();
   }
 
   close(): void {
@@ -101,48 +174,14 @@ export class Channel {
     this.#connection = undefined;
   }
 
-  async *#exchange(
-    session: http2.ClientHttp2Session,
-    path: string,
-    request: Uint8Array,
-    { headers, timeoutMs, signal }: CallOptions,
-    onTrailers?: (trailers: http2.IncomingHttpHeaders) => void,
-  ): AsyncGenerator<Uint8Array, void> {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": path,
-      "content-type": "application/grpc+proto",
-      te: "trailers",
-      "grpc-timeout": `${Math.max(1, Math.min(99_999_999, Math.ceil(timeoutMs)))}m`,
-      ...headers,
+  #begin(path: string, request: Uint8Array, options: CallOptions): Exchange {
+    options.signal?.throwIfAborted();
+    const connection = this.#open();
+    const { session } = connection;
+    if (connection.calls++ === 0) session.ref();
+    return new Exchange(session, path, request, options, () => {
+      if (--connection.calls === 0) session.unref(); // an idle connection keeps no process alive
     });
-    let fault: Error | undefined;
-    const end = (error: Error): void => {
-      fault ??= error;
-      stream.close(http2.constants.NGHTTP2_CANCEL);
-    };
-    const late = new StatusError(code.deadlineExceeded, `${path} was not answered within ${Math.ceil(timeoutMs)} ms`);
-    const timer = setTimeout(() => end(late), timeoutMs);
-    const abort = (): void => end(abortError(signal));
-    signal?.addEventListener("abort", abort, { once: true });
-    let trailers: http2.IncomingHttpHeaders = {};
-    stream.on("response", (head) => (trailers = { ...trailers, ...head }));
-    stream.on("trailers", (head) => (trailers = { ...trailers, ...head }));
-    try {
-      stream.end(frame(request));
-      const reader = new FrameReader(mostBytes, ({ kind }) => new StatusError(code.internal, `${path}: ${kind}`));
-      for await (const piece of stream) for (const message of reader.push(piece as Buffer)) yield message;
-      if (fault !== undefined) throw fault;
-      onTrailers?.(trailers);
-      throwUnlessOk(path, trailers);
-    } catch (error) {
-      if (fault !== undefined) throw fault;
-      throw error instanceof StatusError ? error : unreachable(error);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
-      if (!stream.closed) stream.close(http2.constants.NGHTTP2_CANCEL);
-    }
   }
 
   #open(): Connection {

@@ -8,6 +8,7 @@ import {
   FunctionSchema$,
   MethodDefinitionSchema,
   ResourcesSchema,
+  SchedulerPlacementSchema,
   type WebhookConfig,
   WebhookConfigSchema,
   WebhookType,
@@ -18,6 +19,7 @@ import {
   concurrencyOf,
   gpusOf,
   resourcesOf,
+  batchingOf,
   retryPolicyOf,
   secretIdsOf,
   volumeMountsOf,
@@ -29,7 +31,7 @@ import { type Definition, tagOf } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
 import { Secret } from "../objects/secret.ts";
 import type { AppPlace } from "../objects/place.ts";
-import type { AppDefaults, WebOptions } from "../options.ts";
+import type { AppDefaults, FunctionOptions, WebOptions } from "../options.ts";
 
 type Wire = Extract<MessageInitShape<typeof FunctionSchema$>, { $typeName?: never }>;
 
@@ -70,8 +72,9 @@ export async function functionRequest(
 }
 
 async function wireOf(definition: Definition, defaults: AppDefaults, made: Made, place: AppPlace): Promise<Wire> {
-  const { options, batched, name = "" } = definition;
-  const { timeout = usualTimeout, startupTimeout, scaledownWindow, concurrent, region } = options;
+  const { options, name = "" } = definition;
+  const batched = definition.batched ?? Object.values(definition.methods).find((each) => each.batched)?.batched;
+  const { timeout = usualTimeout, startupTimeout, scaledownWindow, concurrent } = options;
   const retryPolicy = retryPolicyOf(options.retries);
   if (retryPolicy !== undefined && (isGenerator(definition) || definition.web !== undefined)) {
     throw new InvalidError(
@@ -88,7 +91,7 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
   const scaledownSecs = scaledownWindow === undefined ? 0 : wholeSeconds(scaledownWindow, "scaledownWindow");
   return {
     runtime,
-    ...(definition.kind === "class" && classOf(definition.handler as unknown as Constructor)),
+    ...(definition.kind === "class" && classOf(definition)),
     moduleName: made.module,
     functionName: tagOf(definition),
     appName: made.appName,
@@ -115,16 +118,27 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
     ...(concurrent && concurrencyOf(concurrent)),
     ...(options.schedule && { schedule: options.schedule.wire }),
     ...(definition.web && { webhookConfig: webOf(definition.web) }),
-    ...(batched && {
-      batchMaxSize: whole(batched.maxBatchSize, "maxBatchSize"),
-      batchLingerMs: BigInt(whole(batched.waitMs, "waitMs")),
-    }),
-    ...(region !== undefined && { schedulerPlacement: { regions: Array.isArray(region) ? region : [region] } }),
+    ...(batched && batchingOf(batched)),
+    ...placementOf(options),
+    ...(options.routingRegion !== undefined && { routingRegion: options.routingRegion }),
+    ...(options.clustered && { ExperimentalGroupSize: whole(options.clustered.size, "clustered.size") }),
+    checkpointingEnabled: options.enableMemorySnapshot ?? false,
     cloudProviderStr: options.cloud ?? "",
     blockNetwork: options.blockNetwork ?? false,
     singleUseContainers: options.singleUseContainers ?? false,
     ExperimentalConcurrentCancellations: true,
     ...formats,
+  };
+}
+
+function placementOf({ region, nonpreemptible }: FunctionOptions): Wire {
+  if (region === undefined && nonpreemptible === undefined) return {};
+  const regions = region === undefined ? [] : Array.isArray(region) ? region : [region];
+  return {
+    schedulerPlacement: create(SchedulerPlacementSchema, {
+      regions,
+      ...(nonpreemptible !== undefined && { nonpreemptible }),
+    }),
   };
 }
 
@@ -143,10 +157,13 @@ const formats = {
   supportedOutputFormats: [DataFormat.CBOR, DataFormat.GENERATOR_DONE],
 };
 
-function classOf(constructor: Constructor): Wire {
-  const methods = [...methodsIn(constructor)].map(([functionName, generates]) => {
+function classOf({ handler, methods: options }: Definition): Wire {
+  const constructor = handler as unknown as Constructor;
+  const methods = [...methodsIn(constructor, options)].map(([functionName, generates]) => {
     const functionType = generates ? FunctionType.GENERATOR : FunctionType.FUNCTION;
-    return [functionName, create(MethodDefinitionSchema, { functionName, functionType, ...formats })] as const;
+    const web = options[functionName]?.webEndpoint;
+    const own = { functionName, functionType, ...formats, ...(web && { webhookConfig: webOf(web) }) };
+    return [functionName, create(MethodDefinitionSchema, own)] as const;
   });
   return {
     isClass: true,

@@ -19,7 +19,10 @@ async function bundle(): Promise<readonly ShippedFile[]> {
   const extension = isSource ? "ts" : "js";
   const { outputFiles } = await build({
     entryPoints: [
-      { in: join(here, "..", `index.${extension}`), out: "index" },
+      ...["index", "web/index", "web/node"].map((part) => ({
+        in: join(here, "..", `${part}.${extension}`),
+        out: part,
+      })),
       { in: join(here, "..", "runner", `main.${extension}`), out: "runner" },
     ],
     bundle: true,

@@ -33,7 +33,8 @@ export async function loadProgram(file: string): Promise<Program> {
     }),
   );
   process.setSourceMapsEnabled(true);
-  server ??= new ModuleServer(import.meta.resolve(`../index${import.meta.filename.endsWith(".ts") ? ".ts" : ".js"}`));
+  const extension = import.meta.filename.endsWith(".ts") ? "ts" : "js";
+  server ??= new ModuleServer((part) => import.meta.resolve(`../${part}.${extension}`));
   server.serve(modules);
   const url = server.urlOf(file);
   const exports = (await import(url)) as Record<string, unknown>;

@@ -87,6 +87,8 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
       return { definition, request: await functionRequest(definition, defaults, parts, place) };
     }),
   );
+  if (app.defaults.tags !== undefined)
+    await place.client.ask(ModalClient.method.appSetTags, { appId: place.appId, tags: app.defaults.tags });
   const step = observer.step(made.length === 1 ? "Creating a function" : `Creating ${made.length} functions`);
   const created = await Promise.all(
     made.map(async ({ definition, request }) => {
@@ -98,8 +100,12 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
         existingFunctionId,
       });
       for (const { message } of reply.serverWarnings) observer.warn(message);
-      const { definitionId = "", webUrl = "" } = reply.handleMetadata ?? {};
-      return { name, id: reply.functionId, definitionId, webUrl };
+      const { definitionId = "", webUrl = "", methodHandleMetadata = {} } = reply.handleMetadata ?? {};
+      const methods = Object.entries(methodHandleMetadata).map(
+        ([method, own]) => [`${definition.name}.${method}`, own.webUrl] as const,
+      );
+      const webUrls = [[name, webUrl] as const, ...methods].filter(([, url]) => url !== "");
+      return { name, id: reply.functionId, definitionId, webUrls };
     }),
   );
   const classIds = await Promise.all(
@@ -120,7 +126,7 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
   return {
     functionIds: new Map(created.map(({ name, id }) => [name, id])),
     classIds: new Map(classIds),
-    webUrls: new Map(created.flatMap(({ name, webUrl }) => (webUrl === "" ? [] : [[name, webUrl] as const]))),
+    webUrls: new Map(created.flatMap(({ webUrls }) => webUrls)),
     url,
   };
 }

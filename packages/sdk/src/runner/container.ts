@@ -9,7 +9,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 
 import { Client } from "../client/client.ts";
 import { type Code, execute, type Running } from "./execute.ts";
-import type { Outcome } from "./results.ts";
+import { cancelled, type Outcome } from "./results.ts";
 
 /** The platform holds these requests; what is longer is lost. */
 const pollMs = 75_000;
@@ -20,6 +20,10 @@ const patienceMs = 10 * 60_000;
 const handedOutMs = 500;
 /** In one request. */
 const mostOutputs = 49;
+/** Taken at a time by a container that runs several. */
+const mostTaken = 49;
+/** Outputs that are on their way while more inputs are taken. */
+const mostUnsent = 4 * mostOutputs;
 
 type Output = MessageInitShape<typeof FunctionPutOutputsItemSchema>;
 
@@ -29,7 +33,7 @@ export interface Work {
   readonly code: (method: string | undefined) => Code;
   /** Inputs that run at a time; of a batch all count as one. */
   readonly slots: number;
-  /** 0: inputs are not batched. */
+  /** 0: inputs are not batched. Of a class one method's are, and others come together that run one by one. */
   readonly batchSize: number;
   readonly batchLingerMs: bigint;
   /** Of one try of an input, in milliseconds. */
@@ -39,8 +43,11 @@ export interface Work {
 export class Container {
   readonly #client: Client;
   readonly #work: Work;
-  /** By the input's id and the number of its try. */
-  readonly #running = new Map<string, Running & { readonly startedAt: number }>();
+  readonly #running = new Set<Running & { readonly startedAt: number }>();
+  /** Have come with others, and wait for room. */
+  #waiting: FunctionGetInputsItem[] = [];
+  /** Each by its id and the number of its try: those that wait, those that run, and those whose outputs are on their way. */
+  readonly #held = new Set<string>();
   /** No more inputs are taken. */
   readonly #draining = new AbortController();
   /** The last output is kept. */
@@ -59,13 +66,14 @@ export class Container {
     const heart = this.#listen();
     try {
       while (!this.#draining.signal.aborted) {
-        if (this.#running.size >= this.#work.slots) {
+        this.#begin();
+        if (this.#running.size >= this.#work.slots || this.#outputs.length >= mostUnsent) {
           await this.#freed.promise;
           continue;
         }
         if (!(await this.#take())) break;
       }
-      while (this.#running.size > 0) await this.#freed.promise;
+      for (this.#begin(); this.#running.size > 0; this.#begin()) await this.#freed.promise;
       await this.#sent;
     } finally {
       this.#over.abort();
@@ -80,13 +88,18 @@ export class Container {
 
   /** Tells all inputs that run to stop. */
   stopAll(reason: Error): void {
-    for (const { stop } of this.#running.values()) stop.abort(reason);
+    for (const { stop } of this.#running) stop.abort(reason);
   }
 
-  /** False when there will be no more. */
+  /**
+   * False when there will be no more. A container that runs one input at a time takes one at a time, however short they are: the
+   * next may be a long one, and those behind it would wait for it while others idle. While one is taken the outputs before it
+   * are on their way, so the container has room for both.
+   */
   async #take(): Promise<boolean> {
     const { functionId, slots, batchSize, batchLingerMs } = this.#work;
-    const request = { functionId, inputConcurrency: slots, batchMaxSize: batchSize, batchLingerMs };
+    const batchMaxSize = batchSize > 0 ? batchSize : Math.min(slots - this.#running.size, mostTaken);
+    const request = { functionId, inputConcurrency: slots + 1, batchMaxSize, batchLingerMs };
     let items: FunctionGetInputsItem[];
     try {
       const limits = { timeoutMs: pollMs, patienceMs, signal: this.#draining.signal };
@@ -96,26 +109,35 @@ export class Container {
       throw error;
     }
     if (items.some(({ killSwitch, input }) => killSwitch || input?.finalInput === true)) return false;
-    const fresh = items.filter((item) => !this.#running.has(keyOf(item)));
-    if (fresh.length > 0) void this.#execute(fresh);
+    // One that the platform gives a second time, since it cannot know that it has arrived, runs on.
+    const fresh = items.filter((item) => !this.#held.has(keyOf(item)));
+    for (const item of fresh) this.#held.add(keyOf(item));
+    const code = this.#work.code(fresh[0]?.input?.methodName); // they are all of one method
+    if (!code.isBatched) this.#waiting.push(...fresh);
+    else if (fresh.length > 0) void this.#execute(code, fresh);
     return true;
   }
 
-  /** One that the platform gives a second time, since it cannot know that it has arrived, runs on. */
-  async #execute(items: readonly FunctionGetInputsItem[]): Promise<void> {
-    const { code, batchSize } = this.#work;
-    const stop = new AbortController();
-    const startedAt = Date.now();
-    const [first] = items;
-    if (first === undefined) return;
-    this.#running.set(keyOf(first), { items, stop, startedAt });
-    const outcomes = await execute(
-      this.#client,
-      { ...code(first.input?.methodName), isBatched: batchSize > 0 },
-      { items, stop },
-    );
-    await this.#answer(items.map((item, at) => outputOf(item, outcomes[at] as Outcome, startedAt)));
-    this.#running.delete(keyOf(first));
+  #begin(): void {
+    while (this.#running.size < this.#work.slots) {
+      const item = this.#waiting.shift();
+      if (item === undefined) return;
+      void this.#execute(this.#work.code(item.input?.methodName), [item]);
+    }
+  }
+
+  async #execute(code: Code, items: readonly FunctionGetInputsItem[]): Promise<void> {
+    const running = { items, stop: new AbortController(), startedAt: Date.now() };
+    this.#running.add(running);
+    const outcomes = await execute(this.#client, code, running);
+    this.#running.delete(running);
+    this.#free();
+    await this.#answer(items.map((item, at) => outputOf(item, outcomes[at] as Outcome, running.startedAt)));
+    for (const item of items) this.#held.delete(keyOf(item));
+    this.#free();
+  }
+
+  #free(): void {
     this.#freed.resolve();
     this.#freed = Promise.withResolvers();
   }
@@ -153,7 +175,11 @@ export class Container {
 
   #cancel({ inputIds, cancellationReason }: CancelInputEvent): void {
     const wanted = new Set(inputIds);
-    for (const { items, stop, startedAt } of this.#running.values()) {
+    const late = this.#waiting.filter(({ inputId }) => wanted.has(inputId));
+    this.#waiting = this.#waiting.filter((item) => !late.includes(item));
+    const outcome = cancelled(cancellationReason || "the input was cancelled before it began");
+    void this.#answer(late.map((item) => outputOf(item, outcome, Date.now())));
+    for (const { items, stop, startedAt } of this.#running) {
       if (!items.some(({ inputId }) => wanted.has(inputId))) continue;
       const isLate = Date.now() - startedAt >= this.#work.timeoutMs - handedOutMs;
       const name = isLate ? "TimeoutError" : "AbortError";

@@ -5,9 +5,11 @@ import { inputContext } from "../calls/context.ts";
 import type { Client } from "../client/client.ts";
 import { decodeArguments } from "../values/arguments.ts";
 import { getBlob } from "../values/payload.ts";
-import type { FetchHandler } from "../web.ts";
+import type { FetchHandler } from "../web/handler.ts";
 import { ItemStream } from "./item-stream.ts";
-import { answerRequest, type Scope } from "./web-request.ts";
+import type { Scope } from "./web-messages.ts";
+import { answerRequest } from "./web-request.ts";
+import { answerSocket } from "./web-socket.ts";
 import { cancelled, failed, generated, type Outcome, succeeded } from "./results.ts";
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -18,6 +20,8 @@ export interface Code {
   readonly isGenerator: boolean;
   /** It is a fetch handler, and its one argument what the platform knows of the request. */
   readonly isWeb: boolean;
+  /** It takes a list for each argument, and answers one. */
+  readonly isBatched: boolean;
 }
 
 export interface Running {
@@ -26,11 +30,7 @@ export interface Running {
 }
 
 /** One outcome for each input. Never rejects. */
-export async function execute(
-  client: Client,
-  code: Code & { readonly isBatched: boolean },
-  { items, stop }: Running,
-): Promise<readonly Outcome[]> {
+export async function execute(client: Client, code: Code, { items, stop }: Running): Promise<readonly Outcome[]> {
   const [first] = items;
   if (first === undefined) return [];
   const uncaught = Promise.withResolvers<never>();
@@ -43,7 +43,8 @@ export async function execute(
       if (code.isBatched) return await runBatch(client, code.handler, items, args);
       if (code.isWeb) {
         const request = { scope: args[0]?.[0] as Scope, callId: functionCallId, signal: stop.signal };
-        return [await answerRequest(client, code.handler as FetchHandler, request)];
+        const answer = request.scope.type === "websocket" ? answerSocket : answerRequest;
+        return [await answer(client, code.handler as FetchHandler, request)];
       }
       const result = code.handler(...(args[0] ?? []));
       if (code.isGenerator) return [await drain(client, result, functionCallId, stop.signal)];

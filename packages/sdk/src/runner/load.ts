@@ -23,7 +23,7 @@ export async function loadFunction({ moduleName, functionName }: Function, own: 
       ),
     },
   ]);
-  const server = new ModuleServer(pathToFileURL(join(own, "index.js")).href);
+  const server = new ModuleServer((part) => pathToFileURL(join(own, `${part}.js`)).href);
   server.serve(new Map(hooked));
   const url = server.urlOf(join(root, moduleName));
   const exports = (await import(url)) as Record<string, unknown>;

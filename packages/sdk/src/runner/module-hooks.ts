@@ -9,16 +9,26 @@ export interface HookedModule {
   readonly imports: Readonly<Record<string, string>>;
 }
 
+/** What programs import of this package; the folders and files that these are, without their extensions. */
+const ownParts: Readonly<Record<string, OwnPart>> = {
+  lydian: "index",
+  "lydian/web": "web/index",
+  "lydian/node": "web/node",
+  "lydian/testing": "testing/index",
+};
+export type OwnPart = "index" | "web/index" | "web/node" | "testing/index";
+
 /** One for a process, for hooks stay. */
 export class ModuleServer {
   #modules: ReadonlyMap<string, HookedModule> = new Map();
   #version = 0;
 
-  /** `own` is the URL of this package, which programs import as "lydian". */
-  constructor(own: string) {
+  /** `own` answers the URL of a part of this package, which programs import as "lydian" or "lydian/web". */
+  constructor(own: (part: OwnPart) => string) {
     registerHooks({
       resolve: (specifier, context, next) => {
-        if (specifier === "lydian") return next(own, context);
+        const part = ownParts[specifier];
+        if (part !== undefined) return next(own(part), context);
         const path = this.#modules.get(plain(context.parentURL))?.imports[specifier];
         if (path === undefined) return next(specifier, context);
         if (this.#modules.get(pathToFileURL(path).href)?.code === undefined) return next(this.urlOf(path), context);

@@ -38,6 +38,7 @@ export async function* runSession(
     labels: join.value.labels,
     runtimes: join.value.runtimes,
     images: new Set(join.value.imageIds),
+    mountsBuckets: join.value.runtimes.some(({ buckets }) => buckets),
     outbox: new Outbox(),
   };
   const stream = new SessionStream(deps, session);

@@ -118,12 +118,13 @@ export class WorkerSessions {
   }
 
   workers(): WorkerView[] {
-    return [...this.#sessions.values()].map(({ workerId, capacity, gpus, labels, images }) => ({
+    return [...this.#sessions.values()].map(({ workerId, capacity, gpus, labels, images, mountsBuckets }) => ({
       id: workerId,
       capacity,
       gpus,
       labels,
       images,
+      mountsBuckets,
     }));
   }
 

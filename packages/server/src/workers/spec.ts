@@ -12,9 +12,10 @@ import { type Image, pythonMinor } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import type { Capacity } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
-import { decodeDefinition } from "../functions/definition.ts";
+import { decodeDefinition, usedSecrets } from "../functions/definition.ts";
 import { appLayout } from "../functions/handle.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
+import { openBuckets } from "../volumes/buckets.ts";
 import { volumesOf } from "../volumes/mounts.ts";
 import type { EndpointSettings } from "../web/endpoints.ts";
 import type { Vault } from "../secrets/vault.ts";
@@ -34,9 +35,8 @@ export async function containerSpec(
     throw new Error(`the function, app or image of ${container.id} is missing`);
   }
   const definition = decodeDefinition(record);
-  const { secretIds } = definition;
   const terminal = terminalOf(definition.ptyInfo);
-  const secrets = await vault.environmentOf(tx, secretIds);
+  const secrets = await vault.environmentOf(tx, definition.secretIds);
   const spec = {
     description: `${app.name} ${record.name}`,
     runner: {
@@ -53,9 +53,10 @@ export async function containerSpec(
     network: networkOf(record.policy),
     imageId: image.id,
     volumes: await volumesOf(tx, definition),
+    buckets: await openBuckets(tx, definition, vault),
     ...(terminal && { terminal: terminal.terminal }),
   } satisfies ContainerSpec;
-  return { spec, secretIds };
+  return { spec, secretIds: usedSecrets(definition) };
 }
 
 /** Its name, in which names are looked up where no other one is said. */

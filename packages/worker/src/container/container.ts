@@ -115,10 +115,12 @@ export class Container implements Assignment {
       case "running":
         container.#hasTerminal = (await readProcess(place))?.terminal !== undefined;
         await host.volumes?.adopt(place, host.runtime.rootOf?.(place));
+        await host.buckets?.adopt(place, host.runtime.rootOf?.(place));
         container.#attach(adoption.process);
         return container;
       case "ended":
         await host.volumes?.adopt(place, undefined);
+        await host.buckets?.adopt(place, undefined);
         container.#enter("running");
         await container.#end(container.#exitOf(adoption.end));
         return container;
@@ -222,6 +224,7 @@ export class Container implements Assignment {
     this.#released.abort();
     this.#killTimer?.[Symbol.dispose]();
     this.#host.volumes?.discard(this.id);
+    this.#host.buckets?.discard(this.id);
     await this.#door?.close();
     if (!this.#isCleared) await this.#host.runtime.clear(this.place);
     await removeBelow(doorsFolder(this.#host.data), dirname(this.place.doorFile));
@@ -301,7 +304,10 @@ export class Container implements Assignment {
     if (isFirst) process.signal("SIGTERM");
     this.#killTimer?.[Symbol.dispose]();
     const leftMs = (this.#lease.stop?.killAtMs ?? 0) - clock.now();
-    this.#killTimer = clock.timer(leftMs, () => process.signal("SIGKILL"));
+    this.#killTimer = clock.timer(leftMs, () => {
+      process.signal("SIGKILL");
+      this.#host.buckets?.hurry(this.id);
+    });
   }
 
   /** Whatever fails here, the container is gone and the server hears of it. */
@@ -310,8 +316,10 @@ export class Container implements Assignment {
     this.#lease = { ...this.#lease, exit };
     try {
       await this.#door?.close();
+      this.#host.buckets?.hurry(this.id);
       await this.#host.runtime.clear(this.place);
       this.#isCleared = true;
+      await this.#host.buckets?.finish(this.place);
       await this.#host.volumes?.finish(this.place, (line) => this.#say(line));
       await this.#save();
     } catch (error) {

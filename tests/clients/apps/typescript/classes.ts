@@ -38,6 +38,27 @@ export const Plain = app.cls(
   },
 );
 
+export const Mixed = app.cls(
+  {
+    concurrent: { maxInputs: 4 },
+    methods: {
+      embed: { batched: { maxBatchSize: 8, waitMs: 200 } },
+      api: { webEndpoint: { label: "typescript-mixed" } },
+    },
+  },
+  class extends params({ key: new Uint8Array([1, 2]), size: 1 }) {
+    async embed(texts: string[]) {
+      return texts.map((text) => ({ text: text.repeat(this.size), together: texts.length }));
+    }
+    async *stream(count: number) {
+      for (let at = 0; at < count; at++) yield at + (this.key[1] ?? 0);
+    }
+    async api(request: Request) {
+      return new Response(`${request.method} ${this.size}`);
+    }
+  },
+);
+
 export const main = app.localEntrypoint(async () => {
   await Promise.all([seen.clear(), ended.clear()]);
   const ada = new Greeter({ name: "Ada" });
@@ -67,6 +88,18 @@ export const main = app.localEntrypoint(async () => {
   assert.deepEqual([await ended.getMany(2), await ended.len()], [["a", "b"], 1]);
   await ended.clear();
   await assert.rejects(ended.get({ block: false }), QueueEmptyError);
+  const mixed = new Mixed({ size: 2 });
+  const embedded = await mixed.embed.map(["a", "b", "c", "d"]).toArray();
+  assert.deepEqual(
+    embedded.map(({ text }) => text),
+    ["aa", "bb", "cc", "dd"],
+  );
+  assert.ok(embedded.some(({ together }) => together > 1));
+  assert.deepEqual(await Promise.all([all(mixed.stream.remote(2)), all(mixed.stream.remote(1))]), [[2, 3], [2]]);
+  const other = new (Mixed.withOptions({ timeout: 20 }))({ key: new Uint8Array([0, 9]) });
+  assert.deepEqual(await all(other.stream.remote(1)), [9]);
+  assert.match(await new Mixed().api.getWebUrl(), /typescript-mixed/);
+  assert.equal((await ada.greet.getCurrentStats()).backlog, 0);
   console.log("all of it holds");
 });
 

@@ -1,9 +1,12 @@
 /** Web functions, called by the same program. Each check throws; the last line says that all held. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import http from "node:http";
 import { text } from "node:stream/consumers";
 
 import { App, currentInputId } from "lydian";
+import { fromNode } from "lydian/node";
+import { upgradeWebSocket } from "lydian/web";
 
 const app = new App("typescript-web");
 
@@ -35,6 +38,42 @@ export const built = app.webEndpoint({ name: "built" }, async () => ({
   fetch: () => new Response("made in the container"),
 }));
 
+export const socket = app.webEndpoint((request) => {
+  if (request.headers.get("upgrade") !== "websocket") return new Response("no socket", { status: 426 });
+  const { pathname } = new URL(request.url);
+  if (pathname === "/refused") return new Response(null, { status: 403 });
+  const { socket: own, response } = upgradeWebSocket(request, { protocol: "chat" });
+  own.send("welcome");
+  own.addEventListener("message", ({ data }) => {
+    if (data === "bye") own.close(4001, "as you wish");
+    else own.send(typeof data === "string" ? data.toUpperCase() : data.toReversed());
+  });
+  own.addEventListener("close", ({ code }) => console.log(`closed with ${code}`));
+  return response;
+});
+
+export const listener = app.webEndpoint(
+  { name: "listener" },
+  fromNode((incoming, response) => {
+    response.setHeader("x-by", "node");
+    incoming.pipe(response);
+  }),
+);
+
+export const server = app.webServer({ port: 8123, startupTimeout: "20s" }, () => {
+  const started = http.createServer((incoming, response) => response.end(`served ${incoming.url}`));
+  // A socket of a server's own: one frame of text, and the end.
+  started.on("upgrade", (incoming, own) => {
+    const key = createHash("sha1")
+      .update(`${incoming.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest("base64");
+    own.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n`);
+    own.write(`sec-websocket-accept: ${key}\r\n\r\n`);
+    own.end(Buffer.concat([Buffer.from([0x81, 5]), Buffer.from("hello"), Buffer.from([0x88, 2, 0x03, 0xe8])]));
+  });
+  setTimeout(() => started.listen(8123, "127.0.0.1"), 100);
+});
+
 function ticks(signal: AbortSignal): ReadableStream<Uint8Array> {
   return ReadableStream.from(
     (async function* () {
@@ -65,6 +104,9 @@ export const main = app.localEntrypoint(async () => {
   streamed.destroy();
   assert.equal(await text(await ask(await built.getWebUrl(), "/")), "made in the container");
   assert.equal(await (await built.local(new Request("http://localhost/"))).text(), "made in the container");
+  const posted = await ask(await listener.getWebUrl(), "/", { method: "POST" }, "piped");
+  assert.deepEqual([posted.headers["x-by"], await text(posted)], ["node", "piped"]);
+  assert.equal(await text(await ask(await server.getWebUrl(), "/a?b=1")), "served /a?b=1");
   console.log("all of it holds");
 });
 

@@ -1,5 +1,5 @@
 /** What answers web requests: a fetch function, anything that has one (Hono, Elysia, H3), or what makes either in the container. */
-import { InvalidError } from "./errors.ts";
+import { InvalidError } from "../errors.ts";
 
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 

@@ -1,0 +1,198 @@
+/**
+ * Functions in TypeScript called from TypeScript: single calls beside a bare round trip, maps, spawns beside Ray's, cold
+ * starts, `lydian run` from end to end, and how long after a save `lydian serve` answers with what was saved.
+ */
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import http from "node:http";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+
+import { Platform, Program, repositoryRoot, runLydian, until } from "@lydian/testkit";
+
+import { pidOf } from "./container-host.ts";
+import { cpuMs, ms, percentile, printTable, quiet } from "./measure.ts";
+import { linesOf } from "./platform-log.ts";
+import { rayRates, rayVersion } from "./ray.ts";
+
+const inputs = Number(process.env["BENCH_INPUTS"] ?? 10_000);
+const rounds = Number(process.env["BENCH_ROUNDS"] ?? 300);
+const fewRounds = Math.max(5, Math.round(rounds / 20));
+const patienceMs = 600_000;
+
+type Answer = { seconds: number; count: number; samples?: undefined } | { samples: number[] };
+
+/** The program that calls; it answers one measurement after the other. */
+class Client {
+  readonly #program: Program;
+  readonly #platform: Platform;
+  #answers = 0;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+    const args = ["--conditions=lydian-source", "bench/typescript-client.ts"];
+    this.#program = new Program(process.execPath, args, { cwd: repositoryRoot, env: platform.env, listens: true });
+  }
+
+  async measure(name: string, amount: number): Promise<Answer> {
+    this.#program.tell(`${JSON.stringify({ name, amount })}\n`);
+    const said = (): string | undefined =>
+      this.#program.stdout.split("\n").filter((line) => line.startsWith("{"))[this.#answers];
+    const line = await until(
+      patienceMs,
+      () => {
+        const answer = said();
+        if (answer === undefined && this.#program.end !== undefined) throw new Error(this.#program.describe("ended"));
+        return answer;
+      },
+      () => this.#platform.describe(this.#program.describe(`does not answer ${name}`)),
+    );
+    this.#answers++;
+    return JSON.parse(line) as Answer;
+  }
+
+  async samples(name: string, amount: number): Promise<readonly number[]> {
+    return (await this.measure(name, amount)).samples ?? [];
+  }
+
+  /** Calls in a second, and what server and client spend on one. */
+  async rate(name: string, amount: number): Promise<{ perSecond: number; server: number; client: number }> {
+    await quiet();
+    const spent = (): readonly [number, number] => [cpuMs(pidOf(this.#platform, "server")), cpuMs(this.#program.pid)];
+    const before = spent();
+    const answer = await this.measure(name, amount);
+    if (answer.samples !== undefined) throw new Error(`${name} is no rate`);
+    const [server = 0, client = 0] = spent().map((value, index) => (value - (before[index] ?? 0)) / answer.count);
+    return { perSecond: answer.count / answer.seconds, server, client };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program[Symbol.asyncDispose]();
+  }
+}
+
+async function calls(): Promise<{ single: string[][]; rates: [string, Awaited<ReturnType<Client["rate"]>>][] }> {
+  await using platform = await Platform.start({ args: ["--log-level", "warn"] });
+  await using client = new Client(platform);
+  await client.measure("map, 1 container, concurrent", inputs / 5); // the code is warm
+  await quiet();
+  const trip = await client.samples("round trip", rounds);
+  const remote = await client.samples("remote()", rounds);
+  const single = [0.5, 0.99].map((share) => {
+    const [call, floor] = [percentile(remote, share), percentile(trip, share)];
+    return [`p${share * 100}`, ms(call), ms(floor), (call / floor).toFixed(1)];
+  });
+  const names = [
+    "calls",
+    "map, 1 container",
+    "map, 1 container, concurrent",
+    "map, 1 container, batched",
+    "spawn, 64 in flight",
+    "spawnMap",
+  ];
+  const rates: [string, Awaited<ReturnType<Client["rate"]>>][] = [];
+  for (const name of names) rates.push([name, await client.rate(name, name === "calls" ? inputs / 10 : inputs)]);
+  return { single, rates };
+}
+
+/** From the platform's taking of a call to its first container's taking of the input. */
+async function coldStarts(): Promise<readonly number[]> {
+  await using platform = await Platform.start({ args: ["--log-level", "debug"] });
+  await using client = new Client(platform);
+  const samples: number[] = [];
+  for (let round = -1; round < fewRounds; round++) {
+    await quiet();
+    const from = platform.log.length;
+    await client.measure("once", 1);
+    const lines = linesOf(platform.log, from);
+    const call = lines.find(({ rpc }) => rpc === "FunctionMap");
+    const taken = lines.find(({ rpc }) => rpc === "FunctionGetInputs");
+    if (call === undefined || taken === undefined) throw new Error("the platform has said nothing of a call");
+    if (round >= 0) samples.push(taken.at - (call.at - (call.ms ?? 0))); // the first one fills caches
+  }
+  return samples;
+}
+
+async function runs(platform: Platform): Promise<readonly number[]> {
+  const samples: number[] = [];
+  for (let round = -1; round < fewRounds; round++) {
+    await quiet();
+    await using program = runLydian(["run", "-q", "examples/typescript/hello.ts"], platform.env);
+    await program.finishWith(0);
+    if (round >= 0) samples.push(performance.now() - program.startedAt);
+  }
+  return samples;
+}
+
+async function saves(platform: Platform): Promise<readonly number[]> {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "lydian-bench-"));
+  const file = join(folder.path, "served.ts");
+  const save = (round: number): Promise<void> =>
+    writeFile(
+      file,
+      `import { App } from "lydian";\nexport const api = new App("served").webEndpoint(() => new Response("${round}"));\n`,
+    );
+  await save(-2);
+  await using program = runLydian(["serve", file], platform.env);
+  await program.sees(/^Serving served;/m);
+  const url = /api answers at (\S+)/.exec(program.stdout)?.[1] ?? "";
+  await ask(platform, url);
+  const samples: number[] = [];
+  for (let round = -1; round < fewRounds; round++) {
+    await quiet();
+    const began = performance.now();
+    await save(round);
+    await program.sees(new RegExp(`(?:^Serving served;[\\s\\S]*){${round + 3}}`, "m"));
+    const answer = await ask(platform, url);
+    if (answer !== String(round)) throw new Error(`after save ${round} it answers ${answer}`);
+    if (round >= 0) samples.push(performance.now() - began);
+  }
+  return samples;
+}
+
+/** At the platform's port, whatever the host name resolves to here. */
+async function ask(platform: Platform, url: string): Promise<string> {
+  const { port } = new URL(platform.url);
+  const { host } = new URL(url);
+  const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    http.get({ host: "127.0.0.1", port, headers: { host } }, resolve).on("error", reject);
+  });
+  return await text(answer);
+}
+
+const load = [loadavg()[0] ?? 0];
+const { single, rates } = await calls();
+const cold = await coldStarts();
+const platform = await Platform.start({ args: ["--log-level", "warn"] });
+const run = await runs(platform);
+const save = await saves(platform);
+await platform[Symbol.asyncDispose]();
+load.push(loadavg()[0] ?? 0);
+printTable(`${rounds} warm calls of an empty function`, [["", "remote()", "one round trip", "ratio"], ...single]);
+printTable(`empty functions, ${inputs} inputs, one client`, [
+  ["", "each second", "server CPU each", "client CPU each"],
+  ...rates.map(([name, { perSecond, server, client }]) => [name, perSecond.toFixed(0), ms(server), ms(client)]),
+]);
+const row = (name: string, samples: readonly number[]): string[] => [
+  name,
+  ...[0.5, 0.95, 0].map((share) => ms(percentile(samples, share))),
+];
+printTable(`${fewRounds} times each`, [
+  ["", "p50", "p95", "least"],
+  row("cold start, call to first input taken", cold),
+  row("lydian run hello.ts, from end to end", run),
+  row("lydian serve, from a save to the first answer with it", save),
+]);
+console.log(`\n  load of the machine (1 min) before and after: ${load.map((value) => value.toFixed(1)).join(", ")}`);
+const ray = await rayRates(inputs);
+if (typeof ray === "string") console.log(`\nRay ${rayVersion} did not run: ${ray}`);
+else {
+  const pairs = { calls: "calls", "map, 2 containers": "spawn, 64 in flight" } as const;
+  printTable(`the same on Ray ${rayVersion}, one driver, 2 processors (its calls are kept in memory alone)`, [
+    ["", "Lydian/s", "Ray/s"],
+    ...Object.entries(pairs).map(([theirs, ours]) => {
+      const own = rates.find(([name]) => name === ours)?.[1].perSecond ?? Number.NaN;
+      return [ours, own.toFixed(0), (ray[theirs] ?? Number.NaN).toFixed(0)];
+    }),
+  ]);
+}
