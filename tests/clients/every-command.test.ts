@@ -15,9 +15,8 @@ const works = (...args: string[]): Answer => ({ works: args });
 const refused = (words: RegExp, ...args: string[]): Answer => ({ refused: words, args });
 const elsewhere = (file: string): Answer => ({ not: `told in ${file}` });
 
-const [noBilling, noSandbox, noServers, oneUser, noStatistics] = [
+const [noBilling, noServers, oneUser, noStatistics] = [
   /There is no billing/,
-  /Sandboxes are still to come, and so are shells of their own/,
   /Servers and LLM endpoints are not there/,
   /A platform has one user/,
   /Statistics over time and lists of variants are still to come/,
