@@ -50,6 +50,8 @@ export interface AgentOptions {
   onReady: () => void;
 }
 
+type DialMessage = Extract<wire.ToWorker["message"], { case: "dial" }>["value"];
+
 export class Agent {
   readonly host: ContainerHost;
   readonly #options: AgentOptions;
@@ -216,6 +218,8 @@ export class Agent {
         return void this.#collect(message.value);
       case "execWanted":
         return void this.#execs.serve(message.value);
+      case "dial":
+        return void this.#dial(message.value);
       case "volumeDo":
         return void this.#act(message.value); // beside all else: it may take long
       case "welcome":
@@ -228,6 +232,16 @@ export class Agent {
   #ours(containerId: string, fence: string): Assignment | undefined {
     const container = this.#containers.get(containerId);
     return container?.fence === fence ? container : undefined;
+  }
+
+  async #dial({ secret, containerId, fence, port }: DialMessage): Promise<void> {
+    try {
+      const assignment = this.#ours(containerId, fence);
+      if (assignment?.dial === undefined) throw new PlatformError("the container is gone");
+      await assignment.dial(port, secret);
+    } catch (error) {
+      void this.#joined?.send({ case: "dialFailed", value: { secret, reason: messageOf(error) } });
+    }
   }
 
   async #act(asked: wire.VolumeDo): Promise<void> {

@@ -2,6 +2,7 @@
 
 export * from "./google/rpc/status_pb.ts";
 export * as bucket from "./lydian/bucket_pb.ts";
+export * as dial from "./lydian/dial_pb.ts";
 export * as exec from "./lydian/exec_pb.ts";
 export * as operator from "./lydian/operator_pb.ts";
 export * as worker from "./lydian/worker_pb.ts";

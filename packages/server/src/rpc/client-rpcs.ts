@@ -30,6 +30,7 @@ import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
 import { taskRpcs } from "./tasks.ts";
 import { tokenRpcs } from "./tokens.ts";
+import { tunnelRpcs } from "./tunnels.ts";
 import { volumeChangeRpcs } from "./volume-changes.ts";
 import { volumeFileRpcs } from "./volume-files.ts";
 import { volumeRpcs } from "./volumes.ts";
@@ -69,6 +70,7 @@ export function clientRpcs(
     containerRpcs(platform, deliveries),
     containerExecRpcs(platform),
     taskRpcs(platform),
+    tunnelRpcs(platform),
     webRpcs(platform),
     proxyTokenRpcs(platform),
     volumeRpcs(platform),

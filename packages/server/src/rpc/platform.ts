@@ -17,6 +17,9 @@ import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { WebCalls } from "../web/calls.ts";
+import type { StraightCalls } from "../web/straight.ts";
+import type { Tunnels } from "../web/tunnels.ts";
+import type { Drain } from "../workers/drain.ts";
 import type { Execs } from "../workers/execs.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
 import type { Call } from "./adapter-call.ts";
@@ -29,6 +32,7 @@ export interface Platform {
   newId: NewId;
   log: Logger;
   content: ContentStore;
+  drain: Drain;
   execs: Execs;
   heartbeats: Heartbeats;
   interest: Interest;
@@ -44,6 +48,8 @@ export interface Platform {
   unneeded: Unneeded;
   serverKey: Uint8Array;
   vault: Vault;
+  straight: StraightCalls;
+  tunnels: Tunnels;
   web: WebCalls;
 }
 

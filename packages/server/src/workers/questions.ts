@@ -33,11 +33,15 @@ export class Questions<Answer> {
     }
   }
 
-  /** False where nobody waits for it any more. */
+  /** One that nobody waits for any more changes nothing: answers false then. */
   answered(id: string, answer: Answer): boolean {
     const asked = this.#asked.get(id);
     asked?.answer.resolve(answer);
     return asked !== undefined;
+  }
+
+  refused(id: string, error: Error): void {
+    this.#asked.get(id)?.answer.reject(error);
   }
 
   /** The worker's session is over. */

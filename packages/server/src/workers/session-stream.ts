@@ -6,6 +6,7 @@ import { LogDecoders } from "../logs/decode.ts";
 import type { LineOwners, Owner } from "../logs/line-owners.ts";
 import type { LogBook } from "../logs/log-book.ts";
 import { type Charge, chargesOf, findCharge } from "./charges.ts";
+import type { Dials } from "./dials.ts";
 import { Outbox } from "./outbox.ts";
 import type { Session, SessionDeps, ToWorker, WorkerSessions } from "./sessions.ts";
 import { isGone, isRunning } from "./wire.ts";
@@ -14,6 +15,7 @@ export interface StreamDeps extends SessionDeps {
   sessions: WorkerSessions;
   logBook: LogBook;
   lineOwners: LineOwners;
+  dials: Dials;
   /** Has what nobody needs removed from a worker, until so much is free. */
   makeRoom(workerId: string, bytes: number): void;
 }
@@ -124,6 +126,8 @@ class SessionStream {
         return this.#deps.makeRoom(this.#session.workerId, Number(message.value.bytes));
       case "collected":
         return this.#deps.sessions.collected(message.value);
+      case "dialFailed":
+        return this.#deps.dials.failed(message.value.secret, message.value.reason);
       case "volumeDone":
         return this.#deps.sessions.acted(message.value);
       case "renew":

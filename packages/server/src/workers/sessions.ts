@@ -188,13 +188,18 @@ export class WorkerSessions {
     this.#volumeActs.answered(done.requestId, done);
   }
 
+  /** False when the worker is not connected. */
+  push(workerId: string, message: ToWorker): boolean {
+    const outbox = this.#sessions.get(workerId)?.outbox;
+    outbox?.push(message);
+    return outbox !== undefined;
+  }
+
   /** A stream to this worker, for commands in its containers. */
   async openLine(workerId: string): Promise<Line> {
-    return await this.lines.open(workerId, (id) => {
-      const outbox = this.#sessions.get(workerId)?.outbox;
-      outbox?.push({ message: { case: "execWanted", value: { id } } });
-      return outbox !== undefined;
-    });
+    return await this.lines.open(workerId, (id) =>
+      this.push(workerId, { message: { case: "execWanted", value: { id } } }),
+    );
   }
 
   /** Whether the worker's containers have a loopback interface of their own; unknown workers' do not. */

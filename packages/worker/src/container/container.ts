@@ -199,6 +199,15 @@ export class Container implements Assignment {
     }
   }
 
+  /** Brings the server a connection to a port of its own network; rejects when nothing answers there. */
+  async dial(port: number, secret: string): Promise<void> {
+    const isThere = this.#process !== undefined && !this.isGone;
+    const inside = isThere ? this.#host.runtime.connect?.(this.place, port) : undefined;
+    if (inside === undefined || this.#door === undefined)
+      throw new PlatformError("the container has no network to enter");
+    await this.#door.dial(inside, secret);
+  }
+
   /** It has loaded its code. */
   async ready(): Promise<void> {
     if (this.#phase === "running") await this.#host.runtime.ready(this.place);

@@ -40,6 +40,8 @@ export interface Runtime {
   exec?(place: ContainerPlace, request: ExecRequest): Promise<ExecProcess>;
   /** What somebody types at the terminal of its main process. Absent: there are none. */
   type?(place: ContainerPlace, data: Uint8Array): Promise<void>;
+  /** Begins a connection to what listens in the container's own network. Absent: its containers have none. */
+  connect?(place: ContainerPlace, port: number): net.Socket;
   /** Waits until the disk has room again, but not for ever. Absent: nobody makes room. */
   room?(signal: AbortSignal): Promise<void>;
   /**
