@@ -7,6 +7,7 @@ import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
+import { isFail } from "../errors.ts";
 import type { AsgiMessage, WebRequest } from "./asgi.ts";
 import { decodeMessage } from "./asgi.ts";
 import type { Ended, Exchange } from "./exchange.ts";
@@ -24,7 +25,7 @@ const safe: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 const nothing = new Uint8Array();
 
-/** Opens a connection to the server; rejects when nothing listens there. */
+/** Opens a connection to the server; rejects with `unavailable` when nothing listens there. */
 export type Connect = () => Promise<Socket>;
 
 class ConnectingAgent extends Agent {
@@ -39,7 +40,8 @@ class ConnectingAgent extends Agent {
     _options: object,
     done?: (error: Error | null, stream: Duplex) => void,
   ): ReturnType<Agent["createConnection"]> {
-    const failed = (error: Error): void => done?.(new UnreachableError(error), undefined as never);
+    const failed = (error: Error): void =>
+      done?.(isFail(error, "unavailable") ? new UnreachableError(error) : error, undefined as never);
     this.#connect().then((socket) => done?.(null, socket), failed);
     return undefined;
   }

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 
 import { type RawData, WebSocket } from "ws";
 
+import { isFail } from "../errors.ts";
 import { type AsgiMessage, type WebRequest, decodeMessage } from "./asgi.ts";
 import type { Ended, Exchange } from "./exchange.ts";
 import { towardsServer } from "./headers.ts";
@@ -17,8 +18,8 @@ export async function carrySocket(
   let connection: Socket;
   try {
     connection = await connect();
-  } catch {
-    return "unreachable";
+  } catch (error) {
+    return isFail(error, "unavailable") ? "unreachable" : "failed";
   }
   const { signal } = exchange.over;
   const socket = open(request, connection);

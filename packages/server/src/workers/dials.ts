@@ -7,8 +7,8 @@ import { fail } from "../errors.ts";
 import { Questions } from "./questions.ts";
 import type { Acting, ToWorker } from "./sessions.ts";
 
-/** How long a worker may take to bring one, in milliseconds: a container that answers nothing is not waited for. */
-const patienceMs = 10_000;
+/** How long a worker may take to bring one, in milliseconds: a container that is busy may take long to accept. */
+const patienceMs = 60_000;
 
 export class Dials {
   readonly #push: (workerId: string, message: ToWorker) => boolean;
@@ -21,11 +21,11 @@ export class Dials {
     this.#push = push;
     this.#asked = new Questions(clock, {
       answerMs: patienceMs,
-      silent: () => fail("unavailable", "Nothing in the container took the connection in time."),
+      silent: () => fail("aborted", "Nothing in the container took the connection in time."),
     });
   }
 
-  /** Rejects with `unavailable` when nothing listens there. The connection ends with the container, at the latest. */
+  /** Rejects with `unavailable` when nothing listens there, with `aborted` when none came. The connection ends with the container, at the latest. */
   async open({ id: containerId, fence, workerId }: Acting, port: number): Promise<Socket> {
     const socket = await this.#asked.ask(workerId, (secret) => {
       const message = { case: "dial", value: { secret, containerId, fence, port } } as const;

@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { until } from "@lydian/testkit";
 import { WebSocketServer } from "ws";
 
+import { fail } from "../../src/errors.ts";
 import { AppServer } from "../../src/web/app-server.ts";
 import { type AsgiMessage, encodeMessage, type WebRequest } from "../../src/web/asgi.ts";
 import { Exchange } from "../../src/web/exchange.ts";
@@ -131,7 +132,7 @@ describe("a request that is carried", () => {
   });
 
   it("ends at once where nobody listens", async () => {
-    const app = new AppServer(() => Promise.reject(new Error("refused")));
+    const app = new AppServer(() => Promise.reject(fail("unavailable", "refused")));
     assert.deepEqual(await carried(app, get), ["unreachable"]);
     assert.deepEqual(await carried(app, { ...get, kind: "websocket" }), ["unreachable"]);
   });

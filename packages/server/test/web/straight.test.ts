@@ -13,6 +13,7 @@ import { until } from "@lydian/testkit";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { transition } from "../../src/calls/transition.ts";
 import { Deliveries } from "../../src/calls/deliveries.ts";
+import { fail } from "../../src/errors.ts";
 import { encodeDefinition } from "../../src/functions/definition.ts";
 import { encodeMessage, type WebRequest } from "../../src/web/asgi.ts";
 import { WebCalls } from "../../src/web/calls.ts";
@@ -50,7 +51,7 @@ async function scene() {
   let isListening = true;
   const dials = {
     open: async () => {
-      if (!isListening) throw new Error("nobody listens");
+      if (!isListening) throw fail("unavailable", "nobody listens");
       const socket = connect(port, "127.0.0.1");
       await once(socket, "connect");
       return socket;

@@ -1,0 +1,100 @@
+/** Web functions at length: frameworks that take a while to install, and other people's tester of HTTP/2. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+
+import { missingClient, modal, newestClient, Platform, temporaryFolder, usualRuntime } from "@lydian/testkit";
+
+import { app } from "../clients/stories.ts";
+import { WebCaller } from "../clients/web-caller.ts";
+
+const skip = usualRuntime === "runc" ? missingClient(newestClient) : "images are made with containers";
+const minutes = 60_000;
+const run = promisify(execFile);
+
+const platform = await Platform.start({ args: ["--workspace", "home", "--log-level", "warn"] });
+const caller = new WebCaller(platform);
+const { port } = new URL(platform.url);
+after(async () => {
+  caller[Symbol.dispose]();
+  await platform[Symbol.asyncDispose]();
+});
+
+const framework = (name: string, path = "/"): string => `http://home--frameworks-${name}.localhost:${port}${path}`;
+
+describe("frameworks", { skip, timeout: 30 * minutes }, () => {
+  before(async () => {
+    await using deploy = modal(platform, newestClient, ["deploy", app("web_frameworks.py")]);
+    await deploy.finishWith(0, 20 * minutes);
+  });
+
+  test("Django: forms, and cookies", async () => {
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const form = await caller.ask(framework("django", "/form/"), { method: "POST", body: "a=1&b=%C3%A9", headers });
+    assert.deepEqual(form.json(), { method: "POST", sent: { a: "1", b: "é" }, secure: false });
+    const first = await caller.ask(framework("django", "/cookie/"));
+    assert.equal(first.text, "never");
+    const cookie = (first.headers["set-cookie"]?.[0] ?? "").split(";")[0] ?? "";
+    assert.equal((await caller.ask(framework("django", "/cookie/"), { headers: { cookie } })).text, "before");
+  });
+
+  test("Starlette: addresses of its own, and sockets", async () => {
+    const away = await caller.ask(framework("starlette", "/away"), { follows: false });
+    assert.equal(away.headers.location, framework("starlette", "/home/here"));
+    assert.equal((await caller.ask(away.headers.location ?? "")).text, "http here");
+    const socket = caller.socket(framework("starlette", "/socket"));
+    await once(socket, "open");
+    socket.send("well");
+    const closed = once(socket, "close");
+    const [message] = (await once(socket, "message")) as [Buffer];
+    assert.deepEqual(JSON.parse(message.toString()), { got: "well" });
+    assert.equal((await closed)[0], 4003);
+  });
+});
+
+/** The sentences of the cases that failed. */
+function failedIn(report: string): Set<string> {
+  return new Set([...report.matchAll(/^\s*× \d+: (.*)$/gm)].map(([, name = ""]) => name.trim()));
+}
+
+test(
+  "h2spec finds nothing in the port that it does not find in Node's own HTTP/2",
+  { timeout: 15 * minutes },
+  async (t) => {
+    await using folder = await temporaryFolder();
+    const go = await run("go", ["install", "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible"], {
+      env: { ...process.env, GOBIN: folder.path },
+    }).catch((error: unknown) => String(error));
+    const program = join(folder.path, "h2spec");
+    if (!existsSync(program)) return t.skip(`h2spec could not be built: ${JSON.stringify(go)}`);
+    const plain = createServer().listen(0, "127.0.0.1");
+    plain.on("stream", (stream) => {
+      stream.on("error", () => {});
+      stream.respond({ ":status": 415 }, { endStream: true }); // as to whoever does not speak gRPC
+    });
+    plain.on("sessionError", () => {});
+    await once(plain, "listening");
+    const testPort = async (number: number): Promise<Set<string>> => {
+      const args = ["-h", "127.0.0.1", "-p", String(number), "-o", "5"];
+      const report = await run(program, args, { timeout: 5 * minutes }).then(
+        ({ stdout }) => stdout,
+        (error: unknown) => (error as { stdout: string }).stdout,
+      );
+      assert.match(report, /\d+ tests, \d+ passed/);
+      return failedIn(report);
+    };
+    const known = await testPort((plain.address() as AddressInfo).port);
+    plain.close();
+    const own = await testPort(Number(port));
+    // What does not begin as HTTP/2 is HTTP/1.1 on this port.
+    const others = [...own].filter((name) => !known.has(name) && name !== "Sends invalid connection preface");
+    t.diagnostic(`${known.size} cases fail in Node's own, ${own.size} here`);
+    assert.deepEqual(others, []);
+  },
+);
