@@ -15,6 +15,7 @@ export interface Assignment {
   /** Aborts when it is released. */
   readonly released: AbortSignal;
   readonly logFile: string;
+  readonly hasTerminal: boolean;
   /** What the volumes go by that its processes mount now. */
   readonly volumesId: string;
   /** How far the server has its log. */
@@ -22,6 +23,8 @@ export interface Assignment {
   acknowledge(offset: number): void;
   /** Ends it, by force after the grace. */
   stop(graceMs: number): Promise<void>;
+  /** Of a container: brings the server a connection to a port of it, which goes by the secret. */
+  dial?(port: number, secret: string): Promise<void>;
   /** A container has loaded its code. */
   ready(): Promise<void>;
   /** Ends what is left of it and forgets it. */

@@ -2,6 +2,8 @@
 
 export * from "./google/rpc/status_pb.ts";
 export * as bucket from "./lydian/bucket_pb.ts";
+export * as dial from "./lydian/dial_pb.ts";
+export * as exec from "./lydian/exec_pb.ts";
 export * as operator from "./lydian/operator_pb.ts";
 export * as worker from "./lydian/worker_pb.ts";
 export * from "./modal/client/app_pb.ts";
@@ -11,6 +13,7 @@ export * from "./modal/client/class_pb.ts";
 export * from "./modal/client/container_pb.ts";
 export * from "./modal/client/dict_pb.ts";
 export * from "./modal/client/environment_pb.ts";
+export * from "./modal/client/exec_pb.ts";
 export * from "./modal/client/function_pb.ts";
 export * from "./modal/client/identity_pb.ts";
 export * from "./modal/client/image_pb.ts";
@@ -29,3 +32,4 @@ export * from "./modal/client/service_pb.ts";
 export * from "./modal/client/task_pb.ts";
 export * from "./modal/client/volume_pb.ts";
 export * from "./modal/client/web_pb.ts";
+export * from "./modal/task_command_router/task_command_router_pb.ts";

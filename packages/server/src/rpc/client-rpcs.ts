@@ -9,6 +9,7 @@ import type { Rpcs } from "./adapter-access.ts";
 import { appLookupRpcs } from "./app-lookups.ts";
 import { appRpcs } from "./apps.ts";
 import { callRpcs } from "./calls.ts";
+import { containerExecRpcs } from "./container-execs.ts";
 import { containerRpcs } from "./containers.ts";
 import { deploymentRpcs } from "./deployments.ts";
 import { dictRpcs } from "./dicts.ts";
@@ -29,6 +30,7 @@ import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
 import { taskRpcs } from "./tasks.ts";
 import { tokenRpcs } from "./tokens.ts";
+import { tunnelRpcs } from "./tunnels.ts";
 import { volumeChangeRpcs } from "./volume-changes.ts";
 import { volumeFileRpcs } from "./volume-files.ts";
 import { volumeRpcs } from "./volumes.ts";
@@ -66,7 +68,9 @@ export function clientRpcs(
     queueRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
+    containerExecRpcs(platform),
     taskRpcs(platform),
+    tunnelRpcs(platform),
     webRpcs(platform),
     proxyTokenRpcs(platform),
     volumeRpcs(platform),

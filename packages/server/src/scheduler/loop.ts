@@ -5,15 +5,16 @@ import { drain, exitGraceMs } from "../containers/begin.ts";
 import { type Notice, startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
 import { demandBell, idleBell } from "../domain/bells.ts";
-import type { Container } from "../domain/container.ts";
-import type { Limits, Times } from "../config.ts";
+import type { Container, Load } from "../domain/container.ts";
+import type { Times } from "../config.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { isUnderWay } from "../domain/image.ts";
 import { hasImage, type WorkerView } from "../domain/worker.ts";
 import { wantImage } from "../images/transition.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
-import { ceilingsBy } from "./ceilings.ts";
+import { type CeilingSettings, ceilingsBy } from "./ceilings.ts";
+import { type View, withLoads } from "./loads.ts";
 import { cutDown, inTurn, type Placement, roomOf, startCountsMs } from "./place.ts";
 import { plan, type Wanted } from "./plan.ts";
 import { candidatesFrom } from "./reclaim.ts";
@@ -34,15 +35,12 @@ export interface SchedulerDeps {
   newId: NewId;
   hands: Hands;
   times: Pick<Times, "preparation">;
-  limits: Pick<Limits, "appContainers" | "environmentContainers">;
+  limits: CeilingSettings;
+  /** What stands in no database. */
+  loads(): Load[];
   /** Writes into a function's log. */
   tell(to: { appId: string; functionId: string }, text: string): void;
   log: Logger;
-}
-
-interface View {
-  demands: Demand[];
-  containers: Container[];
 }
 
 export class Scheduler {
@@ -76,10 +74,14 @@ export class Scheduler {
   async #pass(): Promise<true | undefined> {
     const { store, clock, hands } = this.#deps;
     const now = clock.now();
-    const view = await store.read(async (tx) => ({
+    const { limits } = this.#deps;
+    const stored = await store.read(async (tx) => ({
       demands: await tx.functions.demands(),
       containers: await tx.containers.alive(),
+      environments: limits.environments === undefined ? [] : await tx.identity.environments(),
     }));
+    const view = withLoads(stored, this.#deps.loads());
+    const names = new Map(stored.environments.map(({ id, name }) => [id as string, name]));
     const { tooLate, toKill, nextDue } = overdue(view, now, this.#deps.times.preparation);
     for (const container of toKill) hands.stop(container, "it did not end in time");
     const scalings = decide(view, now);
@@ -89,7 +91,7 @@ export class Scheduler {
     const { placements, held, unplaced, ending } = plan(requests(view, scalings, workers), {
       rooms: roomOf(workers, view.containers, now),
       containers: view.containers.map((each) => (idle.includes(each) ? { ...each, state: "draining" } : each)),
-      ceilings: ceilingsBy(this.#deps.limits, view.demands, view.containers),
+      ceilings: ceilingsBy(limits, view.demands, view.containers, names),
       candidates: candidatesFrom(
         spare.filter((each) => !idle.includes(each)),
         view.demands,
@@ -122,12 +124,16 @@ export class Scheduler {
       for (const { id, functionId, held } of needless) {
         const container = await tx.containers.get(id);
         // Unless it was idle and has taken an input since it was looked at.
-        if (container?.state !== "ready" || (held === 0 && container.held > 0)) continue;
-        const finishMs = container.held > 0 ? (timeoutMs.get(functionId) ?? 0) : 0;
+        if (container?.state !== "ready" || (held === 0 && container.held + this.#loadOf(id) > 0)) continue;
+        const finishMs = held > 0 ? (timeoutMs.get(functionId) ?? 0) : 0;
         await drain(tx, id, context.now + finishMs + exitGraceMs);
       }
     });
     for (const notice of notices) if (notice !== undefined) this.#deps.tell(notice.to, notice.text);
+  }
+
+  #loadOf(containerId: string): number {
+    return this.#deps.loads().find((load) => load.containerId === containerId)?.requests ?? 0;
   }
 
   /** Images that are to be made again, for the containers that wait for them. */
