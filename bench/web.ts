@@ -1,7 +1,7 @@
 /**
- * Web functions: the latency that the way through Lydian adds to the same application behind uvicorn alone in a container like
- * its own, and to a call of the stock client; requests by `wrk`; a gigabyte each way; what a thousand open web sockets take of
- * the server.
+ * Web functions beside their ceiling, which is what the same container does when nothing stands behind its RPCs, and beside the
+ * same application behind uvicorn alone: requests by `wrk`, a gigabyte each way; the latency of a call of the stock client; what
+ * a thousand open web sockets take of the server.
  */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -16,12 +16,15 @@ import { debianPrograms, modal, newestClient, Platform } from "@lydian/testkit";
 import { WebSocket } from "ws";
 
 import { cpuMs, ms, percentile, printTable } from "./measure.ts";
+import { measureCeiling } from "./web-ceiling.ts";
+import type { Ceiling } from "./web-ceiling-server.ts";
 
 const run = promisify(execFile);
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 500);
 const seconds = Number(process.env["BENCH_SECONDS"] ?? 10);
 const sockets = 1_000;
-const mebibytes = 1_024;
+const mebibytes = Number(process.env["BENCH_MEBIBYTES"] ?? 1_024);
+const connectionCounts = [1, 100];
 const programs = await debianPrograms(["wrk", "libluajit-5.1-2"], process.env["LYDIAN_CACHE"] ?? "/var/cache/lydian");
 if (typeof programs === "string") throw new Error(programs);
 const { env, path: pathOf } = programs;
@@ -50,15 +53,23 @@ async function whole(answer: IncomingMessage): Promise<number> {
   return bytes;
 }
 
-/** Of a container whose server listens on this machine's processors, seen from inside its own network. */
-const inside = (): string[] => {
-  const uvicorn = platform
-    .processes()
-    .concat(platform.functions().flatMap((each) => platform.processesOf(each)))
-    .find(({ command }) => command.includes("uvicorn"));
-  if (uvicorn === undefined) throw new Error("uvicorn does not run");
-  return ["nsenter", "-t", String(uvicorn.pid), "-n"];
-};
+interface Containers {
+  /** Its main process answers `api`. */
+  api: number;
+  /** What `alone` has started. */
+  uvicorn: number;
+}
+
+function containers(): Containers {
+  const all = platform.functions().map((each) => ({
+    main: each.pid,
+    uvicorn: platform.processesOf(each).find(({ command }) => command.includes("uvicorn"))?.pid,
+  }));
+  const api = all.find(({ uvicorn }) => uvicorn === undefined)?.main;
+  const uvicorn = all.find((each) => each.uvicorn !== undefined)?.uvicorn;
+  if (api === undefined || uvicorn === undefined) throw new Error("a container is missing");
+  return { api, uvicorn };
+}
 
 async function wrkOf(prefix: readonly string[], url: string, connections: number, script: string) {
   const args = ["-t", "1", "-c", String(connections), "-d", `${seconds}s`, "--latency", "-s", script, url];
@@ -73,28 +84,34 @@ async function wrkOf(prefix: readonly string[], url: string, connections: number
   };
 }
 
-async function requests(): Promise<void> {
+async function requests(pids: Containers, ceiling: Ceiling): Promise<void> {
   await using folder = await mkdtempDisposable(join(tmpdir(), "lydian-bench-"));
   const script = async (name: string, text: string): Promise<string> => {
     await writeFile(join(folder.path, name), text);
     return join(folder.path, name);
   };
-  const ours = await script("ours.lua", `wrk.headers["Host"] = "${host("api")}"\n`);
-  const plain = await script("plain.lua", "");
-  for (const name of ["api", "alone"]) await whole(await ask(name, "/")); // their containers are there
-  const uvicorn = inside();
-  for (const connections of [1, 100]) {
+  const towards = (name: string): Promise<string> => script(`${name}.lua`, `wrk.headers["Host"] = "${host(name)}"\n`);
+  const [ours, served, plain] = [await towards("api"), await towards("alone"), await script("plain.lua", "")];
+  const uvicorn = ["nsenter", "-t", String(pids.uvicorn), "-n"];
+  const spenders = { server, worker: platform.process("worker")?.pid ?? 0, container: pids.api };
+  for (const [i, connections] of connectionCounts.entries()) {
     await wrkOf([], platform.url, connections, ours); // warm
-    const before = cpuMs(server);
+    const before = Object.values(spenders).map((pid) => cpuMs(pid));
     const way = await wrkOf([], platform.url, connections, ours);
-    const cpu = (cpuMs(server) - before) / (way.perSecond * seconds);
+    const spent = Object.entries(spenders).map(
+      ([name, pid], at) => `${name} ${ms((cpuMs(pid) - (before[at] ?? 0)) / (way.perSecond * seconds))}`,
+    );
+    const through = await wrkOf([], platform.url, connections, served);
     const alone = await wrkOf(uvicorn, "http://127.0.0.1:8000/", connections, plain);
+    const best = ceiling.requests[i];
     printTable(`an empty answer, ${connections} connections, ${seconds} s of wrk`, [
       ["", "p50", "p99", "requests/s", "errors"],
-      ["through Lydian", way.p50, way.p99, way.perSecond.toFixed(0), way.errors],
+      ["asgi_app", way.p50, way.p99, way.perSecond.toFixed(0), way.errors],
+      ["its ceiling", ms(best?.p50 ?? 0), ms(best?.p99 ?? 0), (best?.perSecond ?? 0).toFixed(0), ""],
+      ["web_server of uvicorn", through.p50, through.p99, through.perSecond.toFixed(0), through.errors],
       ["uvicorn alone", alone.p50, alone.p99, alone.perSecond.toFixed(0), alone.errors],
     ]);
-    console.log(`  server CPU: ${ms(cpu)} per request`);
+    console.log(`  CPU time for a request of asgi_app: ${spent.join(", ")}`);
   }
 }
 
@@ -123,7 +140,7 @@ async function calls(): Promise<void> {
 const memoryMib = (): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server}/status`, "utf8"))?.[1]) / 1024;
 
-async function bodies(): Promise<void> {
+async function bodies(ceiling: Ceiling): Promise<void> {
   let most = memoryMib();
   const before = most;
   const watch = setInterval(() => (most = Math.max(most, memoryMib())), 50);
@@ -140,9 +157,9 @@ async function bodies(): Promise<void> {
   const downSeconds = (performance.now() - downBegan) / 1000;
   clearInterval(watch);
   printTable(`${mebibytes} MiB`, [
-    ["", "MiB/s"],
-    ["up", (mebibytes / upSeconds).toFixed(0)],
-    ["down", (mebibytes / downSeconds).toFixed(0)],
+    ["MiB/s", "through Lydian", "its ceiling"],
+    ["up", (mebibytes / upSeconds).toFixed(0), ceiling.up.toFixed(0)],
+    ["down", (mebibytes / downSeconds).toFixed(0), ceiling.down.toFixed(0)],
   ]);
   console.log(`  the server's memory: ${before.toFixed(0)} MiB before, ${most.toFixed(0)} MiB at most`);
 }
@@ -165,8 +182,11 @@ async function openSockets(): Promise<void> {
   for (const socket of open) socket.terminate();
 }
 
-await requests();
+for (const name of ["api", "alone"]) await whole(await ask(name, "/")); // their containers are there
+const pids = containers();
+const ceiling = await measureCeiling(pids.api, { seconds, connections: connectionCounts, mebibytes });
+await requests(pids, ceiling);
 await calls();
-await bodies();
+await bodies(ceiling);
 await openSockets();
 agent.destroy();

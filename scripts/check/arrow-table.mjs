@@ -36,6 +36,7 @@ const useCases = [
   "identity",
   "images",
   "logs",
+  "metrics",
   "mounts",
   "objects",
   "queues",
@@ -43,6 +44,8 @@ const useCases = [
   "scheduler",
   "schedules",
   "secrets",
+  "sweeps",
+  "traces",
   "volumes",
   "web",
   "workers",
@@ -60,7 +63,7 @@ const serverLayers = /** @type {Record<string, readonly string[]>} */ ({
 });
 
 /** Files beside the folders that every folder may import: they import no folder but domain themselves. */
-export const serverLeaves = ["errors", "config"];
+export const serverLeaves = ["errors", "config", "version"];
 
 /** A folder of packages/server/src -> its layer. @param {string} folder @returns {string | undefined} */
 export function serverLayer(folder) {

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 
 import {
@@ -297,6 +299,28 @@ test("a guarded function is opened by a token alone", { skip: missingClient(newe
   );
   await tokens("delete", id, "--yes");
   assert.equal(await status(headers), 401);
+});
+
+test("a port that is forwarded is reached by HTTP and by TCP until its context ends", together, async () => {
+  await using run = modal(platform, newestClient, ["run", app("tunnels.py")]);
+  const said = async (pattern: RegExp): Promise<RegExpExecArray> => {
+    await run.sees(pattern, 60_000);
+    return pattern.exec(run.output) ?? assert.fail(run.output);
+  };
+  const [, host = "", tcp = ""] = await said(/^forwarded (\S+) \d+ \S+ (\d+)\s*$/m);
+  await run.sees("refused: Port 8000 is already forwarded", 30_000);
+  const at = (path: string): string => `http://${host}:${port}${path}`;
+  for (let i = 0; i < 3; i++) assert.equal((await caller.ask(at(`/a?b=${i}`))).text, `/a?b=${i} at ${host}:${port}`);
+  const plain = connect(Number(tcp), "127.0.0.1");
+  plain.end("GET /tcp HTTP/1.0\r\nhost: plain\r\n\r\n");
+  assert.match(await text(plain), /^HTTP\/1\.1 200 OK\r\n[^]*\/tcp at plain$/);
+  assert.equal((await caller.ask(at("/end"))).status, 200);
+  const [, silent = ""] = await said(/^silent (\S+)\s*$/m);
+  assert.equal((await caller.ask(at("/"))).status, 404);
+  const refused = connect(Number(tcp), "127.0.0.1");
+  assert.match(String((await once(refused, "error"))[0]), /ECONNREFUSED/);
+  const nobody = await caller.ask(silent.replace("https:", "http:"));
+  assert.deepEqual([nobody.status, nobody.text], [502, "Nothing takes connections on that port of the container.\n"]);
 });
 
 test("`modal serve` puts each saved edition behind the same address, over one that is broken", together, async () => {

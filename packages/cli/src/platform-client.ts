@@ -1,5 +1,6 @@
 /** Asks a running platform, with the token of one of the clients' profiles. */
 import {
+  type DescMethodServerStreaming,
   type DescMethodUnary,
   type DescMessage,
   type MessageInitShape,
@@ -47,20 +48,45 @@ export class PlatformClient implements Disposable {
     request: MessageInitShape<I>,
     withinMs = patienceMs,
   ): Promise<MessageShape<O>> {
-    const metadata = new Metadata();
-    metadata.set("x-modal-token-id", this.#profile.tokenId);
-    metadata.set("x-modal-token-secret", this.#profile.tokenSecret);
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
         `/${method.parent.typeName}/${method.name}`,
         (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
         (bytes) => fromBinary(method.output, bytes),
         create(method.input, request),
-        metadata,
+        this.#metadata(),
         { deadline: Date.now() + withinMs },
         (error, reply) => (error === null && reply !== undefined ? resolve(reply) : reject(this.#readable(error))),
       );
     });
+  }
+
+  /** One request with any number of replies; who stops reading ends it. It may take as long as it takes. */
+  async *follow<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+  ): AsyncGenerator<MessageShape<O>> {
+    const stream = this.#client.makeServerStreamRequest(
+      `/${method.parent.typeName}/${method.name}`,
+      (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
+      (bytes) => fromBinary(method.output, bytes),
+      create(method.input, request),
+      this.#metadata(),
+    );
+    try {
+      for await (const reply of stream) yield reply as MessageShape<O>;
+    } catch (error) {
+      throw this.#readable(error as ServiceError);
+    } finally {
+      stream.cancel();
+    }
+  }
+
+  #metadata(): Metadata {
+    const metadata = new Metadata();
+    metadata.set("x-modal-token-id", this.#profile.tokenId);
+    metadata.set("x-modal-token-secret", this.#profile.tokenSecret);
+    return metadata;
   }
 
   #readable(error: ServiceError | null): Error {

@@ -9,14 +9,19 @@ import { backup } from "./commands/backup.ts";
 import { call } from "./commands/call.ts";
 import { doctor } from "./commands/doctor.ts";
 import { gc } from "./commands/gc.ts";
+import { completion } from "./commands/completion.ts";
 import { deploy } from "./commands/deploy.ts";
+import { drain } from "./commands/drain.ts";
 import { image } from "./commands/image.ts";
+import { logs } from "./commands/logs.ts";
 import { restore } from "./commands/restore.ts";
 import { run } from "./commands/run.ts";
 import { schedule } from "./commands/schedule.ts";
 import { serve } from "./commands/serve.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
+import { status } from "./commands/status.ts";
+import { stop } from "./commands/stop.ts";
 import { token } from "./commands/token.ts";
 import { upCommand } from "./commands/up.ts";
 import { volume } from "./commands/volume.ts";
@@ -26,9 +31,12 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   upCommand(),
   setup,
   doctor,
+  status,
   run,
   serve,
   deploy,
+  logs,
+  stop,
   call,
   schedule,
   image,
@@ -38,6 +46,8 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   volume,
   backup,
   restore,
+  drain,
+  completion(() => allCommands),
 ];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
@@ -46,11 +56,11 @@ export async function runProgram(
   terminal: Terminal,
   commands: readonly (CliCommand | CommandGroup)[] = allCommands,
 ): Promise<number> {
-  let status: number = exitStatus.ok;
+  let outcome: number = exitStatus.ok;
   const program = buildProgram(terminal);
   const add = (parent: Command, path: string, command: CliCommand): void =>
     addCommand(parent, path, command, async (options, operands) => {
-      status = await command.run(options, terminal, operands);
+      outcome = await command.run(options, terminal, operands);
     });
   for (const entry of commands) {
     if (!("commands" in entry)) {
@@ -62,7 +72,7 @@ export async function runProgram(
   }
   try {
     await program.parseAsync(args, { from: "user" });
-    return status;
+    return outcome;
   } catch (error) {
     return reportError(error, terminal);
   }

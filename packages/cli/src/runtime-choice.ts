@@ -29,11 +29,13 @@ export interface RuntimeWish {
   readonly diskReserveMib: number | undefined;
   /** How many warm starters wait, of each kind. */
   readonly starters: number;
+  /** Stores that buckets may be mounted of though containers do not reach them. */
+  readonly stores: readonly string[];
 }
 
 /** Answers how the worker is to run functions, and says what will be amiss; throws when this machine cannot run them. */
 export async function settleRuntime(
-  { runtime, registry, packageSettings, diskReserveMib, starters }: RuntimeWish,
+  { runtime, registry, packageSettings, diskReserveMib, starters, stores }: RuntimeWish,
   layout: DataLayout,
   terminal: Terminal,
 ): Promise<WorkerConfigInput["runtime"]> {
@@ -47,7 +49,7 @@ export async function settleRuntime(
   const [python, host] = await Promise.all([findPython(), probeHost({ data: layout.worker })]);
   refuseUnlessPossible([python], host.findings);
   reportWarnings(host.findings, terminal);
-  const { runc, conmon, tini } = host;
+  const { runc, conmon, tini, rclone } = host;
   return {
     name: "runc",
     runc: runc?.path ?? "runc",
@@ -56,6 +58,8 @@ export async function settleRuntime(
     userNamespaces: host.userNamespaces && host.idMaps,
     starters,
     packageSettings,
+    stores: [...stores],
+    ...(rclone !== undefined && { rclone }),
     ...(registry !== undefined && { registry }),
     ...(diskReserveMib !== undefined && { diskReserveMib }),
   };

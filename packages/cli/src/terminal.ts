@@ -42,6 +42,11 @@ export class Terminal {
     this.#streams.stderr.write(`${line}\n`);
   }
 
+  /** What was printed before makes room for what comes now; where nobody sits at it, an empty line does. */
+  clear(): void {
+    this.#streams.stdout.write(this.#streams.stdout.isTTY === true ? "\x1b[H\x1b[2J" : "\n");
+  }
+
   /** Output of another program: a part of a line, or several. */
   write(text: string): void {
     this.#streams.stdout.write(text);

@@ -258,5 +258,5 @@ it("hands the key for secrets to the server alone, from a variable or a file", a
   assert.equal(await keyOf({}), undefined);
   await using up = lydianUp(["--port", "0", "--data", data.path], { LYDIAN_SECRETS_KEY_FILE: `${file}-none` });
   assert.equal(await up.closed, 1);
-  assert.match(up.texts.err, /cannot read the key for secrets \(LYDIAN_SECRETS_KEY_FILE\).*\n.*leave the variable out/);
+  assert.match(up.texts.err, /cannot read the file that LYDIAN_SECRETS_KEY_FILE names.*\n.*leave the variable out/);
 });

@@ -9,23 +9,28 @@ import { Timeouts } from "./calls/timeouts.ts";
 import { BlobLinks } from "./content/blob-links.ts";
 import { ContentCollector, type ContentCollectorDeps } from "./content/collect.ts";
 import { Tokens } from "./identity/tokens.ts";
-import { Builds, type BuildsDeps } from "./images/builds.ts";
+import { type BuildHands, Builds, type BuildsDeps } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
 import type { Tell } from "./logs/log-book.ts";
 import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, bind } from "./rpc/adapter.ts";
 import { clientRpcs } from "./rpc/client-rpcs.ts";
+import { operatorStatusRpcs } from "./rpc/operator-status.ts";
 import { operatorTokenRpcs } from "./rpc/operator-tokens.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
 import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
 import { workerRpcs } from "./rpc/workers.ts";
-import { Scheduler } from "./scheduler/loop.ts";
+import { type Hands, Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
+import { Sweeper } from "./sweeps/sweeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
-import { WebCalls } from "./web/calls.ts";
+import type { Addresses } from "./web/addresses.ts";
+import { webParts } from "./web/parts.ts";
+import { Drain } from "./workers/drain.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
+import { Dials } from "./workers/dials.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
 
 type Founded =
@@ -56,6 +61,7 @@ export interface Assembly {
   /** What a worker's session is led with. */
   workers: StreamDeps;
   images: ImageCollector;
+  addresses: Addresses;
   /** Sign the addresses that clients and workers load and store by. */
   links: { blobs: BlobLinks; pieces: PieceLinks };
   /** In the order in which they start; they close the other way round. */
@@ -76,6 +82,7 @@ export function assemble({
   const deliveries = new Deliveries();
   const cutDoors = (containerId: string): void => {
     deliveries.forget(containerId);
+    cut(containerId);
     cutConnections(containerId);
   };
   const tell: Tell = (to, text) => {
@@ -86,16 +93,21 @@ export function assemble({
   const presence = new Presence(shared);
   const heartbeats = new Heartbeats(shared);
   const sessions = new WorkerSessions({ ...shared, cutDoors });
+  const dials = new Dials(clock, (workerId, message) => sessions.push(workerId, message));
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
-  const web = new WebCalls(shared);
+  const hasOwnNetwork = (workerId: string): boolean => sessions.hasOwnNetwork(workerId);
+  const { cut, addresses, webActors, ...web } = webParts({ ...shared, dials, hasOwnNetwork, timeouts, deliveries });
   const tokens = new Tokens(founded.store, clock);
-  const platform: Platform = { ...founded, tokens, heartbeats, interest, presence, sessions, tell, timeouts, web };
+  const drain = new Drain(shared);
+  const told = { drain, heartbeats, interest, presence, sessions, tell, timeouts };
+  const platform: Platform = { ...founded, ...told, ...web, tokens };
   const alarms = new Alarms(shared);
-  const scheduler = new Scheduler({ ...shared, hands: sessions, tell });
+  const sweeper = new Sweeper(shared);
+  const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
   const tellImage: BuildsDeps["tell"] = (imageId, text) => tell({ appId: imageId, functionId: "" }, text);
-  const builds = new Builds({ ...shared, hands: sessions, askAws, tell: tellImage });
+  const builds = new Builds({ ...shared, hands: openHands(sessions, drain), askAws, tell: tellImage });
   const reaper = new Reaper({ ...shared, sweepUploads });
   const images = new ImageCollector({ ...shared, hands: sessions });
   const contents = new ContentCollector({ ...shared, room, lockRemovals });
@@ -107,22 +119,33 @@ export function assemble({
     blobs: new BlobLinks(serverKey, () => clock.now()),
     pieces: new PieceLinks(serverKey, () => clock.now()),
   };
-  const workers: StreamDeps = { ...shared, sessions, cutDoors, makeRoom };
+  const workers: StreamDeps = { ...shared, sessions, dials, cutDoors, makeRoom };
   const rpcs = [
     ...bind(ModalClient, ...clientRpcs(platform, { deliveries, images, links })),
     ...bind(
       operator.Operators,
       operatorRpcs(platform, { images, contents }),
+      operatorStatusRpcs(platform, room),
       operatorTokenRpcs(platform),
       volumeHistoryRpcs(platform),
     ),
     ...bind(worker.Workers, workerRpcs(workers)),
   ];
   const actors: Actor[] = [
-    ...[presence, sessions, timeouts, heartbeats, alarms, { start: () => web.start() }, interest],
+    ...[presence, sessions, timeouts, heartbeats, alarms, sweeper, ...webActors, interest],
     ...[builds, scheduler, timekeeper, reaper, images, contents],
   ];
-  return { platform, rpcs, workers, images, links, actors };
+  return { platform, rpcs, workers, images, addresses, links, actors };
+}
+
+/** The workers for those who give them something to do: none while the platform rests. */
+function openHands(sessions: WorkerSessions, drain: Drain): Hands & BuildHands {
+  return {
+    workers: () => drain.open(sessions.workers()),
+    assign: (container) => sessions.assign(container),
+    build: (image, build) => sessions.build(image, build),
+    stop: (what, reason) => sessions.stop(what, reason),
+  };
 }
 
 export async function startAll(actors: readonly Actor[]): Promise<void> {

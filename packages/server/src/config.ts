@@ -76,6 +76,8 @@ export const limitsSchema = z.object({
   volumeBytes: count.optional(),
   /** Containers of all apps of one environment; absent: as many as there is room for. */
   environmentContainers: count.optional(),
+  /** Of single environments, by their names: instead of what is said for all of them. */
+  environments: z.record(z.string(), z.strictObject({ containers: count })).optional(),
   /** MiB that images may take of a worker's disk before those go that nothing needs; absent: as much as there is room for. */
   imagesMib: count.optional(),
   /** A key of a dict together with its value. */
@@ -140,6 +142,10 @@ export const serverConfigSchema = z.object({
   content: bucketSchema.optional(),
   /** For the bucket; absent: the one that the machine has, as Amazon's tools find it. */
   contentKey: bucketKeySchema.optional(),
+  /** Opens the metrics, and nothing else; absent: only tokens of the platform do. */
+  metricsToken: z.string().min(16).optional(),
+  /** A collector of traces that takes OTLP over HTTP, without a slash at the end; absent: there are no traces. */
+  traces: z.url().optional(),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   times: timesSchema.prefault({}),
   limits: limitsSchema.prefault({}),

@@ -18,6 +18,8 @@ import { serverConfigSchema } from "./config.ts";
 import { settlePlace } from "./content/placement.ts";
 import { createWeb } from "./ingress/http.ts";
 import { startServer } from "./server.ts";
+import type { SpanSink } from "./traces/tracer.ts";
+import { version } from "./version.ts";
 
 /** How long the server that held the folder before may take to end. */
 const lockWaitMs = 10_000;
@@ -31,10 +33,19 @@ async function main(): Promise<void> {
   };
   await loadLazyCode(log);
   const place = await settlePlace(config.data, config.content, config.contentKey);
+  const spans = await openSpans(config.traces, log);
   dropPrivileges(config.runAs);
   using _lock = await lockWithin(systemClock, join(config.data, "lock"), lockWaitMs);
   const listenAt = { fd: config.listenFd };
-  const server = await startServer({ config, clock: systemClock, log, listenAt, place, ...(tls && { tls }) });
+  const server = await startServer({
+    config,
+    clock: systemClock,
+    log,
+    listenAt,
+    place,
+    ...(tls && { tls }),
+    ...(spans && { spans }),
+  });
   tellSupervisor({ event: "ready" });
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     process.once("SIGTERM", resolve).once("SIGINT", resolve);
@@ -46,6 +57,13 @@ async function main(): Promise<void> {
 /** Fastify loads some of itself when it is first used; afterwards this process may have no right to read it. */
 async function loadLazyCode(logger: Logger): Promise<void> {
   await (await createWeb({ logger, routes: [] })).close();
+}
+
+/** Its library takes memory and time, so it is loaded only where it is wanted. */
+async function openSpans(url: string | undefined, log: Logger): Promise<SpanSink | undefined> {
+  if (url === undefined) return undefined;
+  const { openExporter } = await import("./traces/exporter.ts");
+  return openExporter(url, version, log);
 }
 
 /** All code is loaded by now, so the process needs to read nothing but its own folder from here on. */

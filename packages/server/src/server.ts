@@ -24,11 +24,16 @@ import { WebFunctions } from "./ingress/web-functions.ts";
 import { type ListenAt, Port } from "./ingress/port.ts";
 import { awsPassword } from "./images/aws-password.ts";
 import { LogBook } from "./logs/log-book.ts";
+import { Counts } from "./metrics/counts.ts";
+import { hindranceOf } from "./metrics/hindrance.ts";
+import { readings } from "./metrics/readings.ts";
+import { metricsRoutes } from "./metrics/routes.ts";
 import { createRpcServer } from "./rpc/adapter.ts";
 import type { Platform } from "./rpc/platform.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
 import { Vault } from "./secrets/vault.ts";
 import { openStore } from "./store/sqlite.ts";
+import { type SpanSink, Tracer } from "./traces/tracer.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
 import { volumeWorkerRoutes } from "./volumes/worker-routes.ts";
 import { doorResolver } from "./workers/doors.ts";
@@ -41,6 +46,8 @@ export interface ServerOptions {
   /** Where content lies. */
   place: ContentPlace;
   tls?: { certificate: string; key: string };
+  /** Takes the spans of calls; absent: there are none. */
+  spans?: SpanSink;
 }
 
 export interface RunningServer {
@@ -58,7 +65,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const serverKey = await loadKey(join(config.data, "key"));
   const bells = new Bells();
   const newId = idMaker(() => clock.now());
-  const store = openStore(join(config.data, "store.sqlite"), bells);
+  const counts = new Counts();
+  const store: Store = openStore(join(config.data, "store.sqlite"), bells, undefined, (happening) => {
+    counts.hear(happening);
+    tracer?.hear(happening);
+  });
+  const tracer = options.spans && new Tracer({ store, sink: options.spans, log });
   await store.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
   const unneeded = await Unneeded.load(store);
   const content = await ContentStore.open(join(config.data, "content"), { wishes: unneeded, place: options.place });
@@ -74,15 +86,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     room: () => roomOf(config.data),
     lockRemovals: () => tryLock(removalLock(config.data)),
   });
-  const port = await openPort(options, assembly, uploads);
+  const port: Port = await openPort(options, assembly, { uploads, counts, connections: () => port.connections });
   await startAll(assembly.actors);
   await port.listen(options.listenAt);
+  assembly.platform.tunnels.listenHost = port.host;
   return {
     port,
     platform: assembly.platform,
     close: async () => {
       await closeAll(assembly.actors);
       await port.close(closeGraceMs);
+      await tracer?.close();
       await store.close();
     },
   };
@@ -112,30 +126,53 @@ async function roomOf(folder: string): Promise<{ free: number; total: number }> 
 
 async function openPort(
   { config, clock, log, tls }: ServerOptions,
-  { platform, links, rpcs }: Assembly,
-  uploads: BlobUploads,
+  { platform, addresses, workers, links, rpcs }: Assembly,
+  { uploads, counts, connections }: { uploads: BlobUploads; counts: Counts; connections: () => number },
 ): Promise<Port> {
-  const { store, content, newId, serverKey, web: calls } = platform;
+  const { store, content, newId, serverKey, tokens, sessions, drain, tunnels, web: calls } = platform;
+  const disk = { data: config.data, room: () => roomOf(config.data) };
+  const reading = { store, disk, workers: () => sessions.workers(), drain, connections };
+  const authenticate = (id: string, secret: string): Promise<boolean> => tokens.authenticate(id, secret);
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({
     logger: log,
-    functions: new WebFunctions({ web: calls, store, clock, config, log }),
+    functions: new WebFunctions({ web: calls, addresses, tunnels, store, clock, config, log }),
     routes: [
       contentRoutes({ store: content, links: links.blobs, uploads, isWorker }),
       volumeRoutes({ store: content, links: links.pieces }),
+      metricsRoutes({
+        families: async () => [...counts.families(), ...(await readings(reading))],
+        hindrance: () => hindranceOf(platform),
+        metricsToken: config.metricsToken,
+        authenticate,
+        isAtDoor: (socket) => identityOf(socket) !== undefined,
+      }),
       pageRoutes({ store, clock, newId }),
       volumeWorkerRoutes({ store, content, clock, newId, limits: config.limits, isWorker }),
     ],
   });
   const rpc = createRpcServer({
     rpcs,
-    authenticate: (id, secret) => platform.tokens.authenticate(id, secret),
+    authenticate,
     logger: log,
-    observe: (name, ms, status) => log.debug({ rpc: name, ms, status }, "rpc"),
+    observe: (name, ms, status) => {
+      counts.rpc(name, ms, status);
+      log.debug({ rpc: name, ms, status }, "rpc");
+    },
   });
   const resolveDoor = doorResolver({ store, serverKey, workerSecret: config.workerSecret });
   const isWebHost = (name: string): boolean => endpointHost(name, config) !== undefined;
-  return new Port({ rpc, web: web.server, isWebHost, resolveDoor, logger: log, clock, ...(tls && { tls }) });
+  const takeDialed = (secret: string, socket: Socket): boolean => workers.dials.take(secret, socket);
+  return new Port({
+    rpc,
+    web: web.server,
+    isWebHost,
+    resolveDoor,
+    takeDialed,
+    logger: log,
+    clock,
+    ...(tls && { tls }),
+  });
 }
 
 /** The key that signs links and derives door secrets: made once, readable by this process's user alone. */

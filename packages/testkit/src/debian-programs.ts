@@ -4,7 +4,7 @@ import { access, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { messageOf } from "@lydian/kit";
+import { messageOf, namesIn } from "@lydian/kit";
 
 const run = promisify(execFile);
 
@@ -20,7 +20,7 @@ export async function debianPrograms(packages: readonly string[], cache: string)
   const folder = join(cache, "programs", packages.join("+"));
   try {
     await access(folder).catch(() => fetchPackages(packages, folder));
-    const machines = (await readdir(join(folder, "usr/lib"))).filter((name) => name.endsWith("-linux-gnu"));
+    const machines = (await namesIn(join(folder, "usr/lib"))).filter((name) => name.endsWith("-linux-gnu"));
     const libraries = machines.flatMap((name) => [join(folder, "usr/lib", name), join(folder, "lib", name)]);
     return {
       path: (name) => join(folder, "usr/bin", name),

@@ -173,6 +173,7 @@ export class FakeWorker {
         case "volumeDo":
           this.#act(message.value);
           break;
+        case "dial": // nobody is there who would be called
         case "logsAck":
         case "ready":
         case undefined:

@@ -48,6 +48,8 @@ export interface AgentOptions {
   onReady: () => void;
 }
 
+type DialMessage = Extract<wire.ToWorker["message"], { case: "dial" }>["value"];
+
 export class Agent {
   readonly host: ContainerHost;
   readonly #options: AgentOptions;
@@ -175,6 +177,7 @@ export class Agent {
           isolates: runtime.isolates,
           ownNetwork: runtime.ownNetwork,
           limits: runtime.limits,
+          buckets: this.host.buckets?.isPossible === true,
         },
       ],
       imageIds: [...this.host.images.ids],
@@ -207,6 +210,8 @@ export class Agent {
       }
       case "collect":
         return void this.#collect(message.value);
+      case "dial":
+        return void this.#dial(message.value);
       case "volumeDo":
         return void this.#act(message.value); // beside all else: it may take long
       case "welcome":
@@ -219,6 +224,16 @@ export class Agent {
   #ours(containerId: string, fence: string): Assignment | undefined {
     const container = this.#containers.get(containerId);
     return container?.fence === fence ? container : undefined;
+  }
+
+  async #dial({ secret, containerId, fence, port }: DialMessage): Promise<void> {
+    try {
+      const assignment = this.#ours(containerId, fence);
+      if (assignment?.dial === undefined) throw new PlatformError("the container is gone");
+      await assignment.dial(port, secret);
+    } catch (error) {
+      void this.#joined?.send({ case: "dialFailed", value: { secret, reason: messageOf(error) } });
+    }
   }
 
   async #act(asked: wire.VolumeDo): Promise<void> {

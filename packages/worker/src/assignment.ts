@@ -22,6 +22,8 @@ export interface Assignment {
   acknowledge(offset: number): void;
   /** Ends it, by force after the grace. */
   stop(graceMs: number): Promise<void>;
+  /** Of a container: brings the server a connection to a port of it, which goes by the secret. */
+  dial?(port: number, secret: string): Promise<void>;
   /** A container has loaded its code. */
   ready(): Promise<void>;
   /** Ends what is left of it and forgets it. */

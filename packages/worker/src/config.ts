@@ -20,6 +20,10 @@ export const workerConfigSchema = z.object({
       conmon: z.string(),
       /** Statically linked, for it runs in every image: the first process of a container. */
       tini: z.string(),
+      /** What mounts buckets; absent: none are mounted. */
+      rclone: z.string().optional(),
+      /** Stores that buckets may be mounted of though containers do not reach them: origins, such as "http://127.0.0.1:9000". */
+      stores: z.array(z.string()).default([]),
       /** Containers have a user namespace of their own: the kernel can show layers with other owners. */
       userNamespaces: z.boolean(),
       /** What containers leave free on the data disk; absent: disk/room.ts. */

@@ -53,7 +53,7 @@ export async function startWorker(
     clock,
     logger,
   });
-  const { runtime, images, builds, mountLayers, collector, volumes } = opened;
+  const { runtime, images, builds, mountLayers, collector, volumes, buckets } = opened;
   const starters = openStarters(config, { runtime, images, capacity, data, clients, clock, logger });
   const agent = new Agent({
     workerId: id,
@@ -76,6 +76,7 @@ export async function startWorker(
       node,
       starters,
       volumes,
+      buckets,
     },
     onReady: options.onReady,
   });

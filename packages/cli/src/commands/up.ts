@@ -19,7 +19,7 @@ import { type DataLayout, defaultCacheFolder, isRoot, layoutOf, shellWord } from
 import { prepareFolders } from "../privileges.ts";
 import { type RuntimeName, settleRuntime } from "../runtime-choice.ts";
 import { StopSignals } from "../stop-signals.ts";
-import { takeSecretsKey } from "../secrets-key.ts";
+import { secretsKeyVariable, takeMetricsToken, takeSecret } from "../given-secret.ts";
 import { Supervisor, bindPort } from "../supervisor.ts";
 import type { Terminal } from "../terminal.ts";
 import {
@@ -49,6 +49,7 @@ export interface UpOptions {
   content?: BucketSettings;
   diskReserve?: number;
   starters: number;
+  bucketStore?: string[];
   label?: Record<string, string>;
   strictResources?: boolean;
   insecure?: boolean;
@@ -56,6 +57,7 @@ export interface UpOptions {
   tlsKey?: string;
   workspace?: string;
   logLevel: LogLevel;
+  traces?: string;
   times?: TimesInput;
   limits?: LimitsInput;
 }
@@ -73,6 +75,26 @@ const ownPrograms: Programs = {
   worker: fileURLToPath(import.meta.resolve("@lydian/worker/main")),
 };
 
+/** What the server is set to, beside where it is. */
+const settingOptions = (): Option[] => [
+  new Option("--times <json>", 'times of the server that differ from the defaults, such as {"appExpiry":60000} (ms)')
+    .env("LYDIAN_TIMES")
+    .argParser(parseTimes),
+  new Option(
+    "--limits <json>",
+    'how much may be under way at a time, where it differs from the defaults, such as {"appContainers":8}',
+  )
+    .env("LYDIAN_LIMITS")
+    .argParser(parseLimits),
+  new Option(
+    "--traces <url>",
+    "a collector that takes OpenTelemetry's traces over HTTP, such as http://127.0.0.1:4318 (OTEL_EXPORTER_OTLP_HEADERS goes along)",
+  )
+    .env("LYDIAN_TRACES")
+    .argParser(parseUrl),
+  new Option("--log-level <level>", "what the processes log on stderr").choices(logLevels).default("info"),
+];
+
 export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOptions> => ({
   name: "up",
   summary: "start the platform on this machine",
@@ -80,7 +102,8 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     "Starts the platform and runs it in the foreground until Ctrl-C or SIGTERM: the server, which answers the clients, " +
     "and a worker, which runs functions in containers on this machine. Both are started again whenever they die. " +
     "The key that secrets are encrypted with is made in the data folder (server/secrets-key), unless LYDIAN_SECRETS_KEY has " +
-    "one or LYDIAN_SECRETS_KEY_FILE names a file with one: 32 random bytes in base64.",
+    "one or LYDIAN_SECRETS_KEY_FILE names a file with one: 32 random bytes in base64. " +
+    "LYDIAN_METRICS_TOKEN, or the file that LYDIAN_METRICS_TOKEN_FILE names, has a token that opens /metrics and nothing else.",
   options: [
     new Option("--port <port>", "the port to listen on; 0 takes a free one").default(8700).argParser(parsePort),
     new Option("--host <address>", "the address to listen on; one beyond loopback needs TLS or --insecure").default(
@@ -114,6 +137,11 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
       .default(1)
       .argParser(parseCount),
     new Option(
+      "--bucket-store <url>",
+      "a store on this machine, such as http://127.0.0.1:9000, that functions may mount buckets of; they may of any that " +
+        "containers reach; repeatable",
+    ).argParser(parseStore),
+    new Option(
       "--label <key=value>",
       "where this machine is, for functions that ask: region, cloud; repeatable",
     ).argParser(parseLabel),
@@ -125,16 +153,7 @@ export const upCommand = (programs: Programs = ownPrograms): CliCommand<UpOption
     new Option("--tls-cert <file>", "certificate chain (PEM); with --tls-key"),
     new Option("--tls-key <file>", "private key of the certificate (PEM); with --tls-cert"),
     new Option("--workspace <name>", "the workspace's name (default: the login name)").argParser(parseWorkspace),
-    new Option("--times <json>", 'times of the server that differ from the defaults, such as {"appExpiry":60000} (ms)')
-      .env("LYDIAN_TIMES")
-      .argParser(parseTimes),
-    new Option(
-      "--limits <json>",
-      'how much may be under way at a time, where it differs from the defaults, such as {"appContainers":8}',
-    )
-      .env("LYDIAN_LIMITS")
-      .argParser(parseLimits),
-    new Option("--log-level <level>", "what the processes log on stderr").choices(logLevels).default("info"),
+    ...settingOptions(),
   ],
   examples: [
     { line: "lydian up", effect: "listen on http://127.0.0.1:8700" },
@@ -164,13 +183,15 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
       packageSettings: options.packageSettings === "on",
       diskReserveMib: options.diskReserve,
       starters: options.starters,
+      stores: options.bucketStore ?? [],
     },
     layout,
     terminal,
   );
   const address = { host: localAddress(host), port: port.address().port };
   const url = options.publicUrl ?? urlOf(host, address.port, tls !== undefined);
-  const secretsKey = await takeSecretsKey(terminal.env);
+  const secretsKey = await takeSecret(terminal.env, secretsKeyVariable);
+  const metricsToken = await takeMetricsToken(terminal.env);
   const contentKey = takeContentKey(terminal.env);
   const given = {
     options,
@@ -182,6 +203,7 @@ async function run(options: UpOptions, programs: Programs, terminal: Terminal): 
     address,
     descriptor: port.fd(),
     secretsKey,
+    metricsToken,
     contentKey,
     env: terminal.env,
   };
@@ -230,6 +252,7 @@ interface ChildrenOptions {
   readonly address: { host: string; port: number };
   readonly descriptor: number;
   readonly secretsKey: ServerConfigInput["secretsKey"];
+  readonly metricsToken: string | undefined;
   readonly contentKey: BucketKey | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -250,9 +273,11 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ownerToken: ownerToken(profile),
     ...(runAs && { runAs }),
     ...(options.times && { times: options.times }),
+    ...(options.traces !== undefined && { traces: options.traces }),
     ...(options.limits && { limits: options.limits }),
     ...(given.tls && { tls: given.tls }),
     ...(given.secretsKey && { secretsKey: given.secretsKey }),
+    ...(given.metricsToken !== undefined && { metricsToken: given.metricsToken }),
     ...(options.content && { content: options.content }),
     ...(given.contentKey && { contentKey: given.contentKey }),
     ...((options.webUrl ?? options.customDomain) && {
@@ -313,6 +338,10 @@ function parseLabel(text: string, before: Record<string, string> = {}): Record<s
   const [, key, value] = /^([a-z][a-z0-9_-]*)=([\w.-]+)$/i.exec(text) ?? [];
   if (key !== undefined && value !== undefined) return { ...before, [key]: value };
   throw new InvalidArgumentError("It has to be KEY=VALUE, such as region=eu-west.");
+}
+
+function parseStore(text: string, before: string[] = []): string[] {
+  return [...before, parseUrl(text)];
 }
 
 function parseDomain(text: string, before: string[] = []): string[] {

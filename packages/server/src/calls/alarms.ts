@@ -1,17 +1,16 @@
 /**
  * What happens to inputs at a moment in time: a delayed one is queued again, one that its container was asked to stop and
- * has not is given up, with the container, and what was too much to be ended at once is ended by and by.
+ * has not is given up, with the container.
  */
 import { type Bells, type Clock, type Logger, Lookout, type NewId } from "@lydian/kit";
 
-import { finishStop } from "../apps/stop.ts";
 import type { Times } from "../config.ts";
 import { drain } from "../containers/begin.ts";
 import { alarmsBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import { noRetries } from "../domain/retry.ts";
 import type { Store, Tx } from "../domain/store.ts";
-import { goOn, portion } from "./sweep.ts";
+import { portion } from "../sweeps/portion.ts";
 import { transition } from "./transition.ts";
 
 export interface AlarmsDeps {
@@ -46,11 +45,10 @@ export class Alarms {
   async #look(): Promise<undefined> {
     const { store, clock, newId, times } = this.#deps;
     const context: Context = { now: clock.now(), newId };
-    const { due, ending, nextDue, sweep } = await store.read(async (tx) => ({
+    const { due, ending, nextDue } = await store.read(async (tx) => ({
       due: await tx.inputs.due(context.now, portion),
       ending: await tx.inputs.ending(),
       nextDue: await tx.inputs.nextDue(),
-      sweep: await tx.sweeps.first(),
     }));
     const overAt = ending
       .filter(({ ending: how }) => how?.sparesContainer !== true)
@@ -62,24 +60,10 @@ export class Alarms {
         for (const { id } of over) await giveUp(tx, id, context);
       });
     }
-    // What a power cut undoes of a sweep is done again.
-    if (sweep !== undefined) await store.note((tx) => sweepOn(tx, context));
     const later = overAt.map(({ at }) => at).filter((at) => at > context.now);
-    const moments = [
-      ...later,
-      ...(nextDue === undefined ? [] : [nextDue]),
-      ...(sweep === undefined ? [] : [context.now]),
-    ];
-    this.#lookout.setAlarm(Math.min(...moments));
+    this.#lookout.setAlarm(Math.min(...later, ...(nextDue === undefined ? [] : [nextDue])));
     return undefined;
   }
-}
-
-/** An app that stops has stopped when nothing of it is left. */
-async function sweepOn(tx: Tx, context: Context): Promise<void> {
-  const done = await goOn(tx, context);
-  const target = done?.what === "fail" ? await tx.functions.target(done.target) : undefined;
-  if (target !== undefined) await finishStop(tx, target.appId, context);
 }
 
 async function wakeUp(tx: Tx, inputId: string, context: Context): Promise<void> {

@@ -23,11 +23,12 @@ export interface Awaited {
 }
 
 /**
- * Of a call that still has so many inputs to come, outputs go together for a moment: a map's client names all inputs that
- * it waits for in each request, so that one request for each output would be most of what client and server do.
+ * Of a call that still has many inputs to come, outputs go together: a map's client names all inputs that it waits for in each
+ * request, so that one request for each output would be most of what client and server do. They wait for each other as many
+ * milliseconds as there are inputs to come, so that the last ones do not wait.
  */
 const many = 20;
-const togetherMs = 50;
+const longestTogetherMs = 100;
 
 /** Answers as soon as one output fits, or soon after when many are to come; when none can; or when the time is up. */
 export async function awaitOutputs(
@@ -46,7 +47,7 @@ export async function awaitOutputs(
   );
   if (found === undefined) return await look();
   if (found.call.unfinished < many || found.outputs.length === query.atMost) return found;
-  await sleep(deps.clock, togetherMs, signal);
+  await sleep(deps.clock, Math.min(found.call.unfinished, longestTogetherMs), signal);
   return await look();
 }
 

@@ -14,8 +14,8 @@ export type Claim =
   | { kind: "end" }
   | { kind: "nothing"; fullerUntil: number | undefined };
 
-/** With what a container must know of the call (how large an output may be inline), and when its time is up. */
-export type ClaimedInput = Input & Pick<Call, "invocation"> & { timeoutMs: number };
+/** With what a container must know of the call (how large an output may be inline), whose it is, and when its time is up. */
+export type ClaimedInput = Input & Pick<Call, "invocation" | "shape"> & { timeoutMs: number };
 
 export interface ClaimRequest {
   containerId: string;
@@ -27,7 +27,7 @@ export interface ClaimRequest {
    * Inputs that this container is known to have received. What it has claimed besides was lost on the way to it, as
    * after a restart of the server, and is handed out again.
    */
-  received: ReadonlySet<string>;
+  received: { has(inputId: string): boolean };
 }
 
 export async function claimInputs(tx: Tx, request: ClaimRequest, context: Context): Promise<Claim> {
@@ -92,7 +92,7 @@ async function withCalls(tx: Tx, inputs: readonly Input[], { timeoutMs }: Functi
   for (const input of inputs) {
     const call = await tx.calls.get(input.callId);
     if (call === undefined) throw new Error(`input ${input.id} has no call`);
-    found.push({ ...input, invocation: call.invocation, timeoutMs });
+    found.push({ ...input, invocation: call.invocation, shape: call.shape, timeoutMs });
   }
   return found;
 }

@@ -4,6 +4,7 @@
  */
 import type { Id } from "@lydian/kit";
 
+import type { Call } from "../domain/call.ts";
 import type { Input } from "../domain/input.ts";
 
 /** One request for inputs; a repetition after a lost reply has the same key. */
@@ -14,14 +15,17 @@ export interface Poll {
 }
 
 interface Known {
-  received: Set<string>;
+  /** With the shapes of their calls. */
+  received: Map<string, Call["shape"]>;
   /** Attempts that it was told to stop. */
   stopped: Set<string>;
   last: { key: string | undefined; inputIds: readonly string[] } | undefined;
   functionId?: string;
 }
 
-const nothing: ReadonlySet<string> = new Set();
+type Received = Pick<ReadonlyMap<string, unknown>, "has" | "keys">;
+
+const nothing: Received = new Map();
 
 export class Deliveries {
   readonly #containers = new Map<string, Known>();
@@ -30,7 +34,7 @@ export class Deliveries {
    * What the container has, judged by the fact that it asks: a repeated request means that the last reply was lost; a
    * container with one slot that asks has nothing at all.
    */
-  before(poll: Poll, slots: number): ReadonlySet<string> {
+  before(poll: Poll, slots: number): Received {
     const known = this.#containers.get(poll.caller.id);
     if (known === undefined || slots <= 1) return nothing;
     if (poll.idempotencyKey !== undefined && known.last?.key === poll.idempotencyKey) {
@@ -49,11 +53,17 @@ export class Deliveries {
   }
 
   /** The reply is on its way, unless the container hung up meanwhile. */
-  sent(poll: Poll, inputIds: readonly Id<"in">[]): void {
+  sent(poll: Poll, inputs: readonly { id: Id<"in">; shape: Call["shape"] }[]): void {
     if (poll.signal.aborted) return;
     const known = this.#known(poll.caller.id);
-    for (const id of inputIds) known.received.add(id);
-    known.last = { key: poll.idempotencyKey, inputIds };
+    for (const { id, shape } of inputs) known.received.set(id, shape);
+    known.last = { key: poll.idempotencyKey, inputIds: inputs.map(({ id }) => id) };
+  }
+
+  /** Whether all of these are known to be web requests, of which the container has been told. */
+  areOfWeb(containerId: string, inputIds: readonly string[]): boolean {
+    const received = this.#containers.get(containerId)?.received;
+    return inputIds.every((id) => received?.get(id) === "web");
   }
 
   /** The inputs among these that the container has not been told to stop yet; from now on it has. */
@@ -76,7 +86,7 @@ export class Deliveries {
   }
 
   #known(containerId: string): Known {
-    const known = this.#containers.get(containerId) ?? { received: new Set(), stopped: new Set(), last: undefined };
+    const known = this.#containers.get(containerId) ?? { received: new Map(), stopped: new Set(), last: undefined };
     this.#containers.set(containerId, known);
     return known;
   }

@@ -8,7 +8,8 @@ import type { Clock, Logger, Timer } from "@lydian/kit";
 import type { Times } from "../config.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { forgetPartitions } from "../queues/items.ts";
-import { forgetCall, portion } from "./sweep.ts";
+import { portion } from "../sweeps/portion.ts";
+import { forgetCall } from "./sweep.ts";
 
 /** Between two rounds. */
 const roundMs = 60_000;

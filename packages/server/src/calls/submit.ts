@@ -142,5 +142,6 @@ async function insertInputs(tx: Tx, call: Call, inputs: readonly NewInput[], con
   await tx.functions.addDemand(call.functionId, { queued: inputs.length });
   tx.ring(inputsBell(call.functionId), inputs.length);
   tx.ring(demandBell);
+  tx.tell({ kind: "inputsQueued", count: inputs.length });
   return inputIds;
 }

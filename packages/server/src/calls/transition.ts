@@ -2,7 +2,8 @@
 import { alarmsBell, callBell, containerBell, demandBell, inputsBell } from "../domain/bells.ts";
 import { settled } from "../domain/call.ts";
 import type { Context } from "../domain/context.ts";
-import type { Input, InputEvent } from "../domain/input.ts";
+import type { InputEnded } from "../domain/happening.ts";
+import type { Failure, Input, InputEvent } from "../domain/input.ts";
 import { step } from "../domain/input.ts";
 import type { Tx } from "../domain/store.ts";
 import { type Result, failureResult } from "./result.ts";
@@ -28,13 +29,19 @@ export async function transition(
   if ("ends" in made) {
     const ends = made.ends === "asReported" ? report : { result: failureResult(made.ends), startedAt: undefined };
     if (ends === undefined) throw new Error(`input ${input.id} ends as reported, but nothing was`);
-    await finish(tx, next, ends, event.kind === "report" && event.outcome === "success", context);
+    await finish(tx, next, ends, endOf(event, made.ends), context);
   } else {
     await tx.inputs.update(next);
+    if (next.state === "delayed") tx.tell({ kind: "inputDelayed" });
   }
   await count(tx, input, next, context);
   wake(tx, input, next);
   return next;
+}
+
+function endOf(event: InputEvent, ends: "asReported" | Failure): InputEnded["status"] {
+  if (ends !== "asReported") return ends.status;
+  return event.kind === "report" && event.outcome !== "interrupted" ? event.outcome : "failure";
 }
 
 /** The counts that the scheduler reads, and what its container holds. */
@@ -55,9 +62,10 @@ async function finish(
   tx: Tx,
   input: Input,
   { result, startedAt }: Report,
-  succeeded: boolean,
+  status: InputEnded["status"],
   { now }: Context,
 ): Promise<void> {
+  const succeeded = status === "success";
   const output = await tx.outputs.insert({
     callId: input.callId,
     inputId: input.id,
@@ -75,15 +83,17 @@ async function finish(
   const unfinished = call.unfinished - 1;
   const state = settled({ state: call.state, unfinished });
   const failed = call.failed + (succeeded ? 0 : 1);
-  await tx.calls.update({
+  const after = {
     ...call,
     unfinished,
     failed,
     state,
     finishedAt: state === "finished" ? now : call.finishedAt,
     acknowledgedAt: isWeb ? now : call.acknowledgedAt,
-  });
+  };
+  await tx.calls.update(after);
   tx.ring(callBell(call.id));
+  tx.tell({ kind: "inputEnded", input, call: after, status, startedAt: startedAt ?? input.claimedAt, endedAt: now });
 }
 
 function wake(tx: Tx, before: Input, after: Input): void {

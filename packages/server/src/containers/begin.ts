@@ -18,6 +18,7 @@ export async function advance(
   if (container === undefined || !mayMove(container.state, to)) return;
   const readyAt = to === "ready" ? context.now : container.readyAt;
   await tx.containers.update({ ...container, state: to, readyAt, idleSince: context.now });
+  if (to === "ready") tx.tell({ kind: "containerReady", container, readyAt: context.now });
   tx.ring(demandBell); // it has a deadline now, or another one may start
 }
 

@@ -10,8 +10,12 @@ export const inputsBell = (functionId: string): string => `inputs:${functionId}`
 export const callBell = (callId: string): string => `call:${callId}`;
 /** An input waits for a moment in time, or is to be stopped. */
 export const alarmsBell = "alarms";
+/** Something was too much for one unit of work. */
+export const sweepsBell = "sweeps";
 /** Somebody has answered this request for a token. */
 export const tokenRequestBell = (id: string): string => `token-request:${id}`;
+/** Web functions came, went, or have other host names. */
+export const addressesBell = "addresses";
 /** Schedules came or went. */
 export const schedulesBell = "schedules";
 /** A call's stream of data has grown. */

@@ -13,6 +13,7 @@ import type { CallTarget, ClassRecord, Demand, FunctionRecord, Terms } from "./f
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StoredEntry } from "./dict.ts";
+import type { Happening } from "./happening.ts";
 import type { NamedObject, ObjectKind } from "./named-object.ts";
 import type { Schedules } from "./schedule.ts";
 import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
@@ -71,6 +72,8 @@ export interface Tx {
   readonly webAddresses: WebAddresses;
   /** Wakes waiters (all, or `count` of them) once this unit is committed. */
   ring(bell: string, count?: number): void;
+  /** Tells whoever counts or follows what happens, once this unit is committed. */
+  tell(happening: Happening): void;
 }
 
 export interface ProxyTokens {

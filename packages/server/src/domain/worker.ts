@@ -27,6 +27,8 @@ export interface WorkerView {
   labels: Readonly<Record<string, string>>;
   /** Those that it has. */
   images: ReadonlySet<string>;
+  /** Its containers can see buckets of stores. */
+  mountsBuckets: boolean;
 }
 
 /** What a container needs of its worker. */

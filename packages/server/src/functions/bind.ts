@@ -10,8 +10,9 @@ import type { Binding, FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { secretsOf } from "../secrets/known.ts";
+import { checkBuckets } from "../volumes/buckets.ts";
 import { volumesOf } from "../volumes/mounts.ts";
-import { decodeDefinition, encodeDefinition } from "./definition.ts";
+import { decodeDefinition, encodeDefinition, usedSecrets } from "./definition.ts";
 import { withOptions } from "./options.ts";
 import { functionPolicy, gpusOf } from "./policy.ts";
 
@@ -37,7 +38,9 @@ export async function bindFunction(tx: Tx, request: BindRequest, context: Contex
   }
   await livingApp(tx, base.appId);
   await secretsOf(tx, request.options?.secretIds ?? []);
-  await volumesOf(tx, { volumeMounts: request.options?.volumeMounts ?? [] });
+  const { cloudBucketMounts = [], volumeMounts = [] } = request.options ?? {};
+  await volumesOf(tx, { volumeMounts });
+  await checkBuckets(tx, { cloudBucketMounts, volumeMounts });
   if (request.options?.pinnedAppVersion) {
     throw fail("unimplemented", `Function "${base.name}" is asked for as it was in an earlier version of its app.`, {
       hint: "Only the current version runs: leave the version out",
@@ -73,7 +76,7 @@ async function putVariant(
   const policy = functionPolicy(definition, "variant", gpus);
   const variant = { ...base, ...own, definition: encodeDefinition(definition), policy };
   await tx.functions.put(variant);
-  await tx.secrets.setUses(variant.id, definition.secretIds);
+  await tx.secrets.setUses(variant.id, usedSecrets(definition));
   return variant;
 }
 

@@ -7,9 +7,10 @@ import { type ClassRecord, emptyPolicy, type FunctionPolicy, type FunctionRecord
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { secretsOf } from "../secrets/known.ts";
+import { checkBuckets } from "../volumes/buckets.ts";
 import { volumesOf } from "../volumes/mounts.ts";
 import { rebindVariants } from "./bind.ts";
-import { encodeDefinition } from "./definition.ts";
+import { encodeDefinition, usedSecrets } from "./definition.ts";
 import { digestOf, putEdition } from "./editions.ts";
 
 export interface Definition {
@@ -58,6 +59,7 @@ export async function defineFunction(tx: Tx, request: Definition, context: Conte
   }
   await secretsOf(tx, definition.secretIds);
   await volumesOf(tx, definition);
+  await checkBuckets(tx, definition);
   const existing = await ownFunction(tx, appId, request.existingId);
   const record: FunctionRecord = {
     id: existing?.id ?? context.newId("fu"),
@@ -73,7 +75,7 @@ export async function defineFunction(tx: Tx, request: Definition, context: Conte
   };
   if (state !== "deployed") {
     await tx.functions.put(record);
-    await tx.secrets.setUses(record.id, definition.secretIds);
+    await tx.secrets.setUses(record.id, usedSecrets(definition));
     await rebindVariants(tx, record);
     if (state !== "initializing") return record;
   }
@@ -81,7 +83,7 @@ export async function defineFunction(tx: Tx, request: Definition, context: Conte
   if (existing !== undefined && (await tx.editions.get(existing.definitionId))?.digest === digest) return existing;
   if (existing === undefined && state === "deployed") await tx.functions.put(undefinedYet(record));
   const { id: functionId, createdAt: _createdAt, binding: _binding, ...edition } = record;
-  await putEdition(tx, { ...edition, functionId, digest, createdAt: context.now }, definition.secretIds);
+  await putEdition(tx, { ...edition, functionId, digest, createdAt: context.now }, usedSecrets(definition));
   return record;
 }
 

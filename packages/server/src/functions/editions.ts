@@ -12,8 +12,9 @@ import type { Edition, FunctionPolicy, FunctionRecord } from "../domain/function
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { identityOf } from "../secrets/known.ts";
+import { secretOf } from "../volumes/buckets.ts";
 import { rebindVariants } from "./bind.ts";
-import { decodeDefinition } from "./definition.ts";
+import { decodeDefinition, usedSecrets } from "./definition.ts";
 
 /** Equal for definitions whose containers would be the same, values of secrets included. */
 export async function digestOf(
@@ -21,8 +22,10 @@ export async function digestOf(
   { definition, policy, clientVersion }: { definition: Function; policy: FunctionPolicy; clientVersion: string },
 ): Promise<string> {
   // Secrets without a name have other ids in each deployment.
-  const bytes = toBinary(FunctionSchema$, { ...definition, secretIds: [] });
-  const rest = [await identityOf(tx, definition.secretIds), clientVersion, policy];
+  const cloudBucketMounts = definition.cloudBucketMounts.map((mount) => ({ ...mount, credentialsSecretId: "" }));
+  const bytes = toBinary(FunctionSchema$, { ...definition, secretIds: [], cloudBucketMounts });
+  const buckets = definition.cloudBucketMounts.flatMap(secretOf);
+  const rest = [await identityOf(tx, [...definition.secretIds, ...buckets]), clientVersion, policy];
   return createHash("sha256").update(bytes).update(JSON.stringify(rest)).digest("hex");
 }
 
@@ -58,7 +61,7 @@ export async function putInEffect(tx: Tx, definitionId: string): Promise<void> {
     policy,
   };
   await tx.functions.put(next);
-  await tx.secrets.setUses(next.id, decodeDefinition(next).secretIds);
+  await tx.secrets.setUses(next.id, usedSecrets(decodeDefinition(next)));
   await rebindVariants(tx, next);
 }
 

@@ -3,6 +3,8 @@
  * worker has gets what that has, so that programs written for a cloud run on one machine; an accelerator or a region that
  * no worker has is refused.
  */
+import type { Function } from "@lydian/contract";
+
 import type { FunctionPolicy } from "../domain/function.ts";
 import { type Capacity, coversGpu, largest, matchesPlace, type WorkerView } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
@@ -12,12 +14,13 @@ import { fail } from "../errors.ts";
  * nothing is known.
  */
 export function checkFit(
-  name: string,
+  { functionName: name, cloudBucketMounts }: Pick<Function, "functionName" | "cloudBucketMounts">,
   policy: FunctionPolicy,
   workers: readonly WorkerView[],
   { strict }: { strict: boolean },
 ): string[] {
   if (workers.length === 0) return [];
+  if (cloudBucketMounts.length > 0) refuseMissingTool(name, workers);
   refuseMissingGpus(name, policy, workers);
   refuseMissingPlace(name, policy, workers);
   const { regions, cloud } = policy.needs;
@@ -38,6 +41,15 @@ export function checkFit(
     return `${sentence} Its containers get those.`;
   });
   return nowhere ? [anywhere, ...cut] : cut;
+}
+
+function refuseMissingTool(name: string, workers: readonly WorkerView[]): void {
+  if (workers.some(({ mountsBuckets }) => mountsBuckets)) return;
+  throw fail("failedPrecondition", `Function "${name}" mounts a cloud bucket, which no worker can.`, {
+    hint:
+      "Install rclone and fuse3 on the worker's machine (Debian: apt-get install rclone fuse3) and start the platform again, " +
+      "with the runtime runc; `lydian doctor` says what is missing",
+  });
 }
 
 function refuseMissingGpus(name: string, { needs }: FunctionPolicy, workers: readonly WorkerView[]): void {

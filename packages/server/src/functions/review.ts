@@ -36,8 +36,18 @@ const given =
   };
 
 export const refusals: readonly Refusal[] = [
-  { field: "cloudBucketMounts", asks: given("cloudBucketMounts"), what: "a cloud bucket" },
-  { field: "s3Mounts", asks: given("s3Mounts"), what: "a bucket of S3" },
+  {
+    field: "cloudBucketMounts",
+    asks: ({ cloudBucketMounts }) => cloudBucketMounts.some(({ oidcAuthRoleArn = "" }) => oidcAuthRoleArn !== ""),
+    what: "a cloud bucket that is opened by a role of its own",
+    hint: "Give the bucket a secret with a key, instead of oidc_auth_role_arn",
+  },
+  {
+    field: "s3Mounts",
+    asks: given("s3Mounts"),
+    what: "a bucket of S3 as old clients mounted it",
+    hint: "Use modal.CloudBucketMount",
+  },
   {
     field: "sharedVolumeMounts",
     asks: given("sharedVolumeMounts"),

@@ -5,7 +5,12 @@
 import { createHash } from "node:crypto";
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type BuildFunction as Asked, FunctionInputSchema, worker } from "@lydian/contract";
+import {
+  type BuildFunction as Asked,
+  type Function as Definition,
+  FunctionInputSchema,
+  worker,
+} from "@lydian/contract";
 
 import type { ContentStore } from "../content/content-store.ts";
 import type { BuildFunction } from "../domain/image.ts";
@@ -43,6 +48,7 @@ export async function findBuildFunction(
   const definition = decodeDefinition(record);
   const { name, policy, clientVersion } = record;
   refuseGpus(policy.needs.gpus);
+  refuseBuckets(definition);
   const input = toBinary(FunctionInputSchema, asked.input ?? create(FunctionInputSchema));
   const { milliCpu, memoryMib } = policy.needs;
   const described = create(worker.BuildFunctionSchema, {
@@ -60,6 +66,13 @@ export async function findBuildFunction(
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   const step = { name, identity: described.identity, sha256, mostMs: policy.startupMs + policy.timeoutMs };
   return { step, bytes, secretIds: definition.secretIds, volumes: await volumesOf(tx, definition) };
+}
+
+function refuseBuckets({ functionName, cloudBucketMounts: [bucket] }: Definition): void {
+  if (bucket === undefined) return;
+  throw fail("unimplemented", `Function "${functionName}" is to make an image, and cannot have a cloud bucket.`, {
+    hint: "Read the bucket in a function of the app, or give the step a volume",
+  });
 }
 
 /** As it was kept. */

@@ -25,6 +25,8 @@ export interface PortOptions {
    * look-up takes tells nothing about the secret.
    */
   resolveDoor: (secret: string) => Identity | undefined | Promise<Identity | undefined>;
+  /** Whether a connection that names this secret was asked for; then it is the asker's from here on. */
+  takeDialed?: (secret: string, socket: Socket) => boolean;
   /** Whether a name that a TLS client asks for is a web function's: it is offered HTTP/1.1 alone. */
   isWebHost?: (name: string) => boolean;
   /** PEM texts. With them, plain connections are taken from this machine only. */
@@ -84,6 +86,12 @@ export class Port {
   get number(): number {
     const address = this.#listener.address();
     return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  /** The address that it is bound to; loopback for a unix socket or before `listen`. */
+  get host(): string {
+    const address = this.#listener.address();
+    return typeof address === "object" && address !== null ? address.address : "127.0.0.1";
   }
 
   /** How many connections are open, whatever they are. */
@@ -158,6 +166,7 @@ export class Port {
         this.#route(socket, found.kind, known);
       } else if (known.identity === undefined && this.#isAllowed(socket, known.isSecure)) {
         if (found.rest.length > 0) socket.unshift(found.rest);
+        if (this.#options.takeDialed?.(found.secret, socket) === true) return;
         void this.#enterDoor(socket, found.secret, known.isSecure);
       } else drop();
     };

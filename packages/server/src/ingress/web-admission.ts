@@ -8,9 +8,10 @@ import type { Store } from "../domain/store.ts";
 import type { WebAddress } from "../domain/web-address.ts";
 import { isFail } from "../errors.ts";
 import { mayPass } from "../identity/proxy-tokens.ts";
+import type { Addresses } from "../web/addresses.ts";
 import type { WebRequest } from "../web/asgi.ts";
 import type { WebCalls } from "../web/calls.ts";
-import { findEndpoint } from "../web/endpoints.ts";
+import type { Tunnel, Tunnels } from "../web/tunnels.ts";
 import type { Exchange } from "../web/exchange.ts";
 import { type Headers, valuesOf } from "../web/headers.ts";
 import { type Refusal, refusals } from "./web-refusal.ts";
@@ -18,15 +19,26 @@ import { describeRequest, headersOf } from "./web-request.ts";
 
 export interface WebDeps {
   web: WebCalls;
+  addresses: Addresses;
+  tunnels: Pick<Tunnels, "find" | "begin">;
   store: Store;
   clock: Clock;
   config: ServerConfig;
   log: Logger;
 }
 
+/** Where a request goes: a web function, or in its place what a container has made reachable. */
+export type Admitted = WebAddress & { tunnel?: Tunnel };
+
 /** Whose address this is, or why the request goes no further. */
-export async function admit({ store }: WebDeps, host: string, request: IncomingMessage): Promise<WebAddress | Refusal> {
-  const address = await store.read((tx) => findEndpoint(tx, host));
+export async function admit(
+  { addresses, tunnels, store }: WebDeps,
+  host: string,
+  request: IncomingMessage,
+): Promise<Admitted | Refusal> {
+  const tunnel = tunnels.find(host);
+  if (tunnel !== undefined) return { host, functionId: tunnel.label, method: "", guarded: false, tunnel };
+  const address = await addresses.find(host);
   if (address === undefined) return refusals.unknownHost(request.headers.host ?? host);
   if (!address.guarded) return address;
   const { id, secret } = tokenIn(headersOf(request));
@@ -45,14 +57,17 @@ function tokenIn(headers: Headers): { id: string; secret: string } {
 
 /** The call of the function, or why it takes none now. */
 export async function begin(
-  { web, config: settings }: WebDeps,
-  address: WebAddress,
+  { web, tunnels, config: settings }: WebDeps,
+  address: Admitted,
   request: IncomingMessage,
   kind: WebRequest["kind"],
 ): Promise<Exchange | Refusal> {
   const { guarded, host } = address;
   try {
-    return await web.begin(address, describeRequest(request, { kind, guarded, settings }));
+    const described = describeRequest(request, { kind, guarded, settings });
+    return address.tunnel === undefined
+      ? await web.begin(address, described)
+      : tunnels.begin(address.tunnel, described);
   } catch (error) {
     if (isFail(error, "invalidArgument")) return refusals.contradiction(error.text);
     if (isFail(error, "resourceExhausted")) return refusals.full(error.retryAfter ?? 1);

@@ -87,6 +87,8 @@ function endedWith(ended: Ended | undefined): Refusal {
       return refusals.failed;
     case "timeout":
       return refusals.timeout;
+    case "unreachable":
+      return refusals.unreachable;
     case "stopped":
       return refusals.stopped;
     case "lost":

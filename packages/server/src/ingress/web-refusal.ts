@@ -36,6 +36,7 @@ export const refusals = {
   cannotStart: { status: 500, text: "The web function could not be started. Its log says why: `modal app logs`." },
   invalid: { status: 502, text: "The web function gave an answer that is no valid HTTP." },
   lost: { status: 502, text: "The container that had this request ended before it had answered.", headers: again },
+  unreachable: { status: 502, text: "Nothing takes connections on that port of the container.", headers: again },
   stopped: { status: 503, text: "The web function was stopped before it had answered.", headers: again },
   timeout: { status: 504, text: "The web function ran longer than its timeout." },
   full: (seconds: number): Refusal => ({

@@ -5,11 +5,10 @@ import type { Duplex } from "node:stream";
 import type { Asgi_WebsocketAccept, Asgi_WebsocketClose, Asgi_WebsocketSend } from "@lydian/contract";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 
-import type { WebAddress } from "../domain/web-address.ts";
 import { encodeMessage, headersOf as pairsOf } from "../web/asgi.ts";
 import type { Exchange } from "../web/exchange.ts";
 import { towardsCaller } from "../web/headers.ts";
-import { begin, type WebDeps } from "./web-admission.ts";
+import { type Admitted, begin, type WebDeps } from "./web-admission.ts";
 import { type Refusal, refusals, refusalText } from "./web-refusal.ts";
 
 export class WebSockets {
@@ -20,7 +19,7 @@ export class WebSockets {
   }
 
   /** `admitted`: whose address it is, or why it is not opened. */
-  open(admitted: Promise<WebAddress | Refusal>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  open(admitted: Promise<Admitted | Refusal>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => {}); // its close says as much
     this.#open(admitted, request, socket, head).catch((error: unknown) => {
       this.#deps.log.error({ err: error }, "a web socket could not be served");
@@ -29,7 +28,7 @@ export class WebSockets {
   }
 
   async #open(
-    admitted: Promise<WebAddress | Refusal>,
+    admitted: Promise<Admitted | Refusal>,
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
@@ -94,8 +93,8 @@ const mostReasonBytes = 123;
 const forbidden: Refusal = { status: 403, text: "The web function did not accept the web socket." };
 
 function ended(exchange: Exchange): Refusal {
-  return exchange.ended === "timeout"
-    ? refusals.timeout
+  return exchange.ended === "timeout" || exchange.ended === "unreachable"
+    ? refusals[exchange.ended]
     : exchange.ended === "finished"
       ? refusals.silent
       : refusals.failed;

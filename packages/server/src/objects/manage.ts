@@ -1,5 +1,4 @@
 /** Makes, finds and deletes dicts and queues as such. */
-import { empty } from "../calls/sweep.ts";
 import { objectBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import type { NamedObject, ObjectKind } from "../domain/named-object.ts";
@@ -7,6 +6,7 @@ import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { findEnvironment } from "../identity/environments.ts";
 import { checkName } from "./check-name.ts";
+import { empty } from "./empty.ts";
 
 /** What to do about one that is there or is not. */
 export type Creation = "lookUp" | "ifMissing" | "failIfExists" | "ephemeral";

@@ -1,5 +1,5 @@
 /** Puts items into partitions of a queue, takes them out in their order, and looks at them. */
-import { empty } from "../calls/sweep.ts";
+import { empty } from "../objects/empty.ts";
 import { lookersBell, roomBell, takersBell } from "../domain/bells.ts";
 import type { NamedObject } from "../domain/named-object.ts";
 import {

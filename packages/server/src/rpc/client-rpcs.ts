@@ -29,6 +29,7 @@ import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
 import { taskRpcs } from "./tasks.ts";
 import { tokenRpcs } from "./tokens.ts";
+import { tunnelRpcs } from "./tunnels.ts";
 import { volumeChangeRpcs } from "./volume-changes.ts";
 import { volumeFileRpcs } from "./volume-files.ts";
 import { volumeRpcs } from "./volumes.ts";
@@ -67,6 +68,7 @@ export function clientRpcs(
     callRpcs(platform),
     containerRpcs(platform, deliveries),
     taskRpcs(platform),
+    tunnelRpcs(platform),
     webRpcs(platform),
     proxyTokenRpcs(platform),
     volumeRpcs(platform),

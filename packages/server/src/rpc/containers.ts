@@ -23,6 +23,7 @@ import { fail } from "../errors.ts";
 import { type ContainerCaller, type Rpcs, container } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import type { Deliveries } from "../calls/deliveries.ts";
+import type { Straight } from "../web/straight.ts";
 import { type Platform, contextOf } from "./platform.ts";
 
 export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<typeof ModalClient> {
@@ -37,6 +38,7 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
           ending: (await tx.inputs.heldBy(caller.id)).filter(({ ending }) => ending !== undefined),
         }));
         const untold = deliveries.tellToStop(caller.id, ending);
+        platform.straight.stop(caller.id, untold);
         return state === "gone" || untold.length > 0 ? untold : undefined;
       };
       const waitMs = times.containerHeartbeatHold;
@@ -44,14 +46,11 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       return inputIds.length === 0 ? {} : { cancelInputEvent: { inputIds } };
     }),
     functionGetInputs: container(async (request, call) => {
-      const found = await claim(platform, deliveries, request, call);
-      if (found?.kind === "inputs") {
-        for (const input of found.inputs) platform.timeouts.watch(input);
-        deliveries.sent(
-          call,
-          found.inputs.map((input) => input.id),
-        );
-      }
+      const straight = await platform.straight.of(call.caller.id);
+      const found =
+        straight === undefined
+          ? await claim(platform, deliveries, request, call)
+          : await carryAll(platform, deliveries, straight, call);
       return claimReply(found);
     }),
     functionGetDynamicConcurrency: container(async ({ targetConcurrency, maxConcurrency }, { caller }) => {
@@ -64,12 +63,14 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
     }),
     functionPutOutputs: container(async ({ outputs }, { caller }) => {
       const completions = outputs.map(completion);
-      const finished = await store.write((tx) => completeInputs(tx, caller.id, completions, contextOf(platform)));
-      for (const inputId of finished) platform.timeouts.finished(inputId); // of no input that another container holds
-      deliveries.finished(
-        caller.id,
-        completions.map(({ inputId }) => inputId),
+      const inputIds = completions.map(({ inputId }) => inputId);
+      // Whoever waits for the end of a web request is gone after a power cut, and the request with it.
+      const isFleeting = deliveries.areOfWeb(caller.id, inputIds);
+      const finished = await store[isFleeting ? "note" : "write"]((tx) =>
+        completeInputs(tx, caller.id, completions, contextOf(platform)),
       );
+      for (const inputId of finished) platform.timeouts.finished(inputId); // of no input that another container holds
+      deliveries.finished(caller.id, inputIds);
       return {};
     }),
     taskResult: container(async ({ result }, { caller }) => {
@@ -97,11 +98,33 @@ async function functionOf(platform: Platform, deliveries: Deliveries, containerI
   return self.functionId;
 }
 
+/**
+ * Takes inputs in the container's name and carries them, for about as long as a request is held; answers what else there is to
+ * say to the container.
+ */
+async function carryAll(
+  platform: Platform,
+  deliveries: Deliveries,
+  straight: Straight,
+  call: Call<ContainerCaller>,
+): Promise<Claim | undefined> {
+  const { clock, config } = platform;
+  const slots = { inputConcurrency: straight.most, batchMaxSize: 1, batchLingerMs: 0n };
+  for (const until = clock.now() + config.times.claimHold; clock.now() < until;) {
+    await platform.straight.room(straight, call.signal);
+    const found = await claim(platform, deliveries, slots, call);
+    if (found?.kind === "end") await platform.straight.idle(straight, call.signal);
+    if (found?.kind !== "inputs") return found;
+    for (const input of found.inputs) platform.straight.carry(straight, input);
+  }
+  return undefined;
+}
+
 /** Holds the request until there are inputs, or as many as go together, or the container is to end. */
 async function claim(
   platform: Platform,
   deliveries: Deliveries,
-  request: FunctionGetInputsRequest,
+  request: Pick<FunctionGetInputsRequest, "inputConcurrency" | "batchMaxSize" | "batchLingerMs">,
   call: Call<ContainerCaller>,
 ): Promise<Exclude<Claim, { kind: "nothing" }> | undefined> {
   const { store, bells, clock } = platform;
@@ -127,7 +150,19 @@ async function claim(
   };
   const keys = [inputsBell(functionId), containerBell(containerId)];
   try {
-    return await bells.until(keys, look, { clock, waitMs: platform.config.times.claimHold, signal: call.signal });
+    const found = await bells.until(keys, look, {
+      clock,
+      waitMs: platform.config.times.claimHold,
+      signal: call.signal,
+    });
+    if (found?.kind === "inputs") {
+      for (const input of found.inputs) {
+        platform.timeouts.watch(input);
+        platform.web.claimed(input.callId, containerId);
+      }
+      deliveries.sent(call, found.inputs);
+    }
+    return found;
   } finally {
     alarm?.[Symbol.dispose]();
   }

@@ -15,10 +15,10 @@ import { deleteEnvironment } from "../identity/delete-environment.ts";
 import { createEnvironment, findEnvironment, updateEnvironment } from "../identity/environments.ts";
 import { builderVersion } from "../images/recipe.ts";
 import { type Rpcs, user, userOrAnyContainer } from "./adapter-access.ts";
-import { type Platform, actorOf, contextOf, toSeconds } from "./platform.ts";
+import { type Platform, contextOf, toSeconds } from "./platform.ts";
 
 export function environmentRpcs(platform: Platform): Rpcs<typeof ModalClient> {
-  const { store, config } = platform;
+  const { store } = platform;
   return {
     environmentGetOrCreate: userOrAnyContainer(async ({ deploymentName: name, objectCreationType }, { caller }) => {
       const isWanted = objectCreationType === ObjectCreationType.CREATE_IF_MISSING && caller.kind === "user";
@@ -62,11 +62,8 @@ export function environmentRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         return itemOf(environment, (await tx.identity.workspace())?.defaultEnvironmentId);
       });
     }),
-    environmentDelete: user(async ({ name }, { caller }) => {
-      await store.write(async (tx) => {
-        const options = { stoppedBy: await actorOf(tx, caller), graceMs: config.times.drainGrace };
-        await deleteEnvironment(tx, name, options, contextOf(platform));
-      });
+    environmentDelete: user(async ({ name }) => {
+      await store.write((tx) => deleteEnvironment(tx, name, contextOf(platform)));
       return {};
     }),
   };
@@ -95,7 +92,7 @@ function refuseSettings({
     throw fail("invalidArgument", `Images are built by version ${builderVersion} here, not by ${version}.`);
   }
   if (maxConcurrentTasks === undefined && maxConcurrentGpus === undefined) return;
-  throw fail("unimplemented", "An environment has no ceiling of its own here.", {
-    hint: "Set the one of all: `lydian up --limits '{\"environmentContainers\":8}'`",
+  throw fail("unimplemented", "An environment's ceiling is set where the platform is started.", {
+    hint: 'Give it there: `lydian up --limits \'{"environments":{"NAME":{"containers":8}}}\'`',
   });
 }

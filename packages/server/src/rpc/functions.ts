@@ -55,7 +55,7 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         const concessions = reviewDefinition(definition);
         checkSchedule(definition, context.now);
         const policy = functionPolicy(definition, "itself", gpusOf(forms));
-        const lacking = checkFit(definition.functionName, policy, platform.sessions.workers(), { strict });
+        const lacking = checkFit(definition, policy, platform.sessions.workers(), { strict });
         const { appId, existingFunctionId: existingId } = request;
         const clientVersion = clientVersionOf(call);
         const named = await nameEndpoints(tx, definition, { appId, settings: config });
@@ -81,7 +81,7 @@ export function functionRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         const definition = addressed(decodeDefinition(record), config);
         const warnings = [
           ...reviewDefinition(definition),
-          ...checkFit(definition.functionName, record.policy, platform.sessions.workers(), { strict }),
+          ...checkFit(definition, record.policy, platform.sessions.workers(), { strict }),
         ];
         if (options !== undefined) for (const text of warnings) call.warn(text); // else the base was warned of already
         return { boundFunctionId: record.id, handleMetadata: functionHandle(record, definition) };

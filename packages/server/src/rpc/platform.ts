@@ -15,6 +15,9 @@ import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { WebCalls } from "../web/calls.ts";
+import type { StraightCalls } from "../web/straight.ts";
+import type { Tunnels } from "../web/tunnels.ts";
+import type { Drain } from "../workers/drain.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
 import type { Call } from "./adapter-call.ts";
 
@@ -26,6 +29,7 @@ export interface Platform {
   newId: NewId;
   log: Logger;
   content: ContentStore;
+  drain: Drain;
   heartbeats: Heartbeats;
   interest: Interest;
   logBook: LogBook;
@@ -38,6 +42,8 @@ export interface Platform {
   unneeded: Unneeded;
   serverKey: Uint8Array;
   vault: Vault;
+  straight: StraightCalls;
+  tunnels: Tunnels;
   web: WebCalls;
 }
 

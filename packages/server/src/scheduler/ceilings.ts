@@ -23,19 +23,24 @@ export interface Ceilings<Of> {
 
 export const noCeilings: Ceilings<unknown> = { scopesOf: () => [], counts: new Map() };
 
-/** `owners` are those of all functions that have containers. */
+export type CeilingSettings = Pick<Limits, "appContainers" | "environmentContainers" | "environments">;
+
+/** `owners` are those of all functions that have containers; `names` of environments, by their ids. */
 export function ceilingsBy(
-  { appContainers, environmentContainers }: Pick<Limits, "appContainers" | "environmentContainers">,
+  { appContainers, environmentContainers, environments: single = {} }: CeilingSettings,
   owners: readonly Owner[],
   containers: readonly Pick<Container, "appId">[],
+  names: ReadonlyMap<string, string> = new Map(),
 ): Ceilings<Pick<Owner, "appId">> {
   const environments = new Map(owners.map(({ appId, environmentId }) => [appId, environmentId]));
-  const scopesOf = ({ appId }: Pick<Owner, "appId">): Scope[] => [
-    ...(appContainers === undefined ? [] : [{ kind: "app" as const, id: appId, most: appContainers }]),
-    ...(environmentContainers === undefined
-      ? []
-      : [{ kind: "environment" as const, id: environments.get(appId) ?? "", most: environmentContainers }]),
-  ];
+  const scopesOf = ({ appId }: Pick<Owner, "appId">): Scope[] => {
+    const id = environments.get(appId) ?? "";
+    const most = single[names.get(id) ?? ""]?.containers ?? environmentContainers;
+    return [
+      ...(appContainers === undefined ? [] : [{ kind: "app" as const, id: appId, most: appContainers }]),
+      ...(most === undefined ? [] : [{ kind: "environment" as const, id, most }]),
+    ];
+  };
   const counts = new Map<string, number>();
   for (const container of containers) for (const { id } of scopesOf(container)) add(counts, id);
   return { scopesOf, counts };

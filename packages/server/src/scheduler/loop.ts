@@ -6,14 +6,14 @@ import { type Notice, startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
 import { demandBell, idleBell } from "../domain/bells.ts";
 import type { Container } from "../domain/container.ts";
-import type { Limits, Times } from "../config.ts";
+import type { Times } from "../config.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { isUnderWay } from "../domain/image.ts";
 import { hasImage, type WorkerView } from "../domain/worker.ts";
 import { wantImage } from "../images/transition.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
-import { ceilingsBy } from "./ceilings.ts";
+import { type CeilingSettings, ceilingsBy } from "./ceilings.ts";
 import { cutDown, inTurn, type Placement, roomOf, startCountsMs } from "./place.ts";
 import { plan, type Wanted } from "./plan.ts";
 import { candidatesFrom } from "./reclaim.ts";
@@ -34,15 +34,15 @@ export interface SchedulerDeps {
   newId: NewId;
   hands: Hands;
   times: Pick<Times, "preparation">;
-  limits: Pick<Limits, "appContainers" | "environmentContainers">;
+  limits: CeilingSettings;
   /** Writes into a function's log. */
   tell(to: { appId: string; functionId: string }, text: string): void;
   log: Logger;
 }
 
 interface View {
-  demands: Demand[];
-  containers: Container[];
+  readonly demands: readonly Demand[];
+  readonly containers: readonly Container[];
 }
 
 export class Scheduler {
@@ -76,10 +76,13 @@ export class Scheduler {
   async #pass(): Promise<true | undefined> {
     const { store, clock, hands } = this.#deps;
     const now = clock.now();
+    const { limits } = this.#deps;
     const view = await store.read(async (tx) => ({
       demands: await tx.functions.demands(),
       containers: await tx.containers.alive(),
+      environments: limits.environments === undefined ? [] : await tx.identity.environments(),
     }));
+    const names = new Map(view.environments.map(({ id, name }) => [id as string, name]));
     const { tooLate, toKill, nextDue } = overdue(view, now, this.#deps.times.preparation);
     for (const container of toKill) hands.stop(container, "it did not end in time");
     const scalings = decide(view, now);
@@ -89,7 +92,7 @@ export class Scheduler {
     const { placements, held, unplaced, ending } = plan(requests(view, scalings, workers), {
       rooms: roomOf(workers, view.containers, now),
       containers: view.containers.map((each) => (idle.includes(each) ? { ...each, state: "draining" } : each)),
-      ceilings: ceilingsBy(this.#deps.limits, view.demands, view.containers),
+      ceilings: ceilingsBy(limits, view.demands, view.containers, names),
       candidates: candidatesFrom(
         spare.filter((each) => !idle.includes(each)),
         view.demands,

@@ -135,10 +135,10 @@ const toOutput = (row: OutputRow): Output => ({
 });
 
 export function outputsIn(database: DatabaseSync): Outputs {
-  const insert = prepare<{ entry: number }>(
+  const insert = prepare(
     database,
     `INSERT INTO outputs (call_id, input_id, idx, result, data_format, container_id, started_at, created_at)
-     VALUES (:callId, :inputId, :index, :result, :dataFormat, :containerId, :startedAt, :createdAt) RETURNING entry`,
+     VALUES (:callId, :inputId, :index, :result, :dataFormat, :containerId, :startedAt, :createdAt)`,
   );
   const after = prepare<OutputRow>(
     database,
@@ -156,9 +156,7 @@ export function outputsIn(database: DatabaseSync): Outputs {
   return {
     insert: async (output) => {
       const { containerId, startedAt } = output;
-      const made = insert.one({ ...output, containerId: orNull(containerId), startedAt: orNull(startedAt) });
-      if (made === undefined) throw new Error("an output was given no entry");
-      return made.entry;
+      return insert.insert({ ...output, containerId: orNull(containerId), startedAt: orNull(startedAt) });
     },
     after: async (callId, entry, limit) => after.all({ callId, entry, limit }).map(toOutput),
     of: async (inputId) => {

@@ -9,6 +9,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 import { type Bells, PlatformError } from "@lydian/kit";
 
+import type { Happening, Hear } from "../domain/happening.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { appsIn } from "./apps.ts";
 import { callsIn, outputsIn } from "./calls.ts";
@@ -36,6 +37,13 @@ import { blobsIn, logsIn, mountsIn, repliesIn, sweepsIn } from "./stored.ts";
 const largestGroup = 256;
 
 type Ring = Parameters<Tx["ring"]>;
+type Nouns = Omit<Tx, "ring" | "tell">;
+
+/** What a unit wants said once it is committed. */
+interface Word {
+  rings: Ring[];
+  happenings: Happening[];
+}
 type Unit = (tx: Tx) => Promise<unknown>;
 
 interface Waiting {
@@ -46,13 +54,13 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-/** `sync` is a parameter for tests with a clock of their own. */
-export function openStore(file: string, bells: Bells, sync?: Sync): Store {
+/** `hear` is told what happens; `sync` is a parameter for tests with a clock of their own. */
+export function openStore(file: string, bells: Bells, sync?: Sync, hear: Hear = () => {}): Store {
   const writing = connect(file);
   migrate(writing, file);
   const reading = connectToRead(file);
   const log = new WriteAheadLog(`${file}-wal`, sync);
-  const groups = new GroupCommit(writing, bells, log);
+  const groups = new GroupCommit(writing, { bells, hear }, log);
   const reads = new Reads(reading);
   const snapshots = new Set<Promise<unknown>>();
   const snapshot = async <T>(unit: (tx: Tx) => Promise<T>): Promise<T> => {
@@ -129,7 +137,7 @@ function migrate(database: DatabaseSync, file: string): void {
 }
 
 /** The nouns over one connection, with statements prepared once. */
-function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
+function nouns(database: DatabaseSync): Nouns {
   return {
     apps: appsIn(database),
     blobs: blobsIn(database),
@@ -161,19 +169,24 @@ function nouns(database: DatabaseSync): Omit<Tx, "ring"> {
   };
 }
 
+interface Listeners {
+  bells: Bells;
+  hear: Hear;
+}
+
 class GroupCommit {
   readonly #database: DatabaseSync;
-  readonly #bells: Bells;
-  readonly #nouns: Omit<Tx, "ring">;
+  readonly #listeners: Listeners;
+  readonly #nouns: Nouns;
   readonly #log: WriteAheadLog;
   readonly #begin: StatementSync;
   readonly #end: StatementSync;
   readonly #queue: Waiting[] = [];
   #running: Promise<void> | undefined;
 
-  constructor(database: DatabaseSync, bells: Bells, log: WriteAheadLog) {
+  constructor(database: DatabaseSync, listeners: Listeners, log: WriteAheadLog) {
     this.#database = database;
-    this.#bells = bells;
+    this.#listeners = listeners;
     this.#nouns = nouns(database);
     this.#log = log;
     this.#begin = database.prepare("BEGIN IMMEDIATE");
@@ -201,10 +214,10 @@ class GroupCommit {
 
   async #commit(group: Waiting[]): Promise<void> {
     const settle: (() => void)[] = [];
-    const rings: Ring[] = [];
+    const word: Word = { rings: [], happenings: [] };
     try {
       this.#begin.run();
-      for (const waiting of group) settle.push(await this.#run(waiting, rings, group.length > 1));
+      for (const waiting of group) settle.push(await this.#run(waiting, word, group.length > 1));
       this.#end.run();
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
@@ -212,7 +225,9 @@ class GroupCommit {
       return;
     }
     // Whoever is woken sees what is committed, which no death of this process undoes; replies wait for the disk.
-    for (const ring of rings) this.#bells.ring(...ring);
+    const { bells, hear } = this.#listeners;
+    for (const ring of word.rings) bells.ring(...ring);
+    for (const happening of word.happenings) hear(happening);
     const synced = group.some(({ durable }) => durable) ? this.#log.sync() : undefined;
     for (const [index, { durable, reject }] of group.entries()) {
       const done = settle[index] ?? (() => {});
@@ -225,13 +240,18 @@ class GroupCommit {
    * Runs one unit inside the group's transaction; answers how to settle it once that is committed. One with others beside it
    * fails alone; what one alone throws ends the transaction.
    */
-  async #run(waiting: Waiting, rings: Ring[], hasOthers: boolean): Promise<() => void> {
-    const own: Ring[] = [];
+  async #run(waiting: Waiting, word: Word, hasOthers: boolean): Promise<() => void> {
+    const own: Word = { rings: [], happenings: [] };
     if (hasOthers) this.#database.exec("SAVEPOINT unit");
     try {
-      const value = await waiting.unit({ ...this.#nouns, ring: (...ring) => void own.push(ring) });
+      const value = await waiting.unit({
+        ...this.#nouns,
+        ring: (...ring) => void own.rings.push(ring),
+        tell: (happening) => void own.happenings.push(happening),
+      });
       if (hasOthers) this.#database.exec("RELEASE unit");
-      rings.push(...own);
+      word.rings.push(...own.rings);
+      word.happenings.push(...own.happenings);
       return () => waiting.resolve(value);
     } catch (error) {
       if (!hasOthers) throw error;
@@ -250,10 +270,10 @@ class Reads {
   constructor(database: DatabaseSync) {
     this.#begin = database.prepare("BEGIN");
     this.#end = database.prepare("COMMIT");
-    const ring = (): never => {
-      throw new Error("a unit that only reads rings no bell");
+    const refuse = (): never => {
+      throw new Error("a unit that only reads rings no bell and tells nothing");
     };
-    this.#tx = { ...nouns(database), ring };
+    this.#tx = { ...nouns(database), ring: refuse, tell: refuse };
   }
 
   read<T>(unit: (tx: Tx) => Promise<T>): Promise<T> {

@@ -11,20 +11,28 @@ import { volumePath } from "./paths.ts";
 export async function volumesOf(tx: Tx, { volumeMounts }: Pick<Function, "volumeMounts">): Promise<MountedVolume[]> {
   for (const { volumeId } of volumeMounts) await knownVolume(tx, volumeId);
   const mounts = volumeMounts.map(mountOf);
-  for (const { path } of mounts) {
-    const other = mounts.find((each) => each.path.startsWith(`${path}/`));
-    if (other === undefined) continue;
-    throw fail("invalidArgument", `A volume cannot be mounted at ${other.path}, inside of one at ${path}.`, {
-      hint: "Mount them beside each other",
-    });
-  }
+  checkPlaces(mounts.map(({ path }) => path));
   return mounts;
 }
 
-function mountOf({ volumeId, mountPath, readOnly, subPath = "" }: VolumeMount): MountedVolume {
-  const path = `/${volumePath(mountPath)}`;
-  if (path === "/" || !mountPath.startsWith("/")) {
-    throw fail("invalidArgument", `${JSON.stringify(mountPath)} is no path for a volume: it has to be absolute.`);
+/** Throws invalidArgument where one is inside of another. */
+export function checkPlaces(paths: readonly string[]): void {
+  for (const path of paths) {
+    const other = paths.find((each) => each.startsWith(`${path}/`));
+    if (other === undefined) continue;
+    throw fail("invalidArgument", `A volume cannot be mounted at ${other}, inside of one at ${path}.`, {
+      hint: "Mount them beside each other",
+    });
   }
-  return { volumeId, path, readOnly, subPath: volumePath(subPath) };
+}
+
+function mountOf({ volumeId, mountPath, readOnly, subPath = "" }: VolumeMount): MountedVolume {
+  return { volumeId, path: pathOf(mountPath), readOnly, subPath: volumePath(subPath) };
+}
+
+/** Absolute, without a slash at its end. */
+export function pathOf(mountPath: string): string {
+  const path = `/${volumePath(mountPath)}`;
+  if (path !== "/" && mountPath.startsWith("/")) return path;
+  throw fail("invalidArgument", `${JSON.stringify(mountPath)} is no path for a volume: it has to be absolute.`);
 }

@@ -56,17 +56,29 @@ export class WebCalls {
     const { limits } = this.#deps;
     const inputs = [{ index: 0, payload: inputOf(request, method), method }];
     const submission = { shape: "web", invocation: "sync", parentInputId: "", inputs } as const;
-    // Not waited for: a power cut that undoes it ends the caller's connection, too.
-    const exchange = await this.#deps.store.note(async (tx) => {
-      const context = this.#context();
-      const called = method === "" ? functionId : await variantFor(tx, address, request, limits, context);
-      const { call } = await submitCall(tx, { ...submission, functionId: called }, limits, context);
-      const made = new Exchange(call.id, functionId);
-      this.#exchanges.set(call.id, made); // before its container can ask for it
-      return made;
-    });
-    void this.#follow(exchange);
-    return exchange;
+    let exchange: Exchange | undefined;
+    try {
+      // Not waited for: a power cut that undoes it ends the caller's connection, too.
+      return await this.#deps.store.note(async (tx) => {
+        const context = this.#context();
+        const called = method === "" ? functionId : await variantFor(tx, address, request, limits, context);
+        const { call } = await submitCall(tx, { ...submission, functionId: called }, limits, context);
+        exchange = new Exchange(call.id, functionId, request);
+        // Before its container can ask for it, and before it can end.
+        this.#exchanges.set(call.id, exchange);
+        void this.#follow(exchange);
+        return exchange;
+      });
+    } catch (error) {
+      if (exchange !== undefined) this.#forget(exchange, request.kind); // it was undone
+      throw error;
+    }
+  }
+
+  /** This container has claimed the call. */
+  claimed(callId: string, containerId: string): void {
+    const exchange = this.#exchanges.get(callId);
+    if (exchange !== undefined) exchange.holder = containerId;
   }
 
   find(callId: string): Exchange | undefined {
@@ -92,8 +104,9 @@ export class WebCalls {
   /** The caller is gone before it had its answer: the code hears of it, and is asked to end. */
   async abandon(exchange: Exchange, kind: WebRequest["kind"]): Promise<void> {
     if (exchange.over.signal.aborted) return;
+    const isCall = this.#exchanges.has(exchange.callId);
     this.#forget(exchange, kind);
-    if (exchange.ended !== undefined) return;
+    if (exchange.ended !== undefined || !isCall) return;
     const { store, log } = this.#deps;
     try {
       await store.note((tx) => hangUp(tx, exchange.callId, this.#context()));
@@ -116,7 +129,9 @@ export class WebCalls {
   async #follow(exchange: Exchange): Promise<void> {
     const { store, bells, clock, log } = this.#deps;
     const { callId } = exchange;
+    let isNew = true; // there is nothing to see yet
     const look = async (): Promise<Ended | undefined> => {
+      if (isNew) return void (isNew = false);
       const [output] = await store.read((tx) => tx.outputs.after(callId, 0, 1));
       return output && endedBy(output);
     };

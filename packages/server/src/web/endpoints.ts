@@ -6,6 +6,7 @@ import type { CustomDomainInfo, Function, MethodDefinition, WebhookConfig, WebUr
 import { livingApp } from "../apps/known.ts";
 import type { ServerConfig } from "../config.ts";
 import { type App, type AppLayout, isAlive } from "../domain/app.ts";
+import { addressesBell } from "../domain/bells.ts";
 import type { Tx } from "../domain/store.ts";
 import { mayHaveDomain, webBase, webLabel, type WebAddress } from "../domain/web-address.ts";
 import { fail } from "../errors.ts";
@@ -73,6 +74,7 @@ export async function takenAddresses(
 
 /** The functions of an app that is published have the host names in their definitions from now on, and no other. */
 export async function claimAddresses(tx: Tx, layout: AppLayout): Promise<void> {
+  tx.ring(addressesBell);
   for (const functionId of new Set(Object.values(layout.functionIds))) {
     const record = await tx.functions.get(functionId);
     if (record === undefined || record.definition.length === 0) continue;

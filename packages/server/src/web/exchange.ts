@@ -7,7 +7,7 @@ import type { Id } from "@lydian/kit";
 
 import type { Chunk } from "../domain/chunk.ts";
 import { fail } from "../errors.ts";
-import { type AsgiMessage, decodeMessage } from "./asgi.ts";
+import { type AsgiMessage, decodeMessage, type WebRequest } from "./asgi.ts";
 import { Pulse } from "./pulse.ts";
 
 /** How the call ended, seen by its caller. */
@@ -19,6 +19,8 @@ export type Ended =
   /** Its container is gone, or could not be had. */
   | "lost"
   | "timeout"
+  /** Nothing takes connections where its server should be. */
+  | "unreachable"
   /** Somebody stopped it. */
   | "stopped";
 
@@ -40,6 +42,7 @@ export class Exchange {
   /** The container that has the call, once it has shown that it does. */
   holder: string | undefined;
   #ended: Ended | undefined;
+  #hasBegun = false;
 
   readonly #towardsApp: Said[] = [];
   #lastSaid = 0;
@@ -53,9 +56,13 @@ export class Exchange {
   #heardBytes = 0;
   readonly #callerMoved = new Pulse();
 
-  constructor(callId: Id<"fc">, functionId: string) {
+  /** As its caller said it, for who answers in this process. */
+  readonly request: WebRequest | undefined;
+
+  constructor(callId: Id<"fc">, functionId: string, request?: WebRequest) {
     this.callId = callId;
     this.functionId = functionId;
+    this.request = request;
   }
 
   /** Undefined while the call goes on. */
@@ -126,6 +133,18 @@ export class Exchange {
       }
     }
     await this.#room();
+  }
+
+  /** The same of who answers in this process. `bytes`: how much of the room it takes. */
+  async tell(message: AsgiMessage, bytes = 0): Promise<void> {
+    this.#hasBegun = true;
+    this.#take(message, bytes);
+    await this.#room();
+  }
+
+  /** Something was told. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** Resolves when `next` has something to answer, or the call has ended, or nobody waits any more. */

@@ -41,6 +41,17 @@ export function towardsApp(headers: Headers, { guarded }: { guarded: boolean }):
   return passing;
 }
 
+/** What a server of the user's own is told, which has nobody else to tell it who calls. */
+export function towardsServer(request: {
+  headers: Headers;
+  guarded: boolean;
+  client: { host: string } | undefined;
+}): [name: string, value: string][] {
+  const passing = towardsApp(request.headers, request).filter(([name]) => name !== "expect"); // that is answered already
+  if (request.client !== undefined) passing.push(["x-forwarded-for", request.client.host]);
+  return passing;
+}
+
 /** What an application answers, without what the ingress says itself. */
 export function towardsCaller(headers: Headers): [name: string, value: string][] {
   const named = namedIn(headers, "connection");

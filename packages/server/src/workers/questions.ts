@@ -33,9 +33,15 @@ export class Questions<Answer> {
     }
   }
 
-  /** One that nobody waits for any more changes nothing. */
-  answered(id: string, answer: Answer): void {
-    this.#asked.get(id)?.answer.resolve(answer);
+  /** One that nobody waits for any more changes nothing: answers false then. */
+  answered(id: string, answer: Answer): boolean {
+    const asked = this.#asked.get(id);
+    asked?.answer.resolve(answer);
+    return asked !== undefined;
+  }
+
+  refused(id: string, error: Error): void {
+    this.#asked.get(id)?.answer.reject(error);
   }
 
   /** The worker's session is over. */

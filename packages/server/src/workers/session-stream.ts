@@ -5,6 +5,7 @@ import { fail } from "../errors.ts";
 import type { LogBook } from "../logs/log-book.ts";
 import { LogDecoders } from "../logs/decode.ts";
 import { type Charge, chargesOf, findCharge } from "./charges.ts";
+import type { Dials } from "./dials.ts";
 import { Outbox } from "./outbox.ts";
 import type { Session, SessionDeps, ToWorker, WorkerSessions } from "./sessions.ts";
 import { isGone, isRunning } from "./wire.ts";
@@ -12,6 +13,7 @@ import { isGone, isRunning } from "./wire.ts";
 export interface StreamDeps extends SessionDeps {
   sessions: WorkerSessions;
   logBook: LogBook;
+  dials: Dials;
   /** Has what nobody needs removed from a worker, until so much is free. */
   makeRoom(workerId: string, bytes: number): void;
 }
@@ -36,6 +38,7 @@ export async function* runSession(
     labels: join.value.labels,
     runtimes: join.value.runtimes,
     images: new Set(join.value.imageIds),
+    mountsBuckets: join.value.runtimes.some(({ buckets }) => buckets),
     outbox: new Outbox(),
   };
   const stream = new SessionStream(deps, session);
@@ -115,6 +118,8 @@ class SessionStream {
         return this.#deps.makeRoom(this.#session.workerId, Number(message.value.bytes));
       case "collected":
         return this.#deps.sessions.collected(message.value);
+      case "dialFailed":
+        return this.#deps.dials.failed(message.value.secret, message.value.reason);
       case "volumeDone":
         return this.#deps.sessions.acted(message.value);
       case "renew":

@@ -115,12 +115,13 @@ export class WorkerSessions {
   }
 
   workers(): WorkerView[] {
-    return [...this.#sessions.values()].map(({ workerId, capacity, gpus, labels, images }) => ({
+    return [...this.#sessions.values()].map(({ workerId, capacity, gpus, labels, images, mountsBuckets }) => ({
       id: workerId,
       capacity,
       gpus,
       labels,
       images,
+      mountsBuckets,
     }));
   }
 
@@ -182,6 +183,13 @@ export class WorkerSessions {
 
   acted(done: worker.VolumeDone): void {
     this.#volumeActs.answered(done.requestId, done);
+  }
+
+  /** False when the worker is not connected. */
+  push(workerId: string, message: ToWorker): boolean {
+    const outbox = this.#sessions.get(workerId)?.outbox;
+    outbox?.push(message);
+    return outbox !== undefined;
   }
 
   /** Whether the worker's containers have a loopback interface of their own; unknown workers' do not. */

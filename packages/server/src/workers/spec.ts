@@ -11,9 +11,10 @@ import { type Image, pythonMinor } from "../domain/image.ts";
 import type { Tx } from "../domain/store.ts";
 import type { Capacity } from "../domain/worker.ts";
 import { fail } from "../errors.ts";
-import { decodeDefinition } from "../functions/definition.ts";
+import { decodeDefinition, usedSecrets } from "../functions/definition.ts";
 import { appLayout } from "../functions/handle.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
+import { openBuckets } from "../volumes/buckets.ts";
 import { volumesOf } from "../volumes/mounts.ts";
 import type { EndpointSettings } from "../web/endpoints.ts";
 import type { Vault } from "../secrets/vault.ts";
@@ -33,8 +34,7 @@ export async function containerSpec(
     throw new Error(`the function, app or image of ${container.id} is missing`);
   }
   const definition = decodeDefinition(record);
-  const { secretIds } = definition;
-  const secrets = await vault.environmentOf(tx, secretIds);
+  const secrets = await vault.environmentOf(tx, definition.secretIds);
   const spec = {
     description: `${app.name} ${record.name}`,
     runner: {
@@ -50,8 +50,9 @@ export async function containerSpec(
     network: networkOf(record.policy),
     imageId: image.id,
     volumes: await volumesOf(tx, definition),
+    buckets: await openBuckets(tx, definition, vault),
   } satisfies ContainerSpec;
-  return { spec, secretIds };
+  return { spec, secretIds: usedSecrets(definition) };
 }
 
 /** Its name, in which names are looked up where no other one is said. */

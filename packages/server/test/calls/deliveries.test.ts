@@ -10,40 +10,49 @@ const poll = (idempotencyKey: string, signal = new AbortController().signal): Po
   signal,
 });
 
+const inputs = (...ids: `in-${string}`[]) => ids.map((id) => ({ id, shape: "unary" as const }));
+
 test("a container with one slot that asks has nothing", () => {
   const deliveries = new Deliveries();
-  deliveries.sent(poll("a"), ["in-1"]);
-  assert.deepEqual([...deliveries.before(poll("b"), 1)], []);
+  deliveries.sent(poll("a"), inputs("in-1"));
+  assert.deepEqual([...deliveries.before(poll("b"), 1).keys()], []);
 });
 
 test("one with several has what was sent, until it is finished", () => {
   const deliveries = new Deliveries();
-  assert.deepEqual([...deliveries.before(poll("a"), 5)], []);
-  deliveries.sent(poll("a"), ["in-1", "in-2"]);
-  deliveries.sent(poll("b"), ["in-3"]);
-  assert.deepEqual([...deliveries.before(poll("c"), 5)], ["in-1", "in-2", "in-3"]);
+  assert.deepEqual([...deliveries.before(poll("a"), 5).keys()], []);
+  deliveries.sent(poll("a"), inputs("in-1", "in-2"));
+  deliveries.sent(poll("b"), inputs("in-3"));
+  assert.deepEqual([...deliveries.before(poll("c"), 5).keys()], ["in-1", "in-2", "in-3"]);
   deliveries.finished("ta-1", ["in-2"]);
-  assert.deepEqual([...deliveries.before(poll("d"), 5)], ["in-1", "in-3"]);
+  assert.deepEqual([...deliveries.before(poll("d"), 5).keys()], ["in-1", "in-3"]);
 });
 
 test("a repeated request says that the last reply was lost", () => {
   const deliveries = new Deliveries();
-  deliveries.sent(poll("a"), ["in-1"]);
-  deliveries.sent(poll("b"), ["in-2"]);
-  assert.deepEqual([...deliveries.before(poll("b"), 5)], ["in-1"]);
+  deliveries.sent(poll("a"), inputs("in-1"));
+  deliveries.sent(poll("b"), inputs("in-2"));
+  assert.deepEqual([...deliveries.before(poll("b"), 5).keys()], ["in-1"]);
 });
 
 test("who hung up has received nothing", () => {
   const deliveries = new Deliveries();
-  deliveries.sent(poll("a", AbortSignal.abort()), ["in-1"]);
-  assert.deepEqual([...deliveries.before(poll("b"), 5)], []);
+  deliveries.sent(poll("a", AbortSignal.abort()), inputs("in-1"));
+  assert.deepEqual([...deliveries.before(poll("b"), 5).keys()], []);
+});
+
+test("which inputs are web requests is known of those that were sent", () => {
+  const deliveries = new Deliveries();
+  deliveries.sent(poll("a"), [{ id: "in-1", shape: "web" }, ...inputs("in-2")]);
+  const areOfWeb = (...ids: string[]): boolean => deliveries.areOfWeb("ta-1", ids);
+  assert.deepEqual([areOfWeb("in-1"), areOfWeb("in-1", "in-2"), areOfWeb("in-3")], [true, false, false]);
 });
 
 test("nothing is known of a container that is gone", () => {
   const deliveries = new Deliveries();
-  deliveries.sent(poll("a"), ["in-1"]);
+  deliveries.sent(poll("a"), inputs("in-1"));
   deliveries.forget("ta-1");
-  assert.deepEqual([...deliveries.before(poll("b"), 5)], []);
+  assert.deepEqual([...deliveries.before(poll("b"), 5).keys()], []);
 });
 
 test("a container is told once to stop an attempt, and again to stop the next one", () => {
@@ -69,7 +78,7 @@ test("who was told to stop is told again by a server that knows nothing of it, a
 
 test("telling to stop does not change what it is known to have", () => {
   const deliveries = new Deliveries();
-  deliveries.sent(poll("a"), ["in-1"]);
+  deliveries.sent(poll("a"), inputs("in-1"));
   deliveries.tellToStop("ta-1", [{ id: "in-1", attempt: 1 }]);
-  assert.deepEqual([...deliveries.before(poll("b"), 5)], ["in-1"]);
+  assert.deepEqual([...deliveries.before(poll("b"), 5).keys()], ["in-1"]);
 });

@@ -5,7 +5,8 @@ import { describe, it } from "node:test";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { completeInputs } from "../../src/calls/complete.ts";
 import { retryCall } from "../../src/calls/retry.ts";
-import { failUnfinished, goOn } from "../../src/calls/sweep.ts";
+import { failUnfinished } from "../../src/calls/sweep.ts";
+import { goOn } from "../../src/sweeps/go-on.ts";
 import { isFail } from "../../src/errors.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
 import {

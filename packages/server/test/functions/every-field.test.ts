@@ -81,7 +81,10 @@ const fates: Record<string, Fate> = {
   secretIds: { refused: "does not exist" }, // such a secret; others: define.ts
   volumeMounts: { refused: "does not exist" }, // such a volume; others: volumes/mounts.ts
   sharedVolumeMounts: { refused: "a network file system" },
-  cloudBucketMounts: { refused: "a cloud bucket" },
+  cloudBucketMounts: {
+    set: { cloudBucketMounts: [{ bucketName: "data", mountPath: "/b", credentialsSecretId: "st-none" }] },
+    refused: "does not exist", // such a secret; others: volumes/buckets.ts
+  },
   s3Mounts: { refused: "a bucket of S3" },
   proxyId: { warned: "a proxy" },
   ExperimentalProxyIp: { warned: "a proxy" },

@@ -2,13 +2,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { create } from "@bufbuild/protobuf";
+import { CloudBucketMountSchema } from "@lydian/contract";
+
 import type { Needs, WorkerView } from "../../src/domain/worker.ts";
 import { isFail } from "../../src/errors.ts";
 import { checkFit } from "../../src/functions/fit.ts";
 import { needs, policy, worker } from "../support/rows.ts";
 
 const check = (asked: Partial<Needs>, workers: readonly WorkerView[], strict = false): string[] =>
-  checkFit("f", policy({ needs: needs(asked) }), workers, { strict });
+  checkFit({ functionName: "f", cloudBucketMounts: [] }, policy({ needs: needs(asked) }), workers, { strict });
 
 const small = worker({ id: "a", capacity: { milliCpu: 4_000, memoryMib: 2_048 } });
 const gpuHost = worker({
@@ -33,6 +36,16 @@ describe("a function that asks for", () => {
     assert.throws(
       () => check(asked, [small], true),
       (error) => isFail(error, "invalidArgument"),
+    );
+  });
+
+  it("a bucket is refused where no worker mounts any, with what is to be installed", () => {
+    const asked = { functionName: "f", cloudBucketMounts: [create(CloudBucketMountSchema, { bucketName: "b" })] };
+    const fits = (workers: WorkerView[]): string[] => checkFit(asked, policy({}), workers, { strict: false });
+    assert.deepEqual(fits([small, worker({ id: "c", mountsBuckets: true })]), []);
+    assert.throws(
+      () => fits([small]),
+      (error) => isFail(error, "failedPrecondition") && /apt-get install rclone fuse3/.test(String(error.hint)),
     );
   });
 

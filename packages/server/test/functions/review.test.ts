@@ -12,7 +12,7 @@ const review = (definition: MessageInitShape<typeof FunctionSchema$>): string[] 
   reviewDefinition(create(FunctionSchema$, { functionName: "f", ...definition }));
 
 const refused: MessageInitShape<typeof FunctionSchema$>[] = [
-  { cloudBucketMounts: [{ bucketName: "b", mountPath: "/x" }] },
+  { cloudBucketMounts: [{ bucketName: "b", mountPath: "/x", oidcAuthRoleArn: "arn:aws:iam::1:role/r" }] },
   { webhookConfig: { type: WebhookType.FUNCTION, asyncMode: WebhookAsyncMode.TRIGGER } },
   { networkAccess: { allowedDomains: ["example.org"] } },
 ];

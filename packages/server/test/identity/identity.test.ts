@@ -3,12 +3,18 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 
+import { silentLogger } from "@lydian/kit";
+
+import { createApp } from "../../src/apps/create.ts";
 import { deleteEnvironment } from "../../src/identity/delete-environment.ts";
 import { createEnvironment, findEnvironment, updateEnvironment } from "../../src/identity/environments.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { enterCode, requestToken, takeToken } from "../../src/identity/token-requests.ts";
 import { createToken, knownToken, Tokens } from "../../src/identity/tokens.ts";
 import { isFail } from "../../src/errors.ts";
+import { getOrCreateObject } from "../../src/objects/manage.ts";
+import { Sweeper } from "../../src/sweeps/sweeper.ts";
+import { getOrCreateVolume } from "../../src/volumes/manage.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -124,8 +130,7 @@ test("environments have names and web suffixes of their own, and one of them is 
     (error) => isFail(error, "alreadyExists") && /"main"/.test(error.text),
   );
   await assert.rejects(change("prod", { webSuffix: "A.b" }), (error) => isFail(error, "invalidArgument"));
-  const remove = (name: string) =>
-    it.does((tx, context) => deleteEnvironment(tx, name, { stoppedBy: "me", graceMs: 0 }, context));
+  const remove = (name: string) => it.does((tx, context) => deleteEnvironment(tx, name, context));
   await assert.rejects(remove("main"), (error) => isFail(error, "failedPrecondition") && /default/.test(error.text));
   await remove("prod");
   await assert.rejects(
@@ -133,4 +138,48 @@ test("environments have names and web suffixes of their own, and one of them is 
     (error) => isFail(error, "notFound"),
   );
   await make("prod");
+});
+
+test("an environment with much in it is gone at once, and what was in it goes by and by, after a restart too", async () => {
+  await using it = await testStore();
+  await begin(it);
+  const count = 450;
+  const id = await it.does(async (tx, context) => {
+    const environment = await createEnvironment(tx, "crowded", context);
+    const where = { environment: "crowded", createdBy: "" };
+    for (let n = 0; n < count; n++) {
+      await getOrCreateVolume(tx, { ...where, creation: "ifMissing", name: `v${n}`, version: 1 }, context);
+      await getOrCreateObject(tx, { ...where, kind: "dict", creation: "ifMissing", name: `d${n}` }, context);
+    }
+    for (let n = 0; n < 15; n++) await createApp(tx, { ...where, name: `a${n}`, state: "detached", tags: {} }, context);
+    return environment.id;
+  });
+  const left = () =>
+    it.store.read(async (tx) => [
+      (await tx.apps.inStates(["detached"])).length,
+      (await tx.volumes.newest(id, Number.MAX_SAFE_INTEGER, 1_000)).length,
+      (await tx.objects.newest("dict", id, Number.MAX_SAFE_INTEGER, 1_000)).length,
+    ]);
+  await it.does((tx, context) => deleteEnvironment(tx, "crowded", context));
+  await assert.rejects(it.store.read((tx) => findEnvironment(tx, "crowded")));
+  assert.deepEqual(await left(), [5, count, count]);
+  const units: number[] = [];
+  let before = (await left()).reduce((sum, each) => sum + each, 0);
+  const note: TestStore["store"]["note"] = async (unit) => {
+    const value = await it.store.note(unit);
+    const now = (await left()).reduce((sum, each) => sum + each, 0);
+    units.push(before - now);
+    before = now;
+    return value;
+  };
+  for (let lives = 0; lives < 3; lives++) {
+    const sweeper = new Sweeper({ ...it, store: { ...it.store, note }, log: silentLogger });
+    sweeper.start();
+    await it.clock.settle();
+    await it.clock.advance(lives);
+    await sweeper.close();
+  }
+  assert.deepEqual(await left(), [0, 0, 0]);
+  assert.ok(Math.max(...units) <= 200, `${Math.max(...units)} in one unit`);
+  assert.equal(await it.store.read((tx) => tx.sweeps.first()), undefined);
 });

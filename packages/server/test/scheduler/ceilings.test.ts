@@ -56,6 +56,24 @@ describe("a ceiling", () => {
     });
   });
 
+  it("of one environment by its name stands in the place of the one for all", () => {
+    const names = new Map([["en-2", "staging"]]);
+    const limits = { environmentContainers: 2, environments: { staging: { containers: 1 }, gone: { containers: 1 } } };
+    const ceilings = ceilingsBy(limits, owners, [], names);
+    assert.deepEqual(placed(wanted("ap-1", "ap-2", "ap-3", "ap-3", "ap-1"), ceilings), {
+      placed: ["ap-1", "ap-2", "ap-3"],
+      held: [
+        ["ap-3", "environment", 1],
+        ["ap-1", "environment", 2],
+      ],
+    });
+    const alone = ceilingsBy({ environments: { staging: { containers: 1 } } }, owners, of("ap-3"), names);
+    assert.deepEqual(placed(wanted("ap-1", "ap-1", "ap-1", "ap-3"), alone), {
+      placed: ["ap-1", "ap-1", "ap-1"],
+      held: [["ap-3", "environment", 1]],
+    });
+  });
+
   it("is not reached by what no worker has room for", () => {
     const large = { ...needs({ milliCpu: 999_999 }), appId: "ap-1" as const };
     const ceilings = ceilingsBy({ appContainers: 1 }, owners, []);

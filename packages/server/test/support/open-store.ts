@@ -5,6 +5,7 @@ import { Bells, type NewId } from "@lydian/kit";
 import { ManualClock, predictableIds, temporaryFolder } from "@lydian/testkit";
 
 import type { Context } from "../../src/domain/context.ts";
+import type { Hear } from "../../src/domain/happening.ts";
 import type { Store, Tx } from "../../src/domain/store.ts";
 import { KeyRing } from "../../src/secrets/key-ring.ts";
 import { Vault } from "../../src/secrets/vault.ts";
@@ -27,13 +28,14 @@ export interface TestStore extends AsyncDisposable {
   does<T>(unit: (tx: Tx, context: Context) => Promise<T>): Promise<T>;
 }
 
-export async function testStore(): Promise<TestStore> {
+/** `hear` is told what is committed. */
+export async function testStore(hear?: Hear): Promise<TestStore> {
   const folder = await temporaryFolder();
   const file = join(folder.path, "store.sqlite");
   const bells = new Bells();
   const clock = new ManualClock();
   const newId = predictableIds();
-  const store = openStore(file, bells, syncInATurn);
+  const store = openStore(file, bells, syncInATurn, hear);
   const vault = new Vault(await KeyRing.load(join(folder.path, "secrets-key"), undefined), store);
   return {
     folder: folder.path,

@@ -68,6 +68,7 @@ export const worker = (changes: Partial<WorkerView> = {}): WorkerView => ({
   gpus: [],
   labels: {},
   images: new AllImages(),
+  mountsBuckets: false,
   ...changes,
 });
 

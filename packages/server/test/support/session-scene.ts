@@ -10,6 +10,7 @@ import type { Container } from "../../src/domain/container.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
+import { Dials } from "../../src/workers/dials.ts";
 import { WorkerSessions } from "../../src/workers/sessions.ts";
 import { assertInvariants } from "./invariants.ts";
 import { testStore } from "./open-store.ts";
@@ -30,7 +31,8 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
   const logBook = new LogBook({ folder: `${test.folder}/logs`, store: test.store, bells: test.bells });
   const wanted: { workerId: string; bytes: number }[] = [];
   const makeRoom = (workerId: string, bytes: number): void => void wanted.push({ workerId, bytes });
-  const deps = { ...shared, sessions, logBook, makeRoom };
+  const dials = new Dials(test.clock, (workerId, message) => sessions.push(workerId, message));
+  const deps = { ...shared, sessions, dials, logBook, makeRoom };
   const workers: FakeWorker[] = [];
   const open = (messages: AsyncIterable<wire.FromWorker>, signal: AbortSignal) => runSession(deps, messages, signal);
   const settle = (): Promise<void> => test.clock.settle();
@@ -38,6 +40,7 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
     ...test,
     of,
     sessions,
+    dials,
     cut,
     /** Room that workers have asked for. */
     wanted,

@@ -2,6 +2,8 @@
  * Web functions without containers: the real ingress on a port, the real store and calls, and an application in this process
  * that claims requests and answers them as a client's container does.
  */
+import assert from "node:assert/strict";
+
 import { fromBinary } from "@bufbuild/protobuf";
 import { DataFormat, FunctionInputSchema } from "@lydian/contract";
 import { silentLogger } from "@lydian/kit";
@@ -15,6 +17,7 @@ import type { Context } from "../../src/domain/context.ts";
 import type { FunctionPolicy, FunctionRecord } from "../../src/domain/function.ts";
 import { WebFunctions } from "../../src/ingress/web-functions.ts";
 import { type AsgiMessage, decodeMessage, encodeMessage } from "../../src/web/asgi.ts";
+import { Addresses } from "../../src/web/addresses.ts";
 import { WebCalls } from "../../src/web/calls.ts";
 import type { Exchange } from "../../src/web/exchange.ts";
 import { rawConnection, readAll, type Rig, startRig } from "../ingress/rig.ts";
@@ -93,7 +96,17 @@ export async function webScene(application: Application, options: WebSceneOption
   });
   const { store, clock } = test;
   const web = new WebCalls({ ...test, limits: config.limits, log: silentLogger });
-  const functions = new WebFunctions({ web, store, clock, config, log: silentLogger });
+  const addresses = new Addresses({ ...test, log: silentLogger });
+  addresses.start();
+  const functions = new WebFunctions({
+    web,
+    addresses,
+    tunnels: { find: () => undefined, begin: () => assert.fail("there is no tunnel") },
+    store,
+    clock,
+    config,
+    log: silentLogger,
+  });
   const { headersTimeoutMs } = options;
   const rig = await startRig({ web: { functions, ...(headersTimeoutMs !== undefined && { headersTimeoutMs }) } });
   const asked: Asked[] = [];
@@ -106,6 +119,7 @@ export async function webScene(application: Application, options: WebSceneOption
     async [Symbol.asyncDispose]() {
       over.abort();
       await container;
+      await addresses.close();
       await rig[Symbol.asyncDispose]();
       await test[Symbol.asyncDispose]();
     },

@@ -24,7 +24,7 @@ describe("a join", () => {
     await it.join(worker);
     assert.deepEqual(worker.received[0]?.message.value, create(wire.WelcomeSchema, { leaseSeconds: 10n }));
     assert.deepEqual(it.sessions.workers(), [
-      { id: "local", capacity: { milliCpu: 2_000, memoryMib: 512 }, images: new Set(), ...place },
+      { id: "local", capacity: { milliCpu: 2_000, memoryMib: 512 }, images: new Set(), mountsBuckets: false, ...place },
     ]);
     assert.equal(demand.count, 1);
     await demand.stop();

@@ -110,10 +110,12 @@ export class Container implements Assignment {
     switch (adoption.state) {
       case "running":
         await host.volumes?.adopt(place, host.runtime.rootOf?.(place));
+        await host.buckets?.adopt(place, host.runtime.rootOf?.(place));
         container.#attach(adoption.process);
         return container;
       case "ended":
         await host.volumes?.adopt(place, undefined);
+        await host.buckets?.adopt(place, undefined);
         container.#enter("running");
         await container.#end(container.#exitOf(adoption.end));
         return container;
@@ -187,6 +189,15 @@ export class Container implements Assignment {
     }
   }
 
+  /** Brings the server a connection to a port of its own network; rejects when nothing answers there. */
+  async dial(port: number, secret: string): Promise<void> {
+    const isThere = this.#process !== undefined && !this.isGone;
+    const inside = isThere ? this.#host.runtime.connect?.(this.place, port) : undefined;
+    if (inside === undefined || this.#door === undefined)
+      throw new PlatformError("the container has no network to enter");
+    await this.#door.dial(inside, secret);
+  }
+
   /** It has loaded its code. */
   async ready(): Promise<void> {
     if (this.#phase === "running") await this.#host.runtime.ready(this.place);
@@ -212,6 +223,7 @@ export class Container implements Assignment {
     this.#released.abort();
     this.#killTimer?.[Symbol.dispose]();
     this.#host.volumes?.discard(this.id);
+    this.#host.buckets?.discard(this.id);
     await this.#door?.close();
     if (!this.#isCleared) await this.#host.runtime.clear(this.place);
     await removeBelow(doorsFolder(this.#host.data), dirname(this.place.doorFile));
@@ -290,7 +302,10 @@ export class Container implements Assignment {
     if (isFirst) process.signal("SIGTERM");
     this.#killTimer?.[Symbol.dispose]();
     const leftMs = (this.#lease.stop?.killAtMs ?? 0) - clock.now();
-    this.#killTimer = clock.timer(leftMs, () => process.signal("SIGKILL"));
+    this.#killTimer = clock.timer(leftMs, () => {
+      process.signal("SIGKILL");
+      this.#host.buckets?.hurry(this.id);
+    });
   }
 
   /** Whatever fails here, the container is gone and the server hears of it. */
@@ -299,8 +314,10 @@ export class Container implements Assignment {
     this.#lease = { ...this.#lease, exit };
     try {
       await this.#door?.close();
+      this.#host.buckets?.hurry(this.id);
       await this.#host.runtime.clear(this.place);
       this.#isCleared = true;
+      await this.#host.buckets?.finish(this.place);
       await this.#host.volumes?.finish(this.place, (line) => this.#say(line));
       await this.#save();
     } catch (error) {

@@ -5,6 +5,7 @@
  * From then on the door only moves bytes, both ways, each end of stream by itself. A server that cannot be reached shows
  * as a connection that closes: whoever is inside tries again. Nothing that happens to a connection ends the worker.
  */
+import { once } from "node:events";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import net from "node:net";
 import { dirname } from "node:path";
@@ -63,13 +64,28 @@ export class Door {
 
   /** Joins a connection from inside, whichever way it came, to a new one to the server. */
   admit(inside: net.Socket): void {
+    this.#join(inside, this.#greeting);
+  }
+
+  #join(inside: net.Socket, greeting: string): void {
     const out = net.connect({ ...this.#server, allowHalfOpen: true, noDelay: true });
-    out.write(this.#greeting);
+    out.write(greeting);
     join(inside, out);
     for (const socket of [inside, out]) {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     }
+  }
+
+  /**
+   * Joins a connection that is being made to something inside to one to the server, which knows it by this secret. Rejects
+   * when nothing answers inside.
+   */
+  async dial(inside: net.Socket, secret: string): Promise<void> {
+    this.#sockets.add(inside);
+    inside.once("close", () => this.#sockets.delete(inside));
+    await once(inside, "connect");
+    this.#join(inside, `LYDIAN/1 ${secret}\n`);
   }
 
   /** Ends the door and all that goes through it. */

@@ -18,6 +18,7 @@ import type {
   RootImage,
   Runtime,
 } from "../runtime/runtime.ts";
+import type { Buckets } from "../buckets/buckets.ts";
 import type { Starters, WaitingStarter } from "../starters/starters.ts";
 import type { ContainerPlace } from "./folder.ts";
 import type { MountLayers } from "./mount-layers.ts";
@@ -38,6 +39,8 @@ export interface Workshop {
   starters?: Starters | undefined;
   /** Absent: the runtime can mount none. */
   volumes?: Volumes | undefined;
+  /** Absent: nor buckets. */
+  buckets?: Buckets | undefined;
   /** What the containers of this worker have in all, and so the most that one of them can have. */
   capacity: Pick<wire.Capacity, "milliCpu" | "memoryMib">;
 }
@@ -86,7 +89,7 @@ async function prepareWith(
     });
   }
   const resources = resourcesOf(spec.resources, workshop.capacity);
-  const mount = await volumesOf(place, spec, workshop);
+  const mount = bothOf(await volumesOf(place, spec, workshop), await bucketsOf(place, spec, workshop));
   const { starter, signal } = asked;
   await using shown = await workshop.mountLayers?.show(spec.mounts, image, signal);
   const { layers = [], others = spec.mounts } = shown ?? {};
@@ -131,6 +134,27 @@ async function volumesOf(
   throw new PlatformError(`the runtime "${runtime.name}" cannot mount volumes`, {
     hint: "run the platform with --runtime runc; from outside, such as by `modal volume`, volumes work all the same",
   });
+}
+
+/** What mounts its buckets; undefined when it has none. */
+async function bucketsOf(
+  place: ContainerPlace,
+  { buckets: mounts }: wire.ContainerSpec,
+  { buckets, runtime }: Workshop,
+): Promise<LayRequest["mount"]> {
+  if (mounts.length === 0) return undefined;
+  if (buckets !== undefined) return await buckets.prepare(place, mounts);
+  throw new PlatformError(`the runtime "${runtime.name}" cannot mount buckets`, {
+    hint: "run the platform with --runtime runc",
+  });
+}
+
+function bothOf(one: LayRequest["mount"], other: LayRequest["mount"]): LayRequest["mount"] {
+  if (one === undefined || other === undefined) return one ?? other;
+  return async (root) => {
+    await one(root);
+    await other(root);
+  };
 }
 
 async function imageOf({ imageId }: wire.ContainerSpec, { images }: Workshop): Promise<RootImage> {

@@ -2,6 +2,7 @@
  * What this host can do for containers, found out once by trying and kept: the kernel's version says too little. What the
  * worker decides by, and what people are told, come from the same answers.
  */
+import { probeBuckets } from "./buckets.ts";
 import { type CgroupSupport, probeCgroups } from "./cgroup-support.ts";
 import { type Disk, probeDisk } from "./disk.ts";
 import type { HostFinding } from "./finding.ts";
@@ -23,6 +24,8 @@ export interface HostCapabilities {
   readonly runc: programs.HostProgram | undefined;
   readonly conmon: programs.HostProgram | undefined;
   readonly tini: programs.HostProgram | undefined;
+  /** What mounts buckets; undefined where none can be mounted. */
+  readonly rclone: string | undefined;
   readonly nftables: boolean;
   /** net.ipv4.ip_forward */
   readonly forwarding: boolean;
@@ -37,7 +40,7 @@ export async function probeHost(options: { data: string }): Promise<HostCapabili
   const rights = await probeRights();
   const isRoot = rights.value;
   const { probeProgram } = programs;
-  const [cgroups, layers, seccomp, selinux, runc, conmon, tini, ip, mmdebstrap, nftables, forwarding, disk] =
+  const [cgroups, layers, seccomp, selinux, runc, conmon, tini, ip, mmdebstrap, nftables, forwarding, disk, buckets] =
     await Promise.all([
       probeCgroups(isRoot),
       probeLayers(options.data, isRoot),
@@ -51,6 +54,7 @@ export async function probeHost(options: { data: string }): Promise<HostCapabili
       probeNftables(isRoot),
       probeForwarding(isRoot),
       probeDisk(options.data),
+      probeBuckets(),
     ]);
   const { overlay, userNamespaces, idMaps } = layers;
   const ofKernel = [kernel, rights, cgroups, overlay, userNamespaces, idMaps, seccomp, selinux];
@@ -65,10 +69,11 @@ export async function probeHost(options: { data: string }): Promise<HostCapabili
     runc: runc.value,
     conmon: conmon.value,
     tini: tini.value,
+    rclone: buckets.value,
     nftables: nftables.value,
     forwarding: forwarding.value,
     disk: disk.value,
-    findings: [...ofKernel, runc, conmon, tini, ip, nftables, forwarding, mmdebstrap, disk].flatMap(
+    findings: [...ofKernel, runc, conmon, tini, ip, nftables, forwarding, mmdebstrap, disk, buckets].flatMap(
       (probed) => probed?.finding ?? [],
     ),
   };

@@ -41,6 +41,14 @@ export const conmon: WantedProgram = { name: "conmon", apt: "conmon", flag: "--v
 /** The statically linked build: it runs in containers of any image. */
 export const tini: WantedProgram = { name: "tini-static", apt: "tini", flag: "--version" };
 export const ip: WantedProgram = { name: "ip", apt: "iproute2", flag: "-V" };
+/** Older ones do not say when a mount is there. */
+export const rclone: WantedProgram = {
+  name: "rclone",
+  apt: "rclone fuse3",
+  flag: "--version",
+  oldest: [1, 57],
+  otherwise: "functions cannot mount cloud buckets",
+};
 export const mmdebstrap: WantedProgram = {
   name: "mmdebstrap",
   apt: "mmdebstrap",

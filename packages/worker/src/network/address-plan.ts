@@ -13,6 +13,8 @@ export const blockCount = 63;
 export const idsPerSlot = 65536;
 
 const firstId = 1879048192;
+/** In that range and no slot's: the group of what goes out for containers from the host's own network. */
+export const outsideGroup = 2147352000;
 /** The first two octets of the addresses, by preference. */
 const networks = ["198.18", "10.218"] as const;
 

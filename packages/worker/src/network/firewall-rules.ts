@@ -3,7 +3,7 @@ import { isIPv4 } from "node:net";
 
 import { PlatformError } from "@lydian/kit";
 
-import { linkPrefix } from "./address-plan.ts";
+import { linkPrefix, outsideGroup } from "./address-plan.ts";
 
 export const tableName = (instance: string): string => `lydian_${instance}`;
 
@@ -78,7 +78,7 @@ export function changeRestriction(
  * Replaces the whole table. `resolvers` are reached on port 53 wherever they are.
  *
  * Only replies are let in by the state of their connection: a connection that a container began while the table was gone
- * must not go on when it is back.
+ * must not go on when it is back. What goes out for containers from the host itself (mounts of buckets) reaches what they do.
  */
 export function firewallRules(
   instance: string,
@@ -124,6 +124,17 @@ table ${table} {
     ${dns}
     iifname @limited iifname . ip daddr != @allowed drop
     iifname ${ours} ip daddr { ${forbidden.join(", ")} } drop
+  }
+  chain outside {
+    ip daddr 127.0.0.0/8 meta l4proto { tcp, udp } th dport 53 accept
+    fib daddr type local drop
+    oifname ${anyPlatform} drop
+    ip daddr { ${forbidden.join(", ")} } drop
+    ip6 daddr { fe80::/10, fd00:ec2::254 } drop
+  }
+  chain output {
+    type filter hook output priority filter; policy accept;
+    meta skgid ${outsideGroup} jump outside
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;

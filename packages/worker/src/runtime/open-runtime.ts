@@ -16,6 +16,7 @@ import type { Interpreters } from "../runners/interpreters.ts";
 import { EnvironmentCollector } from "../environments/environment-collector.ts";
 import { Environments } from "../environments/environments.ts";
 import { packageSettings, usualPath } from "../images/index.ts";
+import type { Buckets } from "../buckets/buckets.ts";
 import type { Volumes } from "../volumes/volumes.ts";
 import { imagesInUse, ProcessRuntime } from "./process/process-runtime.ts";
 import type { Runtime } from "./runtime.ts";
@@ -28,6 +29,8 @@ export interface OpenRuntime {
   readonly collector: ImageCollector;
   /** Absent: it can mount none. */
   readonly volumes?: Volumes;
+  /** Absent: nor buckets. */
+  readonly buckets?: Buckets;
   /** Once no container is left: takes away what the runtime itself has on this host. */
   close(): Promise<void>;
 }

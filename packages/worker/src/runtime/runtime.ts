@@ -35,6 +35,8 @@ export interface Runtime {
   clearOthers(known: readonly ContainerPlace[]): Promise<void>;
   /** The root of a container that it has, whose processes can be stopped for a while. Absent: nothing can be mounted into one. */
   rootOf?(place: ContainerPlace): ContainerRoot;
+  /** Begins a connection to what listens in the container's own network. Absent: its containers have none. */
+  connect?(place: ContainerPlace, port: number): net.Socket;
   /** Waits until the disk has room again, but not for ever. Absent: nobody makes room. */
   room?(signal: AbortSignal): Promise<void>;
   /**

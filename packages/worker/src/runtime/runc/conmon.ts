@@ -22,6 +22,8 @@ import { endProcessesAt, processesAt } from "./stragglers.ts";
 export interface RuncPrograms {
   readonly conmon: string;
   readonly runc: string;
+  /** What mounts buckets in containers. */
+  readonly rclone?: string;
 }
 
 /** 50 ms on an idle host. A host on which it takes so long cannot start containers. */

@@ -9,6 +9,7 @@ import { idMaker } from "@lydian/kit";
 import type { BuildHost } from "../../builds/build.ts";
 import { Images } from "../../builds/images.ts";
 import { makeImage, type RecipeHost } from "../../builds/recipe.ts";
+import { Buckets } from "../../buckets/buckets.ts";
 import { Collector } from "../../collect/collector.ts";
 import { Cgroups } from "../../cgroups/cgroups.ts";
 import type { WorkerConfig } from "../../config.ts";
@@ -69,7 +70,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   const runtime = new RuncRuntime({
     data: config.data,
     instance,
-    programs: { runc, conmon },
+    programs: { runc, conmon, ...(asked.rclone !== undefined && { rclone: asked.rclone }) },
     init: tini,
     inherited: containerSettings(await settings()),
     ...{ layers, mounter, network, cgroups, disk, clock, logger },
@@ -77,6 +78,7 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
   await facts.start();
   const newId = idMaker(() => clock.now());
   const volumes = await openVolumes(parts, { mounter, trash: new Trash(trash, clock, logger) });
+  const buckets = new Buckets({ tool: asked.rclone, stores: asked.stores, mounter, clock, logger });
   const recipeHost: RecipeHost = {
     resources: { memoryMib: Number(capacity.memoryMib) },
     pythonImage: async () => `python:${(await interpreters.any()).minor}-slim-bookworm`,
@@ -94,7 +96,9 @@ export async function openRunc(parts: RuntimeParts, asked: RuncConfig): Promise<
     mountLayers: new MountLayers({ layers, mounter, content }),
     collector,
     volumes,
+    buckets,
     async close() {
+      buckets.close();
       await volumes.close();
       await bases.close();
       await facts.close();

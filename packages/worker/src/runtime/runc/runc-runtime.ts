@@ -188,6 +188,13 @@ export class RuncRuntime implements Runtime {
     };
   }
 
+  /** From the host's side of its link: what listens on its loopback interface alone is not reached. */
+  connect(place: ContainerPlace, port: number): net.Socket {
+    const host = this.#held.get(place.hostId)?.slot?.address;
+    if (host === undefined) throw new PlatformError("the container's network is gone");
+    return net.connect({ host, port, allowHalfOpen: true, noDelay: true });
+  }
+
   room(signal: AbortSignal): Promise<void> {
     return this.#options.disk.room(signal);
   }

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/web.proto.
  */
 export const file_modal_client_web: GenFile = /*@__PURE__*/
-  fileDesc("ChZtb2RhbC9jbGllbnQvd2ViLnByb3RvEgxtb2RhbC5jbGllbnQiIgoSQ3VzdG9tRG9tYWluQ29uZmlnEgwKBG5hbWUYASABKAkiHwoQQ3VzdG9tRG9tYWluSW5mbxILCgN1cmwYASABKAkiTgoKV2ViVXJsSW5mbxIRCgl0cnVuY2F0ZWQYASABKAgSFwoPaGFzX3VuaXF1ZV9oYXNoGAIgASgIEhQKDGxhYmVsX3N0b2xlbhgDIAEoCCLfAgoNV2ViaG9va0NvbmZpZxInCgR0eXBlGAEgASgOMhkubW9kYWwuY2xpZW50LldlYmhvb2tUeXBlEg4KBm1ldGhvZBgCIAEoCRIYChByZXF1ZXN0ZWRfc3VmZml4GAQgASgJEjIKCmFzeW5jX21vZGUYBSABKA4yHi5tb2RhbC5jbGllbnQuV2ViaG9va0FzeW5jTW9kZRI4Cg5jdXN0b21fZG9tYWlucxgGIAMoCzIgLm1vZGFsLmNsaWVudC5DdXN0b21Eb21haW5Db25maWcSFwoPd2ViX3NlcnZlcl9wb3J0GAcgASgNEiIKGndlYl9zZXJ2ZXJfc3RhcnR1cF90aW1lb3V0GAggASgCEhkKEXdlYl9lbmRwb2ludF9kb2NzGAkgASgIEhsKE3JlcXVpcmVzX3Byb3h5X2F1dGgYCiABKAgSGAoQZXBoZW1lcmFsX3N1ZmZpeBgLIAEoCSKuAQoKSFRUUENvbmZpZxIMCgRwb3J0GAEgASgNEhUKDXByb3h5X3JlZ2lvbnMYAiADKAkSFwoPc3RhcnR1cF90aW1lb3V0GAMgASgNEhkKEWV4aXRfZ3JhY2VfcGVyaW9kGAQgASgNEhIKCmgyX2VuYWJsZWQYBSABKAgSGgoSdGFyZ2V0X2NvbmN1cnJlbmN5GAYgASgNEhcKD3VuYXV0aGVudGljYXRlZBgHIAEoCCKjDgoEQXNnaRInCgRodHRwGAEgASgLMhcubW9kYWwuY2xpZW50LkFzZ2kuSHR0cEgAEjYKDGh0dHBfcmVxdWVzdBgCIAEoCzIeLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXF1ZXN0SAASQwoTaHR0cF9yZXNwb25zZV9zdGFydBgDIAEoCzIkLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXNwb25zZVN0YXJ0SAASQQoSaHR0cF9yZXNwb25zZV9ib2R5GAQgASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuSHR0cFJlc3BvbnNlQm9keUgAEkkKFmh0dHBfcmVzcG9uc2VfdHJhaWxlcnMYBSABKAsyJy5tb2RhbC5jbGllbnQuQXNnaS5IdHRwUmVzcG9uc2VUcmFpbGVyc0gAEjwKD2h0dHBfZGlzY29ubmVjdBgGIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBEaXNjb25uZWN0SAASMQoJd2Vic29ja2V0GAcgASgLMhwubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0SAASQAoRd2Vic29ja2V0X2Nvbm5lY3QYCCABKAsyIy5tb2RhbC5jbGllbnQuQXNnaS5XZWJzb2NrZXRDb25uZWN0SAASPgoQd2Vic29ja2V0X2FjY2VwdBgJIAEoCzIiLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldEFjY2VwdEgAEkAKEXdlYnNvY2tldF9yZWNlaXZlGAogASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0UmVjZWl2ZUgAEjoKDndlYnNvY2tldF9zZW5kGAsgASgLMiAubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0U2VuZEgAEkYKFHdlYnNvY2tldF9kaXNjb25uZWN0GAwgASgLMiYubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0RGlzY29ubmVjdEgAEjwKD3dlYnNvY2tldF9jbG9zZRgNIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldENsb3NlSAAaxQEKBEh0dHASFAoMaHR0cF92ZXJzaW9uGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIOCgZzY2hlbWUYAyABKAkSDAoEcGF0aBgEIAEoCRIUCgxxdWVyeV9zdHJpbmcYBSABKAwSDwoHaGVhZGVycxgGIAMoDBIYCgtjbGllbnRfaG9zdBgHIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAggASgNSAGIAQFCDgoMX2NsaWVudF9ob3N0Qg4KDF9jbGllbnRfcG9ydBouCgtIdHRwUmVxdWVzdBIMCgRib2R5GAEgASgMEhEKCW1vcmVfYm9keRgCIAEoCBpGChFIdHRwUmVzcG9uc2VTdGFydBIOCgZzdGF0dXMYASABKA0SDwoHaGVhZGVycxgCIAMoDBIQCgh0cmFpbGVycxgDIAEoCBozChBIdHRwUmVzcG9uc2VCb2R5EgwKBGJvZHkYASABKAwSEQoJbW9yZV9ib2R5GAIgASgIGj4KFEh0dHBSZXNwb25zZVRyYWlsZXJzEg8KB2hlYWRlcnMYASADKAwSFQoNbW9yZV90cmFpbGVycxgCIAEoCBoQCg5IdHRwRGlzY29ubmVjdBrQAQoJV2Vic29ja2V0EhQKDGh0dHBfdmVyc2lvbhgBIAEoCRIOCgZzY2hlbWUYAiABKAkSDAoEcGF0aBgDIAEoCRIUCgxxdWVyeV9zdHJpbmcYBCABKAwSDwoHaGVhZGVycxgFIAMoDBIYCgtjbGllbnRfaG9zdBgGIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAcgASgNSAGIAQESFAoMc3VicHJvdG9jb2xzGAggAygJQg4KDF9jbGllbnRfaG9zdEIOCgxfY2xpZW50X3BvcnQaEgoQV2Vic29ja2V0Q29ubmVjdBpMCg9XZWJzb2NrZXRBY2NlcHQSGAoLc3VicHJvdG9jb2wYASABKAlIAIgBARIPCgdoZWFkZXJzGAIgAygMQg4KDF9zdWJwcm90b2NvbBo+ChBXZWJzb2NrZXRSZWNlaXZlEg8KBWJ5dGVzGAEgASgMSAASDgoEdGV4dBgCIAEoCUgAQgkKB2NvbnRlbnQaOwoNV2Vic29ja2V0U2VuZBIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIAEIJCgdjb250ZW50GjEKE1dlYnNvY2tldERpc2Nvbm5lY3QSEQoEY29kZRgBIAEoDUgAiAEBQgcKBV9jb2RlGjwKDldlYnNvY2tldENsb3NlEhEKBGNvZGUYASABKA1IAIgBARIOCgZyZWFzb24YAiABKAlCBwoFX2NvZGVCBgoEdHlwZSqZAQoLV2ViaG9va1R5cGUSHAoYV0VCSE9PS19UWVBFX1VOU1BFQ0lGSUVEEAASGQoVV0VCSE9PS19UWVBFX0FTR0lfQVBQEAESGQoVV0VCSE9PS19UWVBFX0ZVTkNUSU9OEAISGQoVV0VCSE9PS19UWVBFX1dTR0lfQVBQEAMSGwoXV0VCSE9PS19UWVBFX1dFQl9TRVJWRVIQBCqUAQoQV2ViaG9va0FzeW5jTW9kZRIiCh5XRUJIT09LX0FTWU5DX01PREVfVU5TUEVDSUZJRUQQABIfChtXRUJIT09LX0FTWU5DX01PREVfRElTQUJMRUQQAhIeChpXRUJIT09LX0FTWU5DX01PREVfVFJJR0dFUhADEhsKF1dFQkhPT0tfQVNZTkNfTU9ERV9BVVRPEARiBnByb3RvMw");
+  fileDesc("ChZtb2RhbC9jbGllbnQvd2ViLnByb3RvEgxtb2RhbC5jbGllbnQiIgoSQ3VzdG9tRG9tYWluQ29uZmlnEgwKBG5hbWUYASABKAkiHwoQQ3VzdG9tRG9tYWluSW5mbxILCgN1cmwYASABKAkiTgoKV2ViVXJsSW5mbxIRCgl0cnVuY2F0ZWQYASABKAgSFwoPaGFzX3VuaXF1ZV9oYXNoGAIgASgIEhQKDGxhYmVsX3N0b2xlbhgDIAEoCCLfAgoNV2ViaG9va0NvbmZpZxInCgR0eXBlGAEgASgOMhkubW9kYWwuY2xpZW50LldlYmhvb2tUeXBlEg4KBm1ldGhvZBgCIAEoCRIYChByZXF1ZXN0ZWRfc3VmZml4GAQgASgJEjIKCmFzeW5jX21vZGUYBSABKA4yHi5tb2RhbC5jbGllbnQuV2ViaG9va0FzeW5jTW9kZRI4Cg5jdXN0b21fZG9tYWlucxgGIAMoCzIgLm1vZGFsLmNsaWVudC5DdXN0b21Eb21haW5Db25maWcSFwoPd2ViX3NlcnZlcl9wb3J0GAcgASgNEiIKGndlYl9zZXJ2ZXJfc3RhcnR1cF90aW1lb3V0GAggASgCEhkKEXdlYl9lbmRwb2ludF9kb2NzGAkgASgIEhsKE3JlcXVpcmVzX3Byb3h5X2F1dGgYCiABKAgSGAoQZXBoZW1lcmFsX3N1ZmZpeBgLIAEoCSKuAQoKSFRUUENvbmZpZxIMCgRwb3J0GAEgASgNEhUKDXByb3h5X3JlZ2lvbnMYAiADKAkSFwoPc3RhcnR1cF90aW1lb3V0GAMgASgNEhkKEWV4aXRfZ3JhY2VfcGVyaW9kGAQgASgNEhIKCmgyX2VuYWJsZWQYBSABKAgSGgoSdGFyZ2V0X2NvbmN1cnJlbmN5GAYgASgNEhcKD3VuYXV0aGVudGljYXRlZBgHIAEoCCKjDgoEQXNnaRInCgRodHRwGAEgASgLMhcubW9kYWwuY2xpZW50LkFzZ2kuSHR0cEgAEjYKDGh0dHBfcmVxdWVzdBgCIAEoCzIeLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXF1ZXN0SAASQwoTaHR0cF9yZXNwb25zZV9zdGFydBgDIAEoCzIkLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXNwb25zZVN0YXJ0SAASQQoSaHR0cF9yZXNwb25zZV9ib2R5GAQgASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuSHR0cFJlc3BvbnNlQm9keUgAEkkKFmh0dHBfcmVzcG9uc2VfdHJhaWxlcnMYBSABKAsyJy5tb2RhbC5jbGllbnQuQXNnaS5IdHRwUmVzcG9uc2VUcmFpbGVyc0gAEjwKD2h0dHBfZGlzY29ubmVjdBgGIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBEaXNjb25uZWN0SAASMQoJd2Vic29ja2V0GAcgASgLMhwubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0SAASQAoRd2Vic29ja2V0X2Nvbm5lY3QYCCABKAsyIy5tb2RhbC5jbGllbnQuQXNnaS5XZWJzb2NrZXRDb25uZWN0SAASPgoQd2Vic29ja2V0X2FjY2VwdBgJIAEoCzIiLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldEFjY2VwdEgAEkAKEXdlYnNvY2tldF9yZWNlaXZlGAogASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0UmVjZWl2ZUgAEjoKDndlYnNvY2tldF9zZW5kGAsgASgLMiAubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0U2VuZEgAEkYKFHdlYnNvY2tldF9kaXNjb25uZWN0GAwgASgLMiYubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0RGlzY29ubmVjdEgAEjwKD3dlYnNvY2tldF9jbG9zZRgNIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldENsb3NlSAAaxQEKBEh0dHASFAoMaHR0cF92ZXJzaW9uGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIOCgZzY2hlbWUYAyABKAkSDAoEcGF0aBgEIAEoCRIUCgxxdWVyeV9zdHJpbmcYBSABKAwSDwoHaGVhZGVycxgGIAMoDBIYCgtjbGllbnRfaG9zdBgHIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAggASgNSAGIAQFCDgoMX2NsaWVudF9ob3N0Qg4KDF9jbGllbnRfcG9ydBouCgtIdHRwUmVxdWVzdBIMCgRib2R5GAEgASgMEhEKCW1vcmVfYm9keRgCIAEoCBpGChFIdHRwUmVzcG9uc2VTdGFydBIOCgZzdGF0dXMYASABKA0SDwoHaGVhZGVycxgCIAMoDBIQCgh0cmFpbGVycxgDIAEoCBozChBIdHRwUmVzcG9uc2VCb2R5EgwKBGJvZHkYASABKAwSEQoJbW9yZV9ib2R5GAIgASgIGj4KFEh0dHBSZXNwb25zZVRyYWlsZXJzEg8KB2hlYWRlcnMYASADKAwSFQoNbW9yZV90cmFpbGVycxgCIAEoCBoQCg5IdHRwRGlzY29ubmVjdBrQAQoJV2Vic29ja2V0EhQKDGh0dHBfdmVyc2lvbhgBIAEoCRIOCgZzY2hlbWUYAiABKAkSDAoEcGF0aBgDIAEoCRIUCgxxdWVyeV9zdHJpbmcYBCABKAwSDwoHaGVhZGVycxgFIAMoDBIYCgtjbGllbnRfaG9zdBgGIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAcgASgNSAGIAQESFAoMc3VicHJvdG9jb2xzGAggAygJQg4KDF9jbGllbnRfaG9zdEIOCgxfY2xpZW50X3BvcnQaEgoQV2Vic29ja2V0Q29ubmVjdBpMCg9XZWJzb2NrZXRBY2NlcHQSGAoLc3VicHJvdG9jb2wYASABKAlIAIgBARIPCgdoZWFkZXJzGAIgAygMQg4KDF9zdWJwcm90b2NvbBo+ChBXZWJzb2NrZXRSZWNlaXZlEg8KBWJ5dGVzGAEgASgMSAASDgoEdGV4dBgCIAEoCUgAQgkKB2NvbnRlbnQaOwoNV2Vic29ja2V0U2VuZBIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIAEIJCgdjb250ZW50GjEKE1dlYnNvY2tldERpc2Nvbm5lY3QSEQoEY29kZRgBIAEoDUgAiAEBQgcKBV9jb2RlGjwKDldlYnNvY2tldENsb3NlEhEKBGNvZGUYASABKA1IAIgBARIOCgZyZWFzb24YAiABKAlCBwoFX2NvZGVCBgoEdHlwZSJ7ChJUdW5uZWxTdGFydFJlcXVlc3QSDAoEcG9ydBgBIAEoDRITCgt1bmVuY3J5cHRlZBgCIAEoCBIyCgt0dW5uZWxfdHlwZRgDIAEoDjIYLm1vZGFsLmNsaWVudC5UdW5uZWxUeXBlSACIAQFCDgoMX3R1bm5lbF90eXBlIpkBChNUdW5uZWxTdGFydFJlc3BvbnNlEgwKBGhvc3QYASABKAkSDAoEcG9ydBgCIAEoDRIdChB1bmVuY3J5cHRlZF9ob3N0GAMgASgJSACIAQESHQoQdW5lbmNyeXB0ZWRfcG9ydBgEIAEoDUgBiAEBQhMKEV91bmVuY3J5cHRlZF9ob3N0QhMKEV91bmVuY3J5cHRlZF9wb3J0IiEKEVR1bm5lbFN0b3BSZXF1ZXN0EgwKBHBvcnQYASABKA0iJAoSVHVubmVsU3RvcFJlc3BvbnNlEg4KBmV4aXN0cxgBIAEoCCqZAQoLV2ViaG9va1R5cGUSHAoYV0VCSE9PS19UWVBFX1VOU1BFQ0lGSUVEEAASGQoVV0VCSE9PS19UWVBFX0FTR0lfQVBQEAESGQoVV0VCSE9PS19UWVBFX0ZVTkNUSU9OEAISGQoVV0VCSE9PS19UWVBFX1dTR0lfQVBQEAMSGwoXV0VCSE9PS19UWVBFX1dFQl9TRVJWRVIQBCqUAQoQV2ViaG9va0FzeW5jTW9kZRIiCh5XRUJIT09LX0FTWU5DX01PREVfVU5TUEVDSUZJRUQQABIfChtXRUJIT09LX0FTWU5DX01PREVfRElTQUJMRUQQAhIeChpXRUJIT09LX0FTWU5DX01PREVfVFJJR0dFUhADEhsKF1dFQkhPT0tfQVNZTkNfTU9ERV9BVVRPEAQqPQoKVHVubmVsVHlwZRIbChdUVU5ORUxfVFlQRV9VTlNQRUNJRklFRBAAEhIKDlRVTk5FTF9UWVBFX0gyEAFiBnByb3RvMw");
 
 /**
  * @generated from message modal.client.CustomDomainConfig
@@ -646,6 +646,103 @@ export const Asgi_WebsocketCloseSchema: GenMessage<Asgi_WebsocketClose> = /*@__P
   messageDesc(file_modal_client_web, 5, 12);
 
 /**
+ * Makes a port of the calling container reachable from outside.
+ *
+ * @generated from message modal.client.TunnelStartRequest
+ */
+export type TunnelStartRequest = Message<"modal.client.TunnelStartRequest"> & {
+  /**
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+
+  /**
+   * as a plain TCP port besides
+   *
+   * @generated from field: bool unencrypted = 2;
+   */
+  unencrypted: boolean;
+
+  /**
+   * @generated from field: optional modal.client.TunnelType tunnel_type = 3;
+   */
+  tunnelType?: TunnelType | undefined;
+};
+
+/**
+ * Describes the message modal.client.TunnelStartRequest.
+ * Use `create(TunnelStartRequestSchema)` to create a new message.
+ */
+export const TunnelStartRequestSchema: GenMessage<TunnelStartRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 6);
+
+/**
+ * @generated from message modal.client.TunnelStartResponse
+ */
+export type TunnelStartResponse = Message<"modal.client.TunnelStartResponse"> & {
+  /**
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * @generated from field: uint32 port = 2;
+   */
+  port: number;
+
+  /**
+   * @generated from field: optional string unencrypted_host = 3;
+   */
+  unencryptedHost?: string | undefined;
+
+  /**
+   * @generated from field: optional uint32 unencrypted_port = 4;
+   */
+  unencryptedPort?: number | undefined;
+};
+
+/**
+ * Describes the message modal.client.TunnelStartResponse.
+ * Use `create(TunnelStartResponseSchema)` to create a new message.
+ */
+export const TunnelStartResponseSchema: GenMessage<TunnelStartResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 7);
+
+/**
+ * @generated from message modal.client.TunnelStopRequest
+ */
+export type TunnelStopRequest = Message<"modal.client.TunnelStopRequest"> & {
+  /**
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+};
+
+/**
+ * Describes the message modal.client.TunnelStopRequest.
+ * Use `create(TunnelStopRequestSchema)` to create a new message.
+ */
+export const TunnelStopRequestSchema: GenMessage<TunnelStopRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 8);
+
+/**
+ * @generated from message modal.client.TunnelStopResponse
+ */
+export type TunnelStopResponse = Message<"modal.client.TunnelStopResponse"> & {
+  /**
+   * @generated from field: bool exists = 1;
+   */
+  exists: boolean;
+};
+
+/**
+ * Describes the message modal.client.TunnelStopResponse.
+ * Use `create(TunnelStopResponseSchema)` to create a new message.
+ */
+export const TunnelStopResponseSchema: GenMessage<TunnelStopResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 9);
+
+/**
  * @generated from enum modal.client.WebhookType
  */
 export const WebhookType = {
@@ -725,4 +822,32 @@ export type WebhookAsyncMode = (typeof WebhookAsyncMode)[keyof typeof WebhookAsy
  */
 export const WebhookAsyncModeSchema: GenEnum<WebhookAsyncMode> = /*@__PURE__*/
   enumDesc(file_modal_client_web, 1);
+
+/**
+ * @generated from enum modal.client.TunnelType
+ */
+export const TunnelType = {
+  /**
+   * @generated from enum value: TUNNEL_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * callers may speak HTTP/2
+   *
+   * @generated from enum value: TUNNEL_TYPE_H2 = 1;
+   */
+  H2: 1,
+} as const;
+
+/**
+ * @generated from enum modal.client.TunnelType
+ */
+export type TunnelType = (typeof TunnelType)[keyof typeof TunnelType] | UnknownEnum;
+
+/**
+ * Describes the enum modal.client.TunnelType.
+ */
+export const TunnelTypeSchema: GenEnum<TunnelType> = /*@__PURE__*/
+  enumDesc(file_modal_client_web, 2);
 

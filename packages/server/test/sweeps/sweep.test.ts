@@ -7,14 +7,16 @@ import { GenericResultSchema, GenericResult_GenericStatus as Status } from "@lyd
 import { silentLogger } from "@lydian/kit";
 
 import { stopApp } from "../../src/apps/stop.ts";
-import { Alarms } from "../../src/calls/alarms.ts";
 import { cancelCall } from "../../src/calls/cancel.ts";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { Reaper } from "../../src/calls/reap.ts";
-import { failUnfinished, forgetCall, goOn, portion } from "../../src/calls/sweep.ts";
+import { failUnfinished, forgetCall } from "../../src/calls/sweep.ts";
 import { timesSchema } from "../../src/config.ts";
 import { endContainer } from "../../src/containers/end.ts";
 import type { FunctionRecord } from "../../src/domain/function.ts";
+import { goOn } from "../../src/sweeps/go-on.ts";
+import { portion } from "../../src/sweeps/portion.ts";
+import { Sweeper } from "../../src/sweeps/sweeper.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
 import { claimRequest, plantContainer, plantFunction, plantMap, success } from "../support/rows.ts";
 
@@ -43,10 +45,10 @@ const next = (test: TestStore): Promise<boolean> =>
     return isThere;
   });
 
-const startAlarms = (test: TestStore): Alarms => {
-  const alarms = new Alarms({ ...test, times, log: silentLogger });
-  alarms.start();
-  return alarms;
+const startSweeper = (test: TestStore): Sweeper => {
+  const sweeper = new Sweeper({ ...test, log: silentLogger });
+  sweeper.start();
+  return sweeper;
 };
 
 const failure = { status: "terminated", message: "Enough." } as const;
@@ -93,16 +95,16 @@ describe("what is much", () => {
   it("is gone on with by itself, in units between which others have their turn, also after a restart", async () => {
     await using it = await scene(4 * portion);
     await it.does((tx, context) => cancelCall(tx, { callId: it.callId, endContainers: false }, context));
-    let alarms = startAlarms(it);
+    let sweeper = startSweeper(it);
     await it.store.write(async () => {}); // somebody else's
-    await alarms.close();
+    await sweeper.close();
     const left = (await demandOf(it, it.of))?.queued ?? 0;
     assert.ok(left > 0 && left < 4 * portion, `${left} are left`);
-    alarms = startAlarms(it);
+    sweeper = startSweeper(it);
     await it.clock.settle();
     assert.equal((await demandOf(it, it.of))?.queued, 0);
     assert.equal((await it.store.read((tx) => tx.calls.get(it.callId)))?.state, "finished");
-    await alarms.close();
+    await sweeper.close();
     assert.equal(it.clock.pending, 0);
   });
 });
@@ -165,9 +167,9 @@ describe("an app with much to do that stops", () => {
       assert.equal(await state(it, it.of), "stopping");
       if (last === "inputs") await endContainers();
       assert.equal(await state(it, it.of), "stopping");
-      const alarms = startAlarms(it);
+      const sweeper = startSweeper(it);
       await it.clock.settle();
-      await alarms.close();
+      await sweeper.close();
       assert.equal(await state(it, it.of), last === "inputs" ? "stopped" : "stopping");
       if (last === "container") await endContainers();
       assert.equal(await state(it, it.of), "stopped");

@@ -1,0 +1,56 @@
+/**
+ * Measures bench/web-ceiling-server.ts: starts it, and a second copy of a web function's container process that asks it, in the
+ * namespaces of that function's container.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+
+import type { Ceiling, CeilingPlan } from "./web-ceiling-server.ts";
+
+const port = 9009;
+
+/** `pid`: of a container's main process. */
+export async function measureCeiling(pid: number, plan: CeilingPlan): Promise<Ceiling> {
+  const into = ["-t", String(pid)];
+  const program = join(import.meta.dirname, "web-ceiling-server.ts");
+  const server = spawn(
+    "nsenter",
+    [...into, "-n", process.execPath, "--conditions=lydian-source", program, String(port), JSON.stringify(plan)],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  const said = text(server.stdout);
+  const container = startContainer(pid, into);
+  try {
+    await once(server, "exit");
+    return JSON.parse(await said) as Ceiling;
+  } finally {
+    container.kill("SIGKILL");
+  }
+}
+
+/** The same program with the same arguments in the same place; only the platform is another one. */
+function startContainer(pid: number, into: readonly string[]): ChildProcess {
+  const read = (name: string): string[] => readFileSync(`/proc/${pid}/${name}`, "utf8").split("\0").slice(0, -1);
+  const variables = read("environ").filter((line) => !line.startsWith("MODAL_SERVER_URL="));
+  const env = [...variables, `MODAL_SERVER_URL=http://127.0.0.1:${port}`];
+  const words = [
+    ...into,
+    "-U",
+    "-m",
+    "-n",
+    "-p",
+    "-S",
+    "0",
+    "-G",
+    "0",
+    "--wd=/root",
+    "env",
+    "-i",
+    ...env,
+    ...read("cmdline"),
+  ];
+  return spawn("nsenter", words, { stdio: ["ignore", "ignore", "inherit"] });
+}

@@ -1,0 +1,35 @@
+/** An app by what people call it: an id, the name of one that has not stopped, or of one that was deployed. */
+import { ModalClient, operator } from "@lydian/contract";
+import { isId, PlatformError } from "@lydian/kit";
+
+import type { PlatformClient } from "./platform-client.ts";
+
+export interface FoundApp {
+  appId: string;
+  name: string;
+  /** It stopped, and is known by its log alone. */
+  isOver: boolean;
+}
+
+/** `environment`: only there; empty for all, and the default one for what has stopped. */
+export async function findApp(client: PlatformClient, idOrName: string, environment: string): Promise<FoundApp> {
+  for await (const { apps } of client.follow(operator.Operators.method.getStatus, {})) {
+    const found = apps.filter(
+      (app) =>
+        app.appId === idOrName || (app.name === idOrName && (environment === "" || app.environment === environment)),
+    );
+    const [app, ...others] = found;
+    if (others.length > 0) {
+      throw new PlatformError(`${found.length} apps that have not stopped are called "${idOrName}"`, {
+        hint: `name its id, or the environment with --env: ${found.map((each) => `${each.appId} (${each.environment}, ${each.state})`).join(", ")}`,
+      });
+    }
+    if (app !== undefined) return { appId: app.appId, name: app.name, isOver: false };
+    break;
+  }
+  if (isId("ap", idOrName)) return { appId: idOrName, name: idOrName, isOver: true };
+  const request = { name: idOrName, environmentName: environment };
+  const { previousAppId } = await client.ask(ModalClient.method.appGetByDeploymentName, request);
+  if (previousAppId !== "") return { appId: previousAppId, name: idOrName, isOver: true };
+  throw new PlatformError(`there is no app "${idOrName}"`, { hint: "`lydian status` and `modal app list` show them" });
+}
