@@ -90,6 +90,6 @@ function lockOf(root: string): { name: string; tool: LockTool; text: string } {
 
 /** What the manifest's `packageManager` says of this tool: "pnpm@10.2.0+sha512…" is 10.2.0. */
 function versionOf({ packageManager }: Manifest, { manager }: LockTool): string | undefined {
-  const [, name, version] = /^(\w+)@(\d+\.\d+\.\d+[\w.-]*)/.exec(String(packageManager ?? "")) ?? [];
+  const [, name, version] = /^(\w+)@(\d+\.\d+\.\d+[\w.-]*)/.exec(packageManager ?? "") ?? [];
   return name === manager ? version : undefined;
 }
