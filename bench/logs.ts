@@ -81,7 +81,7 @@ async function flood(platform: Platform): Promise<void> {
   const kept = (run.output.match(/^nobody reads all of this$/gm) ?? []).length;
   printTable(`the container that printed without end, ${floodSeconds} s`, [
     ["", "lines in the terminal", "dropped", "in MiB", "most on the worker's disk"],
-    ["", `${kept}`, `${sum(1)}`, `${sum(2).toFixed(0)}`, `${(Math.max(...sizes) / 2 ** 20).toFixed(0)} MiB`],
+    ["", `${kept}`, `${sum(1)}`, sum(2).toFixed(0), `${(Math.max(...sizes) / 2 ** 20).toFixed(0)} MiB`],
   ]);
 }
 

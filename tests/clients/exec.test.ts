@@ -3,7 +3,16 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, test } from "node:test";
 
-import { modal, newestClient, type Platform, platformOfFile, python, testEachClient, until } from "@lydian/testkit";
+import {
+  repositoryRoot,
+  modal,
+  newestClient,
+  type Platform,
+  platformOfFile,
+  python,
+  testEachClient,
+  until,
+} from "@lydian/testkit";
 
 import { app, functionIn, goOn } from "./stories.ts";
 
@@ -94,7 +103,7 @@ test("what commands read, write and end with is as in a container's own process"
     "too long": [137, "begun\n", ""],
     "many bytes": [10_000_000, 0, true],
     twice: [0, "one two three", "", "two three"],
-    "one stream": [0, "out\nerr\n", ""],
+    "one stream": [0, "same\nsame\n", ""],
     flood: [true, 20_000_000, 0],
     "other container": "This token opens container " + id + ", and no other one.",
   });
