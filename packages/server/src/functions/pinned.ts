@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 
-import { knownVersion } from "../apps/deploy.ts";
+import { knownVersion } from "../apps/known.ts";
 import type { App, AppLayout } from "../domain/app.ts";
 import type { Context } from "../domain/context.ts";
 import type { FunctionRecord } from "../domain/function.ts";
