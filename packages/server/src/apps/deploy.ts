@@ -5,7 +5,7 @@ import { drain, exitGraceMs } from "../containers/begin.ts";
 import type { App, AppLayout } from "../domain/app.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
-import type { Deployment, DeploymentKind } from "../domain/deployment.ts";
+import type { DeploymentKind } from "../domain/deployment.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { differs, putInEffect, retire } from "../functions/editions.ts";
