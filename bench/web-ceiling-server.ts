@@ -138,7 +138,12 @@ async function requests(connections: number, seconds: number): Promise<Ceiling["
   };
 }
 
-const rpc = createRpcServer({ rpcs: bind(ModalClient, rpcs), authenticate: () => false, logger: silentLogger });
+const rpc = createRpcServer({
+  rpcs: bind(ModalClient, rpcs),
+  authenticate: () => false,
+  openTask: () => undefined,
+  logger: silentLogger,
+});
 const listener = createServer({ noDelay: true }, (socket) => {
   socket.on("error", () => {}); // the container's end
   rpc.take(socket, { kind: "container", id: "ta-ceiling" });

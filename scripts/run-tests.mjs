@@ -17,13 +17,36 @@ const root = process.env.LYDIAN_TEST_ROOT ?? dirname(dirname(fileURLToPath(impor
  * @param {string[]} flags
  * @returns {Promise<string>} "passed" or what happened instead
  */
-function runTier(tier, files, flags) {
+async function runTier(tier, files, flags) {
+  const { processes = 1 } = tier;
+  const shares = Array.from({ length: processes }, (_, i) => files.filter((_file, j) => j % processes === i));
+  const used = shares.filter((share) => share.length > 0);
+  const results = await Promise.all(used.map((share, i) => runFiles(tier, share, flags, i === 0)));
+  return results.find((result) => result !== "passed") ?? "passed";
+}
+
+/**
+ * @param {import("./test-tiers.mjs").Tier} tier
+ * @param {string[]} files
+ * @param {string[]} flags
+ * @param {boolean} isHeard as it goes; else all of its output comes at its end
+ * @returns {Promise<string>} "passed" or what happened instead
+ */
+function runFiles(tier, files, flags, isHeard) {
   const args = ["--conditions=lydian-source", "--test", ...tier.flags, ...flags, ...files];
   // A test of this script runs it inside `node --test`, whose mark would make the inner run skip every file.
   const { NODE_TEST_CONTEXT: _, ...own } = process.env;
   const env = client === undefined ? own : { ...own, LYDIAN_CLIENTS: client };
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd: root, env, stdio: "inherit" });
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env,
+      stdio: isHeard ? "inherit" : ["inherit", "pipe", "pipe"],
+    });
+    /** @type {[NodeJS.WriteStream, Buffer][]} */
+    const unheard = [];
+    child.stdout?.on("data", (piece) => unheard.push([process.stdout, piece]));
+    child.stderr?.on("data", (piece) => unheard.push([process.stderr, piece]));
     let broken = false;
     // At SIGINT node names the files that still run; after ten seconds more it is not asked.
     const patience = setTimeout(() => {
@@ -34,6 +57,7 @@ function runTier(tier, files, flags) {
     child.on("error", (error) => resolve(`FAILED: ${error.message}`));
     child.on("close", (code, signal) => {
       clearTimeout(patience);
+      for (const [stream, piece] of unheard) stream.write(piece);
       if (broken) resolve(`FAILED: broken off after ${tier.minutes} minutes`);
       else resolve(code === 0 ? "passed" : `FAILED: ended with ${signal ?? code}`);
     });

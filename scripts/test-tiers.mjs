@@ -6,6 +6,7 @@ import { globSync } from "node:fs";
  * @typedef {object} Tier
  * @property {string[]} files patterns from the repository's root
  * @property {string[]} flags of `node --test`
+ * @property {number} [processes] among which the files are dealt out, where each runs its own one after the other
  * @property {number} minutes after which the tier is broken off: more than any sound run takes
  */
 
@@ -14,10 +15,11 @@ const shared = ["--test-reporter=spec", "--test-force-exit"];
 const isolated = [...shared, "--test-concurrency=2"];
 
 export const tiers = /** @type {Record<string, Tier>} */ ({
-  // One process for all files: a process a file would cost more than the tests.
+  // Two processes for all files: a process a file would cost more than the tests.
   unit: {
     files: ["packages/*/test/**/*.test.ts", "scripts/**/*.test.mjs"],
     flags: [...shared, "--test-isolation=none", "--test-timeout=30000"],
+    processes: 2,
     minutes: 5,
   },
   host: { files: ["tests/host/**/*.test.ts"], flags: [...isolated, "--test-timeout=120000"], minutes: 20 },

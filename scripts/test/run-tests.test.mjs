@@ -37,6 +37,18 @@ test("run-tests: files and flags narrow a tier", (t) => {
   assert.equal(runTests(root, "host", "--test-name-pattern=fine").status, 0);
 });
 
+test("run-tests: the unit tier is dealt out to two processes, and both are heard", (t) => {
+  const named = (/** @type {string} */ name, /** @type {string} */ text) => text.replace(/test\("\w+/, `test("${name}`);
+  const root = sampleTree(t, {
+    "packages/a/test/a.test.ts": named("first", passes),
+    "packages/a/test/b.test.ts": named("second", fails),
+    "packages/a/test/c.test.ts": named("third", passes),
+  });
+  const { stdout, status } = runTests(root, "unit");
+  assert.match(stdout, /✔ first.*✔ third.*✖ second.*^unit: FAILED: ended with 1 \(3 files/ms);
+  assert.equal(status, 1);
+});
+
 test("run-tests: no tier is a failure", (t) => {
   assert.equal(runTests(sampleTree(t, {})).status, 1);
 });

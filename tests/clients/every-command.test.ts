@@ -15,9 +15,8 @@ const works = (...args: string[]): Answer => ({ works: args });
 const refused = (words: RegExp, ...args: string[]): Answer => ({ refused: words, args });
 const elsewhere = (file: string): Answer => ({ not: `told in ${file}` });
 
-const [noBilling, noSandbox, noServers, oneUser, noStatistics] = [
+const [noBilling, noServers, oneUser, noStatistics] = [
   /There is no billing/,
-  /Sandboxes, shells and commands in running containers are still to come/,
   /Servers and LLM endpoints are not there/,
   /A platform has one user/,
   /Statistics over time and lists of variants are still to come/,
@@ -47,7 +46,7 @@ const answers: Readonly<Record<string, Answer>> = {
   "container list": works("--json"),
   "container logs": refused(/does not exist/, "ta-01M8P86P8920GA74EREM6V9NF0"),
   "container stop": refused(/does not exist/, "ta-01M8P86P8920GA74EREM6V9NF0", "--yes"),
-  "container exec": refused(noSandbox, "--no-pty", "ta-01M8P86P8920GA74EREM6V9NF0", "true"),
+  "container exec": refused(/does not exist/, "--no-pty", "ta-01M8P86P8920GA74EREM6V9NF0", "true"),
   "server deploy": {
     not: "it takes an image from a registry first; its function is refused, which review.test.ts shows",
   },
@@ -152,7 +151,7 @@ const answers: Readonly<Record<string, Answer>> = {
   "endpoint logs": refused(noServers, "tree"),
   "endpoint stats": refused(noServers, "tree"),
   "endpoint stop": refused(noServers, "tree", "--yes"),
-  shell: { not: "it is a sandbox, which is still to come, and waits for a terminal" },
+  shell: elsewhere("exec.test.ts"),
   serve: elsewhere("web.test.ts"),
   curl: { not: "it runs curl" },
 };

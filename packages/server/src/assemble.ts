@@ -1,5 +1,5 @@
 /** Puts a server's parts together over what it stands on: what answers, and what acts by itself. */
-import { ModalClient, operator, worker } from "@lydian/contract";
+import { exec, ModalClient, operator, TaskCommandRouter, worker } from "@lydian/contract";
 
 import { Presence } from "./apps/presence.ts";
 import { Alarms } from "./calls/alarms.ts";
@@ -8,11 +8,14 @@ import { Reaper } from "./calls/reap.ts";
 import { Timeouts } from "./calls/timeouts.ts";
 import { BlobLinks } from "./content/blob-links.ts";
 import { ContentCollector, type ContentCollectorDeps } from "./content/collect.ts";
+import { TaskTokens } from "./identity/task-tokens.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { type BuildHands, Builds, type BuildsDeps } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
+import { LineOwners } from "./logs/line-owners.ts";
 import type { Tell } from "./logs/log-book.ts";
+import { LogRetention } from "./logs/retention.ts";
 import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, bind } from "./rpc/adapter.ts";
 import { clientRpcs } from "./rpc/client-rpcs.ts";
@@ -20,8 +23,9 @@ import { operatorStatusRpcs } from "./rpc/operator-status.ts";
 import { operatorTokenRpcs } from "./rpc/operator-tokens.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
+import { taskRouterRpcs } from "./rpc/task-router.ts";
 import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
-import { workerRpcs } from "./rpc/workers.ts";
+import { execRpcs, workerRpcs } from "./rpc/workers.ts";
 import { type Hands, Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
 import { Sweeper } from "./sweeps/sweeper.ts";
@@ -29,6 +33,7 @@ import { PieceLinks } from "./volumes/piece-links.ts";
 import type { Addresses } from "./web/addresses.ts";
 import { webParts } from "./web/parts.ts";
 import { Drain } from "./workers/drain.ts";
+import { Execs } from "./workers/execs.ts";
 import type { StreamDeps } from "./workers/session-stream.ts";
 import { Dials } from "./workers/dials.ts";
 import { WorkerSessions } from "./workers/sessions.ts";
@@ -80,6 +85,7 @@ export function assemble({
   const { limits, times } = config;
   const shared = { ...founded, times, limits, settings: config };
   const deliveries = new Deliveries();
+  const lineOwners = new LineOwners();
   const cutDoors = (containerId: string): void => {
     deliveries.forget(containerId);
     cut(containerId);
@@ -98,10 +104,12 @@ export function assemble({
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const hasOwnNetwork = (workerId: string): boolean => sessions.hasOwnNetwork(workerId);
   const { cut, addresses, webActors, ...web } = webParts({ ...shared, dials, hasOwnNetwork, timeouts, deliveries });
+  const execs = new Execs({ line: (workerId) => sessions.openLine(workerId) });
+  const taskTokens = new TaskTokens(serverKey, () => clock.now());
   const tokens = new Tokens(founded.store, clock);
   const drain = new Drain(shared);
-  const told = { drain, heartbeats, interest, presence, sessions, tell, timeouts };
-  const platform: Platform = { ...founded, ...told, ...web, tokens };
+  const told = { drain, execs, heartbeats, interest, lineOwners, presence, sessions, tell, timeouts };
+  const platform: Platform = { ...founded, ...told, ...web, tokens, taskTokens };
   const alarms = new Alarms(shared);
   const sweeper = new Sweeper(shared);
   const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), tell });
@@ -110,6 +118,7 @@ export function assemble({
   const builds = new Builds({ ...shared, hands: openHands(sessions, drain), askAws, tell: tellImage });
   const reaper = new Reaper({ ...shared, sweepUploads });
   const images = new ImageCollector({ ...shared, hands: sessions });
+  const retention = new LogRetention({ ...shared, lockRemovals });
   const contents = new ContentCollector({ ...shared, room, lockRemovals });
   const makeRoom = (workerId: string, bytes: number): void => {
     images.makeRoom(workerId, bytes);
@@ -119,7 +128,7 @@ export function assemble({
     blobs: new BlobLinks(serverKey, () => clock.now()),
     pieces: new PieceLinks(serverKey, () => clock.now()),
   };
-  const workers: StreamDeps = { ...shared, sessions, dials, cutDoors, makeRoom };
+  const workers: StreamDeps = { ...shared, lineOwners, sessions, dials, cutDoors, makeRoom };
   const rpcs = [
     ...bind(ModalClient, ...clientRpcs(platform, { deliveries, images, links })),
     ...bind(
@@ -130,10 +139,12 @@ export function assemble({
       volumeHistoryRpcs(platform),
     ),
     ...bind(worker.Workers, workerRpcs(workers)),
+    ...bind(exec.Execs, execRpcs(sessions)),
+    ...bind(TaskCommandRouter, taskRouterRpcs(platform)),
   ];
   const actors: Actor[] = [
     ...[presence, sessions, timeouts, heartbeats, alarms, sweeper, ...webActors, interest],
-    ...[builds, scheduler, timekeeper, reaper, images, contents],
+    ...[builds, scheduler, timekeeper, reaper, images, contents, retention],
   ];
   return { platform, rpcs, workers, images, addresses, links, actors };
 }

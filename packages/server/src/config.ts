@@ -40,6 +40,8 @@ export const timesSchema = z.object({
   volumeHistory: milliseconds.default(86_400_000),
   /** How long the results of a call are kept that nobody has acknowledged. */
   resultKept: milliseconds.default(7 * 86_400_000),
+  /** How long lines of logs are kept. */
+  logKept: milliseconds.default(30 * 86_400_000),
   /** How long an image is kept that no function of a living app and no name needs, since it was asked for last. */
   imageKept: milliseconds.default(14 * 86_400_000),
   /** How long an entry of a dict is kept at least that nobody writes or reads. */
@@ -80,6 +82,10 @@ export const limitsSchema = z.object({
   environments: z.record(z.string(), z.strictObject({ containers: count })).optional(),
   /** MiB that images may take of a worker's disk before those go that nothing needs; absent: as much as there is room for. */
   imagesMib: count.optional(),
+  /** MiB that the log of one app may take before its oldest lines go. */
+  appLogMib: count.default(1_024),
+  /** MiB that all logs together may take before the oldest lines of any go. */
+  logsMib: count.default(10_240),
   /** A key of a dict together with its value. */
   dictEntryBytes: bytes.default(100 * mebibyte),
   /** Entries of a dict that one request may set. */

@@ -154,6 +154,7 @@ async function openPort(
   const rpc = createRpcServer({
     rpcs,
     authenticate,
+    openTask: (token) => platform.taskTokens.open(token),
     logger: log,
     observe: (name, ms, status) => {
       counts.rpc(name, ms, status);

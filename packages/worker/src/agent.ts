@@ -17,6 +17,8 @@ import type { Assignment } from "./assignment.ts";
 import { Build, type BuildHost } from "./builds/build.ts";
 import { answerCollect } from "./collect/answer.ts";
 import type { ImageCollector } from "./collect/collector.ts";
+import { Commands } from "./exec/commands.ts";
+import { Execs } from "./exec/execs.ts";
 import { RefusedError } from "./volumes/volume-server.ts";
 import { Container, type ContainerHost } from "./container/container.ts";
 import { currentState, report } from "./report.ts";
@@ -58,6 +60,7 @@ export class Agent {
   readonly #containers = new Map<string, Assignment>();
   /** What is being done about a container; the next message about it waits. */
   readonly #turns = new Map<string, Promise<void>>();
+  readonly #execs: Execs;
   readonly #closing = new AbortController();
   readonly #reports = new Set<Promise<void>>();
   #session: Session | undefined;
@@ -71,6 +74,8 @@ export class Agent {
     this.#clock = options.host.clock;
     this.#logger = options.host.logger;
     this.host = { ...options.host, onPhase: (container) => this.#tellState(container) };
+    const commands = new Commands({ ...options.host, find: (id) => this.#runningContainer(id) });
+    this.#execs = new Execs({ ...options.host, doorFile: options.doorFile, commands });
     this.host.images.onGone((id) => this.#tellGone([id]));
   }
 
@@ -98,6 +103,7 @@ export class Agent {
     await Promise.race([this.#reportLast(), whenAborted(patience.signal)]);
     this.#session?.drop();
     await this.#running;
+    this.#execs.close();
     await Promise.all(this.#turns.values()); // what the server released last is forgotten
     await Promise.all(containers.map((container) => container.leave()));
   }
@@ -210,6 +216,8 @@ export class Agent {
       }
       case "collect":
         return void this.#collect(message.value);
+      case "execWanted":
+        return void this.#execs.serve(message.value);
       case "dial":
         return void this.#dial(message.value);
       case "volumeDo":
@@ -251,6 +259,11 @@ export class Agent {
       done.failure = `${messageOf(error)}${hint}`;
     }
     void session?.send({ case: "volumeDone", value: done });
+  }
+
+  #runningContainer(id: string): Container | undefined {
+    const found = this.#containers.get(id);
+    return found instanceof Container && found.isRunning && !found.isGone ? found : undefined;
   }
 
   /** One thing after the other per container; a failure is ours and does not end the worker. */

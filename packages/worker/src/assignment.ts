@@ -15,6 +15,7 @@ export interface Assignment {
   /** Aborts when it is released. */
   readonly released: AbortSignal;
   readonly logFile: string;
+  readonly hasTerminal: boolean;
   /** What the volumes go by that its processes mount now. */
   readonly volumesId: string;
   /** How far the server has its log. */

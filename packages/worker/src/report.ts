@@ -11,9 +11,9 @@ import type { Session } from "./session.ts";
 /** Sends the log from where the server has it, as it grows, and then the end. Ends with the session or the container. */
 export async function report(container: Assignment, session: Session, clock: Clock): Promise<void> {
   const signal = AbortSignal.any([session.ended, container.released]);
-  const { logFile } = container;
+  const { logFile, hasTerminal: isTerminal } = container;
   const from = container.acknowledgedOffset;
-  for await (const batch of followLog(logFile, from, { clock, ended: container.gone, signal })) {
+  for await (const batch of followLog(logFile, from, { clock, ended: container.gone, signal, isTerminal })) {
     await session.send({ case: "logs", value: logsMessage(container, batch) });
   }
   if (!signal.aborted) await session.send({ case: "containerState", value: goneState(container) });

@@ -1,14 +1,12 @@
 /** A log by time instead of by place: the last lines of a span, and how many there are in each part of it. */
-import type { LogBook, LogCursor, LogLine, LogStream } from "./log-book.ts";
+import type { LogBook, LogLine, LogStream, Sought } from "./log-book.ts";
+import { timeOf } from "./segments.ts";
 
-export interface Span {
+export interface Span extends Sought {
   /** Of an app or an image. */
   logId: string;
-  /** Nothing before this place is looked at. */
-  from: LogCursor;
-  /** Milliseconds since the epoch; `until` is exclusive. */
-  since: number;
-  until: number;
+  /** Texts that each wanted line has: lines without them are not even read. */
+  has?: readonly string[];
   isWanted: (line: LogLine) => boolean;
 }
 
@@ -18,52 +16,42 @@ export interface Bucket extends Record<LogStream, number> {
   start: number;
 }
 
-/** How much of a log is read at once, in bytes. */
-const pageBytes = 256 * 1024;
-
 /** What an answer holds at most, in characters. */
 const mostCharacters = 16 * 1024 * 1024;
 
-/** At most `limit` of them. */
+/** At most `limit` of them, in the order in which they came. */
 export async function lastLines(logBook: LogBook, span: Span, limit: number): Promise<LogLine[]> {
-  let lines: LogLine[] = [];
+  const lines: LogLine[] = [];
   let characters = 0;
-  for await (const line of linesIn(logBook, span)) {
-    lines.push(line);
+  await eachWanted(logBook, span, (line) => {
     characters += line.text.length;
-    if (lines.length < 2 * limit && characters < 2 * mostCharacters) continue;
-    lines = lastOf(lines, limit);
-    characters = lines.reduce((sum, { text }) => sum + text.length, 0);
-  }
-  return lastOf(lines, limit);
-}
-
-function lastOf(lines: readonly LogLine[], limit: number): LogLine[] {
-  let characters = 0;
-  const before = lines.findLastIndex(({ text }) => (characters += text.length) > mostCharacters);
-  return lines.slice(Math.max(before + 1, lines.length - limit));
+    if (characters > mostCharacters) return false;
+    return lines.push(line) < limit;
+  });
+  return lines.toReversed();
 }
 
 /** Those that have lines, in the order of time; each begins at a multiple of its length. */
 export async function countLines(logBook: LogBook, span: Span, bucketMs: number): Promise<Bucket[]> {
   const buckets = new Map<number, Bucket>();
-  for await (const { time, stream } of linesIn(logBook, span)) {
+  await eachWanted(logBook, span, ({ time, stream }) => {
     const start = Math.floor(time / bucketMs) * bucketMs;
     const bucket = buckets.get(start) ?? { start, stdout: 0, stderr: 0, system: 0 };
     bucket[stream]++;
     buckets.set(start, bucket);
-  }
+    return true;
+  });
   return [...buckets.values()].toSorted((a, b) => a.start - b.start);
 }
 
-async function* linesIn(
-  logBook: LogBook,
-  { logId, from, since, until, isWanted }: Span,
-): AsyncGenerator<LogLine, void, undefined> {
-  let cursor = from;
-  while (await logBook.hasMore(logId, cursor)) {
-    const page = await logBook.read(logId, cursor, pageBytes);
-    cursor = page.next;
-    for (const line of page.lines) if (line.time >= since && line.time < until && isWanted(line)) yield line;
-  }
+/** The last one first, until `take` answers false. */
+async function eachWanted(logBook: LogBook, span: Span, take: (line: LogLine) => boolean): Promise<void> {
+  const { logId, since, until, has = [], isWanted } = span;
+  const inside = has.map((text) => JSON.stringify(text).slice(1, -1)); // as it stands in the file
+  await logBook.eachBack(logId, span, (json) => {
+    const time = timeOf(json) ?? since;
+    if (time < since || time >= until || !inside.every((text) => json.includes(text))) return true;
+    const line = JSON.parse(json) as LogLine;
+    return line.terminal === undefined && isWanted(line) ? take(line) : true;
+  });
 }

@@ -1,6 +1,7 @@
 /** Turns the bytes of log lines into text; a character that was cut between two parts is put together again. */
 import { worker } from "@lydian/contract";
 
+import type { Owner } from "./line-owners.ts";
 import type { LogLine, LogStream } from "./log-book.ts";
 
 const streams: Record<number, LogStream> = {
@@ -11,7 +12,12 @@ const streams: Record<number, LogStream> = {
 export class LogDecoders {
   readonly #decoders = new Map<string, Map<LogStream, TextDecoder>>();
 
-  decode(container: { id: string; functionId: string }, lines: readonly worker.Logs_Line[]): LogLine[] {
+  /** `ownerOf` says what the container was at work on at a time. */
+  decode(
+    container: { id: string; functionId: string },
+    lines: readonly worker.Logs_Line[],
+    ownerOf: (time: number) => Owner = () => ({}),
+  ): LogLine[] {
     const own = this.#decoders.get(container.id) ?? new Map<LogStream, TextDecoder>();
     this.#decoders.set(container.id, own);
     return lines.map((line) => {
@@ -19,7 +25,9 @@ export class LogDecoders {
       const decoder = own.get(stream) ?? new TextDecoder();
       own.set(stream, decoder);
       const text = decoder.decode(line.data, { stream: true });
-      return { time: Number(line.timeMs), containerId: container.id, functionId: container.functionId, stream, text };
+      const time = Number(line.timeMs);
+      const owner = stream === "system" ? {} : ownerOf(time);
+      return { time, containerId: container.id, functionId: container.functionId, stream, ...owner, text };
     });
   }
 

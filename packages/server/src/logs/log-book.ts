@@ -5,7 +5,7 @@
  * A piece is written and synced first and committed second; what lies beyond the committed end was never acknowledged
  * and is cut off on start. Pieces of one app that arrive while a write is under way go together in the next one.
  */
-import { mkdir, open, readdir, stat, truncate } from "node:fs/promises";
+import { mkdir, open, readdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type Bells, hasCode, removeBelow, syncFolder } from "@lydian/kit";
@@ -13,6 +13,19 @@ import { type Bells, hasCode, removeBelow, syncFolder } from "@lydian/kit";
 import { logsBell } from "../domain/bells.ts";
 import { fail } from "../errors.ts";
 import type { LogEnd, Store } from "../domain/store.ts";
+import {
+  eachLineBack,
+  keepSpan,
+  noSpan,
+  removeSegment,
+  type SegmentFile,
+  segmentFile,
+  segmentFiles,
+  segmentsIn,
+  spanOf,
+  type TimeSpan,
+  unlessMissing,
+} from "./segments.ts";
 
 export type LogStream = "stdout" | "stderr" | "system";
 
@@ -22,8 +35,13 @@ export interface LogLine {
   containerId: string;
   functionId: string;
   stream: LogStream;
+  /** What its container was at work on, where that can be said. */
+  callId?: string;
+  inputId?: string;
   /** With its newline, if it has one. */
   text: string;
+  /** The container waits for a terminal from here on, whose input goes by this id; or it needs none any more. */
+  terminal?: { id: string } | { ended: true };
 }
 
 /** A piece of one container's log, between two offsets in the worker's measure; or what the platform itself says. */
@@ -64,10 +82,7 @@ export interface LogPage {
 export const logStart: LogCursor = { segment: 0, bytes: 0 };
 
 /** A segment is left for the next one when it has grown beyond this. */
-const segmentBytes = 16 * 1024 * 1024;
-
-/** A worker's clock, which lines have their times from, may be ahead by so much, in milliseconds. */
-const skewMs = 60_000;
+const segmentBytes = 4 * 1024 * 1024;
 
 interface Waiting {
   piece: LogPiece;
@@ -75,11 +90,26 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
+/** What is looked for in a log. */
+export interface Sought {
+  /** Nothing before this place. */
+  from: LogCursor;
+  /** Milliseconds since the epoch; `until` is exclusive. */
+  since: number;
+  until: number;
+}
+
 export class LogBook {
   readonly #folder: string;
   readonly #store: Store;
   readonly #bells: Bells;
   readonly #queues = new Map<string, Waiting[]>();
+  /** Logs that are being shortened: what is written waits for it. */
+  readonly #dropping = new Map<string, Promise<void>>();
+  readonly #spans = new Map<string, Map<number, TimeSpan>>();
+  #isFull: () => void = () => {};
+  /** Of the segments that are written to, where all of it was written since the start. */
+  readonly #growing = new Map<string, TimeSpan & { segment: number }>();
 
   constructor(deps: { folder: string; store: Store; bells: Bells }) {
     this.#folder = deps.folder;
@@ -96,17 +126,57 @@ export class LogBook {
     for (const appId of await readdir(this.#folder)) if (!known.has(appId)) await this.remove(appId);
   }
 
+  /** Calls it whenever a segment is full, and so a log has become longer than it was when somebody last looked. */
+  onFull(call: () => void): void {
+    this.#isFull = call;
+  }
+
   /** In bytes. */
   async size(appId: string): Promise<number> {
-    const folder = join(this.#folder, appId);
-    const names = await readdir(folder).catch(unlessMissing([]));
-    const sizes = names.map((name) => stat(join(folder, name)).then(({ size }) => size, unlessMissing(0)));
-    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    return (await this.files(appId)).reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** In their order. */
+  async files(appId: string): Promise<SegmentFile[]> {
+    return await segmentFiles(join(this.#folder, appId));
+  }
+
+  /** The apps and images of which there is a log. */
+  async ids(): Promise<string[]> {
+    return await readdir(this.#folder);
   }
 
   /** The files of a log that the store has forgotten. */
   async remove(appId: string): Promise<void> {
     await removeBelow(this.#folder, join(this.#folder, appId));
+    this.#spans.delete(appId);
+  }
+
+  /** Removes a log's beginning, with this segment as the last. What comes after it is where it was. */
+  async drop(appId: string, last: number): Promise<void> {
+    await this.#dropping.get(appId);
+    const dropped = this.#drop(appId, last);
+    const settled = dropped.catch(() => {}); // told to the caller; whoever waits goes on
+    this.#dropping.set(appId, settled);
+    void settled.then(() => {
+      if (this.#dropping.get(appId) === settled) this.#dropping.delete(appId);
+    });
+    await dropped;
+  }
+
+  async #drop(appId: string, last: number): Promise<void> {
+    const end = await this.#store.read((tx) => tx.logs.end(appId));
+    if (end === undefined) return;
+    if (end.segment <= last) {
+      if (this.#queues.has(appId)) return; // it is being written to after all
+      await this.#store.write((tx) => tx.logs.setEnd({ appId, segment: end.segment + 1, bytes: 0 }));
+    }
+    const folder = join(this.#folder, appId);
+    for (const segment of await segmentsIn(folder)) {
+      if (segment > last) break;
+      await removeSegment(this.#folder, folder, segment);
+      this.#spans.get(appId)?.delete(segment);
+    }
   }
 
   /**
@@ -140,15 +210,50 @@ export class LogBook {
     return this.#readSegment(appId, from, maxBytes, end.bytes);
   }
 
-  /** A place before which there is no line of this time or a later one. By the files' times, so it may be far before. */
-  async placeBefore(appId: string, time: number): Promise<LogCursor> {
+  /**
+   * Calls `take` for each line that may be in the span, the last one first, until it answers false. Segments whose lines
+   * are all of other times are passed over.
+   */
+  async eachBack(appId: string, { from, since, until }: Sought, take: (line: string) => boolean): Promise<void> {
     const end = await this.#store.read((tx) => tx.logs.end(appId));
-    let segment = end?.segment ?? 0;
-    for (; segment > 0; segment--) {
-      const { mtimeMs } = await stat(segmentFile(join(this.#folder, appId), segment - 1));
-      if (mtimeMs < time - skewMs) break;
+    if (end === undefined) return;
+    const folder = join(this.#folder, appId);
+    for (const segment of (await segmentsIn(folder)).toReversed()) {
+      if (segment > end.segment) continue;
+      if (segment < from.segment) return;
+      const isLast = segment === end.segment;
+      const span = isLast ? undefined : await this.#span(appId, segment);
+      if (!isLast && (span === undefined || span.from >= until || span.to < since)) continue;
+      let goesOn = true;
+      const bytes = isLast ? end.bytes : Number.POSITIVE_INFINITY;
+      await eachLineBack(folder, segment, bytes, (line, at) => {
+        if (segment === from.segment && at < from.bytes) return (goesOn = false);
+        return (goesOn = take(line));
+      });
+      if (!goesOn) return;
     }
-    return { segment, bytes: 0 };
+  }
+
+  async #span(appId: string, segment: number): Promise<TimeSpan | undefined> {
+    const known = this.#spans.get(appId) ?? new Map<number, TimeSpan>();
+    this.#spans.set(appId, known);
+    const span = known.get(segment) ?? (await spanOf(join(this.#folder, appId), segment));
+    if (span !== undefined) known.set(segment, span);
+    return span;
+  }
+
+  /** The place of a line so many bytes before the end, or somewhat later; the segment's beginning, where that is nearer. */
+  async placeBack(appId: string, bytes: number): Promise<LogCursor> {
+    const end = await this.#store.read((tx) => tx.logs.end(appId));
+    if (end === undefined) return logStart;
+    const { segment } = end;
+    if (end.bytes <= bytes) return { segment, bytes: 0 };
+    const file = await open(segmentFile(join(this.#folder, appId), segment), "r").catch(unlessMissing(undefined));
+    if (file === undefined) return { segment, bytes: 0 };
+    await using _file = file;
+    const from = end.bytes - bytes;
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(bytes), 0, bytes, from);
+    return { segment, bytes: from + buffer.subarray(0, bytesRead).indexOf(0x0a) + 1 };
   }
 
   /** Whether there is more after this place. */
@@ -161,6 +266,7 @@ export class LogBook {
     for (;;) {
       const queue = this.#queues.get(appId) ?? [];
       if (queue.length === 0) return void this.#queues.delete(appId);
+      await this.#dropping.get(appId);
       const batch = queue.splice(0);
       try {
         const committed = await this.#commit(appId, batch);
@@ -200,6 +306,7 @@ export class LogBook {
     const full = end !== undefined && end.bytes >= segmentBytes;
     // It is read to its end from here on, which must not be that of a piece that failed.
     if (full) await truncate(segmentFile(folder, end.segment), end.bytes);
+    if (full) await this.#leave(appId, end.segment);
     const at = end === undefined ? logStart : full ? { segment: end.segment + 1, bytes: 0 } : end;
     const isNew = at.bytes === 0;
     if (isNew) await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -208,11 +315,34 @@ export class LogBook {
     await file.write(data, 0, data.length, at.bytes);
     await file.datasync();
     if (isNew) await syncFolder(folder);
+    this.#noteTimes(appId, at, lines);
     return { appId, segment: at.segment, bytes: at.bytes + data.length };
   }
 
+  #noteTimes(appId: string, at: LogCursor, lines: readonly LogLine[]): void {
+    if (at.bytes === 0) this.#growing.set(appId, { segment: at.segment, ...noSpan });
+    const growing = this.#growing.get(appId);
+    if (growing?.segment !== at.segment) return;
+    for (const { time } of lines) {
+      if (time < growing.from) growing.from = time;
+      if (time > growing.to) growing.to = time;
+    }
+  }
+
+  /** A segment is full. */
+  async #leave(appId: string, segment: number): Promise<void> {
+    const growing = this.#growing.get(appId);
+    if (growing?.segment === segment) await keepSpan(join(this.#folder, appId), segment, growing);
+    this.#growing.delete(appId);
+    this.#isFull();
+  }
+
   async #readSegment(appId: string, from: LogCursor, maxBytes: number, end: number): Promise<LogPage> {
-    await using file = await open(segmentFile(join(this.#folder, appId), from.segment), "r");
+    const opened = await open(segmentFile(join(this.#folder, appId), from.segment), "r").catch(
+      unlessMissing(undefined),
+    );
+    if (opened === undefined) return { lines: [], after: [], next: from }; // it was dropped
+    await using file = opened;
     const buffer = Buffer.alloc(Math.max(0, Math.min(maxBytes, end - from.bytes)));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, from.bytes);
     const whole = buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1;
@@ -241,14 +371,6 @@ export class LogBook {
   }
 }
 
-/** For something that may be gone. */
-const unlessMissing =
-  <T>(otherwise: T) =>
-  (error: unknown): T => {
-    if (hasCode(error, "ENOENT")) return otherwise;
-    throw error;
-  };
-
 /** The piece's lines that continue what is known, moving the known offset on. */
 function takeNew(piece: LogPiece, offsets: Map<string, number>): readonly LogLine[] {
   if (piece.containerId === "") return piece.lines;
@@ -265,8 +387,4 @@ function parseLine(line: string, from: LogCursor): LogLine {
   } catch (error) {
     throw fail("invalidArgument", `${from.segment}-${from.bytes} is no place in the log.`, { cause: error });
   }
-}
-
-function segmentFile(folder: string, segment: number): string {
-  return join(folder, `${String(segment).padStart(8, "0")}.jsonl`);
 }

@@ -15,14 +15,17 @@ export type HandlerOf<M, C extends Caller> = M extends {
       ? (request: MessageShape<I>, call: Call<C>) => AsyncIterable<MessageInitShape<O>>
       : K extends "bidi_streaming"
         ? (requests: AsyncIterable<MessageShape<I>>, call: Call<C>) => AsyncIterable<MessageInitShape<O>>
-        : never
+        : (requests: AsyncIterable<MessageShape<I>>, call: Call<C>) => Promise<MessageInitShape<O>>
   : never;
 
 /** Who may call: `anyone` means that no identity is needed. */
-export type Access = "anyone" | "outsider" | "user" | "container" | "userOrContainer" | "userOrAnyContainer" | "worker";
+export type Access =
+  | ("anyone" | "outsider" | "user" | "task" | "worker")
+  | ("container" | "userOrContainer" | "userOrAnyContainer");
 
 export type UserCaller = Extract<Caller, { kind: "user" }>;
 export type ContainerCaller = Extract<Caller, { kind: "container" }>;
+export type TaskCaller = Extract<Caller, { kind: "task" }>;
 export type WorkerCaller = Extract<Caller, { kind: "worker" }>;
 
 /** A handler with its access; made by the functions below. */
@@ -54,6 +57,11 @@ export function outsider<M>(handle: HandlerOf<M, Caller>): Rpc<M> {
 /** Needs a valid token. */
 export function user<M>(handle: HandlerOf<M, UserCaller>): Rpc<M> {
   return { access: "user", handle: handle };
+}
+
+/** Needs a token that opens one container. */
+export function task<M>(handle: HandlerOf<M, TaskCaller>): Rpc<M> {
+  return { access: "task", handle: handle };
 }
 
 /** Only through a container's door. */

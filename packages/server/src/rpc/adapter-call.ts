@@ -8,6 +8,8 @@ export type Caller =
   /** A `restricted` one may take inputs and give outputs, and nothing else. */
   | { readonly kind: "container"; readonly id: string; readonly restricted: boolean }
   | { readonly kind: "worker"; readonly id: string }
+  /** Whoever was given a token for one container's commands, by the container's id. */
+  | { readonly kind: "task"; readonly id: string }
   | { readonly kind: "anyone" };
 
 /** What a call's own stream says of it. */

@@ -7,6 +7,12 @@ import type { Caller } from "./adapter-call.ts";
 /** Whether the secret belongs to the token. May answer at once, which saves a turn of the event loop. */
 export type Authenticate = (tokenId: string, tokenSecret: string) => boolean | Promise<boolean>;
 
+export interface Authority {
+  authenticate: Authenticate;
+  /** The container that a token opens. */
+  openTask: (token: string) => string | undefined;
+}
+
 const nobody: Caller = { kind: "anyone" };
 
 /** The caller of an RPC. Throws a ServerError when it may not call it. */
@@ -15,9 +21,15 @@ export function identify(
   access: Access,
   peer: Identity | undefined,
   header: (name: string) => string | undefined,
-  authenticate: Authenticate,
+  { authenticate, openTask }: Authority,
 ): Caller | Promise<Caller> {
   if (peer !== undefined) return admit(rpc, access, callerAtDoor(peer));
+  if (access === "task") {
+    const [, token = ""] = /^Bearer (\S+)$/.exec(header("authorization") ?? "") ?? [];
+    const id = openTask(token);
+    if (id === undefined) throw staleToken(rpc);
+    return { kind: "task", id };
+  }
   const tokenId = credentialOf(header("x-modal-token-id"));
   const tokenSecret = credentialOf(header("x-modal-token-secret"));
   if (tokenId === undefined || tokenSecret === undefined) {
@@ -57,6 +69,7 @@ function wrongSide(rpc: string, access: Access): ServerError {
     anyone: "anyone",
     outsider: "clients",
     user: "users",
+    task: "those who have a token for a container",
     container: "containers",
     userOrContainer: "users and containers",
     userOrAnyContainer: "users and containers",
@@ -67,6 +80,14 @@ function wrongSide(rpc: string, access: Access): ServerError {
 
 function restrictedCaller(rpc: string): ServerError {
   return fail("permissionDenied", `${rpc} is not for this function: it was defined with restrict_modal_access.`);
+}
+
+/** The clients then fetch another one. */
+function staleToken(rpc: string): ServerError {
+  return fail(
+    "unauthenticated",
+    `${rpc} needs a token for a container, and the one that was sent is none, or is over.`,
+  );
 }
 
 function missingToken(rpc: string): ServerError {

@@ -9,7 +9,7 @@ import type { Status } from "../grpc/headers.ts";
 import { GrpcServer } from "../grpc/server.ts";
 import type { BoundRpc } from "./adapter-access.ts";
 import { type Call, type Caller, OpenCall } from "./adapter-call.ts";
-import { type Authenticate, identify } from "./adapter-identity.ts";
+import { type Authority, identify } from "./adapter-identity.ts";
 import { statusOf, successOf } from "./adapter-status.ts";
 import { decode, receiveAll, sendAll } from "./adapter-stream.ts";
 import { outOfScope } from "./out-of-scope.ts";
@@ -22,10 +22,9 @@ export { isClassName, retryAfter, statusDetail } from "./adapter-status.ts";
 /** The largest message that a client may send, in bytes: what the clients are set to. */
 export const largestMessage = 100 * 1024 * 1024;
 
-export interface RpcServerOptions {
+export interface RpcServerOptions extends Authority {
   /** All that is answered, by `bind`; everything else is UNIMPLEMENTED with a message that names it. */
   rpcs: readonly BoundRpc[];
-  authenticate: Authenticate;
   logger: Logger;
   /** Called after each RPC with its name, its time in milliseconds and its gRPC status number. */
   observe?: (rpc: string, ms: number, status: number) => void;
@@ -74,8 +73,7 @@ class Desk {
     let status: Status;
     let reply: Uint8Array | undefined;
     try {
-      const { authenticate } = this.#options;
-      const known = identify(method.name, rpc.access, wire.peer, (name) => wire.header(name), authenticate);
+      const known = identify(method.name, rpc.access, wire.peer, (name) => wire.header(name), this.#options);
       // Not awaited when it is known at once: that would take a turn.
       open = this.#open(method, wire, known instanceof Promise ? await known : known);
       reply = await served.serve(wire, open);
@@ -139,7 +137,9 @@ function serveOf({ method, rpc }: BoundRpc): Serve {
         return undefined;
       };
     }
-    case "client_streaming":
-      throw new Error(`${method.name}: client streaming is not supported`);
+    case "client_streaming": {
+      const handle = rpc.handle as unknown as (requests: AsyncIterable<Message>, call: Call) => Promise<Wrapped>;
+      return async (wire, open) => encode(await handle(receiveAll(method.input, wire, open), open));
+    }
   }
 }

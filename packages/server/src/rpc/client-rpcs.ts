@@ -9,6 +9,7 @@ import type { Rpcs } from "./adapter-access.ts";
 import { appLookupRpcs } from "./app-lookups.ts";
 import { appRpcs } from "./apps.ts";
 import { callRpcs } from "./calls.ts";
+import { containerExecRpcs } from "./container-execs.ts";
 import { containerRpcs } from "./containers.ts";
 import { deploymentRpcs } from "./deployments.ts";
 import { dictRpcs } from "./dicts.ts";
@@ -67,6 +68,7 @@ export function clientRpcs(
     queueRpcs(platform),
     callRpcs(platform),
     containerRpcs(platform, deliveries),
+    containerExecRpcs(platform),
     taskRpcs(platform),
     tunnelRpcs(platform),
     webRpcs(platform),

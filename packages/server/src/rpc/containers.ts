@@ -27,7 +27,7 @@ import type { Straight } from "../web/straight.ts";
 import { type Platform, contextOf } from "./platform.ts";
 
 export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<typeof ModalClient> {
-  const { store, bells, clock } = platform;
+  const { store, bells, clock, lineOwners } = platform;
   const { times } = platform.config;
   return {
     containerHello: container(() => Promise.resolve({})), // its code is not even imported yet
@@ -51,6 +51,11 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
         straight === undefined
           ? await claim(platform, deliveries, request, call)
           : await carryAll(platform, deliveries, straight, call);
+      if (straight === undefined && found?.kind === "inputs") {
+        const isAlone = request.inputConcurrency <= 1 && request.batchMaxSize <= 1;
+        const held = found.inputs.map(({ id, callId }) => ({ inputId: id, callId }));
+        lineOwners.began(call.caller.id, held, clock.now(), isAlone);
+      }
       return claimReply(found);
     }),
     functionGetDynamicConcurrency: container(async ({ targetConcurrency, maxConcurrency }, { caller }) => {
@@ -69,6 +74,7 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       const finished = await store[isFleeting ? "note" : "write"]((tx) =>
         completeInputs(tx, caller.id, completions, contextOf(platform)),
       );
+      lineOwners.ended(caller.id, inputIds, clock.now());
       for (const inputId of finished) platform.timeouts.finished(inputId); // of no input that another container holds
       deliveries.finished(caller.id, inputIds);
       return {};

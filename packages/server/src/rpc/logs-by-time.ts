@@ -10,15 +10,13 @@ import {
 } from "@lydian/contract";
 import { isId } from "@lydian/kit";
 
-import { knownApp } from "../apps/known.ts";
-import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { countLines, lastLines, type Span } from "../logs/by-time.ts";
 import { parseCursor } from "../logs/cursor.ts";
-import type { LogLine } from "../logs/log-book.ts";
+import { type LogLine, logStart } from "../logs/log-book.ts";
 import { type Rpcs, user } from "./adapter-access.ts";
 import { findImage } from "./images.ts";
-import { descriptors, itemOf } from "./logs.ts";
+import { descriptors, functionsAsked, itemOf } from "./logs.ts";
 import type { Platform } from "./platform.ts";
 
 /** Of one answer. */
@@ -61,35 +59,20 @@ function* byContainer(lines: readonly LogLine[]): Iterable<MessageInitShape<type
   }
 }
 
-async function spanOf({ store, logBook }: Platform, request: AppFetchLogsRequest | AppCountLogsRequest): Promise<Span> {
+async function spanOf({ store }: Platform, request: AppFetchLogsRequest | AppCountLogsRequest): Promise<Span> {
   const { appId: id, source, searchText, taskId, functionCallId } = request;
-  if (functionCallId !== "") {
-    throw fail("unimplemented", "The lines of a log do not say which call they belong to.", {
-      hint: "Filter by function, container or text instead",
-    });
-  }
   const since = request.since === undefined ? 0 : timestampMs(request.since);
   const until = request.until === undefined ? Number.POSITIVE_INFINITY : timestampMs(request.until);
   const isImage = isId("im", id);
-  const { begin, functions } = await store.read(async (tx) => ({
-    begin: isImage ? parseCursor((await findImage(tx, id)).logFrom) : undefined,
+  const { from, functions } = await store.read(async (tx) => ({
+    from: isImage ? parseCursor((await findImage(tx, id)).logFrom) : logStart,
     functions: isImage ? undefined : await functionsAsked(tx, request),
   }));
-  const isWanted = ({ stream, text, containerId, functionId }: LogLine): boolean =>
+  const isWanted = ({ stream, text, containerId, functionId, callId }: LogLine): boolean =>
     (source === FileDescriptor.UNSPECIFIED || descriptors[stream] === source) &&
     (taskId === "" || containerId === taskId) &&
+    (functionCallId === "" || callId === functionCallId) &&
     (functions === undefined || functions.has(functionId)) &&
     text.includes(searchText);
-  return { logId: id, from: begin ?? (await logBook.placeBefore(id, since)), since, until, isWanted };
-}
-
-/** The function with its variants, or the one variant; undefined for all that the app has. */
-async function functionsAsked(
-  tx: Tx,
-  { appId, functionId, parametrizedFunctionId }: AppFetchLogsRequest | AppCountLogsRequest,
-): Promise<ReadonlySet<string> | undefined> {
-  await knownApp(tx, appId);
-  if (parametrizedFunctionId !== "") return new Set([parametrizedFunctionId]);
-  if (functionId === "") return undefined;
-  return new Set([functionId, ...(await tx.functions.variants(functionId)).map(({ id }) => id)]);
+  return { logId: id, from, since, until, has: [searchText, taskId, functionCallId], isWanted };
 }

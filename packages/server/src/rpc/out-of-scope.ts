@@ -4,7 +4,7 @@ const scopes: readonly (readonly [rpcs: RegExp, what: string])[] = [
   [/Billing/, "There is no billing: what runs here runs on your own machines"],
   [
     /^(?:Sandbox|PersistentSandbox|TaskContainer|TaskExec|TaskMount|TaskUnmount|TaskSnapshot|TaskSet|TaskGetCommandRouter)/,
-    "Sandboxes, shells and commands in running containers are still to come",
+    "Sandboxes are still to come, and so are shells of their own: `modal container exec` opens one in a container that runs",
   ],
   [
     /^(?:Endpoint|Server|Flash|FunctionGetFlash|ContainerServer)/,

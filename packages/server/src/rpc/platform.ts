@@ -10,7 +10,9 @@ import type { Unneeded } from "../content/unneeded.ts";
 import type { Context } from "../domain/context.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import type { Interest } from "../images/interest.ts";
+import type { LineOwners } from "../logs/line-owners.ts";
 import type { LogBook, Tell } from "../logs/log-book.ts";
+import type { TaskTokens } from "../identity/task-tokens.ts";
 import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
@@ -18,6 +20,7 @@ import type { WebCalls } from "../web/calls.ts";
 import type { StraightCalls } from "../web/straight.ts";
 import type { Tunnels } from "../web/tunnels.ts";
 import type { Drain } from "../workers/drain.ts";
+import type { Execs } from "../workers/execs.ts";
 import type { WorkerSessions } from "../workers/sessions.ts";
 import type { Call } from "./adapter-call.ts";
 
@@ -30,14 +33,17 @@ export interface Platform {
   log: Logger;
   content: ContentStore;
   drain: Drain;
+  execs: Execs;
   heartbeats: Heartbeats;
   interest: Interest;
+  lineOwners: LineOwners;
   logBook: LogBook;
   presence: Presence;
   sessions: WorkerSessions;
   /** Writes a line into an app's log, as the platform's own. */
   tell: Tell;
   timeouts: Timeouts;
+  taskTokens: TaskTokens;
   tokens: Tokens;
   unneeded: Unneeded;
   serverKey: Uint8Array;

@@ -2,8 +2,9 @@
 import type { worker } from "@lydian/contract";
 
 import { fail } from "../errors.ts";
-import type { LogBook } from "../logs/log-book.ts";
 import { LogDecoders } from "../logs/decode.ts";
+import type { LineOwners, Owner } from "../logs/line-owners.ts";
+import type { LogBook } from "../logs/log-book.ts";
 import { type Charge, chargesOf, findCharge } from "./charges.ts";
 import type { Dials } from "./dials.ts";
 import { Outbox } from "./outbox.ts";
@@ -13,6 +14,7 @@ import { isGone, isRunning } from "./wire.ts";
 export interface StreamDeps extends SessionDeps {
   sessions: WorkerSessions;
   logBook: LogBook;
+  lineOwners: LineOwners;
   dials: Dials;
   /** Has what nobody needs removed from a worker, until so much is free. */
   makeRoom(workerId: string, bytes: number): void;
@@ -57,10 +59,16 @@ export async function* runSession(
   }
 }
 
+/** Pieces of logs that are on their way to the disk: beyond it the worker has to wait. In bytes of its records. */
+const mostWritten = 8 * 1024 * 1024;
+
 class SessionStream {
   readonly #deps: StreamDeps;
   readonly #session: Session;
   readonly #decoders = new LogDecoders();
+  /** The last piece of each container that is being written, until it is there. */
+  readonly #writing = new Map<string, Promise<void>>();
+  #bytesWriting = 0;
 
   constructor(deps: StreamDeps, session: Session) {
     this.#deps = deps;
@@ -93,13 +101,13 @@ class SessionStream {
 
   /** Until the worker's side ends; then the session is over. */
   async receive(incoming: AsyncIterator<worker.FromWorker>): Promise<void> {
-    const { log, sessions } = this.#deps;
+    const { sessions } = this.#deps;
     try {
       for (let next = await incoming.next(); next.done !== true; next = await incoming.next()) {
         await this.#take(next.value);
       }
     } catch (error) {
-      log.warn({ err: error, worker: this.#session.workerId }, "a worker's session broke");
+      this.#break(error);
     } finally {
       sessions.leave(this.#session);
     }
@@ -136,31 +144,64 @@ class SessionStream {
 
   async #state(state: worker.ContainerState): Promise<void> {
     const { containerId, fence } = state;
+    if (isGone(state)) await this.#writing.get(containerId); // its last words come before its end
     const charge = await this.#current(containerId, fence);
     if (isGone(state)) {
       await charge?.ended(state.exit);
       this.#decoders.forget(containerId);
+      this.#deps.lineOwners.forget(containerId);
       this.#session.outbox.push({ message: { case: "release", value: { containerId, fence } } });
     } else if (isRunning(state)) {
       await charge?.runs();
     }
   }
 
+  /** Those of one container go in order; pieces of several, and several of one, go to the disk together. */
   async #logs(logs: worker.Logs): Promise<void> {
     const { containerId, fence } = logs;
     const charge = await this.#current(containerId, fence);
     if (charge === undefined) return;
     const { id, functionId } = charge.log;
-    const committed = await this.#deps.logBook.append(id, {
+    await this.#learnWork(containerId);
+    const ownerOf = (time: number): Owner => this.#deps.lineOwners.ownerOf(containerId, time);
+    const appended = this.#deps.logBook.append(id, {
       containerId,
       fence,
       offset: Number(logs.offset),
       endOffset: Number(logs.endOffset),
-      lines: this.#decoders.decode({ id: containerId, functionId }, logs.lines),
+      lines: this.#decoders.decode({ id: containerId, functionId }, logs.lines, ownerOf),
       lineEnds: lineEnds(logs),
     });
-    const value = { containerId, fence, endOffset: BigInt(committed) };
-    this.#session.outbox.push({ message: { case: "logsAck", value } });
+    const bytes = Number(logs.endOffset - logs.offset);
+    this.#bytesWriting += bytes;
+    const written = appended
+      .then((committed) => {
+        const value = { containerId, fence, endOffset: BigInt(committed) };
+        this.#session.outbox.push({ message: { case: "logsAck", value } });
+      })
+      .finally(() => {
+        this.#bytesWriting -= bytes;
+        if (this.#writing.get(containerId) === written) this.#writing.delete(containerId);
+      });
+    this.#writing.set(containerId, written);
+    written.catch((error: unknown) => this.#break(error));
+    if (this.#bytesWriting > mostWritten) await written;
+  }
+
+  /** What it held before this server was started. */
+  async #learnWork(containerId: string): Promise<void> {
+    const { lineOwners, store } = this.#deps;
+    if (lineOwners.knows(containerId)) return;
+    const held = await store.read((tx) => tx.inputs.heldBy(containerId));
+    for (const { id, callId, claimedAt = 0 } of held) {
+      lineOwners.began(containerId, [{ inputId: id, callId }], claimedAt, false);
+    }
+    lineOwners.began(containerId, [], 0, false);
+  }
+
+  #break(error: unknown): void {
+    this.#deps.log.warn({ err: error, worker: this.#session.workerId }, "a worker's session broke");
+    this.#deps.sessions.leave(this.#session);
   }
 }
 

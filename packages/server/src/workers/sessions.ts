@@ -17,6 +17,7 @@ import { loseBuilds } from "../images/transition.ts";
 import type { EndpointSettings } from "../web/endpoints.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { Collections } from "./collections.ts";
+import { type Line, WorkerLines } from "./lines.ts";
 import { Questions } from "./questions.ts";
 import { Outbox } from "./outbox.ts";
 import { containerSpec, doorSecret } from "./spec.ts";
@@ -62,11 +63,13 @@ export class WorkerSessions {
   readonly #closing = new AbortController();
   readonly #collections: Collections;
   readonly #volumeActs: Questions<worker.VolumeDone>;
+  readonly lines: WorkerLines;
 
   constructor(deps: SessionDeps) {
     this.#deps = deps;
     this.#leases = new Leases(deps.clock, (workerId) => void this.#lost(workerId));
     this.#collections = new Collections(deps.clock);
+    this.lines = new WorkerLines(deps.clock);
     this.#volumeActs = new Questions(deps.clock, {
       answerMs: deps.times.volumeAct,
       silent: () => fail("unavailable", "The container's worker went away. Ask again: a commit is made once."),
@@ -192,6 +195,13 @@ export class WorkerSessions {
     return outbox !== undefined;
   }
 
+  /** A stream to this worker, for commands in its containers. */
+  async openLine(workerId: string): Promise<Line> {
+    return await this.lines.open(workerId, (id) =>
+      this.push(workerId, { message: { case: "execWanted", value: { id } } }),
+    );
+  }
+
   /** Whether the worker's containers have a loopback interface of their own; unknown workers' do not. */
   hasOwnNetwork(workerId: string): boolean {
     return this.#sessions.get(workerId)?.runtimes.some(({ ownNetwork }) => ownNetwork) ?? false;
@@ -236,6 +246,7 @@ export class WorkerSessions {
   #nobodyAnswers(workerId: string): void {
     this.#collections.left(workerId);
     this.#volumeActs.left(workerId);
+    this.lines.left(workerId);
   }
 
   context(): Context {

@@ -4,6 +4,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { ContainerArgumentsSchema, type Function, type worker } from "@lydian/contract";
 
+import { terminalOf } from "../containers/terminal.ts";
 import type { App } from "../domain/app.ts";
 import type { Container } from "../domain/container.ts";
 import { type FunctionPolicy, type FunctionRecord, nodeRuntime } from "../domain/function.ts";
@@ -34,6 +35,7 @@ export async function containerSpec(
     throw new Error(`the function, app or image of ${container.id} is missing`);
   }
   const definition = decodeDefinition(record);
+  const terminal = terminalOf(definition.ptyInfo);
   const secrets = await vault.environmentOf(tx, definition.secretIds);
   const spec = {
     description: `${app.name} ${record.name}`,
@@ -42,6 +44,7 @@ export async function containerSpec(
     },
     mounts: await mountsOf(tx, record),
     env: {
+      ...terminal?.env,
       MODAL_ENVIRONMENT: await environmentOf(tx, app),
       ...threadVariables(definition, container.milliCpu),
       ...secrets,
@@ -51,6 +54,7 @@ export async function containerSpec(
     imageId: image.id,
     volumes: await volumesOf(tx, definition),
     buckets: await openBuckets(tx, definition, vault),
+    ...(terminal && { terminal: terminal.terminal }),
   } satisfies ContainerSpec;
   return { spec, secretIds: usedSecrets(definition) };
 }

@@ -41,6 +41,7 @@ export async function startRig(
   const rpc = createRpcServer({
     rpcs: parts.rpcs ?? [],
     authenticate: (id, secret) => id === testToken.id && secret === testToken.secret,
+    openTask: () => undefined,
     logger: silentLogger,
     ...parts.rpc,
   });

@@ -201,9 +201,13 @@ describe("reading", () => {
 
   it("crosses segments, which begin when one is full", async () => {
     await using it = await scene();
-    const large = `${"x".repeat(6 * 1024 * 1024)}\n`;
+    const large = `${"x".repeat(1.5 * 1024 * 1024)}\n`;
     for (let i = 0; i < 4; i++) await it.append(i, i + 1, `${i}${large}`);
-    assert.deepEqual(await readdir(join(it.folder, "ap-1")), ["00000000.jsonl", "00000001.jsonl"]);
+    const names = await readdir(join(it.folder, "ap-1"));
+    assert.deepEqual(
+      names.filter((name) => name.endsWith(".jsonl")),
+      ["00000000.jsonl", "00000001.jsonl"],
+    );
     const read = await it.readAll(logStart, 1024 * 1024);
     assert.deepEqual(
       read.map((text) => [text[0], text.length]),

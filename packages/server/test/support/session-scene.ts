@@ -8,6 +8,7 @@ import { FakeWorker, type FakeWorkerOptions } from "@lydian/testkit";
 import { timesSchema } from "../../src/config.ts";
 import type { Container } from "../../src/domain/container.ts";
 import type { Store } from "../../src/domain/store.ts";
+import { LineOwners } from "../../src/logs/line-owners.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
 import { Dials } from "../../src/workers/dials.ts";
@@ -32,7 +33,7 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
   const wanted: { workerId: string; bytes: number }[] = [];
   const makeRoom = (workerId: string, bytes: number): void => void wanted.push({ workerId, bytes });
   const dials = new Dials(test.clock, (workerId, message) => sessions.push(workerId, message));
-  const deps = { ...shared, sessions, dials, logBook, makeRoom };
+  const deps = { ...shared, sessions, dials, logBook, lineOwners: new LineOwners(), makeRoom };
   const workers: FakeWorker[] = [];
   const open = (messages: AsyncIterable<wire.FromWorker>, signal: AbortSignal) => runSession(deps, messages, signal);
   const settle = (): Promise<void> => test.clock.settle();

@@ -198,7 +198,10 @@ describe("logs", () => {
     send(10n);
     while (said(worker, "logsAck").length < 4) await it.settle(); // files are written at their own pace
     const acknowledged = said(worker, "logsAck").map(({ message }) => (message.value as wire.LogsAck).endOffset);
-    assert.deepEqual(acknowledged, [10n, 10n, 10n, 20n]);
+    // What came together went to the disk together.
+    assert.equal(acknowledged[0], 10n);
+    assert.deepEqual([...new Set(acknowledged)], [10n, 20n]);
+    assert.equal(acknowledged[3], 20n);
     assert.equal((await it.container(containerId))?.logOffset, 20);
   });
 });

@@ -45,6 +45,7 @@ export class Build {
   readonly id: string;
   readonly fence: string;
   readonly logFile: string;
+  readonly hasTerminal = false;
   readonly #host: BuildHost;
   readonly #folder: string;
   readonly #doorSecret: string;

@@ -16,6 +16,7 @@ import { type ContainerPlace, containerPlace, containersFolder, doorsFolder } fr
 import { type Lease, writeLease } from "./lease.ts";
 import { formatRecords } from "./log-format.ts";
 import type { LogTrim } from "./log-trim.ts";
+import { readProcess, writeProcess } from "./process-file.ts";
 import { prepareProcess, type Workshop } from "./prepare.ts";
 import type { WaitingStarter } from "../starters/starters.ts";
 import { type ContainerPhase, move } from "./state.ts";
@@ -61,6 +62,7 @@ export class Container implements Assignment {
   #saved: Promise<void> = Promise.resolve();
   /** Its runtime has nothing left of it. */
   #isCleared = false;
+  #hasTerminal = false;
   /** Loaded by the first container whose log is long: it needs system calls that most never do. */
   #trim: Promise<LogTrim> | undefined;
 
@@ -76,7 +78,8 @@ export class Container implements Assignment {
   /** Takes an assignment: from here on the container survives kill -9 of the worker. Then it is prepared and started. */
   static async begin(assigned: Lease, spec: wire.ContainerSpec, host: ContainerHost): Promise<Container> {
     const isLarge = host.mountLayers?.hasLarge(spec.mounts) === true;
-    const starter = isLarge ? undefined : host.starters?.take(spec);
+    // A starter has no terminal.
+    const starter = isLarge || spec.terminal !== undefined ? undefined : host.starters?.take(spec);
     const lease = starter === undefined ? assigned : { ...assigned, hostId: starter.place.hostId };
     const place = containerPlace(host.data, lease.containerId, lease.hostId);
     let container: Container;
@@ -87,6 +90,7 @@ export class Container implements Assignment {
       await (await open(place.logFile, "a", 0o600)).close();
       const door = await Door.open(place.doorFile, lease.doorSecret, host.server);
       container = new Container(place, lease, door, host);
+      container.#hasTerminal = spec.terminal !== undefined;
     } catch (error) {
       await starter?.drop();
       await removeBelow(containersFolder(host.data), place.folder); // or the next worker would adopt it
@@ -109,6 +113,7 @@ export class Container implements Assignment {
     const adoption = await host.runtime.adopt(place, { door: container.#admit });
     switch (adoption.state) {
       case "running":
+        container.#hasTerminal = (await readProcess(place))?.terminal !== undefined;
         await host.volumes?.adopt(place, host.runtime.rootOf?.(place));
         await host.buckets?.adopt(place, host.runtime.rootOf?.(place));
         container.#attach(adoption.process);
@@ -149,6 +154,11 @@ export class Container implements Assignment {
   /** Once it is gone. */
   get exit(): wire.Exit | undefined {
     return this.#lease.exit && exitToWire(this.#lease.exit);
+  }
+
+  /** Its main process has: what it prints is to be seen as it comes. */
+  get hasTerminal(): boolean {
+    return this.#hasTerminal;
   }
 
   get logFile(): string {
@@ -283,6 +293,7 @@ export class Container implements Assignment {
     const { signal } = this.#preparation;
     const customer = { say: (line: string) => this.#say(line), signal, door: this.#admit, starter };
     const process = await prepareProcess(this.place, spec, this.#host, customer);
+    await writeProcess(this.place, process);
     signal.throwIfAborted();
     return process;
   }

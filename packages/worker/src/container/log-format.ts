@@ -42,8 +42,29 @@ export function beforeOpenLine({ lines }: LogRecords): LogRecords {
     else if (!open.has(stream)) open.set(stream, at);
   }
   const whole = lines.slice(0, Math.min(lines.length, ...open.values()));
-  return { lines: whole, length: whole.reduce((sum, { size }) => sum + size, 0) };
+  return { lines: whole, length: sizeOf(whole) };
 }
+
+/** The same with the parts of a line put together that follow each other, so that a line is found by any word in it. */
+export function joinParts(lines: readonly LogLine[]): LogLine[] {
+  const joined: LogLine[] = [];
+  for (let at = 0; at < lines.length;) {
+    const first = lines[at];
+    if (first === undefined) break;
+    let end = at + 1;
+    while (lines[end - 1]?.data.at(-1) !== newline && lines[end]?.stream === first.stream) end++;
+    const parts = lines.slice(at, end);
+    joined.push(
+      parts.length === 1
+        ? first
+        : { ...first, data: Buffer.concat(parts.map(({ data }) => data)), size: sizeOf(parts) },
+    );
+    at = end;
+  }
+  return joined;
+}
+
+const sizeOf = (lines: readonly LogLine[]): number => lines.reduce((sum, { size }) => sum + size, 0);
 
 /** A record without its newline. What is none (the keeper was killed while it wrote) is shown as it is. */
 function parseRecord(record: Buffer): Omit<LogLine, "size"> {

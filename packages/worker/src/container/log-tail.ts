@@ -4,7 +4,8 @@ import { open } from "node:fs/promises";
 
 import type { Clock } from "@lydian/kit";
 
-import { beforeOpenLine, type LogLine, parseRecords } from "./log-format.ts";
+import { beforeOpenLine, joinParts, type LogLine, parseRecords } from "./log-format.ts";
+import { type FloodLimits, LogFlood } from "./log-flood.ts";
 
 /** A piece of the log; the next one begins where it ends. */
 export interface LogBatch {
@@ -23,17 +24,22 @@ const readSize = 64 * 1024;
 const restMs = 100;
 
 /**
+ * Of a container with a terminal, what is printed comes as it is printed, in whatever parts: whoever types waits for its echo.
+ *
  * Yields what is in the log from `offset` on, then what is appended. The reader's pace is the writer's: nothing is read
  * while a batch is being worked on. Returns when `signal` aborts, or when `ended` has and all was yielded.
  */
 export async function* followLog(
   file: string,
   offset: number,
-  options: { clock: Clock; ended: AbortSignal; signal: AbortSignal },
+  options: { clock: Clock; ended: AbortSignal; signal: AbortSignal; isTerminal?: boolean; limits?: FloodLimits },
 ): AsyncGenerator<LogBatch, void, undefined> {
-  const { clock, ended, signal } = options;
+  const { clock, ended, signal, isTerminal = false, limits } = options;
   const bell = new Bell();
+  const flood = new LogFlood(clock, limits);
   await using handle = await open(file, "r");
+  // What is there already may have been sent before, in parts: it comes in the same parts, so that none comes twice.
+  const sentBefore = (await handle.stat()).size;
   const watcher = watch(file, { persistent: false }, bell.ring);
   // The file system tells nothing any more; what was written is still read when the container ends.
   watcher.on("error", bell.ring);
@@ -47,14 +53,25 @@ export async function* followLog(
       bell.reset();
       const { bytesRead } = await handle.read(buffer, 0, readSize, position);
       const isFull = bytesRead === readSize;
+      const dropped = flood.drop(buffer.subarray(0, bytesRead), position);
+      if (dropped > 0) {
+        position += dropped;
+        continue;
+      }
+      const notice = flood.notice(position);
+      if (notice !== undefined) yield notice;
       const all = parseRecords(buffer.subarray(0, bytesRead));
-      const isLate = last || (openUntil !== undefined && clock.now() >= openUntil);
+      const isLate = last || isTerminal || (openUntil !== undefined && clock.now() >= openUntil);
       let { lines, length } = isLate ? all : beforeOpenLine(all);
       if (length === 0 && isFull) ({ lines, length } = all);
       // A record that fills the buffer is none of ours: it is passed over, or it would hold up the rest for ever.
       const taken = length === 0 && isFull ? bytesRead : length;
-      if (lines.length > 0) yield { offset: position, endOffset: position + taken, lines };
+      if (lines.length > 0) {
+        const parts = position < sentBefore ? lines : joinParts(lines);
+        yield { offset: position, endOffset: position + taken, lines: parts };
+      }
       position += taken;
+      flood.taken(taken);
       if (taken > 0) {
         openUntil = undefined;
         continue;

@@ -108,7 +108,8 @@ async function prepareWith(
   try {
     const [, process] = await Promise.all([files, runner]);
     await layout.showFiles?.();
-    return process;
+    const { terminal } = spec;
+    return terminal === undefined ? process : { ...process, terminal };
   } catch (error) {
     other.abort(error);
     await Promise.allSettled([files, runner]);

@@ -8,12 +8,14 @@ import koffi from "koffi";
 /** The numbers of asm/unistd_64.h and asm-generic/unistd.h. */
 const numbers = {
   close: { x64: 3, arm64: 57 },
+  connect: { x64: 42, arm64: 203 },
   fallocate: { x64: 285, arm64: 47 },
   fsconfig: { x64: 431, arm64: 431 },
   fsetxattr: { x64: 190, arm64: 7 },
   fsmount: { x64: 432, arm64: 432 },
   fspick: { x64: 433, arm64: 433 },
   fsopen: { x64: 430, arm64: 430 },
+  ioctl: { x64: 16, arm64: 29 },
   lgetxattr: { x64: 192, arm64: 9 },
   llistxattr: { x64: 195, arm64: 12 },
   lremovexattr: { x64: 198, arm64: 15 },
@@ -32,8 +34,11 @@ const numbers = {
   readlinkat: { x64: 267, arm64: 78 },
   setfsgid: { x64: 123, arm64: 152 },
   setfsuid: { x64: 122, arm64: 151 },
+  shutdown: { x64: 48, arm64: 210 },
+  socket: { x64: 41, arm64: 198 },
   syncfs: { x64: 306, arm64: 267 },
   umount2: { x64: 166, arm64: 39 },
+  write: { x64: 1, arm64: 64 },
 } as const;
 
 export type CallName = keyof typeof numbers;

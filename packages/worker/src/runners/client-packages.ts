@@ -4,8 +4,9 @@
  * container's Python, its dependencies last, so that whatever the user has installed wins over them.
  */
 import { type ChildProcess, execFile } from "node:child_process";
-import { access, mkdir, mkdtemp, readdir, rename, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { type Clock, lockWithin, type Logger, PlatformError, removeBelow, syncFolder } from "@lydian/kit";
 
@@ -33,30 +34,8 @@ const ownPackages = ["modal", "modal_proto", "modal_version", "synchronicity"];
 /** Where a container is shown the dependencies, relative to the folder that holds the client. */
 export const dependenciesBeside = "__modal/deps";
 
-/**
- * Python runs this before anything else. It puts the dependencies last on the path. And the first collection of garbage
- * comes when there are more objects than the client's own, which all stay: looking through them again and again takes an
- * eighth of its import. From then on all is as usual, or as the program has set it.
- */
-const sitecustomize = `import gc
-import os
-import sys
-
-sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), *"${dependenciesBeside}".split("/")))
-
-usual = gc.get_threshold()
-patient = (100_000, *usual[1:])
-
-
-def first_collection(_phase, _info):
-    gc.callbacks.remove(first_collection)
-    if gc.get_threshold() == patient:
-        gc.set_threshold(*usual)
-
-
-gc.callbacks.append(first_collection)
-gc.set_threshold(*patient)
-`;
+/** Python runs it before anything else; its first words say what it does. */
+const sitecustomize = fileURLToPath(new URL("../../starter/sitecustomize.py", import.meta.url));
 
 export class ClientPackages {
   readonly #folder: string;
@@ -68,7 +47,7 @@ export class ClientPackages {
 
   constructor(options: { cache: string; interpreters: Pick<Interpreters, "find">; clock: Clock; logger: Logger }) {
     this.#interpreters = options.interpreters;
-    this.#folder = join(options.cache, "clients", "3"); // the third layout of these folders
+    this.#folder = join(options.cache, "clients", "4"); // the fourth layout of these folders
     this.#clock = options.clock;
     this.#logger = options.logger;
   }
@@ -189,7 +168,7 @@ async function setApart(dependencies: string, own: string): Promise<void> {
   for (const name of ownPackages) {
     if (await exists(join(dependencies, name))) await rename(join(dependencies, name), join(own, name));
   }
-  await writeFile(join(own, "sitecustomize.py"), sitecustomize, { mode: 0o644 });
+  await writeFile(join(own, "sitecustomize.py"), await readFile(sitecustomize), { mode: 0o644 });
 }
 
 const pipHint = "the client comes from the package index that pip is configured for on this host; is it reachable?";

@@ -5,6 +5,7 @@
  * again after kill -9 of the worker.
  */
 import type net from "node:net";
+import type { Readable, Writable } from "node:stream";
 
 import type { ProcessEnd } from "../container/exit.ts";
 import type { ContainerPlace } from "../container/folder.ts";
@@ -35,6 +36,10 @@ export interface Runtime {
   clearOthers(known: readonly ContainerPlace[]): Promise<void>;
   /** The root of a container that it has, whose processes can be stopped for a while. Absent: nothing can be mounted into one. */
   rootOf?(place: ContainerPlace): ContainerRoot;
+  /** Runs another program in a container that runs, as its main process does. Absent: this runtime cannot. */
+  exec?(place: ContainerPlace, request: ExecRequest): Promise<ExecProcess>;
+  /** What somebody types at the terminal of its main process. Absent: there are none. */
+  type?(place: ContainerPlace, data: Uint8Array): Promise<void>;
   /** Begins a connection to what listens in the container's own network. Absent: its containers have none. */
   connect?(place: ContainerPlace, port: number): net.Socket;
   /** Waits until the disk has room again, but not for ever. Absent: nobody makes room. */
@@ -150,6 +155,33 @@ export interface ProcessSpec {
   readonly cwd: string;
   /** Absent: root. */
   readonly user?: Account;
+  /** What its standard streams are; absent: nothing to read, and pipes into the log. */
+  readonly terminal?: Terminal;
+}
+
+export interface Terminal {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface ExecRequest {
+  /** Of one container; a name for files. */
+  readonly id: string;
+  readonly process: ProcessSpec;
+  /** Absent: three pipes. */
+  readonly terminal?: Terminal | undefined;
+}
+
+/** A program that runs beside a container's main process; it ends with the worker that started it, at the latest. */
+export interface ExecProcess {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** With a terminal nothing comes here. */
+  readonly stderr: Readable;
+  /** How it ended as a shell says it; all that it wrote may still have to be read. Never rejects. */
+  readonly end: Promise<number>;
+  /** To its whole group. */
+  signal(name: "SIGHUP" | "SIGKILL"): void;
 }
 
 /** Whose rights a process has, by the numbers that its image uses. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 
-import { formatRecords, parseRecords } from "../../src/container/log-format.ts";
+import { formatRecords, parseRecords, joinParts } from "../../src/container/log-format.ts";
 
 const time = "2026-11-21T08:14:49.123456789Z";
 const timeMs = Date.UTC(2026, 10, 21, 8, 14, 49, 123);
@@ -50,4 +50,21 @@ it("writes what it reads", () => {
     { stream: "system", timeMs, text: "one\n" },
     { stream: "system", timeMs, text: "two\n" },
   ]);
+});
+
+it("puts the parts of a line together that follow each other", () => {
+  const part = (text: string, stream = "stdout"): string => `2026-01-01T00:00:00Z ${stream} P ${text}\n`;
+  const end = (text: string): string => `2026-01-01T00:00:00Z stdout F ${text}\n`;
+  const { lines, length } = parseRecords(
+    Buffer.from(end("whole") + part("one ") + part("two ") + end("three") + part("a") + part("b", "stderr") + end("c")),
+  );
+  const joined = joinParts(lines);
+  assert.deepEqual(
+    joined.map(({ stream, data }) => `${stream} ${data.toString()}`),
+    ["stdout whole\n", "stdout one two three\n", "stdout a", "stderr b", "stdout c\n"],
+  );
+  assert.equal(
+    joined.reduce((sum, { size }) => sum + size, 0),
+    length,
+  );
 });

@@ -101,3 +101,34 @@ it("does not wait long for the rest of a line, nor for one that is longer than w
   assert.equal(textOf((await log.next()).value as LogBatch), "x".repeat(16_000));
   assert.equal((await log.next()).done, true);
 });
+
+it("drops what a container prints without end, and says how much that was", async (t) => {
+  const file = join(await temporaryFolder(t), "log");
+  const block = record(Array.from({ length: 10_000 }, (_, i) => `line ${i}`).join("\n"));
+  const limits = { bytesPerSecond: 2 ** 20, burstBytes: 2 * 2 ** 20 };
+  const blocks = Math.ceil((4 * 2 ** 20) / block.length);
+  for (let at = 0; at < blocks; at++) await appendFile(file, block);
+  const clock = new ManualClock();
+  const ended = new AbortController();
+  const log = followLog(file, 0, { clock, ended: ended.signal, signal: new AbortController().signal, limits });
+  let end = 0;
+  let lines = 0;
+  let notices = "";
+  const take = ({ offset, endOffset, lines: taken }: LogBatch): void => {
+    assert.equal(offset, end);
+    end = endOffset;
+    assert.equal(
+      taken.reduce((sum, { size }) => sum + size, 0),
+      endOffset - offset,
+    );
+    if (taken[0]?.stream === "system") notices += textOf({ offset, endOffset, lines: taken });
+    else lines += taken.length;
+  };
+  for await (const batch of log) {
+    take(batch);
+    if (batch.lines[0]?.stream === "system") break;
+  }
+  assert.ok(end === block.length * blocks && lines * 42 > 1.9 * 2 ** 20, `${end} ${lines}`);
+  assert.match(notices, /^\d+ lines \(\d\.\d MiB\) were dropped: a container may print 1 MiB in a second\n$/);
+  assert.equal(lines + Number.parseInt(notices, 10), blocks * 10_000);
+});

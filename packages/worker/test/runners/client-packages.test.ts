@@ -44,7 +44,7 @@ async function bench(t: TestContext, script: string) {
 it("installs once what many want at once, and leaves nothing half done", async (t) => {
   const { root, clients, options, waiting } = await bench(t, pip);
   const other = new ClientPackages(options);
-  const cache = join(root, "cache", "clients", "3");
+  const cache = join(root, "cache", "clients", "4");
   await mkdir(join(cache, ".modal-1.6.4-py3.11.tmp-left"), { recursive: true });
   const all = [clients, clients, other].map((packages) => packages.find("1.6.4", "3.11", waiting));
   const folder = join(cache, "modal-1.6.4-py3.11");

@@ -25,7 +25,7 @@ export const fakeClient = "0.0.1";
 
 export async function installFakeClient(cache: string): Promise<string> {
   const { minor } = await new Interpreters().any();
-  const folder = join(cache, "clients", "3", `modal-${fakeClient}-py${minor}`, "own", "modal");
+  const folder = join(cache, "clients", "4", `modal-${fakeClient}-py${minor}`, "own", "modal");
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "__init__.py"), "");
   const entry = `import os; exec(open(os.environ["MODAL_CONTAINER_ARGUMENTS_PATH"]).read(), {"__name__": "__main__"})\n`;

@@ -64,6 +64,11 @@ export class ProcessRuntime implements Runtime {
   }
 
   async start(place: ContainerPlace, spec: ProcessSpec): Promise<ContainerProcess> {
+    if (spec.terminal !== undefined) {
+      throw new PlatformError(`the runtime "${this.name}" gives functions no terminal`, {
+        hint: "run the platform with --runtime runc, or the app without -i",
+      });
+    }
     await startKeeper((await this.#interpreters.any()).program, place, spec);
     const record = await readKeeperRecord(place);
     if (record === undefined) throw new Error(`the keeper of ${place.id} left no record`);

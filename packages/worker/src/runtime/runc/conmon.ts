@@ -13,6 +13,7 @@ import type { Readable, Writable } from "node:stream";
 
 import { type Clock, hasCode, PlatformError, sleep } from "@lydian/kit";
 
+import type { Terminal } from "../runtime.ts";
 import { watchWriters } from "../writer-watch.ts";
 import type { HostPlace } from "./host-place.ts";
 import { startFifo } from "./runc-state.ts";
@@ -42,7 +43,7 @@ const environment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 export async function createContainer(
   programs: RuncPrograms,
   place: HostPlace,
-  logFile: string,
+  { logFile, terminal }: { logFile: string; terminal: Terminal | undefined },
   clock: Clock,
 ): Promise<boolean> {
   const errors = await open(conmonErrors(place), "a", 0o600);
@@ -52,7 +53,7 @@ export async function createContainer(
     await symlink(logFile, log); // conmon takes a colon in the path, which is the user's to choose, for its end
     const stdio: StdioOptions = ["ignore", "ignore", errors.fd, "pipe", "pipe"];
     const env = { ...environment, _OCI_SYNCPIPE: "3", _OCI_STARTPIPE: "4" };
-    const conmon = spawn(programs.conmon, conmonArguments(programs, place, log), {
+    const conmon = spawn(programs.conmon, conmonArguments(programs, place, log, terminal), {
       cwd: "/",
       env,
       stdio,
@@ -77,7 +78,12 @@ export async function createContainer(
 const runcLog = (place: HostPlace): string => join(place.folder, "runc-log");
 const conmonErrors = (place: HostPlace): string => join(place.folder, "conmon-errors");
 
-function conmonArguments(programs: RuncPrograms, place: HostPlace, log: string): string[] {
+function conmonArguments(
+  programs: RuncPrograms,
+  place: HostPlace,
+  log: string,
+  terminal: Terminal | undefined,
+): string[] {
   const runcArguments = ["--root", place.state, "--log", runcLog(place)]; // stderr is then for people
   return [
     ...["--api-version", "1", "--cid", place.id, "--cuuid", place.id, "--name", place.id],
@@ -86,6 +92,8 @@ function conmonArguments(programs: RuncPrograms, place: HostPlace, log: string):
     ...["--conmon-pidfile", join(place.bundle, "conmon-pid"), "--exit-dir", place.exits, "--persist-dir", place.notes],
     // Its attach socket goes into the bundle. After a power cut nobody reads the log, so it need not be synced at the end.
     ...["--log-path", `k8s-file:${log}`, "--no-sync-log", "--full-attach"],
+    // It holds the terminal, and whoever types at it comes and goes.
+    ...(terminal === undefined ? [] : ["--terminal", "--leave-stdin-open"]),
   ];
 }
 

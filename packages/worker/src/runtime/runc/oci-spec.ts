@@ -53,6 +53,7 @@ export interface OciSpec {
 
 interface OciProcess {
   readonly terminal: boolean;
+  readonly consoleSize?: { readonly height: number; readonly width: number };
   readonly user: { readonly uid: number; readonly gid: number; readonly additionalGids?: readonly number[] };
   readonly args: readonly string[];
   readonly env: readonly string[];
@@ -101,7 +102,7 @@ const maxOpenFiles = 65_536;
  * signals that it would get on any machine (`-g`: with its process group), and its end is the container's.
  */
 const initPath = "/run/lydian/init";
-const underInit: readonly string[] = [initPath, "-g", "--"];
+const initArguments = ["-g", "--"];
 
 /** Docker's fourteen. None can be had beyond them: the bounding set is the same, and nothing is inheritable or ambient. */
 export const containerCapabilities: readonly string[] = [
@@ -148,12 +149,23 @@ export function ociSpec(request: SpecRequest): OciSpec {
   };
 }
 
+/** The container's first process is its init. */
 function ociProcess({ process, oomScoreAdj }: SpecRequest, host: SpecHost): OciProcess {
+  return execProcess({ ...process, argv: [initPath, ...initArguments, ...process.argv] }, { oomScoreAdj, host });
+}
+
+/** What runs in a container has the same rights, whether it is the first process or comes later. */
+export function execProcess(
+  process: ProcessSpec,
+  { oomScoreAdj, host }: Pick<SpecRequest, "oomScoreAdj"> & { host: Pick<SpecHost, "maxOpenFiles"> },
+): OciProcess {
   const files = Math.min(maxOpenFiles, host.maxOpenFiles);
+  const { terminal } = process;
   return {
-    terminal: false,
+    terminal: terminal !== undefined,
+    ...(terminal && { consoleSize: { height: terminal.rows, width: terminal.columns } }),
     user: userOf(process.user),
-    args: [...underInit, ...process.argv],
+    args: process.argv,
     env: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
     cwd: process.cwd,
     capabilities: {

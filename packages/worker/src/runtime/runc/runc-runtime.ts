@@ -25,6 +25,8 @@ import type {
   Adoption,
   ContainerProcess,
   DoorHandler,
+  ExecProcess,
+  ExecRequest,
   FilePlaces,
   HandOver,
   Layout,
@@ -32,7 +34,9 @@ import type {
   ProcessSpec,
   Runtime,
 } from "../runtime.ts";
+import { typeAt } from "./attach.ts";
 import { createContainer, type RuncPrograms, startContainer } from "./conmon.ts";
+import { endCommands, runcExec } from "./exec.ts";
 import { type Held, stageFolder, workFolder } from "./held.ts";
 import { type HostPlace, HostPlaces } from "./host-place.ts";
 import { LayerHolds } from "./layer-holds.ts";
@@ -144,7 +148,7 @@ export class RuncRuntime implements Runtime {
       host: { init: this.#options.init, maxOpenFiles: this.#maxOpenFiles, processor: process.arch },
     });
     await writeFile(join(host.bundle, "config.json"), JSON.stringify(amend(config)), { mode: 0o600 });
-    const isMade = await createContainer(programs, host, place.logFile, clock);
+    const isMade = await createContainer(programs, host, { logFile: place.logFile, terminal: spec.terminal }, clock);
     this.#step(place, "created");
     if (isMade) await startContainer(host, clock);
     this.#step(place, "started");
@@ -171,6 +175,7 @@ export class RuncRuntime implements Runtime {
     const state = await readState(host);
     if (state?.isStarted !== true) return { state: "neverStarted" };
     await this.#openDoor(held, held.slot);
+    await endCommands(host, { ...this.#options, runc: this.#options.programs.runc });
     // If it has ended meanwhile the watch says so at once.
     return { state: "running", process: watchRunning(held, host, state, this.#options) };
   }
@@ -186,6 +191,18 @@ export class RuncRuntime implements Runtime {
       thaw: () => cgroups.thaw(cgroup),
       pids: () => cgroups.pids(cgroup),
     };
+  }
+
+  async exec(place: ContainerPlace, request: ExecRequest): Promise<ExecProcess> {
+    const held = this.#held.get(place.hostId);
+    if (held === undefined) throw new Error(`${place.id} was not laid out`);
+    const host = { maxOpenFiles: this.#maxOpenFiles };
+    const { runc } = this.#options.programs;
+    return await runcExec(request, { place: this.#places.of(place.hostId), runc, host, oomScoreAdj: oomScore(held) });
+  }
+
+  async type(place: ContainerPlace, data: Uint8Array): Promise<void> {
+    await typeAt(this.#places.of(place.hostId), data);
   }
 
   /** From the host's side of its link: what listens on its loopback interface alone is not reached. */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modal/client/secret.proto.
  */
 export const file_modal_client_secret: GenFile = /*@__PURE__*/
-  fileDesc("Chltb2RhbC9jbGllbnQvc2VjcmV0LnByb3RvEgxtb2RhbC5jbGllbnQijwEKDlNlY3JldE1ldGFkYXRhEgwKBG5hbWUYASABKAkSMQoNY3JlYXRpb25faW5mbxgCIAEoCzIaLm1vZGFsLmNsaWVudC5DcmVhdGlvbkluZm8SDAoEa2V5cxgDIAMoCRIYChBlbnZpcm9ubWVudF9uYW1lGAQgASgJEhQKDGxhc3RfdXNlZF9hdBgFIAEoASKrAgoYU2VjcmV0R2V0T3JDcmVhdGVSZXF1ZXN0EhcKD2RlcGxveW1lbnRfbmFtZRgBIAEoCRIYChBlbnZpcm9ubWVudF9uYW1lGAMgASgJEj4KFG9iamVjdF9jcmVhdGlvbl90eXBlGAQgASgOMiAubW9kYWwuY2xpZW50Lk9iamVjdENyZWF0aW9uVHlwZRJFCghlbnZfZGljdBgFIAMoCzIzLm1vZGFsLmNsaWVudC5TZWNyZXRHZXRPckNyZWF0ZVJlcXVlc3QuRW52RGljdEVudHJ5Eg4KBmFwcF9pZBgGIAEoCRIVCg1yZXF1aXJlZF9rZXlzGAcgAygJGi4KDEVudkRpY3RFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIl4KGVNlY3JldEdldE9yQ3JlYXRlUmVzcG9uc2USEQoJc2VjcmV0X2lkGAEgASgJEi4KCG1ldGFkYXRhGAIgASgLMhwubW9kYWwuY2xpZW50LlNlY3JldE1ldGFkYXRhIikKFFNlY3JldEdldEluZm9SZXF1ZXN0EhEKCXNlY3JldF9pZBgBIAEoCSJHChVTZWNyZXRHZXRJbmZvUmVzcG9uc2USLgoIbWV0YWRhdGEYASABKAsyHC5tb2RhbC5jbGllbnQuU2VjcmV0TWV0YWRhdGEimAEKE1NlY3JldFVwZGF0ZVJlcXVlc3QSEQoJc2VjcmV0X2lkGAEgASgJEjkKB3VwZGF0ZXMYAiADKAsyKC5tb2RhbC5jbGllbnQuU2VjcmV0VXBkYXRlUmVxdWVzdC5VcGRhdGUaMwoGVXBkYXRlEgsKA2tleRgBIAEoCRISCgV2YWx1ZRgCIAEoCUgAiAEBQggKBl92YWx1ZSIoChNTZWNyZXREZWxldGVSZXF1ZXN0EhEKCXNlY3JldF9pZBgBIAEoCSJfChFTZWNyZXRMaXN0UmVxdWVzdBIYChBlbnZpcm9ubWVudF9uYW1lGAEgASgJEjAKCnBhZ2luYXRpb24YAiABKAsyHC5tb2RhbC5jbGllbnQuTGlzdFBhZ2luYXRpb24ipgEKDlNlY3JldExpc3RJdGVtEg0KBWxhYmVsGAEgASgJEhIKCmNyZWF0ZWRfYXQYAiABKAESFAoMbGFzdF91c2VkX2F0GAMgASgBEhgKEGVudmlyb25tZW50X25hbWUYBCABKAkSEQoJc2VjcmV0X2lkGAUgASgJEi4KCG1ldGFkYXRhGAYgASgLMhwubW9kYWwuY2xpZW50LlNlY3JldE1ldGFkYXRhIlsKElNlY3JldExpc3RSZXNwb25zZRIrCgVpdGVtcxgBIAMoCzIcLm1vZGFsLmNsaWVudC5TZWNyZXRMaXN0SXRlbRIYChBlbnZpcm9ubWVudF9uYW1lGAIgASgJYgZwcm90bzM", [file_modal_client_object]);
+  fileDesc("Chltb2RhbC9jbGllbnQvc2VjcmV0LnByb3RvEgxtb2RhbC5jbGllbnQijwEKDlNlY3JldE1ldGFkYXRhEgwKBG5hbWUYASABKAkSMQoNY3JlYXRpb25faW5mbxgCIAEoCzIaLm1vZGFsLmNsaWVudC5DcmVhdGlvbkluZm8SDAoEa2V5cxgDIAMoCRIYChBlbnZpcm9ubWVudF9uYW1lGAQgASgJEhQKDGxhc3RfdXNlZF9hdBgFIAEoASKrAgoYU2VjcmV0R2V0T3JDcmVhdGVSZXF1ZXN0EhcKD2RlcGxveW1lbnRfbmFtZRgBIAEoCRIYChBlbnZpcm9ubWVudF9uYW1lGAMgASgJEj4KFG9iamVjdF9jcmVhdGlvbl90eXBlGAQgASgOMiAubW9kYWwuY2xpZW50Lk9iamVjdENyZWF0aW9uVHlwZRJFCghlbnZfZGljdBgFIAMoCzIzLm1vZGFsLmNsaWVudC5TZWNyZXRHZXRPckNyZWF0ZVJlcXVlc3QuRW52RGljdEVudHJ5Eg4KBmFwcF9pZBgGIAEoCRIVCg1yZXF1aXJlZF9rZXlzGAcgAygJGi4KDEVudkRpY3RFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIl4KGVNlY3JldEdldE9yQ3JlYXRlUmVzcG9uc2USEQoJc2VjcmV0X2lkGAEgASgJEi4KCG1ldGFkYXRhGAIgASgLMhwubW9kYWwuY2xpZW50LlNlY3JldE1ldGFkYXRhIikKFFNlY3JldEdldEluZm9SZXF1ZXN0EhEKCXNlY3JldF9pZBgBIAEoCSJHChVTZWNyZXRHZXRJbmZvUmVzcG9uc2USLgoIbWV0YWRhdGEYASABKAsyHC5tb2RhbC5jbGllbnQuU2VjcmV0TWV0YWRhdGEimAEKE1NlY3JldFVwZGF0ZVJlcXVlc3QSEQoJc2VjcmV0X2lkGAEgASgJEjkKB3VwZGF0ZXMYAiADKAsyKC5tb2RhbC5jbGllbnQuU2VjcmV0VXBkYXRlUmVxdWVzdC5VcGRhdGUaMwoGVXBkYXRlEgsKA2tleRgBIAEoCRISCgV2YWx1ZRgCIAEoCUgAiAEBQggKBl92YWx1ZSIoChNTZWNyZXREZWxldGVSZXF1ZXN0EhEKCXNlY3JldF9pZBgBIAEoCSJfChFTZWNyZXRMaXN0UmVxdWVzdBIYChBlbnZpcm9ubWVudF9uYW1lGAEgASgJEjAKCnBhZ2luYXRpb24YAiABKAsyHC5tb2RhbC5jbGllbnQuTGlzdFBhZ2luYXRpb24ipgEKDlNlY3JldExpc3RJdGVtEg0KBWxhYmVsGAEgASgJEhIKCmNyZWF0ZWRfYXQYAiABKAESFAoMbGFzdF91c2VkX2F0GAMgASgBEhgKEGVudmlyb25tZW50X25hbWUYBCABKAkSEQoJc2VjcmV0X2lkGAUgASgJEi4KCG1ldGFkYXRhGAYgASgLMhwubW9kYWwuY2xpZW50LlNlY3JldE1ldGFkYXRhIlsKElNlY3JldExpc3RSZXNwb25zZRIrCgVpdGVtcxgBIAMoCzIcLm1vZGFsLmNsaWVudC5TZWNyZXRMaXN0SXRlbRIYChBlbnZpcm9ubWVudF9uYW1lGAIgASgJInUKCVN0cmluZ01hcBI3Cghjb250ZW50cxgBIAMoCzIlLm1vZGFsLmNsaWVudC5TdHJpbmdNYXAuQ29udGVudHNFbnRyeRovCg1Db250ZW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiVQoMU2VjcmV0U291cmNlEhMKCXNlY3JldF9pZBgBIAEoCUgAEiYKA2VudhgCIAEoCzIXLm1vZGFsLmNsaWVudC5TdHJpbmdNYXBIAEIICgZzb3VyY2ViBnByb3RvMw", [file_modal_client_object]);
 
 /**
  * @generated from message modal.client.SecretMetadata
@@ -317,4 +317,52 @@ export type SecretListResponse = Message<"modal.client.SecretListResponse"> & {
  */
 export const SecretListResponseSchema: GenMessage<SecretListResponse> = /*@__PURE__*/
   messageDesc(file_modal_client_secret, 9);
+
+/**
+ * @generated from message modal.client.StringMap
+ */
+export type StringMap = Message<"modal.client.StringMap"> & {
+  /**
+   * @generated from field: map<string, string> contents = 1;
+   */
+  contents: { [key: string]: string };
+};
+
+/**
+ * Describes the message modal.client.StringMap.
+ * Use `create(StringMapSchema)` to create a new message.
+ */
+export const StringMapSchema: GenMessage<StringMap> = /*@__PURE__*/
+  messageDesc(file_modal_client_secret, 10);
+
+/**
+ * One secret, by its id or by its variables.
+ *
+ * @generated from message modal.client.SecretSource
+ */
+export type SecretSource = Message<"modal.client.SecretSource"> & {
+  /**
+   * @generated from oneof modal.client.SecretSource.source
+   */
+  source: {
+    /**
+     * @generated from field: string secret_id = 1;
+     */
+    value: string;
+    case: "secretId";
+  } | {
+    /**
+     * @generated from field: modal.client.StringMap env = 2;
+     */
+    value: StringMap;
+    case: "env";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message modal.client.SecretSource.
+ * Use `create(SecretSourceSchema)` to create a new message.
+ */
+export const SecretSourceSchema: GenMessage<SecretSource> = /*@__PURE__*/
+  messageDesc(file_modal_client_secret, 11);
 
