@@ -2,7 +2,7 @@
  * Measures bench/web-ceiling-server.ts: starts it, and a second copy of a web function's container process that asks it, in the
  * namespaces of that function's container.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,16 +23,16 @@ export async function measureCeiling(pid: number, plan: CeilingPlan): Promise<Ce
   );
   const said = text(server.stdout);
   const container = startContainer(pid, into);
-  try {
-    await once(server, "exit");
-    return JSON.parse(await said) as Ceiling;
-  } finally {
-    container.kill("SIGKILL");
-  }
+  const complaints = text(container.stderr);
+  await once(server, "exit");
+  container.kill("SIGKILL");
+  const result = await said;
+  if (result === "") throw new Error(`the ceiling could not be measured: ${await complaints}`);
+  return JSON.parse(result) as Ceiling;
 }
 
 /** The same program with the same arguments in the same place; only the platform is another one. */
-function startContainer(pid: number, into: readonly string[]): ChildProcess {
+function startContainer(pid: number, into: readonly string[]) {
   const read = (name: string): string[] => readFileSync(`/proc/${pid}/${name}`, "utf8").split("\0").slice(0, -1);
   const variables = read("environ").filter((line) => !line.startsWith("MODAL_SERVER_URL="));
   const env = [...variables, `MODAL_SERVER_URL=http://127.0.0.1:${port}`];
@@ -52,5 +52,5 @@ function startContainer(pid: number, into: readonly string[]): ChildProcess {
     ...env,
     ...read("cmdline"),
   ];
-  return spawn("nsenter", words, { stdio: ["ignore", "ignore", "inherit"] });
+  return spawn("nsenter", words, { stdio: ["ignore", "ignore", "pipe"] });
 }

@@ -13,6 +13,7 @@ import { Tokens } from "./identity/tokens.ts";
 import { type BuildHands, Builds, type BuildsDeps } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
+import type { Load } from "./domain/container.ts";
 import { LineOwners } from "./logs/line-owners.ts";
 import type { Tell } from "./logs/log-book.ts";
 import { LogRetention } from "./logs/retention.ts";
@@ -112,7 +113,8 @@ export function assemble({
   const platform: Platform = { ...founded, ...told, ...web, tokens, taskTokens };
   const alarms = new Alarms(shared);
   const sweeper = new Sweeper(shared);
-  const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), tell });
+  const loads = (): Load[] => platform.straight.loads();
+  const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), loads, tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
   const tellImage: BuildsDeps["tell"] = (imageId, text) => tell({ appId: imageId, functionId: "" }, text);
   const builds = new Builds({ ...shared, hands: openHands(sessions, drain), askAws, tell: tellImage });

@@ -37,7 +37,8 @@ export async function getBlob(client: Client, blobId: string): Promise<Uint8Arra
   return new Uint8Array(await (await exchange(downloadUrl, {})).arrayBuffer());
 }
 
-async function exchange(url: string, request: RequestInit): Promise<Response> {
+/** One request of HTTP for bytes of the platform. */
+export async function exchange(url: string, request: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, { ...request, signal: AbortSignal.timeout(blobTimeoutMs) });

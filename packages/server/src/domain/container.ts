@@ -47,6 +47,15 @@ export interface Container {
   logOffset: number;
 }
 
+/** What a container has besides the inputs that it holds, which stands in no database. */
+export interface Load {
+  containerId: string;
+  functionId: string;
+  requests: number;
+  /** When it had the last one. */
+  until: number;
+}
+
 export type ExitReason = "exited" | "signaled" | "outOfMemory" | "outOfDisk" | "stopped" | "failedToStart" | "lost";
 
 export interface Exit {

@@ -11,6 +11,7 @@ import { mayPass } from "../identity/proxy-tokens.ts";
 import type { Addresses } from "../web/addresses.ts";
 import type { WebRequest } from "../web/asgi.ts";
 import type { WebCalls } from "../web/calls.ts";
+import type { StraightCalls } from "../web/straight.ts";
 import type { Tunnel, Tunnels } from "../web/tunnels.ts";
 import type { Exchange } from "../web/exchange.ts";
 import { type Headers, valuesOf } from "../web/headers.ts";
@@ -20,6 +21,7 @@ import { describeRequest, headersOf } from "./web-request.ts";
 export interface WebDeps {
   web: WebCalls;
   addresses: Addresses;
+  straight: Pick<StraightCalls, "begin">;
   tunnels: Pick<Tunnels, "find" | "begin">;
   store: Store;
   clock: Clock;
@@ -57,7 +59,7 @@ function tokenIn(headers: Headers): { id: string; secret: string } {
 
 /** The call of the function, or why it takes none now. */
 export async function begin(
-  { web, tunnels, config: settings }: WebDeps,
+  { web, straight, tunnels, config: settings }: WebDeps,
   address: Admitted,
   request: IncomingMessage,
   kind: WebRequest["kind"],
@@ -65,9 +67,8 @@ export async function begin(
   const { guarded, host } = address;
   try {
     const described = describeRequest(request, { kind, guarded, settings });
-    return address.tunnel === undefined
-      ? await web.begin(address, described)
-      : tunnels.begin(address.tunnel, described);
+    if (address.tunnel !== undefined) return tunnels.begin(address.tunnel, described);
+    return straight.begin(address.functionId, described) ?? (await web.begin(address, described));
   } catch (error) {
     if (isFail(error, "invalidArgument")) return refusals.contradiction(error.text);
     if (isFail(error, "resourceExhausted")) return refusals.full(error.retryAfter ?? 1);

@@ -115,11 +115,14 @@ async function carryAll(
   call: Call<ContainerCaller>,
 ): Promise<Claim | undefined> {
   const { clock, config } = platform;
-  const slots = { inputConcurrency: straight.most, batchMaxSize: 1, batchLingerMs: 0n };
+  const slots = { inputConcurrency: straight.policy.maxConcurrency, batchMaxSize: 1, batchLingerMs: 0n };
   for (const until = clock.now() + config.times.claimHold; clock.now() < until;) {
     await platform.straight.room(straight, call.signal);
     const found = await claim(platform, deliveries, slots, call);
-    if (found?.kind === "end") await platform.straight.idle(straight, call.signal);
+    if (found?.kind === "end") {
+      platform.straight.retire(straight);
+      await platform.straight.idle(straight, call.signal);
+    }
     if (found?.kind !== "inputs") return found;
     for (const input of found.inputs) platform.straight.carry(straight, input);
   }

@@ -7,7 +7,7 @@ import { drain, exitGraceMs } from "../containers/begin.ts";
 import { type Notice, startedTooLate } from "../containers/end.ts";
 import { isAlive } from "../domain/app.ts";
 import { demandBell, idleBell } from "../domain/bells.ts";
-import type { Container } from "../domain/container.ts";
+import type { Container, Load } from "../domain/container.ts";
 import type { Times } from "../config.ts";
 import type { Demand } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
@@ -16,6 +16,7 @@ import { hasImage, type WorkerView } from "../domain/worker.ts";
 import { wantImage } from "../images/transition.ts";
 import { type Scaling, autoscale } from "./autoscale.ts";
 import { type CeilingSettings, ceilingsBy } from "./ceilings.ts";
+import { type View, withLoads } from "./loads.ts";
 import { cutDown, inTurn, type Placement, roomOf, startCountsMs } from "./place.ts";
 import { plan, type Wanted } from "./plan.ts";
 import { candidatesFrom } from "./reclaim.ts";
@@ -37,14 +38,11 @@ export interface SchedulerDeps {
   hands: Hands;
   times: Pick<Times, "preparation">;
   limits: CeilingSettings;
+  /** What stands in no database. */
+  loads(): Load[];
   /** Writes into a function's log. */
   tell(to: { appId: string; functionId: string }, text: string): void;
   log: Logger;
-}
-
-interface View {
-  readonly demands: readonly Demand[];
-  readonly containers: readonly Container[];
 }
 
 /** With so many functions that want something, a pass takes a tenth of a second and more, however little has changed. */
@@ -90,12 +88,13 @@ export class Scheduler {
     const { store, clock, hands } = this.#deps;
     const now = clock.now();
     const { limits } = this.#deps;
-    const view = await store.read(async (tx) => ({
+    const stored = await store.read(async (tx) => ({
       demands: await tx.functions.demands(),
       containers: await tx.containers.alive(),
       environments: limits.environments === undefined ? [] : await tx.identity.environments(),
     }));
-    const names = new Map(view.environments.map(({ id, name }) => [id as string, name]));
+    const view = withLoads(stored, this.#deps.loads());
+    const names = new Map(stored.environments.map(({ id, name }) => [id as string, name]));
     const { tooLate, toKill, nextDue } = overdue(view, now, this.#deps.times.preparation);
     for (const container of toKill) hands.stop(container, "it did not end in time");
     const scalings = decide(view, now);
@@ -138,12 +137,16 @@ export class Scheduler {
       for (const { id, functionId, held } of needless) {
         const container = await tx.containers.get(id);
         // Unless it was idle and has taken an input since it was looked at.
-        if (container?.state !== "ready" || (held === 0 && container.held > 0)) continue;
-        const finishMs = container.held > 0 ? (timeoutMs.get(functionId) ?? 0) : 0;
+        if (container?.state !== "ready" || (held === 0 && container.held + this.#loadOf(id) > 0)) continue;
+        const finishMs = held > 0 ? (timeoutMs.get(functionId) ?? 0) : 0;
         await drain(tx, id, context.now + finishMs + exitGraceMs);
       }
     });
     for (const notice of notices) if (notice !== undefined) this.#deps.tell(notice.to, notice.text);
+  }
+
+  #loadOf(containerId: string): number {
+    return this.#deps.loads().find((load) => load.containerId === containerId)?.requests ?? 0;
   }
 
   /** Images that are to be made again, for the containers that wait for them. */

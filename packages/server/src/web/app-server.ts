@@ -94,7 +94,7 @@ export class AppServer {
         }
       }
     } finally {
-      await words.return(undefined);
+      void words.return(undefined); // not waited for: it may listen until the exchange is closed
     }
   }
 

@@ -1,10 +1,13 @@
 /**
- * Requests for servers of users' own (`web_server`): the container claims them as any others, but its client never hears of them.
- * They are carried straight to the port, and how that ends is reported in the container's name.
+ * Requests for servers of users' own (`web_server`), carried straight to the container's port: its client never hears of them.
+ *
+ * One that has to wait for a container is a call as any other: it is claimed in the container's name, and how it ends is reported
+ * in its name too. Where a container that has answered before has room, a request begins there at once, and is in no database:
+ * all that there is to it are two connections to this server. The scheduler is told how many such there are.
  */
 import { create } from "@bufbuild/protobuf";
 import { DataFormat, GenericResultSchema, GenericResult_GenericStatus as Status, WebhookType } from "@lydian/contract";
-import type { Clock, Logger, NewId } from "@lydian/kit";
+import type { Bells, Clock, Logger, NewId } from "@lydian/kit";
 
 import type { ClaimedInput } from "../calls/claim.ts";
 import { completeInputs } from "../calls/complete.ts";
@@ -12,29 +15,38 @@ import type { Deliveries } from "../calls/deliveries.ts";
 import { encodeResult, failureResult } from "../calls/result.ts";
 import type { Timeouts } from "../calls/timeouts.ts";
 import { drain, exitGraceMs } from "../containers/begin.ts";
-import type { Store } from "../domain/store.ts";
+import type { Load } from "../domain/container.ts";
+import { demandBell } from "../domain/bells.ts";
+import type { FunctionPolicy } from "../domain/function.ts";
+import type { Store, Tx } from "../domain/store.ts";
 import { decodeDefinition } from "../functions/definition.ts";
 import type { Dials } from "../workers/dials.ts";
 import { AppServer } from "./app-server.ts";
+import type { WebRequest } from "./asgi.ts";
 import type { WebCalls } from "./calls.ts";
-import type { Ended, Exchange } from "./exchange.ts";
+import { type Ended, Exchange } from "./exchange.ts";
 import { Pulse } from "./pulse.ts";
 
 /** A container whose requests are carried. */
 export interface Straight {
   readonly containerId: string;
-  /** How many it takes at a time. */
-  readonly most: number;
-  /** How long one may take, in milliseconds. */
-  readonly timeoutMs: number;
+  readonly functionId: string;
+  readonly policy: FunctionPolicy;
   readonly server: AppServer;
   /** What is under way, each with what stops it. */
   readonly carried: Map<string, AbortController>;
   readonly moved: Pulse;
+  /** It takes requests that are no calls, too: it has answered one that was, and is not told to end. */
+  takesAll: boolean;
+  isEnding: boolean;
+  /** How many of those are under way, and when the last of them ended. */
+  uncounted: number;
+  uncountedUntil: number;
 }
 
 export interface StraightDeps {
   store: Store;
+  bells: Bells;
   clock: Clock;
   newId: NewId;
   log: Logger;
@@ -59,6 +71,7 @@ const whys: Record<Exclude<Ended, "finished">, string> = {
 export class StraightCalls {
   readonly #deps: StraightDeps;
   readonly #known = new Map<string, Straight | "none">();
+  readonly #byFunction = new Map<string, Set<Straight>>();
 
   constructor(deps: StraightDeps) {
     this.#deps = deps;
@@ -70,8 +83,53 @@ export class StraightCalls {
     if (known !== undefined) return known === "none" ? undefined : known;
     const found = await this.#look(containerId);
     const now = this.#known.get(containerId); // somebody else may have looked meanwhile
-    if (now === undefined) this.#known.set(containerId, found ?? "none");
-    return now === undefined || now === "none" ? found : now;
+    if (now !== undefined) return now === "none" ? undefined : now;
+    this.#known.set(containerId, found ?? "none");
+    if (found !== undefined) {
+      this.#byFunction.set(found.functionId, (this.#byFunction.get(found.functionId) ?? new Set()).add(found));
+    }
+    return found;
+  }
+
+  /** Undefined when no container of the function has room: then it is to be called as any other. */
+  begin(functionId: string, request: WebRequest): Exchange | undefined {
+    const own = [...(this.#byFunction.get(functionId) ?? [])];
+    const isFree = ({ takesAll, carried, policy }: Straight): boolean =>
+      takesAll && carried.size < policy.maxConcurrency;
+    // One after the other up to what they are meant for, so that what is not needed has nothing to do.
+    const target = own.find((each) => isFree(each) && each.carried.size < each.policy.targetConcurrency);
+    const straight = target ?? own.filter(isFree).toSorted((a, b) => a.carried.size - b.carried.size)[0];
+    if (straight === undefined) return undefined;
+    const exchange = new Exchange(this.#deps.newId("fc"), functionId, request);
+    const isFirst = own.every(({ uncounted }) => uncounted === 0);
+    // More containers may be needed now.
+    if (target === undefined || (isFirst && straight.policy.bufferContainers > 0)) this.#deps.bells.ring(demandBell);
+    this.#serve(straight, exchange).catch((error: unknown) => {
+      this.#deps.log.error({ err: error, container: straight.containerId }, "a container could not be told to end");
+    });
+    return exchange;
+  }
+
+  /** Of all containers that have some, or have had some. */
+  loads(): Load[] {
+    return [...this.#known.values()].flatMap((each) =>
+      each === "none" || each.uncountedUntil === 0
+        ? []
+        : [
+            {
+              containerId: each.containerId,
+              functionId: each.functionId,
+              requests: each.uncounted,
+              until: each.uncountedUntil,
+            },
+          ],
+    );
+  }
+
+  /** It is told to end: it has what it has. */
+  retire(straight: Straight): void {
+    straight.takesAll = false;
+    straight.isEnding = true;
   }
 
   /** Returns at once; one that is carried already is not carried again. */
@@ -86,7 +144,7 @@ export class StraightCalls {
 
   /** Waits until the container can take one more, or the signal aborts. */
   async room(straight: Straight, signal: AbortSignal): Promise<void> {
-    await this.#until(straight, signal, () => straight.carried.size < straight.most);
+    await this.#until(straight, signal, () => straight.carried.size < straight.policy.maxConcurrency);
   }
 
   /** Waits until it has nothing more to do. */
@@ -104,7 +162,11 @@ export class StraightCalls {
   cut(containerId: string): void {
     const straight = this.#known.get(containerId);
     this.#known.delete(containerId);
-    if (typeof straight === "object") straight.server.close();
+    if (typeof straight !== "object") return;
+    straight.server.close();
+    const own = this.#byFunction.get(straight.functionId);
+    own?.delete(straight);
+    if (own?.size === 0) this.#byFunction.delete(straight.functionId);
   }
 
   async #look(containerId: string): Promise<Straight | undefined> {
@@ -115,34 +177,74 @@ export class StraightCalls {
     });
     if (container === undefined || record === undefined || !hasOwnNetwork(container.workerId)) return undefined;
     const { webhookConfig } = decodeDefinition(record);
-    const { singleUse, maxConcurrency, timeoutMs } = record.policy;
-    if (webhookConfig?.type !== WebhookType.WEB_SERVER || singleUse) return undefined;
+    const { policy } = record;
+    if (webhookConfig?.type !== WebhookType.WEB_SERVER || policy.singleUse) return undefined;
     const server = new AppServer(() => dials.open(container, webhookConfig.webServerPort));
-    return { containerId, most: maxConcurrency, timeoutMs, server, carried: new Map(), moved: new Pulse() };
+    const { functionId } = container;
+    const fresh = {
+      carried: new Map(),
+      moved: new Pulse(),
+      takesAll: false,
+      isEnding: false,
+      uncounted: 0,
+      uncountedUntil: 0,
+    };
+    return { containerId, functionId, policy, server, ...fresh };
+  }
+
+  async #serve(straight: Straight, exchange: Exchange): Promise<void> {
+    const { clock, store } = this.#deps;
+    const { callId } = exchange;
+    const stop = new AbortController();
+    let isLate = false;
+    straight.carried.set(callId, stop);
+    straight.uncounted++;
+    straight.uncountedUntil = clock.now();
+    let ended: Ended;
+    {
+      using _time = clock.timer(straight.policy.timeoutMs, () => {
+        isLate = true;
+        stop.abort();
+      });
+      ended = await this.#run(straight, exchange, stop.signal);
+    }
+    straight.carried.delete(callId);
+    straight.uncounted--;
+    straight.uncountedUntil = clock.now();
+    straight.moved.beat();
+    exchange.end(isLate ? "timeout" : ended);
+    if (ended === "unreachable") await store.write((tx) => this.#drain(tx, straight));
+  }
+
+  /** As the clients do: a container whose server is gone takes no more. */
+  async #drain(tx: Tx, straight: Straight): Promise<void> {
+    this.retire(straight);
+    await drain(tx, straight.containerId, this.#deps.clock.now() + straight.policy.timeoutMs + exitGraceMs);
   }
 
   async #carry(straight: Straight, input: ClaimedInput, stop: AbortSignal): Promise<void> {
     const exchange = this.#deps.web.find(input.callId); // none: its caller is gone
     const ended = exchange?.request === undefined ? "stopped" : await this.#run(straight, exchange, stop);
+    const isStopped = stop.aborted || exchange?.over.signal.aborted === true;
+    if (!stop.aborted) exchange?.end(ended); // why it was stopped stands in its output
     try {
-      await this.#report(straight, input, stop.aborted || exchange?.over.signal.aborted === true ? "stopped" : ended);
+      await this.#report(straight, input, ended !== "finished" && isStopped ? "stopped" : ended);
     } finally {
       straight.carried.delete(input.id);
       straight.moved.beat();
     }
-    exchange?.end(ended);
   }
 
   async #run({ server }: Straight, exchange: Exchange, stop: AbortSignal): Promise<Ended> {
     if (exchange.request === undefined) return "stopped";
-    const ended = await Promise.race([
-      server.carry(exchange, exchange.request),
-      new Promise<"stopped">((resolve) => stop.addEventListener("abort", () => resolve("stopped"), { once: true })),
-    ]);
-    return ended;
+    const stopped = new Promise<"stopped">((resolve) => {
+      stop.addEventListener("abort", () => resolve("stopped"), { once: true });
+    });
+    return await Promise.race([server.carry(exchange, exchange.request), stopped]);
   }
 
-  async #report({ containerId, timeoutMs }: Straight, input: ClaimedInput, ended: Ended): Promise<void> {
+  async #report(straight: Straight, input: ClaimedInput, ended: Ended): Promise<void> {
+    const { containerId } = straight;
     const { store, clock, newId, timeouts, deliveries } = this.#deps;
     const result = ended === "finished" ? succeeded : failureResult({ status: "failure", message: whys[ended] });
     const outcome = ended === "finished" ? "success" : ended === "stopped" ? "terminated" : "failure";
@@ -150,11 +252,11 @@ export class StraightCalls {
     await store.note(async (tx) => {
       const context = { now: clock.now(), newId };
       await completeInputs(tx, containerId, [completion], context);
-      // As the clients do: a container whose server is gone takes no more.
-      if (ended === "unreachable") await drain(tx, containerId, context.now + timeoutMs + exitGraceMs);
+      if (ended === "unreachable") await this.#drain(tx, straight);
     });
     timeouts.finished(input.id);
     deliveries.finished(containerId, [input.id]);
+    straight.takesAll ||= ended === "finished" && !straight.isEnding;
   }
 
   async #until({ moved }: Straight, signal: AbortSignal, isSo: () => boolean): Promise<void> {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 
 import { silentLogger } from "@lydian/kit";
 
-import type { Container } from "../../src/domain/container.ts";
+import type { Container, Load } from "../../src/domain/container.ts";
 import type { FunctionPolicy, FunctionRecord } from "../../src/domain/function.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { WorkerView } from "../../src/domain/worker.ts";
@@ -31,7 +31,9 @@ export async function running(
     assign: (container: Container) => void assigned.push(container),
     stop: ({ id }: Container) => void stopped.push(id),
   };
+  const loads: Load[] = [];
   const scheduler = new Scheduler({
+    loads: () => loads,
     ...test,
     store: wrap(store),
     hands,
@@ -46,6 +48,7 @@ export async function running(
     ...test,
     of,
     workers,
+    loads,
     assigned,
     stopped,
     told,
