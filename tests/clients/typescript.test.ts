@@ -144,6 +144,12 @@ test("JavaScript calls what is deployed", { skip: javascript?.missing ?? "there 
   );
 });
 
+const go = otherClients.find(({ language }) => language === "Go");
+test("Go calls what is deployed", { skip: go?.missing ?? "there is no such client" }, async () => {
+  await ends(lydian("deploy", "-q", `${folder}/greets.ts`));
+  assert.match(await ends(go?.run(platform, "greets") ?? assert.fail()), holds);
+});
+
 test("TypeScript calls what Python has deployed", async () => {
   await ends(modal(platform, newestClient, ["deploy", "tests/clients/apps/foreign.py"]));
   const program = new Run(process.execPath, ["--conditions=lydian-source", join(folder, "calls-python.ts")], {
