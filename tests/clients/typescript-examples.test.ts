@@ -64,7 +64,7 @@ test("predict.ts", async () => {
     [1, 2, -1],
   );
   const more = await Promise.all(["x", "y", "z"].map(ask));
-  assert.deepEqual(more.map(({ status }) => status).toSorted(), [200, 200, 429]);
+  assert.equal(more.filter(({ status }) => status === 429).length, 1, "the sixth in a minute");
 });
 
 test("chat.ts", async () => {

@@ -18,6 +18,7 @@ import {
   Period,
   Queue,
   RemoteError,
+  type StandardSchema,
 } from "../src/index.ts";
 import { testPlatform } from "../src/testing/index.ts";
 
@@ -41,6 +42,18 @@ const together = app.function({ name: "together", batched: { maxBatchSize: 3, wa
   texts.map((text) => `${text}${texts.length}`),
 );
 const large = app.function({ name: "large" }, (size: number) => new Uint8Array(size));
+/** As libraries of schemas make them. */
+const whole = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value: unknown) =>
+      Number.isInteger((value as { n?: unknown }).n)
+        ? { value: { n: (value as { n: number }).n, isChecked: true } }
+        : { issues: [{ message: "has to be a whole number", path: ["n"] }] },
+  },
+} as StandardSchema<{ n: number }, { n: number; isChecked: boolean }>;
+const doubled = app.function({ name: "doubled", input: whole }, ({ n, isChecked }) => (isChecked ? n * 2 : 0));
 const runs: string[] = [];
 const exits: string[] = [];
 const Greeter = app.cls(
@@ -89,6 +102,12 @@ it("calls functions in every way, through the encoder", async () => {
   assert.equal(await Func.fromName<typeof add>("tested", "add").remote(4), 5);
   assert.equal(await client<{ add: typeof add }>("tested").add.remote(5), 6);
   await assert.rejects(Func.fromName("tested", "none").remote(), NotFoundError);
+});
+
+it("checks the input of a function with a schema, here and there", async () => {
+  await using _ = await testPlatform(app);
+  assert.deepEqual([await doubled.remote({ n: 2 }), await doubled.local({ n: 3 })], [4, 6]);
+  await assert.rejects(doubled.remote({ n: 0.5 }), /input\.n: has to be a whole number/);
 });
 
 it("makes retries, tells errors and times out as a platform does", async () => {
