@@ -112,9 +112,12 @@ const [waitsFrom, before] = [Date.now(), cpuMs(pid)];
 await delay(Math.max(0, moment - 1_000 - Date.now()));
 const idleMs = Date.now() - waitsFrom;
 const idle = cpuMs(pid) - before;
+const beforeMoment = cpuMs(pid);
 const late = await lateness();
+const spent = cpuMs(pid) - beforeMoment;
 printTable(`${count} functions that are due at one moment`, [
   ["", "first", "p50", "last"],
   ["queued after", ms(percentile(late, 0)), ms(percentile(late, 0.5)), ms(percentile(late, 1))],
 ]);
+console.log(`  the server, meanwhile: ${ms(spent)} of processor time`);
 console.log(`  the server, waiting for it: ${((100 * idle) / idleMs).toFixed(2)} % of a core over ${ms(idleMs)}`);

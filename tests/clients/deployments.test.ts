@@ -25,6 +25,10 @@ async function write(edition: string): Promise<string> {
 const call = (name: string, args = ""): string =>
   `import modal; print(*modal.Function.from_name("${name}", "edition").remote(${args}))`;
 
+/** The same of a version that is not in effect; clients before 1.6 cannot ask for one. */
+const callPinned = (name: string, version: number): string =>
+  `import modal; print(*modal.Function.from_name("${name}", "edition", version=${version}).remote())`;
+
 const fromCode = (name: string): string => `
 import modal
 app = modal.App("${name}")
@@ -66,6 +70,7 @@ testEachClient("a deployed app is deployed again, rolled back and over, listed, 
     "second answers": ["-c", call(name)],
     "half a deployment": [...deploy, broken],
     "second answers still": ["-c", call(name)],
+    "the first is asked for": isOld ? ["--version"] : ["-c", callPinned(name, 1)],
     "rolled back": ["app", "rollback", name, "v1"],
     "first answers again": ["-c", call(name)],
     "no such version": ["app", "rollback", name, "v9"],
@@ -90,6 +95,7 @@ testEachClient("a deployed app is deployed again, rolled back and over, listed, 
   assert.match(said("second answers"), /^second /);
   refused("half a deployment", /GPU that no worker has/);
   assert.equal(said("second answers still"), said("second answers"), "in the same container");
+  if (!isOld) assert.match(said("the first is asked for"), /^first /);
   assert.match(said("rolled back"), /rollback successful/);
   const [again, container] = said("first answers again").split(" ");
   assert.equal(again, "first");

@@ -15,6 +15,7 @@ export { client, type ClientOf } from "./module-client.ts";
 export { Dict } from "./objects/dict.ts";
 export { Image, type StepOptions } from "./objects/image.ts";
 export type { NamedOptions } from "./objects/named.ts";
+export type { VolumeBatch, VolumeFile } from "./objects/volume-files.ts";
 export type { NameOptions } from "./objects/place.ts";
 export { type PartitionOptions, Queue, type TakeOptions } from "./objects/queue.ts";
 export { Cron, Period, type PeriodParts } from "./objects/schedule.ts";

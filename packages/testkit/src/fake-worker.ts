@@ -1,4 +1,4 @@
-/** A worker without a host: speaks worker.proto as the real one does, over containers that are only records. */
+/** A worker without a host: speaks the protocol (contract/proto/lydian/worker/) as the real one does, over containers that are only records. */
 import { type MessageInitShape, create } from "@bufbuild/protobuf";
 import { worker as wire } from "@lydian/contract";
 

@@ -89,10 +89,11 @@ export class VolumeRig implements AsyncDisposable {
     const mounter = await Mounter.start();
     opening.defer(() => mounter.close());
     opening.defer(() => mounter.unmountBelow(folder));
-    const trees = await VolumeTrees.open(join(folder, "trees"), { server, logger: log, maker: new LayerMaker() });
+    const maker = new LayerMaker();
+    const trees = await VolumeTrees.open(join(folder, "trees"), { server, logger: log, maker });
     opening.defer(() => trees.close());
     const deps = {
-      ...{ server, mounter, trees, logger: log },
+      ...{ server, mounter, trees, maker, logger: log },
       reader: opening.use(new UpperReader()),
       packs: opening.use(new PackReader()),
       throwAway: (path: string) => rm(path, { recursive: true, force: true }),

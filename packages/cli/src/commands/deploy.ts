@@ -37,7 +37,7 @@ export const deploy: CliCommand<DeployOptions> = {
     if (dryRun) {
       for (const definition of plan.definitions) terminal.print(`function ${definition.name}`);
       for (const { remote } of plan.files) terminal.print(`file ${remote}`);
-      if (plan.packages !== undefined) terminal.print("layer npm ci, as package-lock.json says");
+      if (plan.packages !== undefined) terminal.print(`layer ${plan.packages.what}`);
       return exitStatus.ok;
     }
     const observer = publishReport(terminal, quiet);

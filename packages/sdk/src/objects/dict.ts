@@ -1,11 +1,16 @@
 /** Values by key, shared by everything that knows the name. Plain data alone, which Python reads and writes as well. */
 import { ModalClient } from "@lydian/contract";
 
+import type { Client } from "../client/client.ts";
 import { readPickle } from "../values/pickle-read.ts";
 import { writePickle } from "../values/pickle-write.ts";
-import { Named, type NamedOptions } from "./named.ts";
+import { Named, type NamedOptions, type Request } from "./named.ts";
+import type { NameOptions } from "./place.ts";
 
 const rpc = ModalClient.method;
+
+const getOrCreate = async (client: Client, request: Request): Promise<string> =>
+  (await client.ask(rpc.dictGetOrCreate, request)).dictId;
 
 export class Dict<K = string, V = unknown> {
   readonly #named: Named;
@@ -16,9 +21,20 @@ export class Dict<K = string, V = unknown> {
 
   /** The dict of this name. It is looked up, or made, when it is first used. */
   static fromName<K = string, V = unknown>(name: string, options: NamedOptions = {}): Dict<K, V> {
-    return new Dict(
-      new Named(name, options, async (client, request) => (await client.ask(rpc.dictGetOrCreate, request)).dictId),
-    );
+    return new Dict(new Named(name, options, getOrCreate));
+  }
+
+  /** One without a name: `await using` it, and it is gone at the end. */
+  static async ephemeral<K = string, V = unknown>(options: NameOptions = {}): Promise<Dict<K, V> & AsyncDisposable> {
+    const beat = (client: Client, dictId: string): Promise<unknown> => client.ask(rpc.dictHeartbeat, { dictId });
+    const { named, end } = await Named.ephemeral(options, getOrCreate, beat);
+    return Object.assign(new Dict<K, V>(named), { [Symbol.asyncDispose]: async () => end() });
+  }
+
+  /** Deletes the one of this name, with all that is in it. */
+  static async delete(name: string, options: NameOptions = {}): Promise<void> {
+    const { client, id: dictId } = await new Named(name, options, getOrCreate).here();
+    await client.ask(rpc.dictDelete, { dictId });
   }
 
   /** Undefined for a key that it has not. */

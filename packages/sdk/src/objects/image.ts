@@ -1,4 +1,6 @@
 /** What a container's file system begins as: a base, and steps on it. A description: it is made when an app is run or deployed. */
+import { fileURLToPath } from "node:url";
+
 import { InvalidError } from "../errors.ts";
 import type { Secret } from "./secret.ts";
 
@@ -12,8 +14,19 @@ export interface LocalFiles {
   readonly ignore: readonly string[];
 }
 
-/** A line of a Dockerfile, or files that are copied in its place. */
-export type Step = { readonly line: string } | { readonly copy: LocalFiles };
+/** A Dockerfile of this machine, with the folder that its COPY and ADD are of. */
+export interface Dockerfile {
+  readonly path: string;
+  readonly context: string | undefined;
+}
+
+/** A line of a Dockerfile, or what stands in its place: files that are copied, npm packages by name, those of the program, a Dockerfile. */
+export type Step =
+  | { readonly line: string }
+  | { readonly copy: LocalFiles }
+  | { readonly npm: readonly string[] }
+  | { readonly packages: true }
+  | { readonly dockerfile: Dockerfile };
 
 export interface ImageParts {
   readonly steps: readonly Step[];
@@ -55,6 +68,15 @@ export class Image {
     return Image.#on(reference, secret);
   }
 
+  /**
+   * What a Dockerfile of this machine says. Its COPY and ADD take files of `context`, the Dockerfile's own folder unless it is
+   * given, but for those that `.dockerignore` names.
+   */
+  static fromDockerfile(path: string | URL, { context }: { context?: string } = {}): Image {
+    const dockerfile = { path: path instanceof URL ? fileURLToPath(path) : path, context };
+    return new Image({ steps: [{ dockerfile }], secrets: [], added: [], registrySecret: undefined });
+  }
+
   /** Debian's packages. */
   aptInstall(...packages: string[]): Image {
     check(packages);
@@ -67,6 +89,28 @@ export class Image {
   pipInstall(...packages: string[]): Image {
     check(packages);
     return this.dockerfileCommands(`RUN python -m pip install ${words(packages)}`);
+  }
+
+  /** The same by uv, which is faster. */
+  uvPipInstall(...packages: string[]): Image {
+    check(packages);
+    return this.dockerfileCommands(
+      `RUN python -m pip install --root-user-action=ignore uv && python -m uv pip install --system ${words(packages)}`,
+    );
+  }
+
+  /**
+   * npm's packages by name, such as "sharp@0.34.4", for functions of this image. What the program's own package.json names needs
+   * no word: it is installed as its lock file says.
+   */
+  npmInstall(...packages: string[]): Image {
+    check(packages);
+    return this.#step({ npm: packages });
+  }
+
+  /** Installs what the program's lock file says at this place, for steps that need it, and not at the end. */
+  npmCi(): Image {
+    return this.#step({ packages: true });
   }
 
   /** Commands of the shell, each a step. */
@@ -90,15 +134,25 @@ export class Image {
     return this.dockerfileCommands(`WORKDIR ${path}`);
   }
 
+  /** The shell of later steps: `["/bin/bash", "-c"]`. */
+  shell(words: readonly string[]): Image {
+    return this.dockerfileCommands(`SHELL ${JSON.stringify(words)}`);
+  }
+
+  /** What containers are started with, in front of the function's own program. */
+  entrypoint(words: readonly string[]): Image {
+    return this.dockerfileCommands(`ENTRYPOINT ${JSON.stringify(words)}`);
+  }
+
+  cmd(words: readonly string[]): Image {
+    return this.dockerfileCommands(`CMD ${JSON.stringify(words)}`);
+  }
+
   /** Lines of a Dockerfile. `options.secrets` are the environment of all steps of this image. */
   dockerfileCommands(...commands: (string | StepOptions)[]): Image {
     const lines = commands.filter((command) => typeof command === "string");
     const secrets = commands.flatMap((command) => (typeof command === "string" ? [] : (command.secrets ?? [])));
-    if (this.parts.added.length > 0) {
-      throw new InvalidError("a step comes after files that are added as the container starts", {
-        hint: "add them last, or with `{ copy: true }`, which makes them part of the image",
-      });
-    }
+    this.#checkOrder();
     const steps = [...this.parts.steps, ...lines.map((line) => ({ line }))];
     return new Image({ ...this.parts, steps, secrets: [...this.parts.secrets, ...secrets] });
   }
@@ -118,6 +172,18 @@ export class Image {
     { copy = false, ignore = [] }: { copy?: boolean; ignore?: string[] } = {},
   ): Image {
     return this.#add({ local, remote, ignore }, copy);
+  }
+
+  #step(step: Step): Image {
+    this.#checkOrder();
+    return new Image({ ...this.parts, steps: [...this.parts.steps, step] });
+  }
+
+  #checkOrder(): void {
+    if (this.parts.added.length === 0) return;
+    throw new InvalidError("a step comes after files that are added as the container starts", {
+      hint: "add them last, or with `{ copy: true }`, which makes them part of the image",
+    });
   }
 
   static #on(reference: string, registrySecret?: Secret): Image {

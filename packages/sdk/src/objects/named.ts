@@ -9,7 +9,9 @@ export interface NamedOptions extends NameOptions {
   createIfMissing?: boolean;
 }
 
-interface Request {
+const heartbeatMs = 100_000;
+
+export interface Request {
   deploymentName: string;
   environmentName: string;
   objectCreationType: ObjectCreationType;
@@ -30,6 +32,19 @@ export class Named {
         objectCreationType,
       }),
     );
+  }
+
+  /** One without a name, that lives until what this answers is disposed of, or this process ends. */
+  static async ephemeral(
+    { client = Client.usual(), environment = client.environment }: NameOptions,
+    getOrCreate: (client: Client, request: Request) => Promise<string>,
+    beat: (client: Client, id: string) => Promise<unknown>,
+  ): Promise<{ named: Named; end: () => void }> {
+    const objectCreationType = ObjectCreationType.EPHEMERAL;
+    const id = await getOrCreate(client, { deploymentName: "", environmentName: environment, objectCreationType });
+    const heart = setInterval(() => void beat(client, id).catch(() => {}), heartbeatMs); // a lost one is made up for by the next
+    heart.unref();
+    return { named: new Named("", { client }, () => Promise.resolve(id)), end: () => clearInterval(heart) };
   }
 
   async here(): Promise<{ client: Client; id: string }> {

@@ -3,11 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { ModalClient } from "@lydian/contract";
 
+import type { Client } from "../client/client.ts";
 import { type Duration, seconds } from "../duration.ts";
 import { QueueEmptyError, QueueFullError, ResourceExhaustedError } from "../errors.ts";
 import { readPickle } from "../values/pickle-read.ts";
 import { writePickle } from "../values/pickle-write.ts";
-import { Named, type NamedOptions } from "./named.ts";
+import { Named, type NamedOptions, type Request } from "./named.ts";
+import type { NameOptions } from "./place.ts";
 
 const rpc = ModalClient.method;
 
@@ -30,6 +32,9 @@ export interface TakeOptions extends PartitionOptions {
   block?: boolean;
 }
 
+const getOrCreate = async (client: Client, request: Request): Promise<string> =>
+  (await client.ask(rpc.queueGetOrCreate, request)).queueId;
+
 export class Queue<T = unknown> {
   readonly #named: Named;
 
@@ -39,9 +44,20 @@ export class Queue<T = unknown> {
 
   /** The queue of this name. It is looked up, or made, when it is first used. */
   static fromName<T = unknown>(name: string, options: NamedOptions = {}): Queue<T> {
-    return new Queue(
-      new Named(name, options, async (client, request) => (await client.ask(rpc.queueGetOrCreate, request)).queueId),
-    );
+    return new Queue(new Named(name, options, getOrCreate));
+  }
+
+  /** One without a name: `await using` it, and it is gone at the end. */
+  static async ephemeral<T = unknown>(options: NameOptions = {}): Promise<Queue<T> & AsyncDisposable> {
+    const beat = (client: Client, queueId: string): Promise<unknown> => client.ask(rpc.queueHeartbeat, { queueId });
+    const { named, end } = await Named.ephemeral(options, getOrCreate, beat);
+    return Object.assign(new Queue<T>(named), { [Symbol.asyncDispose]: async () => end() });
+  }
+
+  /** Deletes the one of this name, with all that is in it. */
+  static async delete(name: string, options: NameOptions = {}): Promise<void> {
+    const { client, id: queueId } = await new Named(name, options, getOrCreate).here();
+    await client.ask(rpc.queueDelete, { queueId });
   }
 
   async put(item: T, options: PartitionOptions & { timeout?: Duration } = {}): Promise<void> {

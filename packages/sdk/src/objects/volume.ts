@@ -3,7 +3,9 @@ import { FileEntry_FileType as FileType, ModalClient, ObjectCreationType, Volume
 
 import { Client } from "../client/client.ts";
 import { InvalidError } from "../errors.ts";
+import { Named } from "./named.ts";
 import { Found, type NameOptions, type Place } from "./place.ts";
+import { piecesOf, VolumeBatch, VolumeFile } from "./volume-files.ts";
 
 export interface VolumeOptions extends NameOptions {
   /** Makes an empty one where there is none of the name; otherwise that is a NotFoundError. */
@@ -64,6 +66,28 @@ export class Volume {
     return new Volume(new Found(find), options);
   }
 
+  /** One without a name: `await using` it, and it is gone at the end. */
+  static async ephemeral(options: NameOptions & { version?: 1 | 2 } = {}): Promise<Volume & AsyncDisposable> {
+    const { version } = options;
+    const { named, end } = await Named.ephemeral(
+      options,
+      async (client, request) => {
+        const asked = { ...request, ...(version !== undefined && { version: versions[version] }) };
+        return (await client.ask(ModalClient.method.volumeGetOrCreate, asked)).volumeId;
+      },
+      (client, volumeId) => client.ask(ModalClient.method.volumeHeartbeat, { volumeId }),
+    );
+    const { client, id } = await named.here();
+    const volume = new Volume(new Found(() => Promise.resolve(id)), { ...options, client });
+    return Object.assign(volume, { [Symbol.asyncDispose]: async () => end() });
+  }
+
+  /** Deletes the one of this name, with all files in it. */
+  static async delete(name: string, options: NameOptions = {}): Promise<void> {
+    const { client, volumeId } = await Volume.fromName(name, options).#here();
+    await client.ask(ModalClient.method.volumeDelete, { volumeId });
+  }
+
   /** The same, mounted so that nothing can be written. */
   readOnly(): Volume {
     return new Volume(this.#found, this.#options, true);
@@ -83,19 +107,54 @@ export class Volume {
 
   /** What a folder has in it, as it was last committed; `recursive`: below it as well. */
   async listdir(path = "/", { recursive = false }: { recursive?: boolean } = {}): Promise<VolumeEntry[]> {
-    const { client, volumeId } = await this.#here();
     const entries: VolumeEntry[] = [];
+    for await (const entry of this.iterdir(path, { recursive })) entries.push(entry);
+    return entries;
+  }
+
+  /** As `listdir`, entry by entry. */
+  async *iterdir(path = "/", { recursive = false }: { recursive?: boolean } = {}): AsyncGenerator<VolumeEntry, void> {
+    const { client, volumeId } = await this.#here();
     for await (const page of client.follow(ModalClient.method.volumeListFiles2, { volumeId, path, recursive })) {
-      for (const { path, type, size, mtime } of page.entries) {
-        entries.push({
-          path,
-          kind: kinds[type] ?? "other",
-          size: Number(size),
-          modifiedAt: new Date(Number(mtime) * 1000),
-        });
+      for (const { path: each, type, size, mtime } of page.entries) {
+        const modifiedAt = new Date(Number(mtime) * 1000);
+        yield { path: each, kind: kinds[type] ?? "other", size: Number(size), modifiedAt };
       }
     }
-    return entries;
+  }
+
+  /** A file as it was last committed: `await volume.readFile("a.txt").text()`, `.bytes()`, or `for await` its pieces. */
+  readFile(path: string): VolumeFile {
+    const here = (): Promise<{ client: Client; volumeId: string }> => this.#here();
+    return new VolumeFile(async function* () {
+      const { client, volumeId } = await here();
+      yield* piecesOf(client, volumeId, path);
+    });
+  }
+
+  /**
+   * Puts files of this machine into the volume, all of them or none: `batchUpload((batch) => { batch.putFile("a.txt", "/a.txt");
+   * batch.putDirectory("data", "/data"); })`. Files that are there are an AlreadyExistsError, but for `force`.
+   */
+  async batchUpload(
+    fill: (batch: VolumeBatch) => void | Promise<void>,
+    { force = false }: { force?: boolean } = {},
+  ): Promise<void> {
+    const batch = new VolumeBatch();
+    await fill(batch);
+    const { client, volumeId } = await this.#here();
+    await batch.send(client, volumeId, force);
+  }
+
+  async removeFile(path: string, { recursive = false }: { recursive?: boolean } = {}): Promise<void> {
+    const { client, volumeId } = await this.#here();
+    await client.ask(ModalClient.method.volumeRemoveFile2, { volumeId, path, recursive });
+  }
+
+  /** Within the volume; `to` is a folder for several. */
+  async copyFiles(paths: string[], to: string, { recursive = false }: { recursive?: boolean } = {}): Promise<void> {
+    const { client, volumeId } = await this.#here();
+    await client.ask(ModalClient.method.volumeCopyFiles2, { volumeId, srcPaths: paths, dstPath: to, recursive });
   }
 
   /** @internal */

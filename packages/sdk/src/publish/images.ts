@@ -1,90 +1,94 @@
-/** Has images made, and follows their builds. */
+/** Makes images of what a program says of them: steps, files, packages. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import {
-  type GenericResult,
-  GenericResult_GenericStatus as Status,
-  type ImageSchema,
-  ModalClient,
-  RegistryAuthType,
-} from "@lydian/contract";
+import { type ImageSchema, RegistryAuthType } from "@lydian/contract";
 
-import { ConnectionError, LydianError } from "../errors.ts";
-import type { Image } from "../objects/image.ts";
+import type { Dockerfile, Image, Step } from "../objects/image.ts";
 import type { AppPlace } from "../objects/place.ts";
+import type { Secret } from "../objects/secret.ts";
+import { readDockerfile } from "./dockerfile.ts";
+import { installNamed, installPackages } from "./installed.ts";
 import { makeMount } from "./mount.ts";
+import { type OnLine, orderImage } from "./order-image.ts";
+import type { Packages } from "./packages.ts";
 import { localFiles, type ShippedFile } from "./shipped-files.ts";
 
-/** Is given the lines of builds. */
-export type OnLine = (text: string) => void;
+type Common = Pick<MessageInitShape<typeof ImageSchema>, "secretIds" | "imageRegistryConfig">;
 
-const holdSeconds = 55;
-const streamMs = 75_000;
-/** A stream that breaks off is opened again for so long, in milliseconds. */
-const patienceMs = 120_000;
-const reopenMs = 500;
+/** Makes images with the packages of one program. */
+export class ImageMaker {
+  readonly #place: AppPlace;
+  readonly #packages: Packages | undefined;
+  readonly #npmSecret: Secret | undefined;
+  readonly #onLine: OnLine;
 
-/** An image's id, once it is there. */
-export async function makeImage(place: AppPlace, { parts }: Image, onLine: OnLine): Promise<string> {
-  const copied: ShippedFile[] = [];
-  const lines = parts.steps.flatMap((step, index) => {
-    if ("line" in step) return [step.line];
-    const files = localFiles(step.copy);
-    copied.push(...files.map((file) => ({ ...file, remote: `/${index}${file.remote}` })));
-    // The context has each file where the image is to have it, below a folder of the step's own.
-    return files.length === 0 ? [] : [`COPY ${index}/ /`];
-  });
-  const registrySecret = parts.registrySecret && (await parts.registrySecret.id(place));
-  return await orderImage(
-    place,
-    {
-      dockerfileCommands: lines,
-      secretIds: await Promise.all(parts.secrets.map((secret) => secret.id(place))),
-      ...(copied.length > 0 && { contextMountId: await makeMount(place, copied) }),
+  constructor(place: AppPlace, packages: Packages | undefined, npmSecret: Secret | undefined, onLine: OnLine) {
+    this.#place = place;
+    this.#packages = packages;
+    this.#npmSecret = npmSecret;
+    this.#onLine = onLine;
+  }
+
+  /** The image's id, once it is there: its steps in their order, and the program's packages at the end unless a step is theirs. */
+  async make({ parts }: Image): Promise<string> {
+    const registrySecret = parts.registrySecret && (await parts.registrySecret.id(this.#place));
+    const common: Common = {
+      secretIds: await Promise.all(parts.secrets.map((secret) => secret.id(this.#place))),
       ...(registrySecret !== undefined && {
         imageRegistryConfig: { registryAuthType: RegistryAuthType.STATIC_CREDS, secretId: registrySecret },
       }),
-    },
-    onLine,
-  );
-}
-
-/** As the wire describes it. Throws with the failing step's own words. */
-export async function orderImage(
-  { client, appId }: AppPlace,
-  image: MessageInitShape<typeof ImageSchema>,
-  onLine: OnLine,
-): Promise<string> {
-  const { imageId, result } = await client.ask(
-    ModalClient.method.imageGetOrCreate,
-    { image, appId },
-    { timeoutMs: 120_000 },
-  );
-  const end =
-    result !== undefined && result.status !== Status.UNSPECIFIED
-      ? result
-      : await followBuild({ client, appId } as AppPlace, imageId, onLine);
-  if (end.status === Status.SUCCESS) return imageId;
-  throw new LydianError(`the image could not be made: ${end.exception || "its build was ended"}`, {
-    hint: "the lines above are what its steps printed",
-  });
-}
-
-async function followBuild({ client }: AppPlace, imageId: string, onLine: OnLine): Promise<GenericResult> {
-  let lastEntryId = "";
-  let lostAt: number | undefined;
-  for (;;) {
-    try {
-      const request = { imageId, timeout: holdSeconds, lastEntryId };
-      for await (const page of client.follow(ModalClient.method.imageJoinStreaming, request, { timeoutMs: streamMs })) {
-        lostAt = undefined;
-        lastEntryId = page.entryId || lastEntryId;
-        for (const { data } of page.taskLogs) onLine(data);
-        if (page.result !== undefined && page.result.status !== Status.UNSPECIFIED) return page.result;
-      }
-    } catch (error) {
-      lostAt ??= Date.now();
-      if (!(error instanceof ConnectionError) || Date.now() - lostAt > patienceMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, reopenMs));
+    };
+    let id: string | undefined;
+    let pending: Step[] = [];
+    const settle = async (): Promise<string> => {
+      if (pending.length > 0) id = await this.#plain(pending, id, common);
+      pending = [];
+      return id ?? "";
+    };
+    let hasPackages = this.#packages === undefined;
+    for (const step of parts.steps) {
+      if ("npm" in step) id = await installNamed(this.#place, await settle(), step.npm, this.#onLine);
+      else if ("packages" in step) {
+        const base = await settle();
+        id = hasPackages ? base : await this.#install(base);
+        hasPackages = true;
+      } else if ("dockerfile" in step) id = await this.#ofDockerfile(step.dockerfile, common);
+      else pending.push(step);
     }
+    const whole = await settle();
+    return hasPackages ? whole : await this.#install(whole);
+  }
+
+  async #install(base: string): Promise<string> {
+    if (this.#packages === undefined) return base;
+    return await installPackages(this.#place, base, this.#packages, this.#npmSecret, this.#onLine);
+  }
+
+  /** Lines and copies, on an image or on what their own FROM names. */
+  async #plain(steps: readonly Step[], base: string | undefined, common: Common): Promise<string> {
+    const copied: ShippedFile[] = [];
+    const lines = steps.flatMap((step, index) => {
+      if ("line" in step) return [step.line];
+      if (!("copy" in step)) return [];
+      const files = localFiles(step.copy);
+      copied.push(...files.map((file) => ({ ...file, remote: `/${index}${file.remote}` })));
+      // The context has each file where the image is to have it, below a folder of the step's own.
+      return files.length === 0 ? [] : [`COPY ${index}/ /`];
+    });
+    return await orderImage(
+      this.#place,
+      {
+        ...common,
+        dockerfileCommands: base === undefined ? lines : ["FROM base", ...lines],
+        ...(base !== undefined && { baseImages: [{ dockerTag: "base", imageId: base }] }),
+        ...(copied.length > 0 && { contextMountId: await makeMount(this.#place, copied) }),
+      },
+      this.#onLine,
+    );
+  }
+
+  async #ofDockerfile(dockerfile: Dockerfile, common: Common): Promise<string> {
+    const { lines, files } = readDockerfile(dockerfile);
+    const context = files.length > 0 && { contextMountId: await makeMount(this.#place, files) };
+    return await orderImage(this.#place, { ...common, dockerfileCommands: [...lines], ...context }, this.#onLine);
   }
 }

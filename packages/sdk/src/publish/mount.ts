@@ -8,11 +8,10 @@ import { InvalidError } from "../errors.ts";
 import type { AppPlace } from "../objects/place.ts";
 import { storePayload } from "../values/payload.ts";
 import type { ShippedFile } from "./shipped-files.ts";
+import { inParallel } from "../objects/in-parallel.ts";
 
 /** Asked for in one request. */
 const mostAsked = 64;
-/** Sent at a time. */
-const parallel = 8;
 
 /** The id of a mount of these files, all of which are there then. */
 export async function makeMount(place: AppPlace, files: readonly ShippedFile[]): Promise<string> {
@@ -47,13 +46,3 @@ async function bytesOf({ content }: ShippedFile): Promise<Uint8Array> {
 }
 
 export const digestOf = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex");
-
-async function inParallel<T, R>(all: readonly T[], work: (each: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let at = next++; at < all.length; at = next++) results[at] = await work(all[at] as T);
-  };
-  await Promise.all(Array.from({ length: Math.min(parallel, all.length) }, worker));
-  return results;
-}

@@ -1,104 +1,95 @@
-/** npm packages that a program imports: an image layer of what its lock file says. */
+/** npm packages that a program imports: an image layer of what its lock file says, made by the tool that wrote that. */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 
 import { InvalidError } from "../errors.ts";
+import { manifestsOf, type Manifest, readManifest, strippedManifest } from "./manifests.ts";
+import { type LockTool, lockTools } from "./package-tools.ts";
 import type { SourceGraph } from "./source-graph.ts";
 
 export interface Packages {
-  /** As they go into the image; their own scripts, and what a container needs not, are left out. */
-  readonly manifest: string;
-  readonly lock: string;
+  /** As they go into the image, by their paths from the program's root. */
+  readonly files: Readonly<Record<string, string>>;
+  /** What installs them, of a shell in the program's root. */
+  readonly command: string;
+  /** For people: "npm ci, as package-lock.json says". */
+  readonly what: string;
 }
-
-interface Manifest {
-  dependencies?: Record<string, string>;
-  devDependencies?: Record<string, string>;
-  optionalDependencies?: Record<string, string>;
-  workspaces?: unknown;
-  [other: string]: unknown;
-}
-
-interface Lock {
-  lockfileVersion?: number;
-  packages?: Record<string, Manifest & { link?: boolean; resolved?: string }>;
-  [other: string]: unknown;
-}
-
-const otherLocks = ["pnpm-lock.yaml", "yarn.lock", "bun.lock", "npm-shrinkwrap.json"];
 
 /** Undefined for a program that imports none. Throws for what cannot be installed, by its name. */
-export function packagesOf({ root, packages }: SourceGraph): Packages | undefined {
-  if (packages.size === 0) return undefined;
-  const [first = "", importer = ""] = [...packages][0] ?? [];
-  const manifestFile = join(root, "package.json");
-  if (!existsSync(manifestFile)) {
-    throw new InvalidError(`${importer} imports "${first}", and ${root} has no package.json that names it`, {
-      hint: `npm install ${first}`,
+export function packagesOf({ root, packages }: SourceGraph, installed: readonly string[] = []): Packages | undefined {
+  const wanted = [...packages].filter(([name]) => !installed.includes(name));
+  const [first] = wanted;
+  if (first === undefined) return undefined;
+  if (!existsSync(join(root, "package.json"))) {
+    throw new InvalidError(`${first[1]} imports "${first[0]}", and ${root} has no package.json that names it`, {
+      hint: `npm install ${first[0]}`,
     });
   }
-  const manifest = JSON.parse(readFileSync(manifestFile, "utf8")) as Manifest;
-  for (const [name, file] of packages) check(manifest, manifestFile, name, file);
-  return { manifest: JSON.stringify(strippedManifest(manifest)), lock: JSON.stringify(strippedLock(readLock(root))) };
-}
-
-function check(manifest: Manifest, manifestFile: string, name: string, importer: string): void {
-  if (name in { ...manifest.dependencies, ...manifest.optionalDependencies }) return;
-  const isDev = name in (manifest.devDependencies ?? {});
-  throw new InvalidError(
-    `${importer} imports "${name}", which ${isDev ? "is only among the devDependencies" : "is no dependency"} of ${manifestFile}`,
-    {
-      hint: `npm install ${name}`,
-    },
-  );
-}
-
-function readLock(root: string): Lock {
-  const file = join(root, "package-lock.json");
-  if (existsSync(file)) {
-    const lock = JSON.parse(readFileSync(file, "utf8")) as Lock;
-    if ((lock.lockfileVersion ?? 0) >= 2 && lock.packages !== undefined) return lock;
-    throw new InvalidError(`${file} is of an old form`, { hint: "npm install writes it anew, with npm 7 or later" });
-  }
-  const other = otherLocks.find((name) => existsSync(join(root, name)));
-  throw new InvalidError(
-    other === undefined
-      ? `${root} has no package-lock.json, which says what is installed`
-      : `${join(root, other)} is not read yet; package-lock.json is`,
-    { hint: "npm install --package-lock-only" },
-  );
-}
-
-/** Left out: scripts, which would run in the image; what is for development; this package, which comes with the program. */
-function strippedManifest({ dependencies = {}, optionalDependencies, ...rest }: Manifest): Manifest {
-  if (rest.workspaces !== undefined) {
-    throw new InvalidError("packages of a workspace are not installed yet: its package.json has `workspaces`", {
-      hint: "put the program into a package of its own, with its own package-lock.json",
-    });
-  }
-  const { lydian: _own, ...others } = dependencies;
+  for (const [name, importer] of wanted) check(root, name, importer);
+  const { name: lockName, tool, text } = lockOf(root);
+  const manifests = manifestsOf(root, tool.workspaceGlobs(root));
+  const folders = new Set([...manifests.keys()].map((path) => dirname(path).split(sep).join("/")));
+  const version = versionOf(manifests.get("package.json") ?? {}, tool);
   return {
-    name: rest["name"] ?? "program",
-    version: rest["version"] ?? "0.0.0",
-    dependencies: others,
-    ...(optionalDependencies && { optionalDependencies }),
-    ...(rest["overrides"] !== undefined && { overrides: rest["overrides"] }),
+    files: {
+      ...Object.fromEntries(
+        [...manifests].map(([path, manifest]) => [path, JSON.stringify(strippedManifest(manifest, tool.keepsDev))]),
+      ),
+      [lockName]: tool.strip(text, { lockName, folders }),
+      ...tool.settings(root),
+    },
+    command: tool.command(version, text),
+    what: `${tool.title}, as ${lockName} says`,
   };
 }
 
-function strippedLock({ packages = {}, ...lock }: Lock): Lock {
-  const local = Object.entries(packages).find(
-    ([path, { link, resolved = "" }]) =>
-      path !== "node_modules/lydian" && (link === true || resolved.startsWith("file:")),
+/** The manifest of the importing file's own package has to name what it imports; the workspace's may do so for all. */
+function check(root: string, name: string, importer: string): void {
+  const own = nearestManifest(root, importer);
+  const files = [...new Set([own, join(root, "package.json")])];
+  const manifests = files.map(readManifest);
+  const named = manifests.some(
+    ({ dependencies, optionalDependencies }) => name in { ...dependencies, ...optionalDependencies },
   );
-  if (local !== undefined) {
-    throw new InvalidError(`package-lock.json has ${local[0]}, which lies on this machine`, {
-      hint: "publish it to a registry, or import its files by a relative path",
+  if (named) return;
+  const isDev = manifests.some(({ devDependencies = {} }) => name in devDependencies);
+  throw new InvalidError(
+    `${importer} imports "${name}", which ${isDev ? "is only among the devDependencies" : "is no dependency"} of ${own}`,
+    { hint: `npm install ${name}` },
+  );
+}
+
+function nearestManifest(root: string, importer: string): string {
+  for (let folder = dirname(importer); !relative(root, folder).startsWith(".."); folder = dirname(folder)) {
+    const file = join(folder, "package.json");
+    if (existsSync(file)) return file;
+  }
+  return join(root, "package.json");
+}
+
+function lockOf(root: string): { name: string; tool: LockTool; text: string } {
+  const found = Object.keys(lockTools).filter((name) => existsSync(join(root, name)));
+  const [name, ...others] = found;
+  if (name === undefined) {
+    const other = existsSync(join(root, "bun.lockb"))
+      ? { text: "bun.lockb is in a form that is not read", hint: "bun install --save-text-lockfile" }
+      : { text: "there is no lock file, which says what is installed", hint: "npm install --package-lock-only" };
+    throw new InvalidError(`${other.text} (in ${root})`, { hint: other.hint });
+  }
+  if (others.length > 0) {
+    throw new InvalidError(`${root} has several lock files: ${found.join(", ")}`, {
+      hint: "keep the one of the tool that you use",
     });
   }
-  const { "": self = {}, ...others } = packages;
-  const kept = Object.entries(others).filter(
-    ([path, entry]) => !/^node_modules\/lydian(?:\/|$)/.test(path) && entry["dev"] !== true,
-  );
-  return { ...lock, packages: { "": strippedManifest(self), ...Object.fromEntries(kept) } };
+  const text = readFileSync(join(root, name), "utf8");
+  const tool = lockTools[name]?.(text);
+  if (tool === undefined) throw new InvalidError(`${join(root, name)} is of a form that is not read`);
+  return { name, tool, text };
+}
+
+/** What the manifest's `packageManager` says of this tool: "pnpm@10.2.0+sha512…" is 10.2.0. */
+function versionOf({ packageManager }: Manifest, { manager }: LockTool): string | undefined {
+  const [, name, version] = /^(\w+)@(\d+\.\d+\.\d+[\w.-]*)/.exec(packageManager ?? "") ?? [];
+  return name === manager ? version : undefined;
 }

@@ -2,9 +2,11 @@
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { hasCode } from "@lydian/kit/errors";
+
 import { App } from "../app.ts";
 import { checkNames, type Definition, definitionOf, nameAll, nameExports } from "../definition.ts";
-import { InvalidError } from "../errors.ts";
+import { InvalidError, LydianError } from "../errors.ts";
 import { type HookedModule, ModuleServer } from "../runner/module-hooks.ts";
 import { type SourceGraph, traceSources } from "./source-graph.ts";
 
@@ -37,9 +39,26 @@ export async function loadProgram(file: string): Promise<Program> {
   server ??= new ModuleServer((part) => import.meta.resolve(`../${part}.${extension}`));
   server.serve(modules);
   const url = server.urlOf(file);
-  const exports = (await import(url)) as Record<string, unknown>;
+  const exports = await imported(url, file);
   nameExports(exports, url);
   return { graph, exports };
+}
+
+/** What a module throws as it is imported is its author's to see, with its stack. */
+async function imported(url: string, file: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(url)) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof LydianError) throw error;
+    const missing = error instanceof Error && hasCode(error, "ERR_MODULE_NOT_FOUND");
+    const text = !(error instanceof Error) ? String(error) : missing ? error.message : (error.stack ?? error.message);
+    throw new InvalidError(`${file} could not be imported: ${text}`, {
+      cause: error,
+      ...(missing && {
+        hint: "its packages have to be installed here as well: npm install, or what your tool has for it",
+      }),
+    });
+  }
 }
 
 /** The definitions of an app, named; throws where one has no name, or two have the same. */

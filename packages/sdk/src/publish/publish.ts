@@ -9,7 +9,7 @@ import { InvalidError } from "../errors.ts";
 import { Image } from "../objects/image.ts";
 import type { AppPlace } from "../objects/place.ts";
 import { functionRequest } from "./define.ts";
-import { makeImage, orderImage } from "./images.ts";
+import { ImageMaker } from "./images.ts";
 import { makeMount } from "./mount.ts";
 import type { Observer } from "./observer.ts";
 import { ownCode } from "./own-code.ts";
@@ -36,7 +36,16 @@ export async function planOf(app: App, traced?: SourceGraph): Promise<Plan> {
   for (const definition of definitions) moduleOf(definition, graph); // throws for one that does not ship
   const globs = app.all.flatMap(({ defaults }) => defaults.includeFiles ?? []);
   const beside = await filesBeside(graph.root, assetsOf(graph), globs);
-  return { app, definitions, graph, packages: packagesOf(graph), files: shipment(graph, beside), beside };
+  const packages = packagesOf(graph, definitions.flatMap(imageOf).flatMap(packagesIn));
+  return { app, definitions, graph, packages, files: shipment(graph, beside), beside };
+}
+
+const imageOf = ({ options, owner }: Definition): Image => options.image ?? owner.defaults.image ?? Image.debianSlim();
+
+/** Names of packages that an image has by itself: "sharp@0.34" is sharp. */
+function packagesIn({ parts }: Image): string[] {
+  const specs = parts.steps.flatMap((step) => ("npm" in step ? step.npm : []));
+  return specs.map((spec) => spec.replace(/(?<=.)@.*$/, ""));
 }
 
 function fileOf([first]: readonly Definition[]): string {
@@ -71,11 +80,11 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
   const { observer, existing = {} } = publication;
   const { app, definitions, graph } = plan;
   const code = makeMounts(plan, place, observer);
-  const images = new ImageMaker(plan, place, observer);
+  const images = new Images(plan, place, observer);
   const made = await Promise.all(
     definitions.map(async (definition) => {
       const { defaults } = definition.owner;
-      const image = definition.options.image ?? defaults.image ?? Image.debianSlim();
+      const image = imageOf(definition);
       const [imageId, mountIds] = await Promise.all([images.make(image), code]);
       const added = await images.added(image);
       const parts = {
@@ -152,15 +161,15 @@ async function makeMounts({ files }: Plan, place: AppPlace, observer: Observer):
 }
 
 /** Each image once, whoever asks. */
-class ImageMaker {
-  readonly #plan: Plan;
+class Images {
+  readonly #maker: ImageMaker;
   readonly #place: AppPlace;
   readonly #observer: Observer;
   readonly #images = new Map<Image, Promise<string>>();
   readonly #added = new Map<Image, Promise<string[]>>();
 
-  constructor(plan: Plan, place: AppPlace, observer: Observer) {
-    this.#plan = plan;
+  constructor({ app, packages }: Plan, place: AppPlace, observer: Observer) {
+    this.#maker = new ImageMaker(place, packages, app.defaults.npmSecret, (text) => observer.buildLine(text));
     this.#place = place;
     this.#observer = observer;
   }
@@ -180,10 +189,7 @@ class ImageMaker {
 
   async #make(image: Image): Promise<string> {
     const step = this.#observer.step("Making an image");
-    const onLine = (text: string): void => this.#observer.buildLine(text);
-    const base = await makeImage(this.#place, image, onLine);
-    const id =
-      this.#plan.packages === undefined ? base : await installed(this.#place, base, this.#plan.packages, onLine);
+    const id = await this.#maker.make(image);
     step.done();
     return id;
   }
@@ -191,41 +197,4 @@ class ImageMaker {
   async #add({ parts }: Image): Promise<string[]> {
     return parts.added.length === 0 ? [] : [await makeMount(this.#place, parts.added.flatMap(localFiles))];
   }
-}
-
-/** The packages of a program on an image: with Node and npm, and then with what the lock file says. */
-async function installed(
-  place: AppPlace,
-  base: string,
-  { manifest, lock }: Packages,
-  onLine: (text: string) => void,
-): Promise<string> {
-  const context = await place.client.ask(ModalClient.method.mountGetOrCreate, {
-    deploymentName: "lydian-node",
-  });
-  const withNode = await orderImage(
-    place,
-    {
-      dockerfileCommands: ["FROM base", "COPY /node/. /usr/local"],
-      baseImages: [{ dockerTag: "base", imageId: base }],
-      contextMountId: context.mountId,
-    },
-    onLine,
-  );
-  return await orderImage(
-    place,
-    {
-      dockerfileCommands: [
-        "FROM base",
-        "COPY package.json package-lock.json /root/",
-        "RUN cd /root && LD_LIBRARY_PATH=/usr/local/lib npm ci --omit=dev --no-audit --no-fund --update-notifier=false",
-      ],
-      baseImages: [{ dockerTag: "base", imageId: withNode }],
-      contextFiles: [
-        { filename: "package.json", data: Buffer.from(manifest) },
-        { filename: "package-lock.json", data: Buffer.from(lock) },
-      ],
-    },
-    onLine,
-  );
 }

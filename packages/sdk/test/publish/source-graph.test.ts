@@ -104,8 +104,14 @@ it("installs what the lock file says, and refuses by name what it cannot", async
   });
   const of = async (file: string) => packagesOf(await traceSources(join(folder.path, file)));
   const found = await of("main.ts");
-  assert.deepEqual(JSON.parse(found?.manifest ?? ""), { name: "program", version: "0.0.0", dependencies: { ms: "2" } });
-  assert.deepEqual(Object.keys((JSON.parse(found?.lock ?? "") as typeof lock).packages), ["", "node_modules/ms"]);
+  const { "package.json": manifest = "", "package-lock.json": kept = "" } = found?.files ?? {};
+  assert.deepEqual(JSON.parse(manifest), {
+    name: "program",
+    version: "0.0.0",
+    dependencies: { ms: "2" },
+    private: true,
+  });
+  assert.deepEqual(Object.keys((JSON.parse(kept) as typeof lock).packages), ["", "node_modules/ms"]);
   await assert.rejects(of("dev.ts"), /dev\.ts imports "x", which is only among the devDependencies/);
   await assert.rejects(of("other.ts"), /other\.ts imports "other", which is no dependency/);
   await write(folder.path, {

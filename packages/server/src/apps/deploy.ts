@@ -5,10 +5,11 @@ import { drain, exitGraceMs } from "../containers/begin.ts";
 import type { App, AppLayout } from "../domain/app.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
-import type { Deployment, DeploymentKind } from "../domain/deployment.ts";
+import type { DeploymentKind } from "../domain/deployment.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { differs, putInEffect, retire } from "../functions/editions.ts";
+import { knownVersion } from "./known.ts";
 import { arrangeSchedules } from "../schedules/arrange.ts";
 import { claimAddresses } from "../web/endpoints.ts";
 
@@ -128,14 +129,6 @@ async function again(
     });
   }
   return (await deploy(tx, app, { ...old, ...origin, kind, madeFrom: version }, context)) ?? app;
-}
-
-export async function knownVersion(tx: Tx, app: App, version: number): Promise<Deployment> {
-  const found = await tx.deployments.get(app.id, version);
-  if (found !== undefined) return found;
-  throw fail("notFound", `App "${app.name}" has no version v${version}.`, {
-    hint: `List them with \`modal app history ${app.name}\``,
-  });
 }
 
 /** Ids of the definitions that would not be in effect otherwise. */

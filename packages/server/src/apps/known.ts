@@ -1,5 +1,6 @@
-/** Finds apps by their ids and names. */
+/** Finds apps by their ids and names, and their versions. */
 import { type App, isAlive } from "../domain/app.ts";
+import type { Deployment } from "../domain/deployment.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { findEnvironment } from "../identity/environments.ts";
@@ -23,5 +24,13 @@ export async function deployedApp(tx: Tx, environmentName: string, name: string)
   if (app !== undefined && isAlive(app.state)) return app;
   throw fail("notFound", `App "${name}" is not deployed in environment "${environment.name}".`, {
     hint: `Deploy it with \`modal deploy\``,
+  });
+}
+
+export async function knownVersion(tx: Tx, app: App, version: number): Promise<Deployment> {
+  const found = await tx.deployments.get(app.id, version);
+  if (found !== undefined) return found;
+  throw fail("notFound", `App "${app.name}" has no version v${version}.`, {
+    hint: `List them with \`modal app history ${app.name}\``,
   });
 }

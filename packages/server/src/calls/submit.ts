@@ -105,8 +105,7 @@ function refuseOverload(
 async function callable(tx: Tx, functionId: string): Promise<CallTarget> {
   const target = await tx.functions.target(functionId);
   if (target === undefined) throw fail("notFound", `Function ${functionId} does not exist.`);
-  const app = await tx.apps.get(target.appId);
-  if (app === undefined || !isAlive(app.state)) {
+  if (!isAlive(target.appState)) {
     throw fail("notFound", `The app of function "${target.name}" has stopped.`, { hint: "Run or deploy it again" });
   }
   if (!target.defined) {

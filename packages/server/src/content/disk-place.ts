@@ -54,6 +54,7 @@ export class DiskPlace implements ContentPlace {
     const { size } = await handle.stat();
     return {
       size,
+      read: async (into, at) => (await handle.read(into, 0, into.length, at)).bytesRead,
       stream: (range) => handle.createReadStream({ highWaterMark: readBytes, ...range }),
       [Symbol.asyncDispose]: () => handle.close(),
     };

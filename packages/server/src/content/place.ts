@@ -9,12 +9,17 @@ export interface ByteRange {
   end: number;
 }
 
+/** Reads from a place on into a buffer; answers how many bytes, 0 at the end. */
+export type ReadAt = (into: Uint8Array, at: number) => Promise<number>;
+
 /** Stored content, open for reading; close it by disposing, or by reading `stream` to its end or destroying it. */
 export interface OpenContent extends AsyncDisposable {
   /** Bytes. */
   readonly size: number;
   /** At most once. */
   stream(range?: ByteRange): Readable;
+  /** Where it lies on this machine's disk. */
+  readonly read?: ReadAt;
 }
 
 /** One content, as a list has it. */

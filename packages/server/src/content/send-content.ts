@@ -1,10 +1,14 @@
 /** Content as an HTTP answer, whole or a range of it. */
+import type { OutgoingHttpHeaders } from "node:http";
+import { Readable } from "node:stream";
+
 import type { FastifyReply, FastifyRequest } from "fastify";
 
 import { fail } from "../errors.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { Sha256 } from "./digest.ts";
-import type { ByteRange } from "./place.ts";
+import type { ByteRange, OpenContent } from "./place.ts";
+import { pour } from "./pour.ts";
 
 /** Answers a GET. Throws notFound, and outOfRange for a range that lies behind the end. */
 export async function sendContent(
@@ -33,11 +37,42 @@ export async function sendContent(
       await content[Symbol.asyncDispose]();
       return await reply.send();
     }
-    return await reply.send(content.stream(range));
+    return await sendRange(content, range ?? { start: 0, end: content.size - 1 }, reply);
   } catch (error) {
     await content[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** The body of an answer whose head is set, and zeros after it; closes the content. */
+export async function sendRange(
+  content: OpenContent,
+  range: ByteRange,
+  reply: FastifyReply,
+  zeros = 0,
+): Promise<FastifyReply> {
+  const { read } = content;
+  if (read === undefined) {
+    const stream = content.stream(range);
+    return await reply.send(zeros === 0 ? stream : Readable.from(withZeros(stream, zeros)));
+  }
+  const { raw } = reply;
+  reply.hijack();
+  raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+  try {
+    await pour(read, range, raw);
+    raw.end(Buffer.alloc(zeros));
+  } catch (error) {
+    raw.destroy(error instanceof Error ? error : undefined); // what has begun can only be broken off
+  } finally {
+    await content[Symbol.asyncDispose]();
+  }
+  return reply;
+}
+
+async function* withZeros(stream: Readable, zeros: number): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream) yield chunk as Buffer;
+  yield Buffer.alloc(zeros);
 }
 
 /** Only single ranges; anything that is not one means the whole content, as HTTP wants it. */

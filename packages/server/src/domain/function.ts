@@ -1,4 +1,5 @@
 /** A function: what the clients define and call; a class counts as one whose inputs name a method. */
+import type { AppState } from "./app.ts";
 import type { Id } from "@lydian/kit";
 
 import type { ImageState } from "./image.ts";
@@ -54,6 +55,7 @@ export type CallTarget = Pick<FunctionRecord, "id" | "appId" | "name"> & {
   defined: boolean;
   /** Inputs without a container. */
   waiting: number;
+  appState: AppState;
 };
 
 /** How a function's inputs and containers are to be treated; times in milliseconds. */

@@ -46,6 +46,8 @@ export interface ScheduledRun {
 export interface Schedules {
   /** Inserts or replaces. */
   put(schedule: Schedule): Promise<void>;
+  /** It has run, and is what it was otherwise. */
+  advance(functionId: string, to: Pick<Schedule, "dueAt" | "setAt" | "last">): Promise<void>;
   get(functionId: string): Promise<Schedule | undefined>;
   remove(functionId: string): Promise<void>;
   ofApp(appId: string): Promise<Schedule[]>;

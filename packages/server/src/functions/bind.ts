@@ -14,6 +14,7 @@ import { checkBuckets } from "../volumes/buckets.ts";
 import { volumesOf } from "../volumes/mounts.ts";
 import { decodeDefinition, encodeDefinition, usedSecrets } from "./definition.ts";
 import { withOptions } from "./options.ts";
+import { compositionOf, functionIn } from "./pinned.ts";
 import { functionPolicy, gpusOf } from "./policy.ts";
 
 export interface BindRequest {
@@ -32,7 +33,7 @@ export async function bindFunction(tx: Tx, request: BindRequest, context: Contex
   if (parameters.length > mostParameterBytes) {
     throw fail("invalidArgument", `A class's arguments take ${parameters.length} bytes, and 16 KiB is the most.`);
   }
-  const base = await tx.functions.get(request.functionId);
+  const base = await baseOf(tx, request, context);
   if (base === undefined || base.definition.length === 0) {
     throw fail("notFound", `Function ${request.functionId} does not exist.`);
   }
@@ -41,17 +42,24 @@ export async function bindFunction(tx: Tx, request: BindRequest, context: Contex
   const { cloudBucketMounts = [], volumeMounts = [] } = request.options ?? {};
   await volumesOf(tx, { volumeMounts });
   await checkBuckets(tx, { cloudBucketMounts, volumeMounts });
-  if (request.options?.pinnedAppVersion) {
-    throw fail("unimplemented", `Function "${base.name}" is asked for as it was in an earlier version of its app.`, {
-      hint: "Only the current version runs: leave the version out",
-    });
-  }
   const options = request.options ? toBinary(FunctionOptionsSchema, request.options) : new Uint8Array();
   const key = bindingKey(base.id, parameters, options);
   const existing = await tx.functions.bound(key);
   if (existing !== undefined) return existing;
   const own = { id: context.newId("fu"), createdAt: context.now };
   return await putVariant(tx, base, { ...own, binding: { baseId: base.id, key, parameters, options } });
+}
+
+/** Some clients say with the options which version of its app the function is to be of. */
+async function baseOf(
+  tx: Tx,
+  { functionId, options }: BindRequest,
+  context: Context,
+): Promise<FunctionRecord | undefined> {
+  const record = await tx.functions.get(functionId);
+  if (record === undefined || !options?.pinnedAppVersion) return record;
+  const composition = await compositionOf(tx, await livingApp(tx, record.appId), options.pinnedAppVersion);
+  return await functionIn(tx, record.id, composition, context);
 }
 
 /** After its base was defined anew. */

@@ -1,9 +1,10 @@
 /** Finds functions and classes of deployed apps by their names. */
 import { deployedApp } from "../apps/known.ts";
-import type { App } from "../domain/app.ts";
+import type { Context } from "../domain/context.ts";
 import type { FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
+import { type Composition, compositionOf, functionIn } from "./pinned.ts";
 
 export interface Name {
   app: string;
@@ -14,11 +15,16 @@ export interface Name {
   version: number;
 }
 
-/** `whenClass` is thrown when the tag is a class's. */
-export async function findFunction(tx: Tx, name: Name, whenClass: (message: string) => Error): Promise<FunctionRecord> {
-  const app = await appOf(tx, name);
-  const { functionIds, classIds } = app.layout;
-  const record = await tx.functions.get(functionIds[name.tag] ?? "");
+/** `whenClass` is thrown when the tag is a class's. With a version that is not in effect, it may have to be written. */
+export async function findFunction(
+  tx: Tx,
+  name: Name,
+  whenClass: (message: string) => Error,
+  context: Context,
+): Promise<FunctionRecord> {
+  const composition = await compositionBy(tx, name);
+  const { functionIds, classIds } = composition.layout;
+  const record = await functionIn(tx, functionIds[name.tag] ?? "", composition, context);
   if (record !== undefined) return record;
   if (classIds[name.tag] !== undefined) throw whenClass(`"${name.tag}" of app "${name.app}" is a class.`);
   throw notThere(
@@ -28,23 +34,18 @@ export async function findFunction(tx: Tx, name: Name, whenClass: (message: stri
   );
 }
 
-/** The class's id, and the function that holds its methods. */
-export async function findClass(tx: Tx, name: Name): Promise<{ id: string; record: FunctionRecord }> {
-  const app = await appOf(tx, name);
-  const { functionIds, classIds } = app.layout;
+/** The class's id, and the function that holds its methods; written as above. */
+export async function findClass(tx: Tx, name: Name, context: Context): Promise<{ id: string; record: FunctionRecord }> {
+  const composition = await compositionBy(tx, name);
+  const { functionIds, classIds } = composition.layout;
   const id = classIds[name.tag];
-  const record = await tx.functions.get(functionIds[`${name.tag}.*`] ?? "");
+  const record = await functionIn(tx, functionIds[`${name.tag}.*`] ?? "", composition, context);
   if (id === undefined || record === undefined) throw notThere("class", name, Object.keys(classIds));
   return { id, record };
 }
 
-/** Only the version in effect has containers. */
-async function appOf(tx: Tx, { environment, app: name, version }: Name): Promise<App> {
-  const app = await deployedApp(tx, environment, name);
-  if (version === 0 || version === app.version) return app;
-  throw fail("failedPrecondition", `Version ${version} of app "${name}" is not in effect: version ${app.version} is.`, {
-    hint: `Leave the version out, or put it into effect again: modal app rollback ${name} v${version}`,
-  });
+async function compositionBy(tx: Tx, { environment, app: name, version }: Name): Promise<Composition> {
+  return await compositionOf(tx, await deployedApp(tx, environment, name), version);
 }
 
 function notThere(kind: string, { app, tag }: Name, known: readonly string[]): Error {

@@ -1,4 +1,6 @@
 /** The one loop that acts: reads what is wanted and what there is, lets pure functions decide, and carries it out. */
+import { setTimeout as rest } from "node:timers/promises";
+
 import { type Bells, type Clock, type Logger, Lookout, type NewId, randomText } from "@lydian/kit";
 
 import { drain, exitGraceMs } from "../containers/begin.ts";
@@ -43,6 +45,9 @@ export interface SchedulerDeps {
   log: Logger;
 }
 
+/** With so many functions that want something, a pass takes a tenth of a second and more, however little has changed. */
+const manyFunctions = 1_000;
+
 export class Scheduler {
   readonly #deps: SchedulerDeps;
   readonly #lookout: Lookout;
@@ -57,7 +62,7 @@ export class Scheduler {
       bell: demandBell,
       // What has no container at all also waits for others to have nothing to do.
       others: () => (this.#isWaitedFor ? [idleBell] : []),
-      look: () => this.#pass(),
+      look: () => this.#look(),
       onFailure: (error) => deps.log.error({ err: error }, "a scheduling pass failed"),
     });
   }
@@ -70,8 +75,16 @@ export class Scheduler {
     await this.#lookout.close();
   }
 
-  /** Answers when it wants to be woken by other bells from now on. */
-  async #pass(): Promise<true | undefined> {
+  /** Where a look takes long it rests as long: others have the processor, and what comes meanwhile is looked at together. */
+  async #look(): Promise<true | undefined> {
+    const begunAt = performance.now();
+    const { functions, listens } = await this.#pass();
+    if (functions > manyFunctions) await rest(performance.now() - begunAt);
+    return listens;
+  }
+
+  /** How many functions want something, and whether it wants to be woken by other bells from now on. */
+  async #pass(): Promise<{ functions: number; listens: true | undefined }> {
     const { store, clock, hands } = this.#deps;
     const now = clock.now();
     const { limits } = this.#deps;
@@ -109,7 +122,7 @@ export class Scheduler {
     this.#lookout.setAlarm(Math.min(nextDue, ...looks.filter((at) => at !== undefined)));
     const wasWaitedFor = this.#isWaitedFor;
     this.#isWaitedFor = waiting.some(({ isFirst }) => isFirst);
-    return wasWaitedFor === this.#isWaitedFor ? undefined : true;
+    return { functions: view.demands.length, listens: wasWaitedFor === this.#isWaitedFor ? undefined : true };
   }
 
   /** What idles ends now, and what is busy when it has finished what it holds. */

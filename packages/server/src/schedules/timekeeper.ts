@@ -103,7 +103,7 @@ export class Timekeeper {
       }
     }
     if (nextAt === undefined) await tx.schedules.remove(schedule.functionId);
-    else await tx.schedules.put({ ...schedule, dueAt: nextAt, setAt: now, last });
+    else await tx.schedules.advance(schedule.functionId, { dueAt: nextAt, setAt: now, last });
     return notice;
   }
 }

@@ -75,7 +75,7 @@ export function functionsIn(database: DatabaseSync): Functions {
   const variants = prepare<Row>(database, `SELECT ${columns} FROM functions WHERE base_id = :baseId ORDER BY id`);
   const target = prepare<Omit<CallTarget, "defined"> & { defined: number }>(
     database,
-    `SELECT id, app_id AS appId, name, EXISTS (SELECT 1 FROM definitions WHERE function_id = id) AS defined,
+    `SELECT id, app_id AS appId, name, (SELECT state FROM apps WHERE apps.id = app_id) AS appState, EXISTS (SELECT 1 FROM definitions WHERE function_id = id) AS defined,
        ifnull((SELECT queued + delayed FROM demands WHERE function_id = id), 0) AS waiting FROM functions WHERE id = :id`,
   );
   const ofApp = prepare<Row>(database, `SELECT ${columns} FROM functions WHERE app_id = :appId ORDER BY id`);

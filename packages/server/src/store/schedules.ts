@@ -28,6 +28,11 @@ export function schedulesIn(database: DatabaseSync): Schedules {
      ON CONFLICT (function_id) DO UPDATE SET rule = :rule, format = :format, anchor = :anchor, due_at = :dueAt, set_at = :setAt,
        last_due_at = :lastDueAt, last_call_id = :lastCallId`,
   );
+  const advance = prepare(
+    database,
+    `UPDATE schedules SET due_at = :dueAt, set_at = :setAt, last_due_at = :lastDueAt, last_call_id = :lastCallId
+     WHERE function_id = :functionId`,
+  );
   const get = prepare<Row>(database, `SELECT ${columns} FROM schedules WHERE function_id = :functionId`);
   const remove = prepare(database, `DELETE FROM schedules WHERE function_id = :functionId`);
   const ofApp = prepare<Row>(database, `SELECT ${columns} FROM schedules WHERE app_id = :appId ORDER BY function_id`);
@@ -46,6 +51,8 @@ export function schedulesIn(database: DatabaseSync): Schedules {
         lastDueAt: last?.dueAt ?? null,
         lastCallId: last?.callId ?? null,
       }),
+    advance: async (functionId, { dueAt, setAt, last }) =>
+      void advance.run({ functionId, dueAt, setAt, lastDueAt: last?.dueAt ?? null, lastCallId: last?.callId ?? null }),
     get: async (functionId) => {
       const row = get.one({ functionId });
       return row && toSchedule(row);

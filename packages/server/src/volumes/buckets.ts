@@ -1,6 +1,6 @@
 /** The buckets of S3-compatible stores that a function mounts, and what opens them. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type CloudBucketMount, CloudBucketMount_BucketType, type Function, type bucket } from "@lydian/contract";
+import { type CloudBucketMount, CloudBucketMount_BucketType, type Function, type worker } from "@lydian/contract";
 
 import type { Secret } from "../domain/secret.ts";
 import type { Tx } from "../domain/store.ts";
@@ -10,8 +10,8 @@ import type { Vault } from "../secrets/vault.ts";
 import { checkPlaces, pathOf, volumesOf } from "./mounts.ts";
 
 type Definition = Pick<Function, "cloudBucketMounts" | "volumeMounts">;
-type BucketMount = MessageInitShape<typeof bucket.BucketMountSchema>;
-type Place = Omit<bucket.BucketMount, "$typeName" | "$unknown" | "credentials" | "region">;
+type BucketMount = MessageInitShape<typeof worker.BucketMountSchema>;
+type Place = Omit<worker.BucketMount, "$typeName" | "$unknown" | "credentials" | "region">;
 
 /** The variables of a secret that are a key, by the stores' own names. */
 const keyNames = {

@@ -1,10 +1,9 @@
 /** Pieces of volumes over HTTP, by signed links. */
-import { Readable } from "node:stream";
-
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 
 import type { ContentStore } from "../content/content-store.ts";
 import { bodyOf } from "../content/request-body.ts";
+import { sendRange } from "../content/send-content.ts";
 import { pieceBytes } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import type { PieceLinks } from "./piece-links.ts";
@@ -38,15 +37,9 @@ export function volumeRoutes({ store, links }: VolumeRoutesOptions): FastifyPlug
       if (length === 0) return await reply.send(Buffer.alloc(zeros));
       const content = await store.open(sha256);
       if (content === undefined) throw fail("notFound", `Content ${sha256} is not stored.`);
-      const stream = content.stream({ start: offset, end: offset + length - 1 });
-      return await reply.send(zeros === 0 ? stream : Readable.from(withZeros(stream, zeros)));
+      return await sendRange(content, { start: offset, end: offset + length - 1 }, reply, zeros);
     });
   };
 }
 
 type PieceRequest = Pick<FastifyRequest, "raw"> & { Querystring: Record<string, unknown> };
-
-async function* withZeros(stream: Readable, zeros: number): AsyncGenerator<Uint8Array> {
-  for await (const chunk of stream) yield chunk as Buffer;
-  yield Buffer.alloc(zeros);
-}

@@ -15,6 +15,7 @@ import type { FunctionRecord } from "../../src/domain/function.ts";
 import { isFail } from "../../src/errors.ts";
 import { decodeDefinition } from "../../src/functions/definition.ts";
 import { defineFunction } from "../../src/functions/define.ts";
+import { findFunction } from "../../src/functions/lookup.ts";
 import { functionPolicy } from "../../src/functions/policy.ts";
 import { ensureIdentity } from "../../src/identity/first-start.ts";
 import { type TestStore, testStore } from "../support/open-store.ts";
@@ -249,5 +250,40 @@ describe("an earlier version", () => {
     );
     const before = await test.store.read((tx) => tx.apps.lastStopped(test.app.environmentId, "shop"));
     assert.equal(before?.id, test.app.id);
+  });
+});
+
+describe("a version that is not in effect", () => {
+  const whenClass = (message: string): Error => new Error(message);
+  const find = (it: Awaited<ReturnType<typeof shop>>, tag: string, version: number) =>
+    it.does((tx, context) => findFunction(tx, { app: "shop", environment: "", tag, version }, whenClass, context));
+  const timeoutOf = (record: FunctionRecord): number => decodeDefinition(record).timeoutSecs;
+
+  it("is called as it was, whatever is deployed later, and is one function however often it is asked for", async () => {
+    await using it = await shop();
+    await it.deploy({ sell: 10, buy: 20 });
+    const first = await find(it, "sell", 1);
+    assert.equal((await find(it, "sell", 0)).id, first.id, "as long as it is in effect, it is the function itself");
+    await it.deploy({ sell: 11, buy: 20 });
+    const pinned = await find(it, "sell", 1);
+    assert.notEqual(pinned.id, first.id);
+    assert.deepEqual([timeoutOf(pinned), timeoutOf(await find(it, "sell", 2))], [10, 11]);
+    assert.equal((await find(it, "buy", 1)).id, (await find(it, "buy", 0)).id, "what has not changed is the same");
+    await it.deploy({ sell: 12 });
+    const again = await find(it, "sell", 1);
+    assert.deepEqual([again.id, timeoutOf(again)], [pinned.id, 10]);
+    assert.equal(timeoutOf(await find(it, "buy", 2)), 20, "also what is no more");
+    assert.deepEqual(await it.inEffect(), { sell: 12 });
+  });
+
+  it("keeps no container, and ends with its app", async () => {
+    await using it = await shop();
+    await it.publish([await it.define("sell", 10, { minContainers: 2 })]);
+    await it.publish([await it.define("sell", 11, { minContainers: 2 })]);
+    const { id, policy } = await find(it, "sell", 1);
+    assert.equal(policy.minContainers, 0);
+    const functions = await it.store.read((tx) => tx.functions.ofApp(it.app.id));
+    assert.ok(functions.some((each) => each.id === id));
+    await assert.rejects(find(it, "sell", 7), (error) => isFail(error, "notFound") && /v7/.test(error.text));
   });
 });

@@ -108,7 +108,8 @@ function aptConf(settings: PackageSettings): string {
   const passwords = shown.has("/etc/apt/auth.conf") ? ['Dir::Etc::netrc "/etc/apt/auth.conf";\n'] : [];
   const more = [...shown].some((path) => path.startsWith("/etc/apt/auth.conf.d/"));
   if (more) passwords.push('Dir::Etc::netrcparts "/etc/apt/auth.conf.d";\n');
-  return [...settings.files.map(({ text }) => text), ...passwords].join("");
+  const own = settings.files.filter(({ path }) => path.startsWith("/etc/apt/"));
+  return [...own.map(({ text }) => text), ...passwords].join("");
 }
 
 async function writeSources(codename: string, settings: PackageSettings, scratch: string): Promise<string[]> {

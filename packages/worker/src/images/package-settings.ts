@@ -85,14 +85,17 @@ export async function packageSettings(host: SettingsHost = thisHost): Promise<Pa
     await offer(file.name);
     for (const key of keysOf(file)) if (!isDistributions(key)) await offer(key);
   }
-  await offer(npmrc, "/root/.npmrc");
-  await offer(join(host.home, ".config/pip/pip.conf"), "/root/.config/pip/pip.conf");
+  // A person's own settings are nobody else's to read; a build's processes are other users, so it is given copies.
+  const personal = await personalFiles(host, {
+    "/root/.npmrc": npmrc,
+    "/root/.config/pip/pip.conf": join(host.home, ".config/pip/pip.conf"),
+  });
   for (const path of paths) await offer(path);
   if (resolver.file !== undefined) await offer(resolver.file, "/etc/resolv.conf");
   const acquire = acquireSettings(await host.aptConfig());
   return {
     binds: outermost(places).map(([path, source]) => ({ path, source: join(host.root, source) })),
-    files: acquire === "" ? [] : [{ path: "/etc/apt/apt.conf.d/00host", text: acquire }],
+    files: [...(acquire === "" ? [] : [{ path: "/etc/apt/apt.conf.d/00host", text: acquire }]), ...personal],
     environment,
     warnings: [...warnings, ...resolver.warnings],
     sources,
@@ -127,6 +130,16 @@ export function containerSettings({ binds, environment }: PackageSettings): Cont
     for (const name of ["no_proxy", "NO_PROXY"]) kept[name] = [...own, ...(kept[name] ? [kept[name]] : [])].join();
   const shown = new Set([`${certificates}/ca-certificates.crt`, ...Object.values(kept)]);
   return { binds: binds.filter(({ path }) => shown.has(path)), environment: kept };
+}
+
+async function personalFiles(
+  host: SettingsHost,
+  places: Readonly<Record<string, string>>,
+): Promise<{ path: string; text: string }[]> {
+  const found = await Promise.all(
+    Object.entries(places).map(async ([path, file]) => ({ path, text: (await read(host, file)) ?? "" })),
+  );
+  return found.filter(({ text }) => text !== "");
 }
 
 /** In the order of mounting: a folder before what goes into it, without what it brings itself. */

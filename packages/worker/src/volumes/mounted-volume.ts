@@ -14,6 +14,8 @@ import { type Logger, PlatformError } from "@lydian/kit";
 
 import type { Layer, LeftMount, Mounter } from "../layers/index.ts";
 import { changesNothing } from "./change.ts";
+import { foldUppers } from "./fold-uppers.ts";
+import type { LayerMaker } from "./layer-maker.ts";
 import {
   type HeldTrees,
   knownOf,
@@ -33,6 +35,7 @@ import type { Tree } from "./volume-trees.ts";
 
 export interface MountedVolumeDeps extends PublisherDeps {
   readonly mounter: Mounter;
+  readonly maker: LayerMaker;
   readonly logger: Logger;
   /** Takes a folder out of sight and deletes it. */
   throwAway(folder: string): Promise<void>;
@@ -51,8 +54,14 @@ const alone: StandStill = (work) => work();
 /** With more of them the kernel takes longer to find a name. */
 const mostSealed = 8;
 
+/** So many are made one when no state shows what they do. */
+const foldedFrom = 6;
+
 /** How often a commit asks whether its upper may be sealed: most files are open for a moment. */
 const sealTries = 3;
+
+/** Leaves a number for what the sealed ones are folded into. */
+const nextUpper = ({ upper }: MountedState): number => upper + 2;
 
 interface PublishOptions {
   standStill?: StandStill;
@@ -67,6 +76,8 @@ export class MountedVolume {
   /** While it takes the place of what is mounted. */
   #intent: MountedState | undefined;
   #trees: HeldTrees;
+  /** Shows what these sealed uppers show together; its number lies between theirs and the live one's. */
+  #folded: { readonly upper: number; readonly sealed: readonly number[] } | undefined;
   /** The upper that the container writes to; undefined until it is asked about. */
   #live: Upper | undefined;
   #root: { container: ContainerRoot; mount: VolumeMount } | undefined;
@@ -152,9 +163,10 @@ export class MountedVolume {
       await rest?.();
       const { trees } = this.#deps;
       const { volumeId, mounted: before } = this.#record;
+      const uppers = this.#sealedAndFolded;
       const newest = async (): Promise<Mountable> => {
         const tree = await trees.newest(volumeId);
-        return { tree, mounted: on(tree, before.upper + 1) };
+        return { tree, mounted: on(tree, nextUpper(before)) };
       };
       let next = await newest();
       if (next.tree.number === this.#record.seen) return trees.release(next.tree);
@@ -172,7 +184,7 @@ export class MountedVolume {
       await this.#save({ seen: next.tree.number, isBehind: false });
       return async () => {
         await left.end();
-        await this.#throwAway([before.upper, ...before.sealed]);
+        await this.#throwAway([before.upper, ...uppers]);
       };
     });
   }
@@ -197,7 +209,7 @@ export class MountedVolume {
   /** Answers what is to be done when the caller knows. */
   async #commit(): Promise<(() => Promise<void>) | undefined> {
     if (this.#isReadOnly || (await this.#hasNothing())) return undefined;
-    const { sealed } = this.#record.mounted;
+    const before = this.#sealedAndFolded;
     const left = this.#record.mounted.isOwed ? undefined : await this.#seal();
     if (left === undefined) {
       await this.#publishLive((work) => this.#standStill(work));
@@ -208,9 +220,32 @@ export class MountedVolume {
     const { state } = await this.#publish(this.#owed(), { isStill });
     await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
     return async () => {
-      await this.#throwAway(sealed.filter((upper) => !this.#record.mounted.sealed.includes(upper)));
+      await this.#throwAway(before.filter((upper) => !this.#record.mounted.sealed.includes(upper)));
       await this.#learn(state);
+      if (this.#trees.same === undefined) await this.#fold();
     };
+  }
+
+  get #sealedAndFolded(): number[] {
+    return [...this.#record.mounted.sealed, ...(this.#folded === undefined ? [] : [this.#folded.upper])];
+  }
+
+  /** Or nothing could be sealed any more after a while. */
+  async #fold(): Promise<void> {
+    const { mounted } = this.#record;
+    const { sealed } = mounted;
+    const upper = mounted.upper - 1;
+    if (sealed.length < foldedFrom || sealed.includes(upper)) return;
+    await this.#throwAway([upper]); // of a try before
+    const current = this.#current;
+    const uppers = sealed.toReversed().map((each) => ({
+      upper: join(this.#folderOf(each), "u"),
+      stack: stackBelow(this.#place.folder, current, each),
+    }));
+    const base = { layers: current.tree.layers.map(({ diff }) => diff), uppers: 0 };
+    const isMade = await foldUppers(this.#deps, { uppers, base, folder: join(this.#folderOf(upper), "u") });
+    if (isMade) this.#folded = { upper, sealed };
+    else await this.#throwAway([upper]);
   }
 
   async #hasNothing(): Promise<boolean> {
@@ -226,10 +261,14 @@ export class MountedVolume {
   async #seal(): Promise<LeftMount | undefined> {
     const { mounted } = this.#record;
     const { same } = this.#trees;
-    if (same === undefined && mounted.sealed.length >= mostSealed) return undefined;
-    const sealed = same === undefined ? [mounted.upper, ...mounted.sealed] : [mounted.upper];
+    const folded = this.#folded?.sealed === mounted.sealed ? [this.#folded.upper] : undefined;
+    const below = same === undefined ? (folded ?? mounted.sealed) : [];
+    if (below.length >= mostSealed) return undefined;
     const tree = same ?? this.#trees.mounted;
-    const next = { tree, mounted: { ...on(tree, mounted.upper + 1), sealed, isOwed: true } };
+    const next = {
+      tree,
+      mounted: { ...on(tree, nextUpper(mounted)), sealed: [mounted.upper, ...below], isOwed: true },
+    };
     let left: LeftMount | undefined;
     for (let tries = 1; left === undefined && tries <= sealTries; tries++) left = await this.#swap(next);
     return left;
@@ -321,6 +360,7 @@ export class MountedVolume {
     this.#trees = { mounted: tree };
     for (const each of [old, same]) if (each !== undefined && each !== tree) this.#deps.trees.release(each);
     this.#live = undefined;
+    this.#folded = undefined;
     this.#record = { ...this.#record, mounted };
   }
 

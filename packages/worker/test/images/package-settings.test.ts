@@ -26,29 +26,29 @@ async function host(
   return { root, env, home: "/home/somebody", aptConfig: () => Promise.resolve("") };
 }
 
-const bindsOf = async (host: SettingsHost): Promise<Record<string, string>> => {
-  const { binds } = await packageSettings(host);
-  return Object.fromEntries(binds.map(({ path, source }) => [path, source.slice(host.root.length)]));
-};
+const pathsOf = (binds: readonly { path: string; source: string }[], root: string): Record<string, string> =>
+  Object.fromEntries(binds.map(({ path, source }) => [path, source.slice(root.length)]));
+
+const bindsOf = async (host: SettingsHost): Promise<Record<string, string>> =>
+  pathsOf((await packageSettings(host)).binds, host.root);
 
 it("shows the files of apt, pip, uv and npm that are there, the user's own ones as root's", async (t) => {
-  const found = await bindsOf(
-    await host(t, {
-      "/etc/resolv.conf": "nameserver 192.0.2.1\n",
-      "/etc/ssl/certs/ca-certificates.crt": "certificates",
-      "/etc/apt/auth.conf.d/company": "password",
-      "/etc/apt/sources.list": "",
-      "/etc/apt/sources.list.d/debian.sources":
-        "Types: deb\nURIs: http://x.example\nSuites: s\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
-      "/etc/apt/sources.list.d/company.list": "deb [signed-by=/etc/apt/keyrings/company.gpg] http://x.example s main\n",
-      "/etc/apt/sources.list.d/old.list.save": "deb http://x.example s main\n",
-      "/etc/apt/keyrings/company.gpg": "key",
-      "/usr/share/keyrings/debian-archive-keyring.gpg": "key",
-      "/etc/pip.conf": "[global]",
-      "/home/somebody/.npmrc": "//x.example/:_authToken=secret",
-    }),
-  );
-  assert.deepEqual(found, {
+  const small = await host(t, {
+    "/etc/resolv.conf": "nameserver 192.0.2.1\n",
+    "/etc/ssl/certs/ca-certificates.crt": "certificates",
+    "/etc/apt/auth.conf.d/company": "password",
+    "/etc/apt/sources.list": "",
+    "/etc/apt/sources.list.d/debian.sources":
+      "Types: deb\nURIs: http://x.example\nSuites: s\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
+    "/etc/apt/sources.list.d/company.list": "deb [signed-by=/etc/apt/keyrings/company.gpg] http://x.example s main\n",
+    "/etc/apt/sources.list.d/old.list.save": "deb http://x.example s main\n",
+    "/etc/apt/keyrings/company.gpg": "key",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "key",
+    "/etc/pip.conf": "[global]",
+    "/home/somebody/.npmrc": "//x.example/:_authToken=secret",
+  });
+  const { binds, files } = await packageSettings(small);
+  assert.deepEqual(pathsOf(binds, small.root), {
     "/etc/apt/auth.conf.d/company": "/etc/apt/auth.conf.d/company",
     "/etc/apt/keyrings/company.gpg": "/etc/apt/keyrings/company.gpg",
     "/etc/apt/sources.list.d/company.list": "/etc/apt/sources.list.d/company.list",
@@ -56,8 +56,12 @@ it("shows the files of apt, pip, uv and npm that are there, the user's own ones 
     "/etc/pip.conf": "/etc/pip.conf",
     "/etc/resolv.conf": "/etc/resolv.conf",
     "/etc/ssl/certs/ca-certificates.crt": "/etc/ssl/certs/ca-certificates.crt",
-    "/root/.npmrc": "/home/somebody/.npmrc",
   });
+  assert.deepEqual(
+    files,
+    [{ path: "/root/.npmrc", text: "//x.example/:_authToken=secret" }],
+    "copies of what is a person's own",
+  );
 });
 
 it("inherits variables of fetching; one that names a file brings the file, or is left out where that is missing", async (t) => {

@@ -1,7 +1,7 @@
 /** Classes with parameters and hooks; dicts and queues. Each check throws; the last line says that all held. */
 import assert from "node:assert/strict";
 
-import { App, Dict, enter, exit, params, Queue, QueueEmptyError } from "lydian";
+import { App, Dict, enter, exit, NotFoundError, params, Queue, QueueEmptyError, Volume } from "lydian";
 
 const app = new App("typescript-classes");
 const seen = Dict.fromName<string, number>("typescript-seen", { createIfMissing: true });
@@ -100,6 +100,25 @@ export const main = app.localEntrypoint(async () => {
   assert.deepEqual(await all(other.stream.remote(1)), [9]);
   assert.match(await new Mixed().api.getWebUrl(), /typescript-mixed/);
   assert.equal((await ada.greet.getCurrentStats()).backlog, 0);
+  {
+    await using numbers = await Dict.ephemeral<string, number>();
+    await using words = await Queue.ephemeral<string>();
+    await Promise.all([numbers.put("a", 1), words.put("b")]);
+    assert.deepEqual([await numbers.get("a"), await words.get()], [1, "b"]);
+    await using files = await Volume.ephemeral();
+    await files.batchUpload((batch) => {
+      batch.putFile(new Uint8Array(9 * 1024 * 1024).fill(7, 0, 9_000_000), "/large.bin");
+      batch.putFile(Buffer.from("text"), "/deep/small.txt");
+    });
+    assert.deepEqual((await files.readFile("large.bin").bytes()).lastIndexOf(7), 8_999_999);
+    await files.copyFiles(["deep/small.txt"], "copy.txt");
+    await files.removeFile("deep", { recursive: true });
+    assert.equal(await files.readFile("copy.txt").text(), "text");
+    const names = (await files.listdir("/", { recursive: true })).map(({ path }) => path);
+    assert.deepEqual(names.toSorted(), ["copy.txt", "large.bin"]);
+  }
+  await Dict.delete("typescript-seen");
+  await assert.rejects(Dict.fromName("typescript-seen").get("a"), NotFoundError);
   console.log("all of it holds");
 });
 

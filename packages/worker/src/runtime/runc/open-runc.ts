@@ -118,7 +118,7 @@ async function openVolumes(
   const trees = await VolumeTrees.open(join(config.data, "volumes"), { server, maker, logger });
   const throwAway = (folder: string): Promise<void> => trash.throwAway(folder);
   return new Volumes(
-    { server, trees, mounter, reader: new UpperReader(), packs: new PackReader(), logger, throwAway },
+    { server, trees, mounter, maker, reader: new UpperReader(), packs: new PackReader(), logger, throwAway },
     clock,
   );
 }

@@ -1,0 +1,71 @@
+/** Steps of an image that need Node and npm: the packages of a program, and those that an image itself asks for. */
+import { ModalClient } from "@lydian/contract";
+
+import { InvalidError } from "../errors.ts";
+import type { AppPlace } from "../objects/place.ts";
+import type { Secret } from "../objects/secret.ts";
+import { type OnLine, orderImage } from "./order-image.ts";
+import type { Packages } from "./packages.ts";
+
+/** On this image: Node and npm in /usr/local, which the worker gives. */
+async function withNode(place: AppPlace, base: string, onLine: OnLine): Promise<string> {
+  const { mountId } = await place.client.ask(ModalClient.method.mountGetOrCreate, { deploymentName: "lydian-node" });
+  return await orderImage(
+    place,
+    {
+      dockerfileCommands: ["FROM base", "COPY /node/. /usr/local"],
+      baseImages: [{ dockerTag: "base", imageId: base }],
+      contextMountId: mountId,
+    },
+    onLine,
+  );
+}
+
+/** What the program's lock file says, in /root. `secret` is the step's environment. */
+export async function installPackages(
+  place: AppPlace,
+  base: string,
+  { files, command }: Packages,
+  secret: Secret | undefined,
+  onLine: OnLine,
+): Promise<string> {
+  const imageId = await withNode(place, base, onLine);
+  const paths = Object.keys(files);
+  const folders = [...new Set(paths.map((path) => path.slice(0, path.lastIndexOf("/") + 1)))];
+  const copies = folders.map((folder) => {
+    const here = paths.filter((path) => path.slice(0, path.lastIndexOf("/") + 1) === folder);
+    return `COPY ${here.join(" ")} /root/${folder}`;
+  });
+  const odd = paths.find((path) => /\s/.test(path));
+  if (odd !== undefined) throw new InvalidError(`${odd} has a space in its path, which no step of an image can copy`);
+  return await orderImage(
+    place,
+    {
+      dockerfileCommands: ["FROM base", ...copies, `RUN cd /root && ${command}`],
+      baseImages: [{ dockerTag: "base", imageId }],
+      contextFiles: Object.entries(files).map(([filename, text]) => ({ filename, data: Buffer.from(text) })),
+      ...(secret && { secretIds: [await secret.id(place)] }),
+    },
+    onLine,
+  );
+}
+
+/** Packages by their names, such as "sharp@0.34", for whatever runs in the image. */
+export async function installNamed(
+  place: AppPlace,
+  base: string,
+  names: readonly string[],
+  onLine: OnLine,
+): Promise<string> {
+  const imageId = await withNode(place, base, onLine);
+  const words = names.map((name) => `'${name}'`).join(" ");
+  const install = `LD_LIBRARY_PATH=/usr/local/lib npm install --prefix / --no-save --no-audit --no-fund --update-notifier=false --cache /tmp/lydian-packages ${words}`;
+  return await orderImage(
+    place,
+    {
+      dockerfileCommands: ["FROM base", `RUN ${install} && rm -rf /tmp/lydian-packages`],
+      baseImages: [{ dockerTag: "base", imageId }],
+    },
+    onLine,
+  );
+}

@@ -1,0 +1,81 @@
+/** What is published, as a user has it: packed, installed by npm and by pnpm into an empty project, checked and run. It needs the index of npm. */
+import assert from "node:assert/strict";
+import { cp, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { platformOfFile, Program, repositoryRoot, temporaryFolder } from "@lydian/testkit";
+
+const platform = await platformOfFile();
+const packages = ["contract", "kit", "sdk", "server", "worker", "cli"];
+const tools = { typescript: "7.0.2", "@types/node": "26.6.6", "@arethetypeswrong/cli": "0.18.5" };
+const minutes = 60_000;
+let tarballs: Awaited<ReturnType<typeof temporaryFolder>>;
+
+async function run(cwd: string, program: string, ...args: string[]): Promise<string> {
+  // As a user has it: nothing of this checkout is found.
+  const env = { ...platform.env, LYDIAN_REGISTRY: "none", NODE_OPTIONS: "" };
+  await using running = new Program(program, args, { cwd, env });
+  return await running.finishWith(0, 5 * minutes);
+}
+
+/** Where each package's tarball is, by its name. */
+async function packed(): Promise<Record<string, string>> {
+  const names = await readdir(tarballs.path);
+  return Object.fromEntries(
+    names.map((name) => [
+      name.replace(/-\d.*$/, "").replace(/^lydian-/, "@lydian/"),
+      `file:${join(tarballs.path, name)}`,
+    ]),
+  );
+}
+
+async function project(folder: string, more: object): Promise<void> {
+  const manifest = { name: "user", private: true, type: "module", ...more };
+  await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
+  for (const name of ["hello.ts", "model.ts", "engine.ts", "client.ts"])
+    await cp(join(repositoryRoot, "examples/typescript", name), join(folder, name));
+  const strict = { strict: true, module: "nodenext", target: "es2024", lib: ["es2024", "esnext.disposable"] };
+  const compilerOptions = { ...strict, types: ["node"], noEmit: true, allowImportingTsExtensions: true };
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+}
+
+before(
+  async () => {
+    tarballs = await temporaryFolder();
+    await run(repositoryRoot, "npm", "run", "-s", "build");
+    for (const name of packages)
+      await run(join(repositoryRoot, "packages", name), "npm", "pack", "--silent", "--pack-destination", tarballs.path);
+  },
+  { timeout: 10 * minutes },
+);
+
+after(() => tarballs[Symbol.asyncDispose]());
+
+test("npm: strict types, exports, a run, and an import that loads nothing of the command", async () => {
+  await using folder = await temporaryFolder();
+  await project(folder.path, { dependencies: await packed(), devDependencies: tools });
+  const here = (program: string, ...args: string[]): Promise<string> => run(folder.path, program, ...args);
+  await here("npm", "install", "--no-audit", "--no-fund");
+  await here("node_modules/.bin/tsc");
+  await here("node_modules/.bin/attw", "--pack", "node_modules/lydian", "--profile", "esm-only");
+  assert.match(await here("node_modules/.bin/lydian", "run", "hello.ts"), /Hello, World, from linux/);
+  await writeFile(
+    join(folder.path, "loads.js"),
+    `import { registerHooks } from "node:module";
+     registerHooks({ resolve: (name, context, next) => { const found = next(name, context); console.log(found.url); return found; } });
+     await import("lydian");`,
+  );
+  const loaded = await here(process.execPath, "loads.js");
+  assert.match(loaded, /node_modules\/lydian\/dist\/app\.js/);
+  assert.doesNotMatch(loaded, /@lydian\/(?:cli|server|worker)|node_modules\/esbuild|node_modules\/pino/);
+});
+
+test("pnpm: a run", async () => {
+  await using folder = await temporaryFolder();
+  const own = await packed();
+  await project(folder.path, { dependencies: { lydian: own["lydian"] }, pnpm: { overrides: own } });
+  await run(folder.path, "npm", "exec", "--yes", "--package", "pnpm@10.18.3", "--", "pnpm", "install");
+  const output = await run(folder.path, "node_modules/.bin/lydian", "run", "hello.ts");
+  assert.match(output, /Hello, World, from linux/);
+});
