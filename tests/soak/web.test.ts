@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { createServer } from "node:http2";
+import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -74,7 +74,7 @@ test(
     const program = join(folder.path, "h2spec");
     if (!existsSync(program)) return t.skip(`h2spec could not be built: ${JSON.stringify(go)}`);
     const plain = createServer().listen(0, "127.0.0.1");
-    plain.on("stream", (stream) => {
+    plain.on("stream", (stream: ServerHttp2Stream) => {
       stream.on("error", () => {});
       stream.respond({ ":status": 415 }, { endStream: true }); // as to whoever does not speak gRPC
     });
