@@ -67,6 +67,19 @@ const examples: Record<string, Example> = {
     ],
     needs: "runc",
   },
+  "guide/volume_not_persisting.py": {
+    prints: ["Without a commit others see it: False", "With it: True"],
+    needs: "runc",
+  },
+  "guide/checkpoints.py": {
+    prints: [
+      "Training complete: from epoch 0 to [105, 106]",
+      "Kept: ['epoch_0.json', 'epoch_10.json']",
+      "Training complete: from epoch 11 to [300, 301]",
+      "Kept: ['epoch_0.json', 'epoch_10.json', 'epoch_20.json']",
+    ],
+    needs: "runc",
+  },
   "guide/scheduled_pipeline.py": {
     prints: ["Processed 3 records"],
     needs: "runc",
