@@ -73,7 +73,8 @@ export class Buckets {
 
   /** They are gone, and so are its mounts. */
   async finish(place: Pick<ContainerPlace, "id" | "folder">): Promise<void> {
-    const held = this.#held.get(place.id) ?? [];
+    const held = this.#held.get(place.id);
+    if (held === undefined) return;
     await Promise.all(held.map((bucket) => bucket.finish()));
     this.#held.delete(place.id);
     await rm(recordOf(place), { force: true }); // it has keys
