@@ -27,3 +27,15 @@ def rate(per_second: int, seconds: int):
         number += burst
         time.sleep(max(0.0, began + (step + 1) / 100 - time.monotonic()))
     return number, time.monotonic() - began
+
+
+@app.function(timeout=600)
+def flood(seconds: float):
+    """As much as it can, and more than anybody reads."""
+    line = b"nobody reads all of this\n" * 1000
+    deadline = time.monotonic() + seconds
+    written = 0
+    while time.monotonic() < deadline:
+        sys.stdout.buffer.write(line)
+        written += 1000
+    return written

@@ -16,7 +16,7 @@ const seconds = Number(process.env["BENCH_SECONDS"] ?? 10);
 const kept = Number(process.env["BENCH_KEPT_LINES"] ?? 10_000_000);
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 7);
 
-async function latency(platform: Platform): Promise<void> {
+async function latency(platform: Platform, when = ""): Promise<void> {
   const load = await quiet();
   const count = 200;
   const toWall = Date.now() - performance.now();
@@ -34,7 +34,7 @@ async function latency(platform: Platform): Promise<void> {
   );
   if (late.length !== count) throw new Error(`${late.length} of ${count} lines came`);
   printTable(
-    `from print to the client's terminal, ${count} lines, ${(100 * load).toFixed(0)} % of the machine in use by others`,
+    `from print to the client's terminal, ${count} lines, ${(100 * load).toFixed(0)} % of the machine in use by others ${when}`,
     [
       ["", "p50", "p99", "most"],
       ["a line", ms(median(late)), ms(percentile(late, 0.99)), ms(percentile(late, 1))],
@@ -64,6 +64,34 @@ async function throughput(platform: Platform): Promise<void> {
       ...spent.map((each) => `${(each / 10 / seconds).toFixed(0)} % of a core`),
     ],
   ]);
+}
+
+/** What others feel of a container that prints without end, and what it takes of the disk. */
+async function flood(platform: Platform): Promise<void> {
+  const floodSeconds = 30;
+  await using run = modal(platform, newestClient, ["run", `${program}::flood`, "--seconds", `${floodSeconds}`]);
+  await run.sees("nobody reads all of this", 120_000);
+  const sizes: number[] = [];
+  const watching = setInterval(() => sizes.push(diskBytes(join(platform.data, "worker", "containers"))), 500);
+  await latency(platform, "beside a container that prints without end");
+  await run.finish(600_000);
+  clearInterval(watching);
+  const dropped = [...run.output.matchAll(/^(\d+) lines \(([\d.]+) MiB\) were dropped/gm)];
+  const sum = (at: number): number => dropped.reduce((total, found) => total + Number(found[at]), 0);
+  const kept = (run.output.match(/^nobody reads all of this$/gm) ?? []).length;
+  printTable(`the container that printed without end, ${floodSeconds} s`, [
+    ["", "lines in the terminal", "dropped", "in MiB", "most on the worker's disk"],
+    ["", `${kept}`, `${sum(1)}`, sum(2).toFixed(0), `${(Math.max(...sizes) / 2 ** 20).toFixed(0)} MiB`],
+  ]);
+}
+
+/** What the files take, holes left out. */
+function diskBytes(folder: string): number {
+  let bytes = 0;
+  for (const name of readdirSync(folder, { recursive: true }) as string[]) {
+    if (name.endsWith("/log")) bytes += statSync(join(folder, name), { throwIfNoEntry: false })?.blocks ?? 0;
+  }
+  return bytes * 512;
 }
 
 /** The store knows how much of each log is there; the server is at rest meanwhile. */
@@ -187,5 +215,6 @@ main()
   await warm.finishWith(0);
   await latency(platform);
   await throughput(platform);
+  await flood(platform);
 }
-await tail();
+if (kept > 0) await tail();

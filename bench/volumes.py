@@ -44,6 +44,11 @@ def watched(work):
     return took, float(watching.communicate()[0]) * 1000
 
 
+def idle_gap(ms):
+    """How long the container stands still in such a time when nothing is asked of it: what others on the machine do."""
+    return watched(lambda: time.sleep(ms / 1000))[1]
+
+
 def spread(folder):
     os.makedirs(folder)
     for i in range(FILES):
@@ -71,6 +76,7 @@ def writes(name, make):
     """How long a commit takes, how long the container stands still, and how long a copy takes."""
     {"many": spread, "large": large}[make](f"/data/{name}")
     found = [*watched(volume.commit), copied(f"/data/{name}")]
+    found.append(idle_gap(found[0]))
     if make == "large":
         found += [read("/data/large"), read("/tmp/copy")]
     shutil.rmtree("/tmp/copy") if make == "many" else os.remove("/tmp/copy")
@@ -79,7 +85,8 @@ def writes(name, make):
 
 @app.function(volumes={"/data": volume}, timeout=1800)
 def reloads():
-    return watched(volume.reload)
+    took, still = watched(volume.reload)
+    return took, still, idle_gap(took)
 
 
 @app.local_entrypoint()

@@ -1,10 +1,13 @@
 /** The examples in TypeScript: each runs as it says. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { platformOfFile, Program, repositoryRoot, runLydian } from "@lydian/testkit";
+
+import { type Answer, WebCaller } from "./web-caller.ts";
 
 const platform = await platformOfFile();
 const folder = "examples/typescript";
@@ -25,6 +28,9 @@ const examples: Record<string, Example> = {
     prints: ["page 0", "page 1", "page 2", "no title: []"],
   },
   "watch.ts": { prints: ["now 80, from 100", "price: 80"] },
+  "pipeline.ts": { prints: ["rows: 2", "total: 42"], needs: "runc" },
+  "map-reduce.ts": { prints: ["sum of squares: 333283335000"] },
+  "training.ts": { prints: ["epoch 4, loss 0.0625, went on from epoch 2"], needs: "runc" },
   "model.ts": { prints: ["TO", "BE", "OR", "NOT"] },
 };
 
@@ -46,8 +52,35 @@ test("client.ts", async () => {
   assert.match(await program.finishWith(0), /^Hello, Ada, from linux\ntrue Hello, Bob, from linux\n$/);
 });
 
+test("predict.ts", async () => {
+  await using deployed = runLydian(["deploy", join(folder, "predict.ts")], platform.env);
+  const url = /api answers at (\S+)/.exec(await deployed.finishWith(0))?.[1] ?? "";
+  using caller = new WebCaller(platform);
+  const ask = async (text: string): Promise<Answer> =>
+    await caller.ask(url, { method: "POST", body: JSON.stringify({ text }) });
+  const answers = await Promise.all(["a good one", "great and good", "bad"].map(ask));
+  assert.deepEqual(
+    answers.map((answer) => (answer.json() as { score: number }).score),
+    [1, 2, -1],
+  );
+  const more = await Promise.all(["x", "y", "z"].map(ask));
+  assert.equal(more.filter(({ status }) => status === 429).length, 1, "the sixth in a minute");
+});
+
+test("chat.ts", async () => {
+  await using deployed = runLydian(["deploy", join(folder, "chat.ts")], platform.env);
+  const url = /chat answers at (\S+)/.exec(await deployed.finishWith(0))?.[1] ?? "";
+  using caller = new WebCaller(platform);
+  const [ada, bob] = [caller.socket(url), caller.socket(url)];
+  await Promise.all([once(ada, "open"), once(bob, "open")]);
+  const heard = once(bob, "message");
+  ada.send("hello");
+  assert.equal(String((await heard)[0]), "hello");
+  for (const socket of [ada, bob]) socket.close();
+});
+
 test("there is no example that is not run", () => {
-  const known = new Set([...Object.keys(examples), "client.ts", "engine.ts"]);
+  const known = new Set([...Object.keys(examples), "client.ts", "engine.ts", "predict.ts", "chat.ts"]);
   assert.deepEqual(
     readdirSync(join(repositoryRoot, folder)).filter((name) => !known.has(name)),
     [],

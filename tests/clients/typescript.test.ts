@@ -102,6 +102,9 @@ test("one is run by its name, with arguments", async () => {
     await ends(lydian("run", "-q", `${folder}/greets.ts::greet`, "Ada", '{"times":2}')),
     /'Hello, Ada', 'Hello, Ada'/,
   );
+  assert.match(await ends(lydian("run", "-q", `${folder}/greets.ts`, "--times", "2")), /Hello, Bob and Hello, Bob/);
+  await using wrong = lydian("run", `${folder}/greets.ts`, "--times", "two");
+  assert.match(await wrong.finishWith(1), /flags\.times: is no number/);
 });
 
 const isolates = platform.runtime === "runc" ? false : "packages are a step of an image";
@@ -115,11 +118,8 @@ test(
 );
 
 test("what is wrong is said before anything is sent", async () => {
-  await using program = lydian("run", `${folder}/greets.ts`);
-  assert.match(
-    await program.finishWith(2),
-    /greets\.ts exports several things that can be run[\s\S]*name one: .*greets\.ts::greet/,
-  );
+  await using program = lydian("run", `${folder}/greets.ts::Counter`);
+  assert.match(await program.finishWith(2), /Counter is a class, which is not run by itself/);
 });
 
 test("a deployment says what it changes", async () => {
@@ -142,6 +142,12 @@ test("JavaScript calls what is deployed", { skip: javascript?.missing ?? "there 
     ),
     holds,
   );
+});
+
+const go = otherClients.find(({ language }) => language === "Go");
+test("Go calls what is deployed", { skip: go?.missing ?? "there is no such client" }, async () => {
+  await ends(lydian("deploy", "-q", `${folder}/greets.ts`));
+  assert.match(await ends(go?.run(platform, "greets") ?? assert.fail()), holds);
 });
 
 test("TypeScript calls what Python has deployed", async () => {

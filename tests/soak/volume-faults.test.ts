@@ -1,5 +1,5 @@
 /**
- * Kills of worker and server at random moments of commits and reloads. `LYDIAN_ROUNDS` says how many, `LYDIAN_SEED` when.
+ * Kills of worker, server and containers at random moments of commits and reloads. `LYDIAN_ROUNDS` says how many, `LYDIAN_SEED` when.
  */
 import { test } from "node:test";
 

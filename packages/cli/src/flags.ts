@@ -37,6 +37,23 @@ export function parseFlags(fields: Fields, args: readonly string[]): Record<stri
   return values;
 }
 
+/** For a schema, which knows the types: `--max-items 3 --no-loud` is { maxItems: 3, loud: false }; values are JSON, or else text. */
+export function parseLooseFlags(args: readonly string[]): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  const rest = [...args];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const [, name = "", given] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word) ?? [];
+    if (name === "") throw new UsageError(`${word} is no flag`, { hint: "flags look like --name value" });
+    const next = given ?? (rest[0] === undefined || rest[0].startsWith("--") ? undefined : rest.shift());
+    const isNegated = next === undefined && name.startsWith("no-");
+    const field = (isNegated ? name.slice("no-".length) : name).replaceAll(/-([a-z])/g, (_, letter: string) =>
+      letter.toUpperCase(),
+    );
+    values[field] = next === undefined ? !isNegated : parseArguments([next])[0];
+  }
+  return values;
+}
+
 function hintOf(fields: Fields): string {
   const lines = flagLines(fields);
   return lines.length === 0 ? "it takes none" : `it takes:\n${lines.join("\n")}`;

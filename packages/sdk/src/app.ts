@@ -91,7 +91,7 @@ export class App {
     options: FunctionOptions & { batched: Batching; name?: N },
     fn: F,
   ): Func<Unbatched<F>, N>;
-  function<S extends StandardSchema<never, unknown>, R, const N extends string = string>(
+  function<S extends StandardSchema, R, const N extends string = string>(
     options: FunctionOptions & { input: S; name?: N; batched?: never },
     fn: (input: SchemaOutput<S>) => R,
   ): Func<(input: SchemaInput<S>) => R extends AsyncGenerator | Generator ? R : Promise<Awaited<R>>, N>;
@@ -177,10 +177,7 @@ export class App {
    * library that speaks Standard Schema does as well.
    */
   localEntrypoint(fn: () => unknown): Entrypoint;
-  localEntrypoint<S extends StandardSchema<never, unknown>>(
-    schema: S,
-    fn: (flags: SchemaOutput<S>) => unknown,
-  ): Entrypoint;
+  localEntrypoint<S extends StandardSchema>(schema: S, fn: (flags: SchemaOutput<S>) => unknown): Entrypoint;
   localEntrypoint<const S extends Fields>(flags: S, fn: (flags: Widened<FieldValues<S>>) => unknown): Entrypoint;
   localEntrypoint(...given: [Handler] | [Fields | StandardSchema, Handler]): Entrypoint {
     const [flags, handler] = given.length === 1 ? [{}, given[0]] : given;

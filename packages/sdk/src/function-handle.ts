@@ -18,14 +18,18 @@ export interface Source {
   readonly local: Handler | undefined;
   /** Undefined until it was looked up. */
   readonly isGenerator: boolean | undefined;
-  readonly find: () => Promise<Target & { readonly appId: string }>;
+  /** Asked at each call. */
+  readonly find: () => Promise<FoundTarget>;
 }
+
+export type FoundTarget = Target & { readonly appId: string };
 
 export class FunctionHandle {
   readonly #source: Source;
   readonly #variant: Variant | undefined;
   readonly #signal: AbortSignal | undefined;
-  #target: Promise<Target> | undefined;
+  /** The variant's own id, and of which function it is one. */
+  #bound: { client: Target["client"]; baseId: string; target: Promise<Target> } | undefined;
 
   constructor(source: Source, variant?: Variant, signal?: AbortSignal) {
     this.#source = source;
@@ -180,27 +184,28 @@ export class FunctionHandle {
     });
   }
 
-  #find(): Promise<Target> {
-    if (this.#target !== undefined) return this.#target;
-    const found = this.#locate();
-    this.#target = found;
-    found.catch(() => (this.#target = undefined)); // told to the caller; the next call looks anew
-    return found;
-  }
-
-  async #locate(): Promise<Target> {
+  /** Where it is now: an app that is run again has other ids. */
+  async #find(): Promise<Target> {
     const base = await this.#source.find();
-    if (this.#variant === undefined) return base;
-    const { client, appId, functionId } = base;
-    const place = { client, appId, environment: client.environment };
-    const request = {
-      functionId,
-      functionOptions: await variantOf(this.#variant, place),
-      environmentName: client.environment,
-    };
-    const { boundFunctionId } = await client.ask(ModalClient.method.functionBindParams, request);
-    return { ...base, functionId: boundFunctionId };
+    const variant = this.#variant;
+    if (variant === undefined) return base;
+    const known = this.#bound;
+    if (known !== undefined && known.client === base.client && known.baseId === base.functionId)
+      return await known.target;
+    const target = bind(base, variant);
+    this.#bound = { client: base.client, baseId: base.functionId, target };
+    target.catch(() => (this.#bound = undefined)); // told to the caller; the next call tries anew
+    return await target;
   }
+}
+
+async function bind(base: FoundTarget, variant: Variant): Promise<Target> {
+  const { client, appId, functionId } = base;
+  const place = { client, appId, environment: client.environment };
+  const functionOptions = await variantOf(variant, place);
+  const request = { functionId, functionOptions, environmentName: client.environment };
+  const { boundFunctionId } = await client.ask(ModalClient.method.functionBindParams, request);
+  return { ...base, functionId: boundFunctionId };
 }
 
 export function isGeneratorType({ functionType }: Pick<FunctionHandleMetadata, "functionType">): boolean {

@@ -4,7 +4,7 @@ import { DataFormat, ModalClient } from "@lydian/contract";
 import { Client } from "./client/client.ts";
 import { InvalidError } from "./errors.ts";
 import type { Func as FuncOf, Handler } from "./func.ts";
-import { FunctionHandle, isGeneratorType } from "./function-handle.ts";
+import { type FoundTarget, FunctionHandle, isGeneratorType } from "./function-handle.ts";
 import type { NameOptions } from "./objects/place.ts";
 
 export type Func<F extends Handler = Handler, Name extends string = string> = FuncOf<F, Name>;
@@ -19,29 +19,30 @@ export const Func = {
     name: string,
     options: NameOptions = {},
   ): F extends Handler ? FuncOf<F> : F {
-    const handle = new FunctionHandle({
-      name: () => name,
-      local: undefined,
-      isGenerator: undefined,
-      find: async () => {
-        const client = options.client ?? Client.usual();
-        const environmentName = options.environment ?? client.environment;
-        const found = await client.ask(ModalClient.method.functionGet, {
-          appName: app,
-          objectTag: name,
-          environmentName,
-        });
-        const { functionId, handleMetadata } = found;
-        const formats = handleMetadata?.supportedInputFormats ?? [];
-        if (formats.length > 0 && !formats.includes(DataFormat.CBOR)) {
-          throw new InvalidError(`${name} of app ${app} takes arguments of Python alone`, {
-            hint: "deploy it again with a newer Python client",
-          });
-        }
-        const isGenerator = handleMetadata !== undefined && isGeneratorType(handleMetadata);
-        return { client, functionId, name, isGenerator, method: undefined, appId: handleMetadata?.appId ?? "" };
-      },
-    });
+    let found: Promise<FoundTarget> | undefined;
+    const find = (): Promise<FoundTarget> => {
+      found ??= lookUp(app, name, options);
+      found.catch(() => (found = undefined)); // told to the caller; the next call looks anew
+      return found;
+    };
+    const handle = new FunctionHandle({ name: () => name, local: undefined, isGenerator: undefined, find });
     return handle as unknown as F extends Handler ? FuncOf<F> : F;
   },
 };
+
+async function lookUp(app: string, name: string, options: NameOptions): Promise<FoundTarget> {
+  const client = options.client ?? Client.usual();
+  const { functionId, handleMetadata } = await client.ask(ModalClient.method.functionGet, {
+    appName: app,
+    objectTag: name,
+    environmentName: options.environment ?? client.environment,
+  });
+  const formats = handleMetadata?.supportedInputFormats ?? [];
+  if (formats.length > 0 && !formats.includes(DataFormat.CBOR)) {
+    throw new InvalidError(`${name} of app ${app} takes arguments of Python alone`, {
+      hint: "deploy it again with a newer Python client",
+    });
+  }
+  const isGenerator = handleMetadata !== undefined && isGeneratorType(handleMetadata);
+  return { client, functionId, name, isGenerator, method: undefined, appId: handleMetadata?.appId ?? "" };
+}

@@ -16,9 +16,9 @@ export interface StandardSchema<I = unknown, O = I> {
   };
 }
 
-type Types<S extends StandardSchema<never, unknown>> = NonNullable<S["~standard"]["types"]>;
-export type SchemaInput<S extends StandardSchema<never, unknown>> = Types<S>["input"];
-export type SchemaOutput<S extends StandardSchema<never, unknown>> = Types<S>["output"];
+type Types<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>;
+export type SchemaInput<S extends StandardSchema> = Types<S>["input"];
+export type SchemaOutput<S extends StandardSchema> = Types<S>["output"];
 
 export function isSchema(value: unknown): value is StandardSchema {
   return (typeof value === "object" || typeof value === "function") && value !== null && "~standard" in value;

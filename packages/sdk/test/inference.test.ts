@@ -2,7 +2,18 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 
-import { App, client, Func, type FunctionCall, kwargs, type Kwargs, type MapStream, params } from "../src/index.ts";
+import {
+  App,
+  client,
+  Cls,
+  Func,
+  type FunctionCall,
+  kwargs,
+  type Kwargs,
+  type MapStream,
+  params,
+  type StandardSchema,
+} from "../src/index.ts";
 
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- how the compiler is asked whether two types are the same
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -43,6 +54,22 @@ const Plain = app.cls(
   },
 );
 
+const Mixed = app.cls(
+  { methods: { embed: { batched: { maxBatchSize: 8, waitMs: 1 } }, api: { webEndpoint: {} } } },
+  class extends params({ key: Uint8Array }) {
+    embed(texts: string[]): number[] {
+      return texts.map(({ length }) => length);
+    }
+    api(_request: Request) {
+      return new Response();
+    }
+    plain(n: number) {
+      return n;
+    }
+  },
+);
+declare const schema: StandardSchema<{ n: string }, { n: number }>;
+
 // None of this runs: it is here to be checked.
 export async function checks(): Promise<void> {
   same<Parameters<typeof hello.remote>, [name: string, times?: number | undefined]>();
@@ -70,6 +97,24 @@ export async function checks(): Promise<void> {
   same<keyof typeof c, "hello" | "plus" | "Model">();
   same<ReturnType<typeof c.hello.remote>, Promise<string>>();
   same<ReturnType<InstanceType<typeof c.Model>["embed"]["remote"]>, Promise<number[]>>();
+  const mixed = new (Mixed.withOptions({ cpu: 2 }))({ key: new Uint8Array() });
+  same<Parameters<typeof mixed.embed.remote>, [string]>();
+  same<ReturnType<typeof mixed.embed.remote>, Promise<number>>();
+  same<ReturnType<typeof mixed.api.getWebUrl>, Promise<string>>();
+  same<ReturnType<typeof mixed.plain.remote>, Promise<number>>();
+  // @ts-expect-error a web method is not called from here
+  void mixed.api.remote;
+  const byName = Cls.fromName<typeof Mixed>("types", "Mixed");
+  same<ReturnType<InstanceType<typeof byName>["embed"]["remote"]>, Promise<number>>();
+  const checked = app.function({ input: schema }, ({ n }) => n + 1);
+  same<Parameters<typeof checked.remote>, [input: { n: string }]>();
+  same<ReturnType<typeof checked.remote>, Promise<number>>();
+  app.localEntrypoint(schema, (flags) => same<typeof flags, { n: number }>());
+  class Going {
+    go() {}
+  }
+  // @ts-expect-error the class has no such method
+  app.cls({ methods: { none: {} } }, Going);
   // @ts-expect-error name must be given
   void new Model();
   // @ts-expect-error there is no such parameter

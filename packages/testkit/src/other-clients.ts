@@ -15,7 +15,7 @@ export interface OtherClient {
   path: string;
   /** Why it cannot run here, or false. */
   missing: string | false;
-  run(platform: Platform): Program;
+  run(platform: Platform, ...args: string[]): Program;
 }
 
 const apps = join(repositoryRoot, "tests", "clients", "apps");
@@ -52,7 +52,7 @@ function go(): OtherClient {
     source: "go/main.go",
     path,
     missing: missing(path),
-    run: (platform) => new Program(join(path, "callers"), [], { env: platform.env }),
+    run: (platform, ...args) => new Program(join(path, "callers"), args, { env: platform.env }),
   };
 }
 

@@ -98,7 +98,7 @@ async def main(container):
         "many bytes": await commands.many_bytes(),
         "twice": await commands.twice(),
         "one stream": await commands.run(
-            "sh", "-c", "echo out; echo err >&2",
+            "sh", "-c", "echo same; echo same >&2",
             stderr_config=router_pb2.TaskExecStderrConfig.TASK_EXEC_STDERR_CONFIG_STDOUT,
         ),
         "flood": await commands.flood(),

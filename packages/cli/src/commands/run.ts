@@ -9,7 +9,7 @@ import type { Func } from "lydian";
 import type { Program, RunningApp } from "lydian/publish";
 
 import { type CliCommand, exitStatus, UsageError } from "../command.ts";
-import { flagLines, parseArguments, parseFlags } from "../flags.ts";
+import { flagLines, parseArguments, parseFlags, parseLooseFlags } from "../flags.ts";
 import { publishReport } from "../publish-report.ts";
 import { StopSignals } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
@@ -50,17 +50,19 @@ export const run: CliCommand<RunOptions> = {
     const program = await loadProgram(resolve(path));
     const runnable = await choose(program, path, name);
     if (args.includes("--help") || args.includes("-h")) {
-      terminal.print([`Usage: lydian run ${reference} [flags]`, ...flagLines(runnable.fields ?? {})].join("\n"));
+      const { fields } = runnable;
+      const lines = fields === undefined ? ["  --name <value>, as the program's schema has it"] : flagLines(fields);
+      terminal.print([`Usage: lydian run ${reference} [flags]`, ...lines].join("\n"));
       return exitStatus.ok;
     }
-    return await runWith(runnable, runnable.read(args), options, terminal, program, path);
+    return await runWith(runnable, await runnable.read(args), options, terminal, program, path);
   },
 };
 
 /** Something to run, and how its command line is read. */
 interface Runnable {
   readonly fields?: Parameters<typeof parseFlags>[0];
-  readonly read: (args: readonly string[]) => unknown[];
+  readonly read: (args: readonly string[]) => unknown[] | Promise<unknown[]>;
   readonly start: (values: unknown[], terminal: Terminal) => Promise<void>;
 }
 
@@ -72,7 +74,9 @@ async function choose({ exports }: Program, path: string, name: string | undefin
   });
   const named = found.filter(({ key, definition }) => key === name || definition.name === name);
   const entrypoints = found.filter(({ definition }) => definition.kind === "entrypoint");
-  const candidates = name !== undefined ? named : entrypoints.length > 0 ? entrypoints : found;
+  const functions = found.filter(({ definition }) => definition.kind === "function" && definition.web === undefined);
+  const usual = [entrypoints, functions, found].find(({ length }) => length > 0) ?? [];
+  const candidates = name !== undefined ? named : usual;
   const [only, ...others] = candidates;
   const list = found.map(({ key }) => `${path}::${key}`).join(", ") || "nothing";
   if (only === undefined) {
@@ -85,13 +89,30 @@ async function choose({ exports }: Program, path: string, name: string | undefin
   }
   if (others.length > 0)
     throw new UsageError(`${path} exports several things that can be run`, { hint: `name one: ${list}` });
-  const { value, definition } = only;
+  const { key, value, definition } = only;
+  if (definition.kind === "class" || definition.web !== undefined) {
+    throw new UsageError(
+      `${key} is a ${definition.kind === "class" ? "class" : "web function"}, which is not run by itself`,
+      {
+        hint:
+          definition.kind === "class"
+            ? "call its methods in an entrypoint: app.localEntrypoint(async () => …)"
+            : `lydian serve ${path} serves it while you work on it`,
+      },
+    );
+  }
   if (definition.kind === "function") {
     return { read: parseArguments, start: (values, terminal) => callFunction(value as Func, values, terminal) };
   }
-  const { fields } = value as { fields: Parameters<typeof parseFlags>[0] };
   const handler = definition.handler as (flags: unknown) => unknown;
-  return { fields, read: (args) => [parseFlags(fields, args)], start: async ([flags]) => void (await handler(flags)) };
+  const start: Runnable["start"] = async ([flags]) => void (await handler(flags));
+  const { schema } = definition;
+  if (schema !== undefined) {
+    const { checked } = await import("lydian/publish");
+    return { read: async (args) => [await checked(schema, parseLooseFlags(args), "flags")], start };
+  }
+  const { fields } = value as { fields: Parameters<typeof parseFlags>[0] };
+  return { fields, read: (args) => [parseFlags(fields, args)], start };
 }
 
 async function callFunction(func: Func, values: unknown[], terminal: Terminal): Promise<void> {

@@ -87,6 +87,18 @@ export class Client implements Disposable {
     return (Client.#usual ??= new Client());
   }
 
+  /** @internal For tests; answers what puts the one before back. */
+  static replaceUsual(client: Client): () => void {
+    const before = Client.#usual;
+    Client.#usual = client;
+    return () => (Client.#usual = before);
+  }
+
+  /** @internal The most bytes of a value within a message: of what somebody waits for, and of what is kept for whoever asks later. */
+  get mostWithin(): { readonly sync: number; readonly async: number } {
+    return { sync: 2 * 1024 * 1024, async: 8 * 1024 };
+  }
+
   /** Whose names are looked up unless another environment is named. */
   get environment(): string {
     return this.#profile.environment;

@@ -19,9 +19,14 @@ export class Service {
     this.#instance = instance;
   }
 
-  /** Imports the code; of a class makes the instance of these parameters, and runs its `[enter]`; starts a server and waits for it. */
+  /** Imports the code, and readies it. */
   static async load(definition: Wire, parameters: Uint8Array, own: string): Promise<Service> {
     const found = await loadFunction(definition, own);
+    return await Service.of(found, parameters, definition.functionType === FunctionType.GENERATOR);
+  }
+
+  /** Of a class makes the instance of these parameters, and runs its `[enter]`; starts a server and waits for it. */
+  static async of(found: Definition, parameters: Uint8Array, isGenerator: boolean): Promise<Service> {
     if (found.kind === "class") return await Service.#ofClass(found, parameters);
     const { handler, server, web, batched } = found;
     if (server !== undefined) {
@@ -30,7 +35,7 @@ export class Service {
     }
     const code = {
       handler: (server === undefined ? handler : proxyTo(server.port)) as Code["handler"],
-      isGenerator: definition.functionType === FunctionType.GENERATOR,
+      isGenerator,
       isWeb: web !== undefined,
       isBatched: batched !== undefined,
     };

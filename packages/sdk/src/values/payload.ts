@@ -6,16 +6,13 @@ import { ModalClient } from "@lydian/contract";
 import type { Client } from "../client/client.ts";
 import { ConnectionError } from "../errors.ts";
 
-/** The most within a message, in bytes: of what somebody waits for, and of what is kept for whoever asks later. */
-const mostWithin = { sync: 2 * 1024 * 1024, async: 8 * 1024 };
-
 /** How long a blob may take to travel, in milliseconds. */
 const blobTimeoutMs = 30 * 60_000;
 
 export type Payload = { case: "data"; value: Uint8Array } | { case: "blob"; value: string };
 
 export async function storePayload(client: Client, bytes: Uint8Array, invocation: "sync" | "async"): Promise<Payload> {
-  if (bytes.byteLength <= mostWithin[invocation]) return { case: "data", value: bytes };
+  if (bytes.byteLength <= client.mostWithin[invocation]) return { case: "data", value: bytes };
   return { case: "blob", value: await putBlob(client, bytes) };
 }
 

@@ -129,7 +129,7 @@ export class Commands {
   }
 }
 
-/** Both its streams are one. */
+/** Both its streams are one; what comes on the two at about the same time comes in either order. */
 function joined(process: ExecProcess): ExecProcess {
   const stdout = new PassThrough();
   const sources = [process.stdout, process.stderr];

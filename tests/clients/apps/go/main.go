@@ -271,9 +271,30 @@ func queues() {
 	})
 }
 
+// Calls apps/typescript/greets.ts instead.
+func greets() {
+	of := func(name string, args []any, kwargs map[string]any) (any, error) {
+		return must(client.Functions.FromName(ctx, "greets", name, nil)).Remote(ctx, args, kwargs)
+	}
+	equal(must(of("greet", []any{"Ada"}, map[string]any{"times": 2})), []any{"Hello, Ada", "Hello, Ada"})
+	found := must(of("kinds", []any{1, "x", nil, []any{1}, map[string]any{"a": 1}, []byte{1}, big.NewInt(1).Lsh(big.NewInt(1), 70)}, nil)).(map[any]any)
+	equal(found["seen"], []any{"number", "string", "null", "Array", "Object", "Uint8Array", "bigint"})
+	equal(found["bytes"], []byte{0, 255})
+	equal(found["date"].(time.Time).UTC().Format(time.RFC3339), "2026-11-30T12:00:00Z")
+	large := found["large"].(big.Int)
+	equal(large.String(), "1180591620717411303424")
+	equal(must(of("nothing", nil, nil)), nil)
+	_, err := of("fails", []any{7}, nil)
+	fails[modal.RemoteError](err, "RangeError: no user 7")
+	counter := must(must(client.Cls.FromName(ctx, "greets", "Counter", nil)).Instance(ctx, map[string]any{"label": "n", "start": 40}))
+	equal(must(must(counter.Method("count")).Remote(ctx, []any{2}, nil)), "n 42")
+	fmt.Println("all of it holds")
+}
+
 func main() {
-	if len(os.Args) > 1 {
-		panic("it takes no arguments")
+	if len(os.Args) == 2 && os.Args[1] == "greets" {
+		greets()
+		return
 	}
 	echo = must(client.Functions.FromName(ctx, "foreign", "echo", nil))
 	act = must(client.Functions.FromName(ctx, "foreign", "act", nil))

@@ -1,5 +1,5 @@
 /** What clients of other languages call. */
-import { App, params } from "lydian";
+import { App, params, type StandardSchema } from "lydian";
 
 const app = new App("greets");
 
@@ -41,4 +41,22 @@ export const Counter = app.cls(
 
 export const fails = app.function(async (id: number) => {
   throw new RangeError(`no user ${id}`);
+});
+
+/** As libraries of schemas make them. */
+const flags: StandardSchema<unknown, { times: number }> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value) => {
+      const { times } = value as { times?: unknown };
+      return typeof times === "number"
+        ? { value: { times } }
+        : { issues: [{ message: "is no number", path: ["times"] }] };
+    },
+  },
+};
+
+export const main = app.localEntrypoint(flags, async ({ times }) => {
+  console.log((await greet.remote("Bob", { times })).join(" and "));
 });
