@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Clock, type Logger, PlatformError, textOf } from "@lydian/kit";
 
 import type { ContainerPlace } from "../container/folder.ts";
+import { allSettledWell } from "../runtime/runc/settled.ts";
 import type { Mounter } from "../layers/index.ts";
 import type { ContainerRoot } from "../volumes/volume-mount.ts";
 import { BucketTool } from "./bucket-tool.ts";
@@ -50,7 +51,8 @@ export class Buckets {
     return async (root) => {
       const held = mounts.map((mount, i) => new MountedBucket(deps, mount, root, nameOf(i)));
       this.#held.set(place.id, held);
-      await Promise.all(held.flatMap((bucket, i) => [bucket.begin(), deps.tool.check(mounts[i] as BucketMount)]));
+      const checks = mounts.map((mount) => deps.tool.check(mount));
+      await allSettledWell([...held.map((bucket) => bucket.begin()), ...checks]); // or one would begin when all is cleared
     };
   }
 
@@ -71,7 +73,8 @@ export class Buckets {
 
   /** They are gone, and so are its mounts. */
   async finish(place: Pick<ContainerPlace, "id" | "folder">): Promise<void> {
-    const held = this.#held.get(place.id) ?? [];
+    const held = this.#held.get(place.id);
+    if (held === undefined) return;
     await Promise.all(held.map((bucket) => bucket.finish()));
     this.#held.delete(place.id);
     await rm(recordOf(place), { force: true }); // it has keys

@@ -86,6 +86,7 @@ export class MountedBucket {
     using _patience = clock.timer(graceMs, () => this.#gone.resolve());
     if (this.#watch !== undefined) await this.#gone.promise;
     await this.#kill();
+    await this.#deps.mounter.unmount(this.#target); // of one that was just being started again
     this.leave();
   }
 
