@@ -51,7 +51,7 @@ async function plant(): Promise<void> {
 
 await (await Platform.start({ data, runtime: "process" })).stop();
 await plant();
-await using platform = await Platform.start({ data, runtime: "process", args: ["--log-level", "warn"] });
+await using _platform = await Platform.start({ data, runtime: "process", args: ["--log-level", "warn"] });
 using client = new PlatformClient(await findProfile(data, {}));
 const operators = operator.Operators.method;
 const list = (narrowed: Partial<Parameters<typeof ask>[0]>) => () => ask(narrowed);
