@@ -1,4 +1,4 @@
-/** Packages of a workspace in TypeScript, installed as the lock file of each tool says. It needs the index of npm. */
+/** Packages of a workspace in TypeScript, installed as the lock file of each tool says, and by name. It needs the index of npm. */
 import assert from "node:assert/strict";
 import { cp, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -29,3 +29,8 @@ for (const lock of locks) {
     assert.match(await run.finishWith(0), /day: 86400000, toml: \{ a: 1 \}/);
   });
 }
+
+test("images by a Dockerfile, and with packages by name", { skip: platform.runtime !== "runc" }, async () => {
+  await using run = runLydian(["run", join(repositoryRoot, "tests/soak/apps/steps/app.ts")], platform.env);
+  assert.match(await run.finishWith(0), /words 60000 1/);
+});

@@ -59,11 +59,14 @@ export async function installNamed(
 ): Promise<string> {
   const imageId = await withNode(place, base, onLine);
   const words = names.map((name) => `'${name}'`).join(" ");
-  const install = `LD_LIBRARY_PATH=/usr/local/lib npm install --prefix / --no-save --no-audit --no-fund --update-notifier=false --cache /tmp/lydian-packages ${words}`;
+  // npm installs nothing into / itself, where imports of every folder find it; so it is moved there from a project of its own.
+  const scratch = "/tmp/lydian-packages";
+  const install = `LD_LIBRARY_PATH=/usr/local/lib npm install --no-save --no-audit --no-fund --update-notifier=false --cache ${scratch}/npm ${words}`;
+  const command = `mkdir -p ${scratch} /node_modules && cd ${scratch} && echo {} > package.json && ${install} && cp -a node_modules/. /node_modules/ && cd / && rm -rf ${scratch}`;
   return await orderImage(
     place,
     {
-      dockerfileCommands: ["FROM base", `RUN ${install} && rm -rf /tmp/lydian-packages`],
+      dockerfileCommands: ["FROM base", `RUN ${command}`],
       baseImages: [{ dockerTag: "base", imageId }],
     },
     onLine,

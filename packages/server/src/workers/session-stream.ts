@@ -60,7 +60,7 @@ export async function* runSession(
 }
 
 /** Pieces of logs that are on their way to the disk: beyond it the worker has to wait. In bytes of its records. */
-const mostWritten = 8 * 1024 * 1024;
+const mostWritten = 1024 * 1024;
 
 class SessionStream {
   readonly #deps: StreamDeps;

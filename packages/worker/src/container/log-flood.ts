@@ -1,6 +1,7 @@
 /**
- * A container that prints without end: beyond a rate its records are dropped, counted, and told in a line of the log. So it
- * neither takes the server's time from others nor fills a disk, and all that programs print who want to be read goes through.
+ * A container that prints without end: beyond a rate its records are dropped, counted, and told in a line of the log; and so they
+ * are when more of them waits than may come at once, because the server is slow, or was away. So a container neither takes the
+ * server's time from others nor fills a disk, and all that programs print who want to be read goes through.
  */
 import type { Clock } from "@lydian/kit";
 
@@ -9,7 +10,7 @@ import type { LogBatch } from "./log-tail.ts";
 export interface FloodLimits {
   /** Of the log's records, each of which has some 45 beside its text. */
   bytesPerSecond: number;
-  /** What may come at once, after a silence. */
+  /** What may come at once, after a silence; and the most that waits. */
   burstBytes: number;
 }
 
@@ -41,15 +42,19 @@ export class LogFlood {
     this.#left -= bytes;
   }
 
-  /** How many of these bytes, which stand at `position` in the log, are to be passed over: whole records, or none. */
-  drop(bytes: Buffer, position: number): number {
+  /**
+   * How many of these bytes, which stand at `position` in the log, are to be passed over: whole records, or none. `behind` is how
+   * much there is of the log from there on.
+   */
+  drop(bytes: Buffer, position: number, behind: number): number {
     const { bytesPerSecond, burstBytes } = this.#limits;
     const now = this.#clock.now();
     this.#left = Math.min(burstBytes, this.#left + (bytesPerSecond * (now - this.#at)) / 1000);
     this.#at = now;
-    const isDropping = this.#dropped !== undefined && now - this.#dropped.since < dropMs;
+    const mayWait = this.#dropped === undefined ? burstBytes : burstBytes / 4;
+    const isDropping = this.#dropped !== undefined && now - this.#dropped.since < dropMs && this.#left <= 0;
     const length = bytes.lastIndexOf(newline) + 1;
-    if (length === 0 || (!isDropping && this.#left > 0)) return 0;
+    if (length === 0 || (!isDropping && this.#left > 0 && behind <= mayWait)) return 0;
     this.#dropped ??= { from: position, since: now, lines: 0, bytes: 0 };
     this.#dropped.lines += countLines(bytes.subarray(0, length));
     this.#dropped.bytes += length;

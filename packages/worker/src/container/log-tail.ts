@@ -53,7 +53,8 @@ export async function* followLog(
       bell.reset();
       const { bytesRead } = await handle.read(buffer, 0, readSize, position);
       const isFull = bytesRead === readSize;
-      const dropped = flood.drop(buffer.subarray(0, bytesRead), position);
+      const behind = isFull ? (await handle.stat()).size - position : bytesRead;
+      const dropped = flood.drop(buffer.subarray(0, bytesRead), position, behind);
       if (dropped > 0) {
         position += dropped;
         continue;
