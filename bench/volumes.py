@@ -23,6 +23,8 @@ def end(*_):
     global done
     done = True
 signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+last = time.perf_counter()
 while not done:
     now = time.perf_counter()
     worst, last = max(worst, now - last), now
@@ -38,7 +40,8 @@ def timed(work):
 
 def watched(work):
     watching = subprocess.Popen(["python3", "-c", watcher], stdout=subprocess.PIPE, text=True)
-    time.sleep(0.5)
+    watching.stdout.readline()
+    time.sleep(0.1)
     took = timed(work)
     watching.terminate()
     return took, float(watching.communicate()[0]) * 1000

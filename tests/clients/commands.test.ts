@@ -95,6 +95,8 @@ test("the operator sees an app that runs, its log and its metrics, and stops it"
   assert.partialDeepStrictEqual(own, { name: "patience", environment: "main", state: "ephemeral", running: 1 });
   assert.match(await lydian("status"), /patience +main +ephemeral +1 +1 .*\n(.*\n)*.*patience +wait +ready +1/);
   assert.match(await lydian("logs", "patience"), /^it runs in ta-\w+\n$/);
+  await using following = runLydian(["logs", "patience", "--follow", "--data", platform.data]);
+  await following.sees(/^it runs in ta-\w+$/m, 30_000);
   const { text } = await page("/metrics", true);
   const labels = 'environment="main",app="patience",function="wait"';
   assert.match(text, new RegExp(`^lydian_inputs\\{${labels},state="claimed"\\} 1$`, "m"));
@@ -105,6 +107,8 @@ test("the operator sees an app that runs, its log and its metrics, and stops it"
   assert.match(await lydian("stop", "patience"), /^patience \(ap-\w+\) is stopped\.$/m);
   await run.finishWith(1);
   assert.match(run.output, /The app was stopped/);
+  assert.equal((await following.finish(30_000)).code, 0, "a log that is followed ends with its app");
+  assert.equal(following.stdout.match(/it runs in/g)?.length, 1, "what was shown does not come again");
 });
 
 test(

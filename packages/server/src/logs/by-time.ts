@@ -1,5 +1,5 @@
 /** A log by time instead of by place: the last lines of a span, and how many there are in each part of it. */
-import type { LogBook, LogLine, LogStream, Sought } from "./log-book.ts";
+import type { LogBook, LogCursor, LogLine, LogStream, Sought } from "./log-book.ts";
 import { timeOf } from "./segments.ts";
 
 export interface Span extends Sought {
@@ -19,16 +19,20 @@ export interface Bucket extends Record<LogStream, number> {
 /** What an answer holds at most, in characters. */
 const mostCharacters = 16 * 1024 * 1024;
 
-/** At most `limit` of them, in the order in which they came. */
-export async function lastLines(logBook: LogBook, span: Span, limit: number): Promise<LogLine[]> {
+/** At most `limit` of them, in the order in which they came, and the place from which on others will come. */
+export async function lastLines(
+  logBook: LogBook,
+  span: Span,
+  limit: number,
+): Promise<{ lines: LogLine[]; next: LogCursor }> {
   const lines: LogLine[] = [];
   let characters = 0;
-  await eachWanted(logBook, span, (line) => {
+  const next = await eachWanted(logBook, span, (line) => {
     characters += line.text.length;
     if (characters > mostCharacters) return false;
     return lines.push(line) < limit;
   });
-  return lines.toReversed();
+  return { lines: lines.toReversed(), next };
 }
 
 /** Those that have lines, in the order of time; each begins at a multiple of its length. */
@@ -45,10 +49,10 @@ export async function countLines(logBook: LogBook, span: Span, bucketMs: number)
 }
 
 /** The last one first, until `take` answers false. */
-async function eachWanted(logBook: LogBook, span: Span, take: (line: LogLine) => boolean): Promise<void> {
+async function eachWanted(logBook: LogBook, span: Span, take: (line: LogLine) => boolean): Promise<LogCursor> {
   const { logId, since, until, has = [], isWanted } = span;
   const inside = has.map((text) => JSON.stringify(text).slice(1, -1)); // as it stands in the file
-  await logBook.eachBack(logId, span, (json) => {
+  return await logBook.eachBack(logId, span, (json) => {
     const time = timeOf(json) ?? since;
     if (time < since || time >= until || !inside.every((text) => json.includes(text))) return true;
     const line = JSON.parse(json) as LogLine;

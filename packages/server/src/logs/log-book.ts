@@ -212,15 +212,16 @@ export class LogBook {
 
   /**
    * Calls `take` for each line that may be in the span, the last one first, until it answers false. Segments whose lines
-   * are all of other times are passed over.
+   * are all of other times are passed over. Answers the place after the last line of all.
    */
-  async eachBack(appId: string, { from, since, until }: Sought, take: (line: string) => boolean): Promise<void> {
+  async eachBack(appId: string, { from, since, until }: Sought, take: (line: string) => boolean): Promise<LogCursor> {
     const end = await this.#store.read((tx) => tx.logs.end(appId));
-    if (end === undefined) return;
+    if (end === undefined) return from;
+    const last = { segment: end.segment, bytes: end.bytes };
     const folder = join(this.#folder, appId);
     for (const segment of (await segmentsIn(folder)).toReversed()) {
       if (segment > end.segment) continue;
-      if (segment < from.segment) return;
+      if (segment < from.segment) return last;
       const isLast = segment === end.segment;
       const span = isLast ? undefined : await this.#span(appId, segment);
       if (!isLast && (span === undefined || span.from >= until || span.to < since)) continue;
@@ -230,8 +231,9 @@ export class LogBook {
         if (segment === from.segment && at < from.bytes) return (goesOn = false);
         return (goesOn = take(line));
       });
-      if (!goesOn) return;
+      if (!goesOn) return last;
     }
+    return last;
   }
 
   async #span(appId: string, segment: number): Promise<TimeSpan | undefined> {

@@ -12,7 +12,7 @@ import { isId } from "@lydian/kit";
 
 import { fail } from "../errors.ts";
 import { countLines, lastLines, type Span } from "../logs/by-time.ts";
-import { parseCursor } from "../logs/cursor.ts";
+import { formatCursor, parseCursor } from "../logs/cursor.ts";
 import { type LogLine, logStart } from "../logs/log-book.ts";
 import { type Rpcs, user } from "./adapter-access.ts";
 import { findImage } from "./images.ts";
@@ -27,9 +27,11 @@ export function logsByTimeRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   return {
     appFetchLogs: user(async (request) => {
       const span = await spanOf(platform, request);
-      const lines = await lastLines(logBook, span, Math.min(request.limit || mostLines, mostLines));
+      const { lines, next } = await lastLines(logBook, span, Math.min(request.limit || mostLines, mostLines));
       const ofImage = isId("im", request.appId);
-      return { batches: ofImage ? [{ imageId: request.appId, items: lines.map(itemOf) }] : [...byContainer(lines)] };
+      const batches = ofImage ? [{ imageId: request.appId, items: lines.map(itemOf) }] : [...byContainer(lines)];
+      // Whoever goes on with what comes begins there; without a line there is a batch for that alone.
+      return { batches: [...batches.slice(0, -1), { ...batches.at(-1), entryId: formatCursor(next) }] };
     }),
     appCountLogs: user(async (request) => {
       const { appId, bucketSecs } = request;

@@ -1,36 +1,17 @@
 /** SQL of calls and outputs. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { Call } from "../domain/call.ts";
 import type { Output } from "../domain/input.ts";
 import type { Calls, Outputs } from "../domain/store.ts";
-import { type Nullable, list, orNull, orUndefined, prepare } from "./sql.ts";
-
-type CallRow = Omit<Call, "finishedAt" | "acknowledgedAt"> & {
-  finishedAt: Nullable<number>;
-  acknowledgedAt: Nullable<number>;
-};
-
-const callColumns = `id, function_id AS functionId, app_id AS appId, state, shape, invocation, inputs, unfinished,
-  created_at AS createdAt, finished_at AS finishedAt, acknowledged_at AS acknowledgedAt, parent_input_id AS parentInputId,
-  failed`;
-
-const toCall = (row: CallRow): Call => ({
-  ...row,
-  finishedAt: orUndefined(row.finishedAt),
-  acknowledgedAt: orUndefined(row.acknowledgedAt),
-});
-const toCallRow = (call: Call): CallRow => ({
-  ...call,
-  finishedAt: orNull(call.finishedAt),
-  acknowledgedAt: orNull(call.acknowledgedAt),
-});
+import { callListsIn } from "./call-lists.ts";
+import { callColumns, type CallRow, toCall, toCallRow } from "./call-rows.ts";
+import { type Nullable, orNull, orUndefined, prepare } from "./sql.ts";
 
 export function callsIn(database: DatabaseSync): Calls {
-  return { ...rowsIn(database), ...listsIn(database) };
+  return { ...rowsIn(database), ...callListsIn(database) };
 }
 
-function rowsIn(database: DatabaseSync): Omit<Calls, keyof ReturnType<typeof listsIn>> {
+function rowsIn(database: DatabaseSync): Omit<Calls, keyof ReturnType<typeof callListsIn>> {
   const insert = prepare(
     database,
     `INSERT INTO calls (id, function_id, app_id, state, shape, invocation, inputs, unfinished, created_at, finished_at,
@@ -83,40 +64,6 @@ function rowsIn(database: DatabaseSync): Omit<Calls, keyof ReturnType<typeof lis
     forgettable: async (before, limit) => forgettable.all({ ...before, limit }).map(({ id }) => id),
     remove: async (id) => void remove.run({ id }),
     removeRows: async (id, limit) => rows.reduce((gone, some) => gone + some.run({ id, limit: limit - gone }), 0),
-  };
-}
-
-/** Calls that are looked for by what they are. */
-function listsIn(database: DatabaseSync): Pick<Calls, "newest" | "children" | "openOfWeb"> {
-  const children = prepare<CallRow>(
-    database,
-    `SELECT ${callColumns} FROM calls WHERE parent_input_id = :inputId AND parent_input_id <> ''`,
-  );
-  const newest = prepare<CallRow>(
-    database,
-    `SELECT ${callColumns} FROM calls
-     WHERE created_at >= :createdAfter AND (:appIds IS NULL OR app_id IN (SELECT value FROM json_each(:appIds)))
-       AND (:functionIds IS NULL OR function_id IN (SELECT value FROM json_each(:functionIds)))
-       AND (:state IS NULL OR :state = CASE WHEN state <> 'finished' THEN 'open' WHEN failed > 0 THEN 'failed' ELSE 'succeeded' END)
-     ORDER BY created_at DESC, rowid DESC LIMIT :limit`,
-  );
-  const openOfWeb = prepare<CallRow>(
-    database,
-    `SELECT ${callColumns} FROM calls WHERE shape = 'web' AND state <> 'finished'`,
-  );
-  return {
-    newest: async ({ createdAfter, appIds, functionIds, state }, limit) =>
-      newest
-        .all({
-          createdAfter,
-          limit,
-          state: state ?? null,
-          appIds: appIds === undefined ? null : list(appIds),
-          functionIds: functionIds === undefined ? null : list(functionIds),
-        })
-        .map(toCall),
-    children: async (inputId) => children.all({ inputId }).map(toCall),
-    openOfWeb: async () => openOfWeb.all().map(toCall),
   };
 }
 

@@ -358,4 +358,9 @@ export const migrations: readonly string[] = [
     tries INTEGER NOT NULL, granted_name TEXT
   ) STRICT;
   `,
+  // Lists of calls among very many.
+  `
+  CREATE INDEX calls_by_function ON calls (function_id, created_at);
+  CREATE INDEX calls_failed ON calls (created_at) WHERE failed > 0;
+  `,
 ];

@@ -53,7 +53,7 @@ async function longLog() {
   };
   const span = { logId: "ap-1", from: logStart, since: 0, until: 1e9, isWanted: () => true };
   const last = async (change: object, limit = 1): Promise<string[]> =>
-    (await lastLines(book, { ...span, ...change }, limit)).map(({ text }) => text.slice(0, 4));
+    (await lastLines(book, { ...span, ...change }, limit)).lines.map(({ text }) => text.slice(0, 4));
   return { it, folder, book, append, firstLetters, last, [Symbol.asyncDispose]: () => it[Symbol.asyncDispose]() };
 }
 

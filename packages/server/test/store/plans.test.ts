@@ -18,6 +18,7 @@ const walks: Readonly<Record<string, string>> = {
   sweeps: "those that are under way",
   logs: "at the server's start, one row for each app",
   "inputs USING INDEX inputs_claimed": "what runs now",
+  "inputs USING INDEX inputs_unfinished": "what has no output yet, when an operator lists what is open",
   "inputs USING INDEX inputs_ending": "what is to stop now",
   "inputs USING INDEX inputs_delayed": "what waits for its next attempt",
   "containers USING INDEX containers_alive": "what lives now",
