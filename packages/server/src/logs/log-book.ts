@@ -20,6 +20,7 @@ import {
   removeSegment,
   type SegmentFile,
   segmentFile,
+  lastTimeIn,
   segmentFiles,
   segmentsIn,
   spanOf,
@@ -81,6 +82,11 @@ export interface LogPage {
 
 export const logStart: LogCursor = { segment: 0, bytes: 0 };
 
+export interface Segment extends SegmentFile {
+  /** When its last line was. */
+  writtenAt: number;
+}
+
 /** A segment is left for the next one when it has grown beyond this. */
 const segmentBytes = 4 * 1024 * 1024;
 
@@ -133,12 +139,21 @@ export class LogBook {
 
   /** In bytes. */
   async size(appId: string): Promise<number> {
-    return (await this.files(appId)).reduce((sum, { bytes }) => sum + bytes, 0);
+    return (await segmentFiles(join(this.#folder, appId))).reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** In their order. */
-  async files(appId: string): Promise<SegmentFile[]> {
-    return await segmentFiles(join(this.#folder, appId));
+  async segments(appId: string): Promise<Segment[]> {
+    const folder = join(this.#folder, appId);
+    const files = await segmentFiles(folder);
+    const segments: Segment[] = [];
+    for (const file of files) {
+      const { segment } = file;
+      const isFull = file !== files.at(-1);
+      const writtenAt = isFull ? ((await spanOf(folder, segment))?.to ?? 0) : await lastTimeIn(folder, segment);
+      segments.push({ ...file, writtenAt });
+    }
+    return segments;
   }
 
   /** The apps and images of which there is a log. */

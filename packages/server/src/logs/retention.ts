@@ -2,13 +2,12 @@
 import type { Clock, Logger, Timer } from "@lydian/kit";
 
 import type { Limits, Times } from "../config.ts";
-import type { LogBook } from "./log-book.ts";
-import type { SegmentFile } from "./segments.ts";
+import type { LogBook, Segment } from "./log-book.ts";
 
 export interface LogRetentionDeps {
   clock: Clock;
   log: Logger;
-  logBook: Pick<LogBook, "ids" | "files" | "drop" | "onFull">;
+  logBook: Pick<LogBook, "ids" | "segments" | "drop" | "onFull">;
   times: Pick<Times, "logKept">;
   limits: Pick<Limits, "appLogMib" | "logsMib">;
   /** Undefined while somebody copies the data. */
@@ -70,8 +69,8 @@ export class LogRetention {
     using lock = lockRemovals();
     if (lock === undefined) return; // tried again with the next full segment, or in an hour
     try {
-      const logs = new Map<string, SegmentFile[]>();
-      for (const id of await logBook.ids()) logs.set(id, await logBook.files(id));
+      const logs = new Map<string, Segment[]>();
+      for (const id of await logBook.ids()) logs.set(id, await logBook.segments(id));
       const kept: Kept = {
         since: clock.now() - times.logKept,
         oneBytes: limits.appLogMib * mebibyte,
@@ -85,9 +84,9 @@ export class LogRetention {
 }
 
 /** The last segment of each log that goes; those that are not named stay whole. */
-export function whatGoes(logs: ReadonlyMap<string, readonly SegmentFile[]>, kept: Kept): Map<string, number> {
+export function whatGoes(logs: ReadonlyMap<string, readonly Segment[]>, kept: Kept): Map<string, number> {
   const goes = new Map<string, number>();
-  const left: (SegmentFile & { id: string })[] = [];
+  const left: (Segment & { id: string })[] = [];
   for (const [id, files] of logs) {
     let bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     for (const [at, file] of files.entries()) {

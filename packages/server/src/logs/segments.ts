@@ -14,8 +14,6 @@ export interface TimeSpan {
 export interface SegmentFile {
   segment: number;
   bytes: number;
-  /** When it was written to last. */
-  writtenAt: number;
 }
 
 const nameOf = (segment: number): string => String(segment).padStart(8, "0");
@@ -38,7 +36,7 @@ export async function segmentsIn(folder: string): Promise<number[]> {
 export async function segmentFiles(folder: string): Promise<SegmentFile[]> {
   const look = async (segment: number): Promise<SegmentFile[]> => {
     const found = await stat(segmentFile(folder, segment)).catch(unlessMissing(undefined));
-    return found === undefined ? [] : [{ segment, bytes: found.size, writtenAt: found.mtimeMs }];
+    return found === undefined ? [] : [{ segment, bytes: found.size }];
   };
   return (await Promise.all((await segmentsIn(folder)).map(look))).flat();
 }
@@ -65,6 +63,16 @@ export async function spanOf(folder: string, segment: number): Promise<TimeSpan 
   if (!isThere) return undefined;
   await keepSpan(folder, segment, span);
   return span;
+}
+
+/** When its last line was written; long ago, when it has none. */
+export async function lastTimeIn(folder: string, segment: number): Promise<number> {
+  let last = 0;
+  await eachLineBack(folder, segment, Number.POSITIVE_INFINITY, (line) => {
+    last = timeOf(line) ?? 0;
+    return last === 0;
+  });
+  return last;
 }
 
 /** Beside a full segment. */
