@@ -105,7 +105,7 @@ for (const runtime of new Set([platform.runtime, "process"] as const)) {
     await run.sees(/^it waits$/m, 60_000);
     const waiting = theFunction(own);
     assert.equal(waiting.environment.get("CANARY"), canary);
-    assertHidden(own, runtime === "runc" ? 1 : 0);
+    assertHidden(own, runtime === "runc" ? 2 : 0);
     await goOn(waiting);
     await run.finishWith(0);
     assert.equal(run.output.includes(canary), false);
@@ -125,7 +125,8 @@ function assertHidden(platform: Platform, configurations: number): void {
   const holding = files.filter((file) => !isGone(file) && readFileSync(file).includes(canary));
   assert.equal(holding.length, configurations, holding.join(", "));
   for (const file of holding) {
-    assert.match(file, /\/config\.json$/);
+    assert.match(file, /\/(?:config|process)\.json$/);
+    assert.ok(file.startsWith(run), `${file} is not in memory`);
     assert.equal(statSync(file).mode & 0o777, 0o600);
     const closed = ancestors(file).some((path) => statSync(path).uid === 0 && (statSync(path).mode & 0o077) === 0);
     assert.ok(closed, `${file} is below a folder of root's alone`);

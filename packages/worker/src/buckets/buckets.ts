@@ -1,5 +1,5 @@
 /** The buckets of this worker's containers: mounted at their start, and gone with them. */
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type Clock, type Logger, PlatformError, textOf } from "@lydian/kit";
@@ -35,11 +35,8 @@ export class Buckets {
     return this.#deps !== undefined;
   }
 
-  /** Answers what mounts them. Rejects with a PlatformError for people. */
-  async prepare(
-    place: ContainerPlace,
-    mounts: readonly BucketMount[],
-  ): Promise<(root: ContainerRoot) => Promise<void>> {
+  /** Answers what mounts them. Throws a PlatformError for people. */
+  prepare(place: ContainerPlace, mounts: readonly BucketMount[]): (root: ContainerRoot) => Promise<void> {
     this.discard(place.id);
     const deps = this.#deps;
     if (deps === undefined) {
@@ -47,8 +44,8 @@ export class Buckets {
         hint: "install rclone and fuse3 on its machine (Debian: apt-get install rclone fuse3), and start the platform again",
       });
     }
-    await write(place, mounts);
     return async (root) => {
+      await write(root, mounts);
       const held = mounts.map((mount, i) => new MountedBucket(deps, mount, root, nameOf(i)));
       this.#held.set(place.id, held);
       const checks = mounts.map((mount) => deps.tool.check(mount));
@@ -59,8 +56,9 @@ export class Buckets {
   /** Of a container of a worker before; without a root nothing of it runs any more. */
   async adopt(place: ContainerPlace, root: ContainerRoot | undefined): Promise<void> {
     const deps = this.#deps;
-    const mounts = await read(place);
-    if (mounts.length === 0 || root === undefined || deps === undefined) return;
+    if (root === undefined || deps === undefined) return;
+    const mounts = await read(root);
+    if (mounts.length === 0) return;
     const held = mounts.map((mount, i) => new MountedBucket(deps, mount, root, nameOf(i)));
     this.#held.set(place.id, held);
     await Promise.all(held.map((bucket) => bucket.adopt()));
@@ -72,12 +70,11 @@ export class Buckets {
   }
 
   /** They are gone, and so are its mounts. */
-  async finish(place: Pick<ContainerPlace, "id" | "folder">): Promise<void> {
-    const held = this.#held.get(place.id);
+  async finish(containerId: string): Promise<void> {
+    const held = this.#held.get(containerId);
     if (held === undefined) return;
     await Promise.all(held.map((bucket) => bucket.finish()));
-    this.#held.delete(place.id);
-    await rm(recordOf(place), { force: true }); // it has keys
+    this.#held.delete(containerId);
   }
 
   discard(containerId: string): void {
@@ -93,17 +90,18 @@ export class Buckets {
 
 const nameOf = (i: number): string => `bucket-${i}`;
 
-const recordOf = ({ folder }: Pick<ContainerPlace, "folder">): string => join(folder, "buckets.json");
+/** It has keys: in memory, not on the disk, and gone with all that is beside the root. */
+const recordOf = ({ beside }: ContainerRoot): string => join(beside, "buckets.json");
 
-async function write(place: ContainerPlace, mounts: readonly BucketMount[]): Promise<void> {
-  await rm(recordOf(place), { force: true });
+async function write(root: ContainerRoot, mounts: readonly BucketMount[]): Promise<void> {
+  await mkdir(root.beside, { recursive: true, mode: 0o700 });
   const plain = mounts.map(({ credentials, ...mount }) => ({
     ...{ ...mount, $typeName: undefined },
     ...(credentials && { credentials: { ...credentials, $typeName: undefined } }),
   }));
-  await writeFile(recordOf(place), JSON.stringify(plain), { mode: 0o600 });
+  await writeFile(recordOf(root), JSON.stringify(plain), { mode: 0o600 });
 }
 
-async function read(place: ContainerPlace): Promise<BucketMount[]> {
-  return JSON.parse((await textOf(recordOf(place))) ?? "[]") as BucketMount[];
+async function read(root: ContainerRoot): Promise<BucketMount[]> {
+  return JSON.parse((await textOf(recordOf(root))) ?? "[]") as BucketMount[];
 }

@@ -21,6 +21,7 @@ import { prepareProcess, type Workshop } from "./prepare.ts";
 import type { WaitingStarter } from "../starters/starters.ts";
 import { type ContainerPhase, move } from "./state.ts";
 import type { Assignment } from "../assignment.ts";
+import type { ContainerRoot } from "../volumes/volume-mount.ts";
 
 /** What a container takes from the worker that it is on. */
 export interface ContainerHost extends Workshop {
@@ -113,14 +114,11 @@ export class Container implements Assignment {
     const adoption = await host.runtime.adopt(place, { door: container.#admit });
     switch (adoption.state) {
       case "running":
-        container.#hasTerminal = (await readProcess(place))?.terminal !== undefined;
-        await host.volumes?.adopt(place, host.runtime.rootOf?.(place));
-        await host.buckets?.adopt(place, host.runtime.rootOf?.(place));
+        await container.#adoptRoot(host.runtime.rootOf?.(place));
         container.#attach(adoption.process);
         return container;
       case "ended":
-        await host.volumes?.adopt(place, undefined);
-        await host.buckets?.adopt(place, undefined);
+        await container.#adoptRoot(undefined);
         container.#enter("running");
         await container.#end(container.#exitOf(adoption.end));
         return container;
@@ -289,11 +287,20 @@ export class Container implements Assignment {
     }
   }
 
+  /** What a worker before has mounted into it; undefined: nothing of it runs any more. */
+  async #adoptRoot(root: ContainerRoot | undefined): Promise<void> {
+    const { volumes, buckets } = this.#host;
+    this.#hasTerminal = root !== undefined && (await readProcess(root))?.terminal !== undefined;
+    await volumes?.adopt(this.place, root);
+    await buckets?.adopt(this.place, root);
+  }
+
   async #prepare(spec: wire.ContainerSpec, starter?: WaitingStarter): Promise<ProcessSpec> {
     const { signal } = this.#preparation;
     const customer = { say: (line: string) => this.#say(line), signal, door: this.#admit, starter };
     const process = await prepareProcess(this.place, spec, this.#host, customer);
-    await writeProcess(this.place, process);
+    const root = this.#host.runtime.rootOf?.(this.place);
+    if (root !== undefined) await writeProcess(root, process);
     signal.throwIfAborted();
     return process;
   }
@@ -328,7 +335,7 @@ export class Container implements Assignment {
       this.#host.buckets?.hurry(this.id);
       await this.#host.runtime.clear(this.place);
       this.#isCleared = true;
-      await this.#host.buckets?.finish(this.place);
+      await this.#host.buckets?.finish(this.id);
       await this.#host.volumes?.finish(this.place, (line) => this.#say(line));
       await this.#save();
     } catch (error) {

@@ -89,7 +89,7 @@ async function prepareWith(
     });
   }
   const resources = resourcesOf(spec.resources, workshop.capacity);
-  const mount = bothOf(await volumesOf(place, spec, workshop), await bucketsOf(place, spec, workshop));
+  const mount = bothOf(await volumesOf(place, spec, workshop), bucketsOf(place, spec, workshop));
   const { starter, signal } = asked;
   await using shown = await workshop.mountLayers?.show(spec.mounts, image, signal);
   const { layers = [], others = spec.mounts } = shown ?? {};
@@ -138,13 +138,13 @@ async function volumesOf(
 }
 
 /** What mounts its buckets; undefined when it has none. */
-async function bucketsOf(
+function bucketsOf(
   place: ContainerPlace,
   { buckets: mounts }: wire.ContainerSpec,
   { buckets, runtime }: Workshop,
-): Promise<LayRequest["mount"]> {
+): LayRequest["mount"] {
   if (mounts.length === 0) return undefined;
-  if (buckets !== undefined) return await buckets.prepare(place, mounts);
+  if (buckets !== undefined) return buckets.prepare(place, mounts);
   throw new PlatformError(`the runtime "${runtime.name}" cannot mount buckets`, {
     hint: "run the platform with --runtime runc",
   });

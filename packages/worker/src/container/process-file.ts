@@ -1,23 +1,26 @@
 /**
- * What a container's main process was started with, in the container's folder: commands that are run in it later have the
- * same surroundings. Not synced, for after a power cut there is no container; and secrets are in it, as in config.json.
+ * What a container's main process was started with, beside its root: commands that are run in it later have the same
+ * surroundings. Secrets are in it, as in config.json: like that it is root's alone, and in memory, not on the disk.
  */
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { textOf } from "@lydian/kit";
 
 import type { ProcessSpec } from "../runtime/runtime.ts";
-import type { ContainerPlace } from "./folder.ts";
+import type { ContainerRoot } from "../volumes/volume-mount.ts";
 
-const fileIn = ({ folder }: Pick<ContainerPlace, "folder">): string => join(folder, "process.json");
+type Beside = Pick<ContainerRoot, "beside">;
 
-export async function writeProcess(place: Pick<ContainerPlace, "folder">, process: ProcessSpec): Promise<void> {
-  await writeFile(fileIn(place), JSON.stringify(process), { mode: 0o600 });
+const fileIn = ({ beside }: Beside): string => join(beside, "process.json");
+
+export async function writeProcess(root: Beside, process: ProcessSpec): Promise<void> {
+  await mkdir(root.beside, { recursive: true, mode: 0o700 });
+  await writeFile(fileIn(root), JSON.stringify(process), { mode: 0o600 });
 }
 
 /** Undefined where a worker from before commands has started it. */
-export async function readProcess(place: Pick<ContainerPlace, "folder">): Promise<ProcessSpec | undefined> {
-  const text = await textOf(fileIn(place));
+export async function readProcess(root: Beside): Promise<ProcessSpec | undefined> {
+  const text = await textOf(fileIn(root));
   return text === undefined ? undefined : (JSON.parse(text) as ProcessSpec);
 }

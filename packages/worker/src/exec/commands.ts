@@ -104,7 +104,8 @@ export class Commands {
     }
     const [program, ...rest] = asked.command;
     if (program === undefined) throw new PlatformError("there is no command to run");
-    const main = await readProcess(place);
+    const root = runtime.rootOf?.(place);
+    const main = root && (await readProcess(root));
     if (main === undefined)
       throw new PlatformError(`${place.id} runs since before commands could be run in containers`);
     const { terminal, timeoutMs } = asked;
