@@ -19,7 +19,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         if self.path == "/end":
-            ended.set()
+            threading.Timer(0.5, ended.set).start()  # what is under way when the tunnel ends is broken off
 
 
 @app.function()

@@ -59,6 +59,7 @@ export class AppServer {
   readonly #keeping: Agent;
   readonly #closing: Agent;
   readonly connect: Connect;
+  #isClosed = false;
 
   constructor(connect: Connect) {
     this.connect = connect;
@@ -66,7 +67,9 @@ export class AppServer {
     this.#closing = new ConnectingAgent(connect, false);
   }
 
+  /** What is under way is broken off, and not tried again. */
   close(): void {
+    this.#isClosed = true;
     this.#keeping.destroy();
     this.#closing.destroy();
   }
@@ -92,7 +95,8 @@ export class AppServer {
           return await this.#attempt(exchange, sent, word, words);
         } catch (error) {
           if (error instanceof UnreachableError) return "unreachable";
-          if (!isRepeatable || sent?.reusedSocket !== true || exchange.hasBegun || signal.aborted) return "failed";
+          const isStale = isRepeatable && sent?.reusedSocket === true && !exchange.hasBegun;
+          if (!isStale || this.#isClosed || signal.aborted) return "failed";
         }
       }
     } finally {
