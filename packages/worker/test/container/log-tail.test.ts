@@ -124,6 +124,7 @@ it("drops what a container prints without end, and says how much that was", asyn
   assert.ok(lines * 42 > 1.9 * 2 ** 20, `${lines}`);
   assert.match(notice, /^\d+ lines \(\d\.\d MiB\) were dropped: a container may print 1 MiB in a second\n$/);
   assert.equal(lines + Number.parseInt(notice, 10), (written / block.length) * 10_000);
+  await log.return();
 });
 
 it("drops what waits for a slow reader, beyond what may come at once", async (t) => {
@@ -146,4 +147,5 @@ it("drops what waits for a slow reader, beyond what may come at once", async (t)
     lines += batch.lines.length;
   }
   assert.equal(lines + Number.parseInt(textOf(notice), 10), 80_000);
+  await log.return();
 });
