@@ -36,9 +36,8 @@ export interface Straight {
   /** What is under way, each with what stops it. */
   readonly carried: Map<string, AbortController>;
   readonly moved: Pulse;
-  /** It takes requests that are no calls, too: it has answered one that was, and is not told to end. */
-  takesAll: boolean;
-  isEnding: boolean;
+  /** Open: it takes requests that are no calls, too, for it has answered one that was, and is not told to end. */
+  phase: "new" | "open" | "ending";
   /** How many of those are under way, and when the last of them ended. */
   uncounted: number;
   uncountedUntil: number;
@@ -94,8 +93,8 @@ export class StraightCalls {
   /** Undefined when no container of the function has room: then it is to be called as any other. */
   begin(functionId: string, request: WebRequest): Exchange | undefined {
     const own = [...(this.#byFunction.get(functionId) ?? [])];
-    const isFree = ({ takesAll, carried, policy }: Straight): boolean =>
-      takesAll && carried.size < policy.maxConcurrency;
+    const isFree = ({ phase, carried, policy }: Straight): boolean =>
+      phase === "open" && carried.size < policy.maxConcurrency;
     // One after the other up to what they are meant for, so that what is not needed has nothing to do.
     const target = own.find((each) => isFree(each) && each.carried.size < each.policy.targetConcurrency);
     const straight = target ?? own.filter(isFree).toSorted((a, b) => a.carried.size - b.carried.size)[0];
@@ -128,8 +127,7 @@ export class StraightCalls {
 
   /** It is told to end: it has what it has. */
   retire(straight: Straight): void {
-    straight.takesAll = false;
-    straight.isEnding = true;
+    straight.phase = "ending";
   }
 
   /** Returns at once; one that is carried already is not carried again. */
@@ -184,8 +182,7 @@ export class StraightCalls {
     const fresh = {
       carried: new Map(),
       moved: new Pulse(),
-      takesAll: false,
-      isEnding: false,
+      phase: "new" as const,
       uncounted: 0,
       uncountedUntil: 0,
     };
@@ -256,7 +253,7 @@ export class StraightCalls {
     });
     timeouts.finished(input.id);
     deliveries.finished(containerId, [input.id]);
-    straight.takesAll ||= ended === "finished" && !straight.isEnding;
+    if (ended === "finished" && straight.phase === "new") straight.phase = "open";
   }
 
   async #until({ moved }: Straight, signal: AbortSignal, isSo: () => boolean): Promise<void> {
