@@ -12,8 +12,8 @@ import { modal, newestClient, Platform, type Program, python, repositoryRoot, te
 
 const app = join(import.meta.dirname, "apps", "upgraded.py");
 
-/** The oldest build whose folders have to be readable, until there is a release. */
-const from = process.env["LYDIAN_UPGRADE_FROM"] ?? "6f92841";
+/** Until there is a release, the last commit. */
+const from = process.env["LYDIAN_UPGRADE_FROM"] ?? "HEAD";
 
 const patienceMs = 120_000;
 
