@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
-import { describe, it } from "node:test";
+import { describe, it, test } from "node:test";
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { bundle as wire, frame, FrameReader } from "@lydian/contract";
@@ -23,11 +23,14 @@ interface Peer extends AsyncDisposable {
 }
 
 /** A platform that answers with what it was asked; `undefined` is no answer. */
-async function peer(answer: (call: wire.BundledCall) => Answer | undefined, takesBundles = true): Promise<Peer> {
+async function peer(
+  answer: (call: wire.BundledCall) => Answer | Promise<Answer> | undefined,
+  takesBundles = true,
+): Promise<Peer> {
   const server = http2.createServer();
   const found = { streams: [] as string[], givenUp: [] as number[], sessions: new Set<http2.ServerHttp2Session>() };
   server.on("session", (session) => found.sessions.add(session));
-  server.on("stream", (stream, headers) => {
+  server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
     const path = String(headers[":path"]);
     found.streams.push(path);
     stream.on("error", () => {});
@@ -46,13 +49,16 @@ async function peer(answer: (call: wire.BundledCall) => Answer | undefined, take
     });
     stream.on("end", () => stream.end());
   });
+  const give = (stream: http2.ServerHttp2Stream, { number }: wire.BundledCall, given: Answer): void => {
+    const answers = [{ number, ...given }];
+    stream.write(frame(toBinary(wire.CarryResponseSchema, create(wire.CarryResponseSchema, { answers }))));
+  };
   const carry = (stream: http2.ServerHttp2Stream, { calls, givenUp }: wire.CarryRequest): void => {
     found.givenUp.push(...givenUp);
     for (const call of calls) {
       const given = answer(call);
-      if (given === undefined) continue;
-      const answers = [{ number: call.number, ...given }];
-      stream.write(frame(toBinary(wire.CarryResponseSchema, create(wire.CarryResponseSchema, { answers }))));
+      if (given instanceof Promise) void given.then((later) => give(stream, call, later));
+      else if (given !== undefined) give(stream, call, given);
     }
   };
   server.listen(0, "127.0.0.1");
@@ -124,49 +130,28 @@ describe("a channel", () => {
     assert.equal(await ask(channel, "c"), "c");
     channel.close();
   });
+});
 
-  it("lets what is under way end on a connection that takes no more, and has the next on another", async () => {
-    const late = Promise.withResolvers<void>();
-    let last: (() => void) | undefined;
-    const server = http2.createServer();
-    const answer = (stream: http2.ServerHttp2Stream, { number, request }: wire.BundledCall): void => {
-      const answers = [{ number, reply: request, trailers: {} }];
-      stream.write(frame(toBinary(wire.CarryResponseSchema, create(wire.CarryResponseSchema, { answers }))));
-    };
-    const sessions: http2.ServerHttp2Session[] = [];
-    server.on("session", (session) => sessions.push(session));
-    server.on("stream", (stream) => {
-      stream.on("error", () => {});
-      stream.respond({ ":status": 200 });
-      const reader = new FrameReader(1e6, () => new Error("too large"));
-      stream.on("data", (piece: Buffer) => {
-        for (const message of reader.push(piece)) {
-          for (const call of fromBinary(wire.CarryRequestSchema, message).calls) {
-            if (last !== undefined || sessions.length > 1) answer(stream, call);
-            else {
-              last = () => answer(stream, call);
-              late.resolve();
-            }
-          }
-        }
-      });
-      stream.on("end", () => stream.end());
-    });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const channel = new Channel(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {});
-    const first = ask(channel, "first");
-    await late.promise;
-    const [session] = sessions;
-    const over = once(session as http2.ServerHttp2Session, "close");
-    session?.goaway();
-    await new Promise((resolve) => session?.ping(resolve)); // answered after the word of it was read
-    assert.equal(await ask(channel, "second"), "second");
-    last?.();
-    assert.equal(await first, "first");
-    await over;
-    channel.close();
-    for (const each of sessions) each.destroy();
-    server.close();
+test("on a connection that takes no more what is under way ends, and the next goes on another", async () => {
+  const late = Promise.withResolvers<Answer>();
+  const asked = Promise.withResolvers<wire.BundledCall>();
+  await using platform = await peer((call) => {
+    if (new TextDecoder().decode(call.request) !== "first") return echo(call);
+    asked.resolve(call);
+    return late.promise;
   });
+  const channel = new Channel(platform.url, {});
+  const first = ask(channel, "first");
+  const call = await asked.promise;
+  const [session] = platform.sessions;
+  assert.ok(session);
+  const over = once(session, "close");
+  session.goaway();
+  await new Promise((resolve) => session.ping(resolve)); // answered after the word of it was read
+  assert.equal(await ask(channel, "second"), "second");
+  assert.equal(platform.sessions.size, 2);
+  late.resolve(echo(call));
+  assert.equal(await first, "first");
+  await over;
+  channel.close();
 });

@@ -11,8 +11,8 @@ import { bind, type Rpcs, user } from "../../src/rpc/adapter.ts";
 import { rpcClient, startRig, tokenHeaders } from "../ingress/rig.ts";
 
 const path = "/modal.client.ModalClient/AppCreate";
-const request = (description: string): Uint8Array<ArrayBuffer> =>
-  toBinary(AppCreateRequestSchema, create(AppCreateRequestSchema, { description })) as Uint8Array<ArrayBuffer>;
+const request = (description: string) =>
+  toBinary(AppCreateRequestSchema, create(AppCreateRequestSchema, { description }));
 const call = (number: number, description: string, headers: Record<string, string> = {}) => ({
   ...{ number, path, timeoutMs: 10_000, headers },
   request: request(description),
@@ -57,7 +57,10 @@ test("answers come as they are ready, with what was said beside them", async () 
     const calls = [call(1, "slow"), call(2, "fast", { "x-idempotency-key": "k2" }), call(3, "none"), call(4, "warned")];
     stream.write({ calls, givenUp: [] });
     const found = await answers(stream, 3);
-    assert.deepEqual([...found.keys()].toSorted(), [2, 3, 4]);
+    assert.deepEqual(
+      [...found.keys()].toSorted((a, b) => a - b),
+      [2, 3, 4],
+    );
     const reply = (number: number): string =>
       fromBinary(AppCreateResponseSchema, found.get(number)?.reply ?? new Uint8Array()).appId;
     assert.equal(reply(2), `fast k2 ${tokenHeaders["x-modal-token-id"]}`);
