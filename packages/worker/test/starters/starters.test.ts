@@ -12,6 +12,7 @@ import { Starters, type WaitingStarter } from "../../src/starters/starters.ts";
 class FakeStarter implements WaitingStarter {
   readonly kind: StarterKind;
   readonly place: WaitingStarter["place"];
+  readonly shown = undefined;
   readonly #ended = new AbortController();
   isDropped = false;
 
