@@ -85,10 +85,12 @@ export async function onceThere<Reply extends DescMessage>(
   call: Call,
   schema: Reply,
   unit: (tx: Tx, context: Context) => Promise<MessageInitShape<Reply> | undefined>,
+  how: "write" | "note" = "write",
 ): Promise<MessageInitShape<Reply> | undefined> {
   const key = replyKey(call);
-  if (key === undefined) return platform.store.write((tx) => unit(tx, contextOf(platform)));
-  return platform.store.write(async (tx) => {
+  const { store } = platform;
+  if (key === undefined) return store[how]((tx) => unit(tx, contextOf(platform)));
+  return store[how](async (tx) => {
     const kept = await tx.replies.find(key);
     if (kept !== undefined) return fromBinary(schema, kept);
     const context = contextOf(platform);
