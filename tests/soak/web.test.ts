@@ -98,3 +98,36 @@ test(
     assert.deepEqual(others, []);
   },
 );
+
+test(
+  "schemathesis finds nothing in a FastAPI that it asks through the port",
+  { skip, timeout: 15 * minutes },
+  async (t) => {
+    await using folder = await temporaryFolder();
+    const programs = join(folder.path, "bin");
+    const made = await run("python3", ["-m", "venv", folder.path])
+      .then(() => run(join(programs, "pip"), ["install", "-q", "schemathesis==4.32.5"], { timeout: 5 * minutes }))
+      .catch((error: unknown) => String(error));
+    if (typeof made === "string") return t.skip(`schemathesis could not be installed: ${made}`);
+    await using deploy = modal(platform, newestClient, ["deploy", "tests/soak/apps/items.py"]);
+    await deploy.finishWith(0, 10 * minutes);
+    const checks = [
+      "not_a_server_error",
+      "status_code_conformance",
+      "content_type_conformance",
+      "response_schema_conformance",
+    ];
+    const host = `home--items-shop.localhost:${port}`;
+    const args = ["run", `http://127.0.0.1:${port}/openapi.json`, "-H", `Host: ${host}`, "--checks", checks.join(",")];
+    const report = await run(
+      join(programs, "schemathesis"),
+      [...args, "--max-time", "120", "--seed", "7", "--no-color"],
+      {
+        timeout: 8 * minutes,
+      },
+    ).catch((error: unknown) => assert.fail((error as { stdout: string }).stdout));
+    t.diagnostic(
+      /(\d+ generated[^\n]*|Test cases:[^]*?\n\n)/.exec(report.stdout)?.[1]?.trim() ?? report.stdout.slice(-400),
+    );
+  },
+);
