@@ -28,6 +28,7 @@ import { proxyTokenRpcs } from "./proxy-tokens.ts";
 import { queueRpcs } from "./queues.ts";
 import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
+import type { ServerContainers } from "./server-containers.ts";
 import { taskRpcs } from "./tasks.ts";
 import { tokenRpcs } from "./tokens.ts";
 import { tunnelRpcs } from "./tunnels.ts";
@@ -38,13 +39,14 @@ import { webRpcs } from "./web.ts";
 
 export interface ClientRpcParts {
   deliveries: Deliveries;
+  servers: ServerContainers;
   images: ImageCollector;
   links: { blobs: BlobLinks; pieces: PieceLinks };
 }
 
 export function clientRpcs(
   platform: Platform,
-  { deliveries, images, links }: ClientRpcParts,
+  { deliveries, servers, images, links }: ClientRpcParts,
 ): Rpcs<typeof ModalClient>[] {
   return [
     identityRpcs(platform),
@@ -67,7 +69,7 @@ export function clientRpcs(
     dictRpcs(platform),
     queueRpcs(platform),
     callRpcs(platform),
-    containerRpcs(platform, deliveries),
+    containerRpcs(platform, deliveries, servers),
     containerExecRpcs(platform),
     taskRpcs(platform),
     tunnelRpcs(platform),
