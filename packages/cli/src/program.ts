@@ -21,6 +21,7 @@ import { serve } from "./commands/serve.ts";
 import { secret } from "./commands/secret.ts";
 import { setup } from "./commands/setup.ts";
 import { status } from "./commands/status.ts";
+import { shell } from "./commands/shell.ts";
 import { stop } from "./commands/stop.ts";
 import { token } from "./commands/token.ts";
 import { upCommand } from "./commands/up.ts";
@@ -35,6 +36,7 @@ export const allCommands: readonly (CliCommand | CommandGroup)[] = [
   run,
   serve,
   deploy,
+  shell,
   logs,
   stop,
   call,
