@@ -40,7 +40,9 @@ export async function planOf(app: App, traced?: SourceGraph): Promise<Plan> {
   return { app, definitions, graph, packages, files: shipment(graph, beside), beside };
 }
 
-const imageOf = ({ options, owner }: Definition): Image => options.image ?? owner.defaults.image ?? Image.debianSlim();
+/** One for all, as each image is made once. */
+const usualImage = Image.debianSlim();
+const imageOf = ({ options, owner }: Definition): Image => options.image ?? owner.defaults.image ?? usualImage;
 
 /** Names of packages that an image has by itself: "sharp@0.34" is sharp. */
 function packagesIn({ parts }: Image): string[] {
