@@ -39,8 +39,8 @@ const quietLookMs = 150;
 const quietPatienceMs = 20_000;
 
 /** Waits for a moment in which the machine does little else; answers the share of its processors that was in use then. */
-export async function quiet(): Promise<number> {
-  for (const deadline = performance.now() + quietPatienceMs; ;) {
+export async function quiet(patienceMs = quietPatienceMs): Promise<number> {
+  for (const deadline = performance.now() + patienceMs; ;) {
     const before = processorTimes();
     await delay(quietLookMs);
     const after = processorTimes();

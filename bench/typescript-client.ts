@@ -47,6 +47,12 @@ async function spawned(count: number, inFlight: number): Promise<Answer> {
 
 const measurements: Readonly<Record<string, (amount: number) => Promise<Answer>>> = {
   "round trip": (count) => each(count, () => Client.usual().ask(ModalClient.method.clientHello, {})),
+  /** The same, as a stream of HTTP/2 of its own: what a request of gRPC costs that is not bundled with others. */
+  "round trip, alone": (count) =>
+    each(count, async () => {
+      const method = { ...ModalClient.method.clientHello, methodKind: "server_streaming" } as never;
+      for await (const _ of Client.usual().follow(method, {})) return;
+    }),
   "remote()": async (count) => {
     await one.remote(0);
     return await each(count, () => one.remote(0));
@@ -61,6 +67,7 @@ const measurements: Readonly<Record<string, (amount: number) => Promise<Answer>>
   "map, 1 container, concurrent": (count) => mapped(concurrent, count),
   "map, 1 container, batched": (count) => mapped(batched, count),
   "spawn, 64 in flight": (count) => spawned(count, 64),
+  "spawn, all at once": (count) => spawned(count, count),
   spawnMap: (count) => timed(count, () => asleep.spawnMap(Array<number>(count).fill(0))),
   once: (count) => each(count, () => once.remote()),
 };

@@ -19,6 +19,9 @@ const inputs = Number(process.env["BENCH_INPUTS"] ?? 10_000);
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 300);
 const fewRounds = Math.max(5, Math.round(rounds / 20));
 const patienceMs = 600_000;
+/** On a machine that others use the measurements go on after that: the loads beside the tables say so. */
+const restMs = 2_000;
+const rest = (): Promise<number> => quiet(restMs);
 
 type Answer = { seconds: number; count: number; samples?: undefined } | { samples: number[] };
 
@@ -57,7 +60,7 @@ class Client {
 
   /** Calls in a second, and what server and client spend on one. */
   async rate(name: string, amount: number): Promise<{ perSecond: number; server: number; client: number }> {
-    await quiet();
+    await rest();
     const spent = (): readonly [number, number] => [cpuMs(pidOf(this.#platform, "server")), cpuMs(this.#program.pid)];
     const before = spent();
     const answer = await this.measure(name, amount);
@@ -71,44 +74,70 @@ class Client {
   }
 }
 
-async function calls(): Promise<{ single: string[][]; rates: [string, Awaited<ReturnType<Client["rate"]>>][] }> {
+/** Warm calls beside bare round trips: bundled with others, as the client sends them, and on a stream of their own. */
+interface Single {
+  readonly remote: readonly number[];
+  readonly trip: readonly number[];
+  readonly alone: readonly number[];
+  /** Requests that the platform gets for one call: from the client and from the container. */
+  readonly requests: number;
+}
+
+async function calls(): Promise<{ single: Single; rates: [string, Awaited<ReturnType<Client["rate"]>>][] }> {
   await using platform = await Platform.start({ args: ["--log-level", "warn"] });
   await using client = new Client(platform);
   await client.measure("map, 1 container, concurrent", inputs / 5); // the code is warm
-  await quiet();
-  const trip = await client.samples("round trip", rounds);
+  await client.measure("remote()", rounds);
+  await rest();
+  const [trip, alone] = [await client.samples("round trip", rounds), await client.samples("round trip, alone", rounds)];
   const remote = await client.samples("remote()", rounds);
-  const single = [0.5, 0.99].map((share) => {
-    const [call, floor] = [percentile(remote, share), percentile(trip, share)];
-    return [`p${share * 100}`, ms(call), ms(floor), (call / floor).toFixed(1)];
-  });
   const names = [
     "calls",
     "map, 1 container",
     "map, 1 container, concurrent",
     "map, 1 container, batched",
     "spawn, 64 in flight",
+    "spawn, all at once",
     "spawnMap",
   ];
   const rates: [string, Awaited<ReturnType<Client["rate"]>>][] = [];
   for (const name of names) rates.push([name, await client.rate(name, name === "calls" ? inputs / 10 : inputs)]);
-  return { single, rates };
+  return { single: { remote, trip, alone, requests: await requestsOfOne() }, rates };
 }
 
-/** From the platform's taking of a call to its first container's taking of the input. */
-async function coldStarts(): Promise<readonly number[]> {
+/** Counted by what the platform says, at rest. */
+async function requestsOfOne(): Promise<number> {
+  const rpcs = new Set(["FunctionMap", "FunctionGetOutputs", "Call", "FunctionGetInputs", "FunctionPutOutputs"]);
   await using platform = await Platform.start({ args: ["--log-level", "debug"] });
   await using client = new Client(platform);
+  await client.measure("remote()", 1);
+  const from = platform.log.length;
+  const few = 10;
+  await client.measure("remote()", few - 1); // and one before them
+  return linesOf(platform.log, from).filter(({ rpc }) => rpc !== undefined && rpcs.has(rpc)).length / few;
+}
+
+/** From the platform's taking of a call to its first container's taking of the input; in a warm starter, or from nothing. */
+async function coldStarts(starters: number): Promise<readonly number[]> {
+  await using platform = await Platform.start({ starters, args: ["--log-level", "debug"] });
+  await using client = new Client(platform);
   const samples: number[] = [];
+  const waiting = (): number => platform.log.split('"a starter waits"').length;
   for (let round = -1; round < fewRounds; round++) {
-    await quiet();
-    const from = platform.log.length;
+    const [from, before] = [platform.log.length, waiting()];
     await client.measure("once", 1);
     const lines = linesOf(platform.log, from);
-    const call = lines.find(({ rpc }) => rpc === "FunctionMap");
+    const call = lines.find(({ rpc }) => rpc === "Call");
     const taken = lines.find(({ rpc }) => rpc === "FunctionGetInputs");
     if (call === undefined || taken === undefined) throw new Error("the platform has said nothing of a call");
     if (round >= 0) samples.push(taken.at - (call.at - (call.ms ?? 0))); // the first one fills caches
+    if (starters > 0)
+      await until(
+        patienceMs,
+        () => waiting() > before,
+        () => platform.describe("no starter waits"),
+      );
+    await rest();
   }
   return samples;
 }
@@ -116,7 +145,7 @@ async function coldStarts(): Promise<readonly number[]> {
 async function runs(platform: Platform): Promise<readonly number[]> {
   const samples: number[] = [];
   for (let round = -1; round < fewRounds; round++) {
-    await quiet();
+    await rest();
     await using program = runLydian(["run", "-q", "examples/typescript/hello.ts"], platform.env);
     await program.finishWith(0);
     if (round >= 0) samples.push(performance.now() - program.startedAt);
@@ -139,7 +168,7 @@ async function saves(platform: Platform): Promise<readonly number[]> {
   await ask(platform, url);
   const samples: number[] = [];
   for (let round = -1; round < fewRounds; round++) {
-    await quiet();
+    await rest();
     const began = performance.now();
     await save(round);
     await program.sees(new RegExp(`(?:^Serving served;[\\s\\S]*){${round + 3}}`, "m"));
@@ -162,37 +191,65 @@ async function ask(platform: Platform, url: string): Promise<string> {
 
 const load = [loadavg()[0] ?? 0];
 const { single, rates } = await calls();
-const cold = await coldStarts();
+const cold = { warm: await coldStarts(1), nothing: await coldStarts(0) };
 const platform = await Platform.start({ args: ["--log-level", "warn"] });
 const run = await runs(platform);
 const save = await saves(platform);
 await platform[Symbol.asyncDispose]();
 load.push(loadavg()[0] ?? 0);
-printTable(`${rounds} warm calls of an empty function`, [["", "remote()", "one round trip", "ratio"], ...single]);
-printTable(`empty functions, ${inputs} inputs, one client`, [
-  ["", "each second", "server CPU each", "client CPU each"],
-  ...rates.map(([name, { perSecond, server, client }]) => [name, perSecond.toFixed(0), ms(server), ms(client)]),
+printTable(`${rounds} warm calls of an empty function, beside bare requests of the same client`, [
+  ["", "remote()", "aim", "a request", "ratio", "one on its own stream", "ratio"],
+  ...[0.5, 0.99].map((share) => {
+    const [call, floor, alone] = [single.remote, single.trip, single.alone].map((each) => percentile(each, share)) as [
+      number,
+      number,
+      number,
+    ];
+    const ratios = [floor, alone].flatMap((each) => [ms(each), (call / each).toFixed(1)]);
+    return [`p${share * 100}`, ms(call), share === 0.5 ? "3 ms" : "", ...ratios];
+  }),
 ]);
-const row = (name: string, samples: readonly number[]): string[] => [
+console.log(
+  `  one call is ${single.requests.toFixed(1)} requests to the platform: one of its client, the others of the container`,
+);
+const aims: Readonly<Record<string, number>> = {
+  "map, 1 container, concurrent": 2_000,
+  "spawn, 64 in flight": 4_000,
+  "spawn, all at once": 4_000,
+};
+printTable(`empty functions, ${inputs} inputs, one client`, [
+  ["", "each second", "aim", "server CPU each", "client CPU each"],
+  ...rates.map(([name, { perSecond, server, client }]) => [
+    name,
+    perSecond.toFixed(0),
+    aims[name]?.toFixed(0) ?? "",
+    ms(server),
+    ms(client),
+  ]),
+]);
+const row = (name: string, aim: string, samples: readonly number[]): string[] => [
   name,
+  aim,
   ...[0.5, 0.95, 0].map((share) => ms(percentile(samples, share))),
 ];
 printTable(`${fewRounds} times each`, [
-  ["", "p50", "p95", "least"],
-  row("cold start, call to first input taken", cold),
-  row("lydian run hello.ts, from end to end", run),
-  row("lydian serve, from a save to the first answer with it", save),
+  ["", "aim", "p50", "p95", "least"],
+  row("cold start in a warm starter (the default), call to first input taken", "200 ms", cold.warm),
+  row("cold start from nothing", "", cold.nothing),
+  row("lydian run hello.ts, from end to end", "1200 ms", run),
+  row("lydian serve, from a save to the first answer with it", "1000 ms", save),
 ]);
 console.log(`\n  load of the machine (1 min) before and after: ${load.map((value) => value.toFixed(1)).join(", ")}`);
 const ray = await rayRates(inputs);
 if (typeof ray === "string") console.log(`\nRay ${rayVersion} did not run: ${ray}`);
 else {
-  const pairs = { calls: "calls", "map, 2 containers": "spawn, 64 in flight" } as const;
+  const pairs = { calls: "calls", "map, 2 containers": "spawn, all at once" } as const;
   printTable(`the same on Ray ${rayVersion}, one driver, 2 processors (its calls are kept in memory alone)`, [
-    ["", "Lydian/s", "Ray/s"],
+    ["", "Lydian/s", "Ray/s", "ratio"],
     ...Object.entries(pairs).map(([theirs, ours]) => {
       const own = rates.find(([name]) => name === ours)?.[1].perSecond ?? Number.NaN;
-      return [ours, own.toFixed(0), (ray[theirs] ?? Number.NaN).toFixed(0)];
+      const other = ray[theirs] ?? Number.NaN;
+      return [ours, own.toFixed(0), other.toFixed(0), (own / other).toFixed(2)];
     }),
   ]);
 }

@@ -13,6 +13,7 @@ import {
   Platform,
   type ProcessEntry,
   type Program,
+  runLydian,
   testEachClient,
   testedClients,
   until,
@@ -85,6 +86,28 @@ testEachClient(
     await platform.stop(); // with one that waits: nothing is left
   },
   usualRuntime === "runc" ? testedClients : [],
+);
+
+test(
+  "a function in TypeScript finds the same around it, began its container in a starter or not",
+  { skip },
+  async () => {
+    await using platform = await start();
+    const look = async (): Promise<Record<string, unknown>> => {
+      await using run = runLydian(["run", app("typescript/begun.ts")], platform.env);
+      const line = (await run.finishWith(0)).split("\n").find((text) => text.startsWith("{"));
+      return JSON.parse(line ?? assert.fail(run.describe("has printed no answer"))) as Record<string, unknown>;
+    };
+    const { inStarter: first, ...cold } = await look();
+    await until(
+      patienceMs,
+      () => platform.log.includes('"a starter waits"'),
+      () => platform.describe("no starter has come"),
+    );
+    const { inStarter: second, ...warmed } = await look();
+    assert.deepEqual([first, second], [false, true]);
+    assert.deepEqual(warmed, cold);
+  },
 );
 
 test("its limits are the container's own", { skip }, async () => {

@@ -1,5 +1,5 @@
 /** Puts a server's parts together over what it stands on: what answers, and what acts by itself. */
-import { exec, ModalClient, operator, TaskCommandRouter, worker } from "@lydian/contract";
+import { call, exec, ModalClient, operator, TaskCommandRouter, worker } from "@lydian/contract";
 
 import { Presence } from "./apps/presence.ts";
 import { Alarms } from "./calls/alarms.ts";
@@ -19,6 +19,7 @@ import type { Tell } from "./logs/log-book.ts";
 import { LogRetention } from "./logs/retention.ts";
 import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, bind } from "./rpc/adapter.ts";
+import { answeredCallRpcs } from "./rpc/answered-calls.ts";
 import { clientRpcs } from "./rpc/client-rpcs.ts";
 import { operatorStatusRpcs } from "./rpc/operator-status.ts";
 import { operatorTokenRpcs } from "./rpc/operator-tokens.ts";
@@ -113,7 +114,7 @@ export function assemble({
   const platform: Platform = { ...founded, ...told, ...web, tokens, taskTokens };
   const alarms = new Alarms(shared);
   const sweeper = new Sweeper(shared);
-  const loads = (): Load[] => platform.straight.loads();
+  const loads = (): Load[] => [...platform.straight.loads(), ...platform.desks.loads()];
   const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), loads, tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
   const tellImage: BuildsDeps["tell"] = (imageId, text) => tell({ appId: imageId, functionId: "" }, text);
@@ -140,6 +141,7 @@ export function assemble({
       operatorTokenRpcs(platform),
       volumeHistoryRpcs(platform),
     ),
+    ...bind(call.Calls, answeredCallRpcs(platform)),
     ...bind(worker.Workers, workerRpcs(workers)),
     ...bind(exec.Execs, execRpcs(sessions)),
     ...bind(TaskCommandRouter, taskRouterRpcs(platform)),

@@ -54,7 +54,7 @@ export async function startWorker(
     logger,
   });
   const { runtime, images, builds, mountLayers, collector, volumes, buckets } = opened;
-  const starters = openStarters(config, { runtime, images, capacity, data, clients, clock, logger });
+  const starters = openStarters(config, { runtime, images, capacity, data, clients, node, content, clock, logger });
   const agent = new Agent({
     workerId: id,
     capacity,

@@ -13,8 +13,8 @@ import { OutputExpiredError, TimeoutError } from "../errors.ts";
 import { dataOf, valueOf } from "./outcome.ts";
 
 /** How long the platform holds a request for outputs, in seconds, and what more an answer may take, in milliseconds. */
-const holdSeconds = 55;
-const answerMs = 20_000;
+export const holdSeconds = 55;
+export const answerMs = 20_000;
 /** Results are worth waiting for while the platform is restarted. */
 export const longPatienceMs = 120_000;
 
@@ -59,9 +59,13 @@ export async function awaitOutput(asked: Awaiting): Promise<FunctionGetOutputsIt
 
 /** The value of one input; throws what its function threw. */
 export async function awaitValue(asked: Awaiting): Promise<unknown> {
-  const { result, dataFormat } = await awaitOutput(asked);
-  if (result === undefined) throw new Error(`an output of ${asked.callId} has no result`);
-  return await valueOf(asked.client, result, dataFormat);
+  return await valueIn(asked.client, await awaitOutput(asked));
+}
+
+/** The value of an output; throws what its function threw. */
+export async function valueIn(client: Client, { result, dataFormat }: FunctionGetOutputsItem): Promise<unknown> {
+  if (result === undefined) throw new Error("an output has no result");
+  return await valueOf(client, result, dataFormat);
 }
 
 /** How many items a generator gave in all, once it has given them; throws what it threw. */

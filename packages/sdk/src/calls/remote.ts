@@ -1,12 +1,13 @@
 /** One call whose caller waits for it. */
-import { awaitValue, type Awaiting } from "./await.ts";
+import { awaitValue, type Awaiting, valueIn } from "./await.ts";
 import { items } from "./generate.ts";
-import { callOnce, cancel } from "./submit.ts";
+import { callAndWait, callOnce, cancel } from "./submit.ts";
 import type { Target } from "./target.ts";
 
 /** The value; throws a RemoteError with what the function threw. The signal cancels the call. */
 export async function callRemote(target: Target, args: readonly unknown[], signal?: AbortSignal): Promise<unknown> {
-  const call = await callOnce(target, args, "sync", signal);
+  const call = await callAndWait(target, args, signal);
+  if (call.output !== undefined) return await valueIn(target.client, call.output);
   return await cancelledBy(signal, target, call.callId, awaitValue(awaiting(target, call, signal)));
 }
 

@@ -1,8 +1,13 @@
 /** Opens calls, and sends inputs to them. */
+import { randomUUID } from "node:crypto";
+
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
+  call,
   DataFormat,
+  type FunctionGetOutputsItem,
   type FunctionInputSchema,
+  type FunctionMapRequestSchema,
   FunctionCallInvocationType as Invocation,
   FunctionCallType as Shape,
   ModalClient,
@@ -10,8 +15,14 @@ import {
 
 import { encodeArguments } from "../values/arguments.ts";
 import { storePayload } from "../values/payload.ts";
+import { answerMs, holdSeconds, longPatienceMs } from "./await.ts";
 import { currentInputId } from "./context.ts";
 import type { Target } from "./target.ts";
+
+const calls = call.Calls.method;
+
+/** One input and its own result. */
+const once = { shape: Shape.UNARY, returnExceptions: false };
 
 /** Whether somebody waits for the result. */
 export type Waits = "sync" | "async";
@@ -42,13 +53,7 @@ export async function callOnce(
   signal?: AbortSignal,
 ): Promise<OpenCall> {
   const input = await inputOf(target, args, waits);
-  return await open(target, {
-    shape: Shape.UNARY,
-    waits,
-    pipelined: [{ idx: 0, input }],
-    returnExceptions: false,
-    signal,
-  });
+  return await open(target, { ...once, waits, pipelined: [{ idx: 0, input }] }, signal);
 }
 
 /** A call of many inputs, which follow. */
@@ -58,21 +63,21 @@ export async function callMany(
   returnExceptions: boolean,
   signal?: AbortSignal,
 ): Promise<OpenCall> {
-  return await open(target, { shape: Shape.MAP, waits, pipelined: [], returnExceptions, signal });
+  return await open(target, { shape: Shape.MAP, waits, pipelined: [], returnExceptions }, signal);
 }
 
-async function open(
-  { client, functionId }: Target,
-  asked: {
-    shape: Shape;
-    waits: Waits;
-    pipelined: { idx: number; input: Input }[];
-    returnExceptions: boolean;
-    signal: AbortSignal | undefined;
-  },
-): Promise<OpenCall> {
-  const { shape, waits, pipelined, returnExceptions, signal } = asked;
-  const request = {
+interface Asked {
+  readonly shape: Shape;
+  readonly waits: Waits;
+  readonly pipelined: { idx: number; input: Input }[];
+  readonly returnExceptions: boolean;
+}
+
+function requestFor(
+  functionId: string,
+  { shape, waits, pipelined, returnExceptions }: Asked,
+): MessageInitShape<typeof FunctionMapRequestSchema> {
+  return {
     functionId,
     parentInputId: currentInputId() ?? "",
     functionCallType: shape,
@@ -80,8 +85,32 @@ async function open(
     pipelinedInputs: pipelined,
     returnExceptions,
   };
-  const reply = await client.ask(ModalClient.method.functionMap, request, { signal });
+}
+
+async function open({ client, functionId }: Target, asked: Asked, signal: AbortSignal | undefined): Promise<OpenCall> {
+  const reply = await client.ask(ModalClient.method.functionMap, requestFor(functionId, asked), { signal });
   return { callId: reply.functionCallId, mostOutstanding: reply.maxInputsOutstanding || 1000 };
+}
+
+/** A call of one input, whose output comes with the answer if it comes soon. The signal cancels it. */
+export async function callAndWait(
+  target: Target,
+  args: readonly unknown[],
+  signal?: AbortSignal,
+): Promise<{ callId: string; output: FunctionGetOutputsItem | undefined }> {
+  const { client, functionId } = target;
+  const input = await inputOf(target, args, "sync");
+  const asked = { ...once, waits: "sync" as const, pipelined: [{ idx: 0, input }] };
+  const request = { call: requestFor(functionId, asked), holdMs: holdSeconds * 1000 };
+  const key = randomUUID();
+  const limits = { timeoutMs: holdSeconds * 1000 + answerMs, patienceMs: longPatienceMs, signal, key };
+  try {
+    const { functionCallId, output } = await client.ask(calls.call, request, limits);
+    return { callId: functionCallId, output };
+  } catch (error) {
+    if (signal?.aborted === true) await client.ask(calls.call, { cancel: true }, { key });
+    throw error;
+  }
 }
 
 /** Cancels what of a call has not finished. */

@@ -4,45 +4,8 @@ import net from "node:net";
 
 import { frame, FrameReader } from "@lydian/contract";
 
-/** The numbers of gRPC's statuses. */
-export const code = {
-  ok: 0,
-  cancelled: 1,
-  unknown: 2,
-  invalidArgument: 3,
-  deadlineExceeded: 4,
-  notFound: 5,
-  alreadyExists: 6,
-  permissionDenied: 7,
-  resourceExhausted: 8,
-  failedPrecondition: 9,
-  aborted: 10,
-  outOfRange: 11,
-  unimplemented: 12,
-  internal: 13,
-  unavailable: 14,
-  unauthenticated: 16,
-} as const;
-
-/** The end of a call that did not succeed. */
-export class StatusError extends Error {
-  readonly code: number;
-  /** The answer's trailers. */
-  readonly trailers: http2.IncomingHttpHeaders;
-
-  constructor(code: number, message: string, trailers: http2.IncomingHttpHeaders = {}) {
-    super(message);
-    this.code = code;
-    this.trailers = trailers;
-  }
-}
-
-export interface CallOptions {
-  readonly headers: Readonly<Record<string, string>>;
-  /** How long the call may take, in milliseconds. */
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-}
+import { type Answer, Bundle, carryPath, NotBundledError } from "./bundle.ts";
+import { abortError, type CallOptions, code, lateError, StatusError, throwUnlessOk, unreachable } from "./status.ts";
 
 /** The most that a message may have, in bytes. */
 const mostBytes = 100 * 1024 * 1024;
@@ -50,10 +13,16 @@ const mostBytes = 100 * 1024 * 1024;
 /** So much may be on its way unread, in bytes: results are larger than HTTP/2 expects. */
 const windowBytes = 16 * 1024 * 1024;
 
+/** Larger requests have a stream of their own, so that others need not wait behind them; in bytes. */
+const mostBundled = 64 * 1024;
+
 interface Connection {
   readonly session: http2.ClientHttp2Session;
   /** Under way. */
   calls: number;
+  bundle?: Bundle;
+  /** The platform takes no bundles from this client. */
+  isPlain: boolean;
 }
 
 /** One call on a connection, with its deadline. */
@@ -79,17 +48,9 @@ class Exchange implements Disposable {
     this.#over = over;
     this.#signal = signal;
     this.#reader = new FrameReader(mostBytes, ({ kind }) => new StatusError(code.internal, `${path}: ${kind}`));
-    this.stream = session.request({
-      ":method": "POST",
-      ":path": path,
-      "content-type": "application/grpc+proto",
-      te: "trailers",
-      "grpc-timeout": `${Math.max(1, Math.min(99_999_999, Math.ceil(timeoutMs)))}m`,
-      ...headers,
-    });
-    const late = (): Error =>
-      new StatusError(code.deadlineExceeded, `${path} was not answered within ${Math.ceil(timeoutMs)} ms`);
-    this.#timer = setTimeout(() => this.end(late()), timeoutMs);
+    const grpcTimeout = `${Math.max(1, Math.min(99_999_999, Math.ceil(timeoutMs)))}m`;
+    this.stream = session.request({ ...headOf(path), "grpc-timeout": grpcTimeout, ...headers });
+    this.#timer = setTimeout(() => this.end(lateError(path, timeoutMs)), timeoutMs);
     signal?.addEventListener("abort", this.#abort, { once: true });
     this.stream.once("response", (head) => (this.trailers = { ...this.trailers, ...head }));
     this.stream.once("trailers", (head) => (this.trailers = { ...this.trailers, ...head }));
@@ -125,22 +86,42 @@ class Exchange implements Disposable {
   }
 }
 
+const headOf = (path: string): http2.OutgoingHttpHeaders => ({
+  ":method": "POST",
+  ":path": path,
+  "content-type": "application/grpc+proto",
+  te: "trailers",
+});
+
 export class Channel {
   readonly #url: URL;
+  readonly #headers: Readonly<Record<string, string>>;
   #connection: Connection | undefined;
 
-  /** `url`: http://HOST:PORT, https://HOST:PORT or unix:/PATH. */
-  constructor(url: string) {
+  /** `url`: http://HOST:PORT, https://HOST:PORT or unix:/PATH. `headers`: of every call. */
+  constructor(url: string, headers: Readonly<Record<string, string>>) {
     this.#url = new URL(url);
+    this.#headers = headers;
   }
 
-  /** The answer's one message. `onTrailers` is given what came with the status. */
-  async unary(
-    path: string,
-    request: Uint8Array,
-    options: CallOptions,
-    onTrailers?: (trailers: http2.IncomingHttpHeaders) => void,
-  ): Promise<Uint8Array> {
+  /** The answer's one message, with what came beside its status. */
+  async unary(path: string, request: Uint8Array, options: CallOptions): Promise<Answer> {
+    options.signal?.throwIfAborted();
+    const connection = this.#open();
+    if (request.byteLength > mostBundled || connection.isPlain) return await this.#alone(path, request, options);
+    this.#enter(connection);
+    try {
+      return await this.#bundleOf(connection).call(path, request, options);
+    } catch (error) {
+      if (!(error instanceof NotBundledError)) throw error;
+      connection.isPlain = true;
+    } finally {
+      this.#leave(connection);
+    }
+    return await this.#alone(path, request, options);
+  }
+
+  async #alone(path: string, request: Uint8Array, options: CallOptions): Promise<Answer> {
     using exchange = this.#begin(path, request, options);
     const { stream } = exchange;
     let answer: Uint8Array | undefined;
@@ -153,9 +134,8 @@ export class Channel {
       stream.once("close", resolve);
     });
     exchange.throwUnlessOk();
-    onTrailers?.(exchange.trailers);
     if (answer === undefined) throw new StatusError(code.internal, `${path} was answered without a message`);
-    return answer;
+    return { message: answer, trailers: exchange.trailers };
   }
 
   /** The answer's messages; leaving the loop cancels the call. */
@@ -177,11 +157,23 @@ export class Channel {
   #begin(path: string, request: Uint8Array, options: CallOptions): Exchange {
     options.signal?.throwIfAborted();
     const connection = this.#open();
-    const { session } = connection;
-    if (connection.calls++ === 0) session.ref();
-    return new Exchange(session, path, request, options, () => {
-      if (--connection.calls === 0) session.unref(); // an idle connection keeps no process alive
-    });
+    this.#enter(connection);
+    const whole = { ...options, headers: { ...this.#headers, ...options.headers } };
+    return new Exchange(connection.session, path, request, whole, () => this.#leave(connection));
+  }
+
+  #enter(connection: Connection): void {
+    if (connection.calls++ === 0) connection.session.ref();
+  }
+
+  #leave(connection: Connection): void {
+    if (--connection.calls === 0) connection.session.unref(); // an idle connection keeps no process alive
+  }
+
+  #bundleOf(connection: Connection): Bundle {
+    if (connection.bundle?.isOver === false) return connection.bundle;
+    const stream = connection.session.request({ ...headOf(carryPath), ...this.#headers });
+    return (connection.bundle = new Bundle(stream, mostBytes));
   }
 
   #open(): Connection {
@@ -196,32 +188,8 @@ export class Channel {
     session.on("error", () => {}); // the calls that were on it fail, and say why
     session.once("connect", () => session.setLocalWindowSize(windowBytes));
     session.unref();
-    this.#connection = { session, calls: 0 };
-    return this.#connection;
+    const connection: Connection = { session, calls: 0, isPlain: false };
+    session.on("goaway", () => connection.bundle?.finish());
+    return (this.#connection = connection);
   }
-}
-
-function throwUnlessOk(path: string, trailers: http2.IncomingHttpHeaders): void {
-  const { "grpc-status": status, "grpc-message": text, ":status": http } = trailers;
-  if (status === "0") return;
-  if (status === undefined) throw new StatusError(code.unavailable, `${path} was answered by HTTP ${String(http)}`);
-  throw new StatusError(Number(status), readText(String(text ?? "")), trailers);
-}
-
-/** Texts are percent-encoded, and one that is not well-formed is shown as it is. */
-function readText(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-function abortError(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
-  return reason instanceof Error ? reason : new Error("the call was stopped", { cause: reason });
-}
-
-function unreachable(error: unknown): StatusError {
-  return new StatusError(code.unavailable, error instanceof Error ? error.message : String(error));
 }

@@ -16,9 +16,10 @@ import {
 
 import { InvalidError } from "../errors.ts";
 import { version } from "../version.ts";
-import { Channel, code, StatusError } from "./channel.ts";
+import { Channel } from "./channel.ts";
 import { type Profile, readProfile } from "./profile.ts";
 import { isTransient, refusalOf, retryAfterMs, warningsIn } from "./refusal.ts";
+import { code, StatusError } from "./status.ts";
 
 export interface AskOptions {
   /** How long one try may take, in milliseconds. */
@@ -26,6 +27,8 @@ export interface AskOptions {
   /** For how long it is tried again while the platform cannot be reached, in milliseconds. */
   readonly patienceMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** By which the platform knows repetitions; without it one of this request alone. */
+  readonly key?: string;
 }
 
 /** One try, unless somebody says otherwise. */
@@ -47,7 +50,6 @@ export interface ClientOptions {
 export class Client implements Disposable {
   readonly #profile: Profile;
   readonly #channels: readonly Channel[];
-  readonly #headers: Readonly<Record<string, string>>;
   /** Which of its addresses answered last. */
   #at = 0;
   readonly #warned = new Set<string>();
@@ -70,14 +72,14 @@ export class Client implements Disposable {
         hint: "it looks like http://HOST:PORT, https://HOST:PORT or unix:/PATH",
       });
     }
-    this.#channels = addresses.map((address) => new Channel(address));
     const { token } = profile;
-    this.#headers = {
+    const headers = {
       "x-modal-client-version": version,
       "x-modal-client-type": token === undefined ? "3" : "1",
       "x-modal-node": process.version,
       ...(token && { "x-modal-token-id": token.id, "x-modal-token-secret": token.secret }),
     };
+    this.#channels = addresses.map((address) => new Channel(address, headers));
   }
 
   static #usual: Client | undefined;
@@ -112,17 +114,16 @@ export class Client implements Disposable {
   async ask<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
-    { timeoutMs = usualTimeoutMs, patienceMs = usualPatienceMs, signal }: AskOptions = {},
+    { timeoutMs = usualTimeoutMs, patienceMs = usualPatienceMs, signal, key = randomUUID() }: AskOptions = {},
   ): Promise<MessageShape<O>> {
     const bytes = toBinary(method.input, create(method.input, request));
-    const key = randomUUID();
     const until = Date.now() + patienceMs;
     for (let tries = 0; ; tries++) {
       try {
-        const headers = { ...this.#headers, "x-idempotency-key": key, "x-retry-attempt": String(tries) };
-        const options = { headers, timeoutMs, signal };
-        const answer = await this.#channel.unary(pathOf(method), bytes, options, (trailers) => this.#warn(trailers));
-        return fromBinary(method.output, answer);
+        const headers = { "x-idempotency-key": key, ...(tries > 0 && { "x-retry-attempt": String(tries) }) };
+        const { message, trailers } = await this.#channel.unary(pathOf(method), bytes, { headers, timeoutMs, signal });
+        this.#warn(trailers);
+        return fromBinary(method.output, message);
       } catch (error) {
         if (!(error instanceof StatusError)) throw error;
         const delayMs = this.#delayOf(error, tries, until);
@@ -139,7 +140,7 @@ export class Client implements Disposable {
     { timeoutMs = usualTimeoutMs, signal }: Omit<AskOptions, "patienceMs"> = {},
   ): AsyncGenerator<MessageShape<O>, void> {
     const bytes = toBinary(method.input, create(method.input, request));
-    const options = { headers: this.#headers, timeoutMs, signal };
+    const options = { headers: {}, timeoutMs, signal };
     try {
       for await (const message of this.#channel.stream(pathOf(method), bytes, options))
         yield fromBinary(method.output, message);

@@ -17,7 +17,7 @@ import {
   ResourceExhaustedError,
   UnimplementedError,
 } from "../errors.ts";
-import { code, type StatusError } from "./channel.ts";
+import { code, type StatusError } from "./status.ts";
 
 const classes: Readonly<Record<number, typeof LydianError>> = {
   [code.invalidArgument]: InvalidError,

@@ -2,9 +2,11 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 
-import { ownFolder } from "../runner/layout.ts";
+import { home, packageFolder } from "../runner/layout.ts";
 import { type BundledFile, keepBundle, readBundle, usualCache } from "./bundle-cache.ts";
 import type { ShippedFile } from "./shipped-files.ts";
+
+const folderThere = `${home}/${packageFolder}`;
 
 let made: Promise<readonly ShippedFile[]> | undefined;
 
@@ -26,7 +28,7 @@ async function make(): Promise<readonly ShippedFile[]> {
     keepBundle(folder, name, bundled.inputs, files);
   }
   const shipped = files.map(({ path, text }) => ({ remote: path, content: { text }, mode: 0o644 }));
-  return [...shipped, { remote: `${ownFolder}/package.json`, content: { text: '{"type":"module"}\n' }, mode: 0o644 }];
+  return [...shipped, { remote: `${folderThere}/package.json`, content: { text: '{"type":"module"}\n' }, mode: 0o644 }];
 }
 
 async function bundle(): Promise<{ inputs: readonly string[]; files: readonly BundledFile[] }> {
@@ -47,7 +49,7 @@ async function bundle(): Promise<{ inputs: readonly string[]; files: readonly Bu
     bundle: true,
     splitting: true,
     write: false,
-    outdir: ownFolder,
+    outdir: folderThere,
     format: "esm",
     platform: "node",
     target: "node24",

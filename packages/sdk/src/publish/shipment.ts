@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { codeFolder, type CodeManifest, home, manifestName, ownFolder } from "../runner/layout.ts";
+import { codeFolder, type CodeManifest, home, manifestName, programFolder } from "../runner/layout.ts";
 import { digestOf } from "./mount.ts";
 import { modeOf, type ShippedFile } from "./shipped-files.ts";
 import type { SourceGraph } from "./source-graph.ts";
@@ -30,5 +30,5 @@ export function shipment({ root, modules }: SourceGraph, others: readonly string
 }
 
 function own(name: string, text: string): ShippedFile {
-  return { remote: `${ownFolder}/${name}`, content: { text }, mode: 0o644 };
+  return { remote: `${home}/${programFolder}/${name}`, content: { text }, mode: 0o644 };
 }

@@ -2,9 +2,14 @@
 
 /** The program's root. */
 export const home = "/root";
-export const ownFolder = `${home}/.lydian`;
 
-/** Names in it. */
+/** Of the program: what it runs as. */
+export const programFolder = ".lydian";
+
+/** Of this package: the same for all programs of a version, so that containers may have it before they are anyone's. */
+export const packageFolder = ".lydian-sdk";
+
+/** Names in the program's. */
 export const codeFolder = "code";
 export const manifestName = "code.json";
 

@@ -7,17 +7,18 @@ import type { Function } from "@lydian/contract";
 
 import { type Definition, definitionOf, nameExports, tagOf } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
-import { codeFolder, type CodeManifest, manifestName } from "./layout.ts";
+import { codeFolder, type CodeManifest, manifestName, programFolder } from "./layout.ts";
 import { type HookedModule, ModuleServer } from "./module-hooks.ts";
 
 /** `own`: the folder that this package is in; what is beside it are the program's files. */
 export async function loadFunction({ moduleName, functionName }: Function, own: string): Promise<Definition> {
   const root = dirname(own);
-  const { modules } = JSON.parse(readFileSync(join(own, manifestName), "utf8")) as CodeManifest;
+  const program = join(root, programFolder);
+  const { modules } = JSON.parse(readFileSync(join(program, manifestName), "utf8")) as CodeManifest;
   const hooked = Object.entries(modules).map(([path, { code, imports }]): [string, HookedModule] => [
     join(root, path),
     {
-      code: () => readFileSync(join(own, codeFolder, code), "utf8"),
+      code: () => readFileSync(join(program, codeFolder, code), "utf8"),
       imports: Object.fromEntries(
         Object.entries(imports).map(([specifier, target]) => [specifier, join(root, target)]),
       ),

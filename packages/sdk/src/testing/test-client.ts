@@ -79,6 +79,10 @@ function callAnswers(client: Client, desk: CallDesk): Answers {
       if (input === undefined) throw new Error("an input is missing");
       return { idx, inputId: desk.submit(client, call, functionId, idx, input) };
     });
+  const open = ({ functionId, pipelinedInputs }: RequestOf<"functionMap">) => {
+    const call = desk.open();
+    return { functionCallId: call.id, pipelinedInputs: submit(call, functionId, pipelinedInputs) };
+  };
   return {
     functionGet: ({ appName, objectTag }: RequestOf<"functionGet">) => {
       const { id, definition } = desk.find(appName, objectTag);
@@ -87,10 +91,9 @@ function callAnswers(client: Client, desk: CallDesk): Answers {
     functionBindParams: ({ functionId, serializedParams }: RequestOf<"functionBindParams">) => ({
       boundFunctionId: desk.bind(functionId, serializedParams),
     }),
-    functionMap: ({ functionId, pipelinedInputs }: RequestOf<"functionMap">) => {
-      const call = desk.open();
-      return { functionCallId: call.id, pipelinedInputs: submit(call, functionId, pipelinedInputs) };
-    },
+    functionMap: open,
+    /** Its output is asked for as if it were long in coming. */
+    call: ({ call }: { call: RequestOf<"functionMap"> }) => ({ functionCallId: open(call).functionCallId }),
     functionPutInputs: ({ functionId, functionCallId, inputs }: RequestOf<"functionPutInputs">) => ({
       inputs: submit(desk.call(functionCallId), functionId, inputs),
     }),

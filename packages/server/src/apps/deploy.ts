@@ -3,11 +3,15 @@ import { isDeepStrictEqual } from "node:util";
 
 import { drain, exitGraceMs } from "../containers/begin.ts";
 import type { App, AppLayout } from "../domain/app.ts";
+import type { Container } from "../domain/container.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
 import type { DeploymentKind } from "../domain/deployment.ts";
+import type { FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
+import { decodeDefinition } from "../functions/definition.ts";
+import { takesInputsOf } from "../functions/successor.ts";
 import { differs, putInEffect, retire } from "../functions/editions.ts";
 import { knownVersion } from "./known.ts";
 import { arrangeSchedules } from "../schedules/arrange.ts";
@@ -59,7 +63,7 @@ export async function deploy(tx: Tx, app: App, wanted: NewDeployment, context: C
   const deployed: App = { ...app, state: "deployed", layout, version, deployedAt: context.now, deployedBy };
   await tx.apps.update(deployed);
   await claimAddresses(tx, layout);
-  await replaceContainers(tx, app.id, context);
+  await replaceContainers(tx, app.id, context, "rolling");
   await arrangeSchedules(tx, deployed, context);
   await dropOldVersions(tx, deployed);
   tx.ring(demandBell);
@@ -151,13 +155,28 @@ async function definitionsOf(tx: Tx, { layout, definitions }: NewDeployment): Pr
   return all;
 }
 
-/** Containers of other definitions take no more inputs, and have the time that those they hold may take; with `all`, of any. */
-export async function replaceContainers(tx: Tx, appId: string, { now }: Context, all?: "all"): Promise<void> {
-  for (const { id, functionId, definitionId } of await tx.containers.ofApp(appId, ["assigned", "starting", "ready"])) {
-    const demand = await tx.functions.demand(functionId);
-    if (demand === undefined || (demand.definitionId === definitionId && all === undefined)) continue;
-    await drain(tx, id, now + demand.policy.timeoutMs + exitGraceMs);
+/**
+ * Containers of other definitions take no more inputs, and have the time that those they hold may take; with `all`, of any.
+ * With `rolling` those that are ready go on until the scheduler has others, where they understand what comes now.
+ */
+export async function replaceContainers(
+  tx: Tx,
+  appId: string,
+  { now }: Context,
+  which?: "all" | "rolling",
+): Promise<void> {
+  for (const container of await tx.containers.ofApp(appId, ["assigned", "starting", "ready"])) {
+    const { id, functionId, definitionId, state } = container;
+    const record = await tx.functions.get(functionId);
+    if (record === undefined || (record.definitionId === definitionId && which !== "all")) continue;
+    if (which === "rolling" && state === "ready" && (await understands(tx, container, record))) continue;
+    await drain(tx, id, now + record.policy.timeoutMs + exitGraceMs);
   }
+}
+
+async function understands(tx: Tx, { definitionId }: Container, now: FunctionRecord): Promise<boolean> {
+  const edition = await tx.editions.get(definitionId);
+  return edition !== undefined && takesInputsOf(decodeDefinition(edition), decodeDefinition(now));
 }
 
 /** What containers are told of their environment has changed. */

@@ -1,6 +1,7 @@
 /** Turns inputs into outputs; whoever completes an input twice, or without holding it, changes nothing. */
 import { exitGraceMs } from "../containers/begin.ts";
 import { demandBell, idleBell } from "../domain/bells.ts";
+import type { Container } from "../domain/container.ts";
 import type { Context } from "../domain/context.ts";
 import type { Input, Outcome } from "../domain/input.ts";
 import { noRetries } from "../domain/retry.ts";
@@ -44,7 +45,9 @@ export async function completeInputs(
     released.push(inputId);
     finished ||= next.state === "done";
   }
-  if (finished && terms !== undefined && (terms.crashStreak > 0 || terms.notBefore > 0)) {
+  const isStruck = terms !== undefined && (terms.crashStreak > 0 || terms.notBefore > 0);
+  // What a container from before a deployment can do says nothing of those after it.
+  if (finished && isStruck && (await isCurrent(tx, container))) {
     await tx.functions.setCrashes(container.functionId, 0, 0);
     tx.ring(demandBell);
   }
@@ -52,6 +55,10 @@ export async function completeInputs(
   if (isIdle && (await tx.functions.demand(container.functionId))?.queued === 0) tx.ring(idleBell);
   if (container.state === "draining" && released.length > 0) await setDeadline(tx, containerId, context);
   return released;
+}
+
+async function isCurrent(tx: Tx, { functionId, definitionId }: Container): Promise<boolean> {
+  return (await tx.functions.demand(functionId))?.definitionId === definitionId;
 }
 
 /** The clients' containers take a web function that was told to stop for one that has come to its end. */

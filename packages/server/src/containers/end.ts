@@ -62,6 +62,7 @@ async function countCrash(
   if (demand === undefined || app === undefined) return;
   const streak = demand.crashStreak + 1;
   if (!livesByHeartbeat(app.state)) {
+    if (container.definitionId !== demand.definitionId) return; // it is replaced
     await tx.functions.setCrashes(container.functionId, streak, context.now + backoffMs(crashBackoff, streak));
     return;
   }

@@ -22,6 +22,8 @@ export const schedulesBell = "schedules";
 export const dataBell = (callId: string): string => `data:${callId}`;
 /** This container is told something: to drain, or to cancel an input. */
 export const containerBell = (containerId: string): string => `container:${containerId}`;
+/** A web request waits for this container, in memory. */
+export const deskBell = (containerId: string): string => `desk:${containerId}`;
 /** An image is wanted, or no longer; builds begin and end. */
 export const imagesBell = "images";
 /** The log of this app or image has grown, or its state changed. */

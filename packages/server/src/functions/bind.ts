@@ -67,6 +67,7 @@ export async function rebindVariants(tx: Tx, base: FunctionRecord): Promise<void
   for (const { id, createdAt, binding } of await tx.functions.variants(base.id)) {
     if (binding === undefined) continue;
     await rebindVariants(tx, await putVariant(tx, base, { id, createdAt, binding }));
+    await tx.functions.setCrashes(id, 0, 0); // as of its base
   }
 }
 

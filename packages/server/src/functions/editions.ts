@@ -61,6 +61,7 @@ export async function putInEffect(tx: Tx, definitionId: string): Promise<void> {
     policy,
   };
   await tx.functions.put(next);
+  await tx.functions.setCrashes(next.id, 0, 0); // it may be mended
   await tx.secrets.setUses(next.id, usedSecrets(decodeDefinition(next)));
   await rebindVariants(tx, next);
 }

@@ -1,9 +1,12 @@
 /** Turns service descriptors and typed handlers into a gRPC server: identity, access, codecs, errors, streams. */
+import { setImmediate } from "node:timers/promises";
+
 import { create, type DescMethod, type Message, toBinary } from "@bufbuild/protobuf";
 import type { Logger } from "@lydian/kit";
 
 import type { Identity } from "../domain/identity.ts";
 import { fail, type ServerError, toServerError } from "../errors.ts";
+import { type AnyCall, carryBundle, carryPath } from "../grpc/bundle.ts";
 import type { GrpcCall } from "../grpc/call.ts";
 import type { Status } from "../grpc/headers.ts";
 import { GrpcServer } from "../grpc/server.ts";
@@ -39,10 +42,12 @@ export interface RpcServerOptions extends Authority {
  */
 export function createRpcServer(options: RpcServerOptions): GrpcServer<Identity> {
   const desk = new Desk(options);
-  return new GrpcServer({ mostBytes: largestMessage, answer: (call) => void desk.answer(call) });
+  const answer = (call: GrpcCall<Identity>): void =>
+    void (call.path === carryPath ? desk.carry(call) : desk.answer(call));
+  return new GrpcServer({ mostBytes: largestMessage, answer });
 }
 
-type Wire = GrpcCall<Identity>;
+type Wire = AnyCall<Identity>;
 type Wrapped = Message | Record<string, unknown>;
 
 /** Reads the request, and sends all but the last message of the answer, which it answers itself if there is one. */
@@ -84,6 +89,18 @@ class Desk {
     }
     wire.end(status, reply);
     this.#options.observe?.(method.name, performance.now() - startedMs, status.code);
+  }
+
+  /** Answers the calls of a bundle, each as if it came alone; only who can be somebody may have one. Never rejects. */
+  async carry(wire: GrpcCall<Identity>): Promise<void> {
+    try {
+      await identify("Carry", "userOrAnyContainer", wire.peer, (name) => wire.header(name), this.#options);
+      await carryBundle(wire, (call) => void this.answer(call));
+      wire.end(successOf([]));
+    } catch (thrown) {
+      await setImmediate(); // that a connection was cut is known a moment later
+      if (!wire.isGone) wire.end(statusOf(this.#answerFor(thrown, "Carry")));
+    }
   }
 
   #open(method: DescMethod, wire: Wire, caller: Caller): OpenCall {

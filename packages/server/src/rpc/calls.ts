@@ -1,6 +1,7 @@
 /** Calls from the caller's side: submit, add inputs, wait for outputs. */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
+  type FunctionMapRequest,
   type FunctionPutInputsItem,
   type FunctionGetOutputsItemSchema,
   FunctionCallInvocationType,
@@ -18,7 +19,7 @@ import { acknowledge, awaitOutputs } from "../calls/await.ts";
 import { cancelCall } from "../calls/cancel.ts";
 import { callGraph } from "../calls/graph.ts";
 import { closeCall, knownCall } from "../calls/known.ts";
-import { type NewInput, addInputs, submitCall } from "../calls/submit.ts";
+import { type NewInput, type Submission, addInputs, submitCall } from "../calls/submit.ts";
 import type { Call } from "../domain/call.ts";
 import type { Output } from "../domain/input.ts";
 import { fail } from "../errors.ts";
@@ -35,14 +36,7 @@ export function callRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   return {
     functionMap: userOrContainer((request, call) =>
       once(platform, call, FunctionMapResponseSchema, async (tx, context) => {
-        const submission = {
-          functionId: request.functionId,
-          shape: shapeOf(request.functionCallType),
-          invocation: invocationOf(request.functionCallInvocationType),
-          parentInputId: request.parentInputId,
-          inputs: request.pipelinedInputs.map(newInput),
-        };
-        const { call: made, inputIds } = await submitCall(tx, submission, limits, context);
+        const { call: made, inputIds } = await submitCall(tx, submissionOf(request), limits, context);
         return {
           functionCallId: made.id,
           functionCallJwt: made.id,
@@ -99,6 +93,17 @@ export function callRpcs(platform: Platform): Rpcs<typeof ModalClient> {
   };
 }
 
+/** What a request for a call asks for. */
+export function submissionOf(request: FunctionMapRequest): Submission {
+  return {
+    functionId: request.functionId,
+    shape: shapeOf(request.functionCallType),
+    invocation: invocationOf(request.functionCallInvocationType),
+    parentInputId: request.parentInputId,
+    inputs: request.pipelinedInputs.map(newInput),
+  };
+}
+
 function shapeOf(type: FunctionCallType): Call["shape"] {
   return type === FunctionCallType.MAP ? "map" : "unary";
 }
@@ -129,7 +134,7 @@ function accepted(
   });
 }
 
-function outputItem(output: Output): MessageInitShape<typeof FunctionGetOutputsItemSchema> {
+export function outputItem(output: Output): MessageInitShape<typeof FunctionGetOutputsItemSchema> {
   return {
     idx: output.index,
     inputId: output.inputId,

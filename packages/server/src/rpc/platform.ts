@@ -17,6 +17,7 @@ import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { WebCalls } from "../web/calls.ts";
+import type { Desks } from "../web/desks.ts";
 import type { StraightCalls } from "../web/straight.ts";
 import type { Tunnels } from "../web/tunnels.ts";
 import type { Drain } from "../workers/drain.ts";
@@ -48,6 +49,7 @@ export interface Platform {
   unneeded: Unneeded;
   serverKey: Uint8Array;
   vault: Vault;
+  desks: Desks;
   straight: StraightCalls;
   tunnels: Tunnels;
   web: WebCalls;
@@ -83,10 +85,12 @@ export async function onceThere<Reply extends DescMessage>(
   call: Call,
   schema: Reply,
   unit: (tx: Tx, context: Context) => Promise<MessageInitShape<Reply> | undefined>,
+  how: "write" | "note" = "write",
 ): Promise<MessageInitShape<Reply> | undefined> {
   const key = replyKey(call);
-  if (key === undefined) return platform.store.write((tx) => unit(tx, contextOf(platform)));
-  return platform.store.write(async (tx) => {
+  const { store } = platform;
+  if (key === undefined) return store[how]((tx) => unit(tx, contextOf(platform)));
+  return store[how](async (tx) => {
     const kept = await tx.replies.find(key);
     if (kept !== undefined) return fromBinary(schema, kept);
     const context = contextOf(platform);

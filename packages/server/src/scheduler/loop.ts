@@ -14,7 +14,7 @@ import type { Store, Tx } from "../domain/store.ts";
 import { isUnderWay } from "../domain/image.ts";
 import { hasImage, type WorkerView } from "../domain/worker.ts";
 import { wantImage } from "../images/transition.ts";
-import { type Scaling, autoscale } from "./autoscale.ts";
+import { type Scaling, autoscale, isReplaced } from "./autoscale.ts";
 import { type CeilingSettings, ceilingsBy } from "./ceilings.ts";
 import { type View, withLoads } from "./loads.ts";
 import { cutDown, inTurn, type Placement, roomOf, startCountsMs } from "./place.ts";
@@ -75,11 +75,11 @@ export class Scheduler {
     await this.#lookout.close();
   }
 
-  /** Where a look takes long it rests as long: others have the processor, and what comes meanwhile is looked at together. */
+  /** Where a look takes long it rests three times as long: others have the processor, and what comes meanwhile is looked at together. */
   async #look(): Promise<true | undefined> {
     const begunAt = performance.now();
     const { functions, listens } = await this.#pass();
-    if (functions > manyFunctions) await rest(performance.now() - begunAt);
+    if (functions > manyFunctions) await rest(3 * (performance.now() - begunAt));
     return listens;
   }
 
@@ -100,19 +100,18 @@ export class Scheduler {
     const scalings = decide(view, now);
     const workers = hands.workers();
     const idle = scalings.flatMap(({ scaling }) => scaling.drain);
+    const replaced = scalings.flatMap(({ scaling }) => scaling.replaced);
+    const leaving = new Set([...idle, ...replaced]);
     const spare = scalings.flatMap(({ scaling }) => scaling.spare);
     const { placements, held, unplaced, ending } = plan(requests(view, scalings, workers), {
       rooms: roomOf(workers, view.containers, now),
-      containers: view.containers.map((each) => (idle.includes(each) ? { ...each, state: "draining" } : each)),
+      containers: view.containers.map((each) => (leaving.has(each) ? { ...each, state: "draining" } : each)),
       ceilings: ceilingsBy(limits, view.demands, view.containers, names),
-      candidates: candidatesFrom(
-        spare.filter((each) => !idle.includes(each)),
-        view.demands,
-        view.containers,
-      ),
+      candidates: candidatesIn(view, spare, leaving),
     });
     for (const container of await this.#start(placements)) hands.assign(container);
     await this.#end(tooLate, [...idle, ...ending], view.demands);
+    await this.#replace(replaced, view.demands);
     const lacking = unplaced.map((request) => ({ ...request, lacksImage: lacksImage(request, workers) }));
     await this.#wantImages(lacking);
     const waiting = [...lacking, ...held.map(({ request, full }) => ({ ...request, full }))];
@@ -143,6 +142,18 @@ export class Scheduler {
       }
     });
     for (const notice of notices) if (notice !== undefined) this.#deps.tell(notice.to, notice.text);
+  }
+
+  /** There is another one: it takes no more, and ends when it has finished what it holds. */
+  async #replace(old: readonly Container[], demands: readonly Demand[]): Promise<void> {
+    const { store, clock } = this.#deps;
+    if (old.length === 0) return;
+    const timeoutMs = new Map(demands.map(({ functionId, policy }) => [functionId, policy.timeoutMs]));
+    await store.write(async (tx) => {
+      for (const { id, functionId } of old) {
+        await drain(tx, id, clock.now() + (timeoutMs.get(functionId) ?? 0) + exitGraceMs);
+      }
+    });
   }
 
   #loadOf(containerId: string): number {
@@ -189,6 +200,21 @@ function decide(view: View, now: number): { demand: Demand; scaling: Scaling }[]
 }
 
 type Request = Demand & Wanted;
+
+/** Where there is no room beside it, what a deployment has replaced makes way for what replaces it. */
+function candidatesIn(
+  { demands, containers }: View,
+  spare: readonly Container[],
+  leaving: ReadonlySet<Container>,
+): (request: Request) => readonly Container[] {
+  const stays = (each: Container): boolean => !leaving.has(each);
+  const others = candidatesFrom(spare.filter(stays), demands, containers);
+  return (request) => {
+    const own = containers.filter((each) => each.functionId === request.functionId && each.state === "ready");
+    const old = own.filter((each) => stays(each) && isReplaced(request, each)).toSorted((a, b) => a.held - b.held);
+    return [...new Set([...others(request), ...old])];
+  };
+}
 
 /** With no worker at all, nothing is known. */
 function lacksImage(request: Request, workers: readonly WorkerView[]): boolean {

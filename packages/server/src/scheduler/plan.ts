@@ -8,12 +8,12 @@ import { reclaim, reserve } from "./reclaim.ts";
 /** `isFirst` of a function that has no container yet. */
 export type Wanted = Needs & { appId: string; isFirst: boolean };
 
-export interface Given {
+export interface Given<Request> {
   rooms: readonly Room[];
   containers: readonly Container[];
   ceilings: Ceilings<{ appId: string }>;
   /** Who ends for a request, those first that end first. */
-  candidates: (request: { isFirst: boolean }) => readonly Container[];
+  candidates: (request: Request) => readonly Container[];
 }
 
 export interface Plan<Request> {
@@ -25,7 +25,10 @@ export interface Plan<Request> {
 }
 
 /** First containers come first and may take the workers' slack, and room that is being made for them goes to nobody else, however long that takes. */
-export function plan<Request extends Wanted>(requests: readonly Request[], given: Given): Plan<Request> {
+export function plan<Request extends Wanted>(
+  requests: readonly Request[],
+  given: Given<NoInfer<Request>>,
+): Plan<Request> {
   const { rooms, containers, ceilings, candidates } = given;
   const firsts = requests.filter(({ isFirst }) => isFirst);
   const others = requests.filter(({ isFirst }) => !isFirst);

@@ -169,12 +169,14 @@ export class StraightCalls {
 
   async #look(containerId: string): Promise<Straight | undefined> {
     const { store, dials, hasOwnNetwork } = this.#deps;
-    const { container, record } = await store.read(async (tx) => {
+    const { container, record, edition } = await store.read(async (tx) => {
       const container = await tx.containers.get(containerId);
-      return { container, record: container && (await tx.functions.get(container.functionId)) };
+      const record = container && (await tx.functions.get(container.functionId));
+      return { container, record, edition: container && (await tx.editions.get(container.definitionId)) };
     });
     if (container === undefined || record === undefined || !hasOwnNetwork(container.workerId)) return undefined;
-    const { webhookConfig } = decodeDefinition(record);
+    // A deployment may have replaced it: it listens where its own definition says.
+    const { webhookConfig } = decodeDefinition(edition ?? record);
     const { policy } = record;
     if (webhookConfig?.type !== WebhookType.WEB_SERVER || policy.singleUse) return undefined;
     const server = new AppServer(() => dials.open(container, webhookConfig.webServerPort));

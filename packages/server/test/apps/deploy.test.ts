@@ -157,7 +157,31 @@ describe("a deployment's containers", () => {
     ]);
     await test.deploy({ hello: 1, bye: 2 });
     const state = (id = "") => test.store.read(async (tx) => (await tx.containers.get(id))?.state);
-    assert.deepEqual([await state(kept?.id), await state(replaced?.id)], ["ready", "draining"]);
+    assert.deepEqual([await state(kept?.id), await state(replaced?.id)], ["ready", "ready"]);
+    const isOld = await test.store.read(async (tx) => {
+      const [container, demand] = [await tx.containers.get(replaced?.id ?? ""), await tx.functions.demand(bye.id)];
+      return container?.definitionId !== demand?.definitionId;
+    });
+    assert.ok(isOld, "the scheduler ends it when there is another one");
+  });
+
+  it("end at once that are not ready yet", async () => {
+    await using test = await shop();
+    await test.deploy({ hello: 1 });
+    const hello = await test.define("hello", 1);
+    const starting = await test.does((tx, context) => plantContainer(tx, hello, context, { state: "starting" }));
+    await test.deploy({ hello: 2 });
+    assert.equal((await test.store.read((tx) => tx.containers.get(starting.id)))?.state, "draining");
+  });
+
+  it("that crashed are forgotten with what they ran", async () => {
+    await using test = await shop();
+    await test.deploy({ hello: 1 });
+    const { id } = await test.define("hello", 1);
+    await test.does((tx, context) => tx.functions.setCrashes(id, 5, context.now + 60_000));
+    await test.deploy({ hello: 2 });
+    const { crashStreak, notBefore } = (await test.store.read((tx) => tx.functions.demand(id))) ?? assert.fail();
+    assert.deepEqual([crashStreak, notBefore], [0, 0]);
   });
 
   it("of a function that it no longer has are not kept", async () => {
@@ -227,7 +251,8 @@ describe("an earlier version", () => {
     const old = await test.does((tx, context) => plantContainer(tx, hello, context));
     await test.does(async (tx, context) => rollOver(tx, await knownApp(tx, test.app.id), origin, context));
     assert.deepEqual(await test.inEffect(), { hello: 1 });
-    assert.equal((await test.store.read((tx) => tx.containers.get(old.id)))?.state, "draining");
+    const now = await test.store.read((tx) => tx.functions.get(hello.id));
+    assert.notEqual(now?.definitionId, old.definitionId);
     assert.equal(await test.deploy({ hello: 1 }), undefined, "and that is what is deployed");
   });
 

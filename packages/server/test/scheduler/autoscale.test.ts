@@ -6,7 +6,7 @@ import { seededRandom } from "@lydian/testkit";
 
 import { type Container, type ContainerState, takesInputs } from "../../src/domain/container.ts";
 import type { Demand } from "../../src/domain/function.ts";
-import { autoscale } from "../../src/scheduler/autoscale.ts";
+import { autoscale, isReplaced } from "../../src/scheduler/autoscale.ts";
 import { container, demand, policy } from "../support/rows.ts";
 
 const now = 1_000_000;
@@ -81,7 +81,10 @@ describe("autoscale", () => {
 
   it("starts none before the function's time after crashes, and looks again then", () => {
     const waiting = demand({ queued: 1, notBefore: now + 500 });
-    assert.deepEqual(autoscale(waiting, [], now), { start: 0, drain: [], spare: [], lookAgainAt: now + 500 });
+    assert.deepEqual(autoscale(waiting, [], now), {
+      ...{ start: 0, drain: [], replaced: [], spare: [] },
+      lookAgainAt: now + 500,
+    });
     assert.equal(autoscale(waiting, [], now + 500).start, 1);
   });
 });
@@ -113,6 +116,55 @@ describe("autoscale, of idle containers,", () => {
   });
 });
 
+describe("autoscale, after a deployment,", () => {
+  const old = { definitionId: "de-0" };
+  const decide = (changes: Partial<Demand>, containers: Container[]): [number, string[]] => {
+    const { start, replaced } = autoscale(demand(changes), containers, now);
+    return [start, replaced.map(({ id }) => id)];
+  };
+
+  it("starts a new container while the old ones take inputs, also where nobody calls, and ends them when it is ready", () => {
+    const idle = group({ ...old, idleSince: now });
+    assert.deepEqual(decide({}, idle), [1, []]);
+    const busy = group(old, old);
+    assert.deepEqual(decide({ claimed: 2 }, busy), [2, []]);
+    assert.deepEqual(decide({ claimed: 2 }, [...busy, ...group({ id: "ta-2", state: "starting", held: 0 })]), [1, []]);
+    const ready = group({ id: "ta-2", idleSince: now });
+    assert.deepEqual(decide({ claimed: 2 }, [...busy, ...ready]), [1, ["ta-0"]], "one for one");
+    assert.deepEqual(decide({}, [...group({ ...old, idleSince: now }), ...ready]), [0, ["ta-0"]]);
+  });
+
+  it("keeps the old ones for as long as no new one can be had", () => {
+    assert.deepEqual(decide({ claimed: 1, notBefore: now + 9 }, group(old)), [0, []]);
+    assert.deepEqual(decide({ claimed: 1 }, group(old, { state: "draining", killAt: now + 9, held: 0 })), [1, []]);
+  });
+
+  it("ends an idle one after its window, as ever", () => {
+    const { drain } = autoscale(
+      demand(),
+      group({ ...old, idleSince: now - 60_000 }, { state: "starting", held: 0 }),
+      now,
+    );
+    assert.deepEqual(
+      drain.map(({ id }) => id),
+      ["ta-0"],
+    );
+  });
+
+  it("makes way within the limit one at a time, unless new ones crash", () => {
+    const two = { policy: policy({ maxContainers: 2 }), queued: 2, claimed: 2 };
+    assert.deepEqual(decide(two, group(old, old)), [0, ["ta-0"]]);
+    assert.deepEqual(decide({ ...two, notBefore: now + 1 }, group(old, old)), [0, []]);
+    assert.deepEqual(decide(two, group({ ...old, state: "draining", killAt: now }, old)), [0, []]);
+    assert.deepEqual(decide(two, group(old, { state: "starting", held: 0 })), [0, []]);
+    assert.deepEqual(decide(two, group(old, {})), [0, ["ta-0"]]);
+    assert.deepEqual(decide({ policy: policy({ maxContainers: 1 }) }, group({ ...old, idleSince: now })), [
+      0,
+      ["ta-0"],
+    ]);
+  });
+});
+
 /** What may come: any policy, any containers, any number of inputs. */
 function randomCases(): { demand: Demand; containers: Container[] }[] {
   const random = seededRandom(42);
@@ -121,7 +173,8 @@ function randomCases(): { demand: Demand; containers: Container[] }[] {
     const containers = Array.from({ length: random.below(12) }, (_, index) => {
       const state = random.pick(states) ?? "ready";
       const held = state === "ready" || state === "draining" ? random.below(3) : 0;
-      return container({ id: `ta-${index}`, state, held, idleSince: now - random.below(120_000) });
+      const definitionId = random.once(3) ? "de-0" : "de-1";
+      return container({ id: `ta-${index}`, definitionId, state, held, idleSince: now - random.below(120_000) });
     });
     const changes = {
       policy: policy({
@@ -139,6 +192,44 @@ function randomCases(): { demand: Demand; containers: Container[] }[] {
   });
 }
 
+describe("autoscale, whatever a deployment has replaced,", () => {
+  const cases = randomCases();
+
+  it("replaces what is old alone, and never leaves fewer than needed, but for one to make way", () => {
+    let replacements = 0;
+    for (const { demand, containers } of cases) {
+      const { replaced } = autoscale(demand, containers, now);
+      replacements += replaced.length;
+      assert.ok(replaced.every((each) => each.state === "ready" && each.definitionId === "de-0"));
+      const ready = containers.filter(({ state }) => state === "ready");
+      const isNew = ({ definitionId }: Container): boolean => definitionId === demand.definitionId;
+      if (replaced.length > 1) assert.ok(ready.some(isNew), "something else takes inputs");
+      const { targetConcurrency, maxContainers } = demand.policy;
+      const needed = Math.min(maxContainers, Math.ceil((demand.queued + demand.claimed) / targetConcurrency));
+      const isFull = containers.length >= maxContainers;
+      const least = Math.min(needed, ready.length) - (isFull ? 1 : 0);
+      assert.ok(replaced.length === 0 || ready.length - replaced.length >= least);
+    }
+    assert.ok(replacements > 300, String(replacements));
+  });
+
+  it("leaves no old one behind in the end", () => {
+    for (const { demand, containers } of cases) {
+      if (demand.policy.maxContainers === 0) continue;
+      let all = containers.map((each) => ({ ...each, idleSince: now }));
+      for (let pass = 0; pass < 50; pass++) {
+        const { start, replaced, drain } = autoscale({ ...demand, notBefore: 0 }, all, now);
+        const leaving = new Set<Container>([...replaced, ...drain]);
+        all = all
+          .filter((each) => !leaving.has(each) && each.state !== "draining")
+          .map((each) => ({ ...each, state: "ready" as const }));
+        for (let i = 0; i < start; i++) all.push(container({ id: `ta-new-${pass}-${i}`, idleSince: now }));
+      }
+      assert.ok(all.every(({ definitionId }) => definitionId === demand.definitionId));
+    }
+  });
+});
+
 describe("autoscale, whatever comes,", () => {
   const cases = randomCases();
   const active = (containers: readonly Container[]): number =>
@@ -154,7 +245,8 @@ describe("autoscale, whatever comes,", () => {
   it("never starts one while another can be spared, and spares only idle ones beyond what is kept", () => {
     for (const { demand, containers } of cases) {
       const { start, drain, spare } = autoscale(demand, containers, now);
-      assert.ok(start === 0 || spare.length === 0);
+      const isRolling = containers.some((each) => isReplaced(demand, each));
+      assert.ok(start === 0 || spare.length === 0 || isRolling);
       assert.ok(drain.every((each) => spare.includes(each)));
       assert.ok(spare.every(({ state, held }) => state === "ready" && held === 0));
       const { minContainers, maxContainers, bufferContainers, targetConcurrency } = demand.policy;
@@ -183,22 +275,27 @@ describe("autoscale, whatever comes,", () => {
   it("never starts and ends at once", () => {
     for (const { demand, containers } of cases) {
       const { start, drain } = autoscale(demand, containers, now);
-      assert.ok(start === 0 || drain.length === 0);
+      assert.ok(start === 0 || drain.every((each) => isReplaced(demand, each)));
     }
   });
 
   it("asks to be called again only in the future, and comes to rest when it is obeyed", () => {
     for (const { demand, containers } of cases) {
-      const first = autoscale(demand, containers, now);
-      assert.ok(first.lookAgainAt === undefined || first.lookAgainAt > now);
-      const started = Array.from({ length: first.start }, (_, i) =>
-        container({ id: `ta-new-${i}`, state: "assigned" }),
-      );
-      const after = containers.map((each) =>
-        first.drain.includes(each) ? { ...each, state: "draining" as const } : each,
-      );
-      const second = autoscale(demand, [...after, ...started], now);
-      assert.deepEqual([second.start, second.drain], [0, []]);
+      let all = containers;
+      let made = autoscale(demand, all, now);
+      // What takes the place of old ones may be needless once those are told to end: it is looked at then.
+      for (let pass = 0; pass < 3; pass++) {
+        assert.ok(made.lookAgainAt === undefined || made.lookAgainAt > now);
+        const leaving = new Set([...made.drain, ...made.replaced]);
+        const kept = all.map((each) => (leaving.has(each) ? { ...each, state: "draining" as const } : each));
+        const started = Array.from({ length: made.start }, (_, i) =>
+          container({ id: `ta-new-${pass}-${i}`, state: "assigned" }),
+        );
+        all = [...kept, ...started];
+        made = autoscale(demand, all, now);
+        if (!containers.some((each) => isReplaced(demand, each))) break;
+      }
+      assert.deepEqual([made.start, made.drain, made.replaced], [0, [], []]);
     }
   });
 

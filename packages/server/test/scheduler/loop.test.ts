@@ -356,3 +356,68 @@ describe("the scheduler's rest", () => {
     assert.deepEqual(test.assigned, []);
   });
 });
+
+describe("the scheduler, when a deployment has replaced what a container runs,", () => {
+  const deployed = async (test: Awaited<ReturnType<typeof running>>) => {
+    await call(test, test.of);
+    const [old] = test.assigned;
+    assert.ok(old);
+    await serve(test, old);
+    await test.does(async (tx) => {
+      const record = await tx.functions.get(test.of.id);
+      if (record !== undefined) await tx.functions.put({ ...record, definitionId: "de-2" });
+      tx.ring(demandBell);
+    });
+    await test.clock.settle();
+    return old;
+  };
+
+  it("lets it go on until another one is ready", async () => {
+    await using test = await running();
+    const old = await deployed(test);
+    const fresh = test.assigned[1];
+    assert.deepEqual([fresh?.definitionId, await stateOf(test, old.id)], ["de-2", "ready"]);
+    await call(test, test.of);
+    await serve(test, old);
+    assert.deepEqual([test.assigned.length, await stateOf(test, old.id)], [2, "ready"]);
+    await test.does((tx, context) => advance(tx, fresh?.id ?? "", "ready", context));
+    await test.clock.settle();
+    assert.deepEqual([await stateOf(test, old.id), await stateOf(test, fresh?.id)], ["draining", "ready"]);
+    assert.deepEqual(test.stopped, []);
+  });
+
+  it("keeps it while new ones crash, and those slow down although it goes on finishing inputs", async () => {
+    await using test = await running();
+    const old = await deployed(test);
+    await test.does(async (tx) => {
+      const app = await tx.apps.get(test.of.appId);
+      if (app !== undefined) await tx.apps.update({ ...app, state: "deployed" });
+    });
+    const crash = async (): Promise<void> => {
+      const id = test.assigned.at(-1)?.id ?? "";
+      await test.does((tx, context) => endContainer(tx, id, { reason: "exited", code: 1 }, context));
+      await test.clock.settle();
+    };
+    for (const seconds of [1, 2, 4]) {
+      const starts = test.assigned.length;
+      await crash();
+      await call(test, test.of);
+      await serve(test, old);
+      await test.clock.advance(seconds * 1_000 - 1);
+      assert.equal(test.assigned.length, starts);
+      await test.clock.advance(1);
+      assert.equal(test.assigned.length, starts + 1);
+    }
+    assert.equal(await stateOf(test, old.id), "ready");
+  });
+
+  it("gives it up for the room of what replaces it", async () => {
+    await using test = await running({ needs: needs({ milliCpu: 600 }) });
+    const old = await deployed(test);
+    assert.deepEqual([test.assigned.length, await stateOf(test, old.id)], [1, "draining"]);
+    await call(test, test.of);
+    await test.does((tx, context) => endContainer(tx, old.id, { reason: "exited", code: 0 }, context));
+    await test.clock.settle();
+    assert.equal(test.assigned[1]?.definitionId, "de-2");
+  });
+});

@@ -103,7 +103,8 @@ async function prepareWith(
   if (starter !== undefined && mount !== undefined) await mount(rootOf(place, workshop));
   const other = new AbortController(); // when one half fails, the other need not go on
   const customer = { ...asked, signal: AbortSignal.any([signal, other.signal]) };
-  const files = layMounts(others, { content: workshop.content, places: layout, signal: customer.signal });
+  const missing = others.filter(({ manifestSha256 }) => manifestSha256 !== starter?.shown);
+  const files = layMounts(missing, { content: workshop.content, places: layout, signal: customer.signal });
   const runner = prepareRunner(place, spec, layout, workshop, customer);
   try {
     const [, process] = await Promise.all([files, runner]);

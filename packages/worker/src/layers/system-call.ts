@@ -29,6 +29,8 @@ const numbers = {
   open_tree: { x64: 428, arm64: 428 },
   openat: { x64: 257, arm64: 56 },
   openat2: { x64: 437, arm64: 437 },
+  pidfd_getfd: { x64: 438, arm64: 438 },
+  pidfd_open: { x64: 434, arm64: 434 },
   prctl: { x64: 157, arm64: 167 },
   read: { x64: 0, arm64: 63 },
   readlinkat: { x64: 267, arm64: 78 },

@@ -13,7 +13,7 @@ import type { PackagedNode } from "./packaged-node.ts";
 const nodeFolder = "__lydian/node";
 
 /** The runner, below the folder that stands for /root. */
-const runnerFile = ".lydian/runner.js";
+const runnerFile = ".lydian-sdk/runner.js";
 
 export interface NodeRequest {
   runner: wire.NodeRunner;

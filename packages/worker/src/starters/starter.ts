@@ -1,26 +1,27 @@
 /**
- * A warm starter: a container that is nobody's yet, in which an interpreter has imported the client already
- * (starter/starter.py). Taken, it gets a container's files, limits and network door, is told what to run, and is that
+ * A warm starter: a container that is nobody's yet, in which an interpreter has imported the client, or Node the runner, already
+ * (starter/starter.py, starter.mjs). Taken, it gets a container's files, limits and network door, is told what to run, and is that
  * container. It serves once: nothing of one app is ever in a starter that another one takes.
  */
 import { chmod, mkdir, open, readFile, rm } from "node:fs/promises";
 import { once } from "node:events";
 import net from "node:net";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 
-import * as wire from "@lydian/contract/worker";
-import { create } from "@bufbuild/protobuf";
 import { type Clock, PlatformError, removeBelow } from "@lydian/kit";
 
 import { whenAborted } from "../abort.ts";
 import { ImageGoneError } from "../image-gone.ts";
 import type { KnownImages } from "../builds/images.ts";
+import { DoorSocket } from "../container/door-socket.ts";
 import { type ContainerPlace, doorsFolder, startersFolder } from "../container/folder.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
-import { preparePython } from "../runners/python.ts";
+import type { PackagedNode } from "../runners/packaged-node.ts";
 import type { ContainerProcess, HandOver, Layout, ProcessSpec, Runtime } from "../runtime/runtime.ts";
+import type { ContentCache } from "../content.ts";
+import { layMounts } from "../container/mounts.ts";
 import type { StarterKind } from "./kind.ts";
+import { goName, starterProgram } from "./program.ts";
 
 export type StarterRuntime = Runtime & Required<Pick<Runtime, "handOver">>;
 
@@ -29,6 +30,8 @@ export interface StarterHost {
   readonly data: string;
   readonly runtime: StarterRuntime;
   readonly clients: ClientPackages;
+  readonly node: PackagedNode;
+  readonly content: Pick<ContentCache, "file">;
   readonly images: Pick<KnownImages, "find">;
   /** The most that a container has. */
   readonly memoryMib: number;
@@ -42,14 +45,13 @@ const answerMs = 60_000;
 /** Of the log of one that could not be started. */
 const shownCharacters = 2000;
 
-const script = fileURLToPath(new URL("../../starter/starter.py", import.meta.url));
-
-/** The socket beside its door on which it is told what to run. */
-const goName = "go";
-
 export class Starter {
   readonly place: ContainerPlace;
+  /** The mount whose files it has already. */
+  readonly shown: string | undefined;
   readonly process: ContainerProcess;
+  /** Of the door that it will have: its keeper has it from the start. */
+  readonly socket: DoorSocket;
   readonly #host: StarterHost;
   readonly #layout: Layout;
   readonly #go: net.Socket;
@@ -59,13 +61,17 @@ export class Starter {
 
   private constructor(parts: {
     place: ContainerPlace;
+    kind: StarterKind;
     host: StarterHost;
     layout: Layout;
     process: ContainerProcess;
+    socket: DoorSocket;
     go: net.Socket;
   }) {
     this.place = parts.place;
+    this.shown = parts.kind.runner === "node" ? parts.kind.mount.manifestSha256 : undefined;
     this.process = parts.process;
+    this.socket = parts.socket;
     this.#host = parts.host;
     this.#layout = parts.layout;
     this.#go = parts.go;
@@ -74,17 +80,18 @@ export class Starter {
     void this.process.end.then(() => this.#ended.abort());
   }
 
-  /** Resolves when it has imported the client; leaves nothing when it rejects. */
+  /** Resolves when it has imported its program; leaves nothing when it rejects. */
   static async start(
     place: ContainerPlace,
     kind: StarterKind,
     host: StarterHost,
     signal: AbortSignal,
   ): Promise<Starter> {
+    let socket: DoorSocket | undefined;
     try {
       await mkdir(place.folder, { recursive: true, mode: 0o700 });
       await (await open(place.logFile, "a", 0o600)).close();
-      await mkdir(dirname(place.doorFile), { recursive: true, mode: 0o711 });
+      socket = await DoorSocket.bind(place.doorFile);
       const image = await host.images.find(kind.imageId);
       if (image === undefined) throw new ImageGoneError(`image ${kind.imageId} is not on this worker`);
       const layout = await host.runtime.lay(place, {
@@ -94,20 +101,26 @@ export class Starter {
         door: (inside) => inside.destroy(),
         signal,
       });
+      if (kind.runner === "node") {
+        await layMounts([kind.mount], { content: host.content, places: layout, signal });
+        await layout.showFiles?.();
+      }
       await using listener = await listenOnce(join(dirname(place.doorFile), goName));
-      const process = await host.runtime.start(place, await programOf(place, kind, layout, host, signal));
+      const program = await starterProgram({ ...host, id: place.id, kind, layout, signal });
+      const process = await host.runtime.start(place, program, socket);
       const ended = process.end.then(async (end) => {
         const log = await readFile(place.logFile, "utf8");
         throw new PlatformError(`it ended before it was ready (${end.reason}): ${log.slice(-shownCharacters)}`);
       });
       const stopped = whenAborted(signal).then(() => Promise.reject(signal.reason as Error));
-      const go = await within(importMs, "the client was not imported", host.clock, [
+      const go = await within(importMs, "its program was not imported", host.clock, [
         listener.connection,
         ended,
         stopped,
       ]);
-      return new Starter({ place, host, layout, process, go });
+      return new Starter({ place, kind, host, layout, process, socket, go });
     } catch (error) {
+      await socket?.close();
       await discard(place, host);
       throw error;
     }
@@ -154,6 +167,7 @@ export class Starter {
   /** Ends one that nobody has taken. */
   async drop(): Promise<void> {
     this.#go.destroy();
+    await this.socket.close();
     await discard(this.place, this.#host);
   }
 }
@@ -163,26 +177,6 @@ async function within<T>(ms: number, failure: string, clock: Clock, events: read
   const late = Promise.withResolvers<never>();
   using _patience = clock.timer(ms, () => late.reject(new PlatformError(`${failure} in ${ms} ms`)));
   return await Promise.race([...events, late.promise]);
-}
-
-/** What its process is: the program that would run the client's entry point, with the starter in its place. */
-async function programOf(
-  place: ContainerPlace,
-  { python, clientVersion }: StarterKind,
-  layout: Layout,
-  { clients }: StarterHost,
-  signal: AbortSignal,
-): Promise<ProcessSpec> {
-  const runner = create(wire.PythonRunnerSchema, { python, clientVersion });
-  const usual = await preparePython({
-    ...{ runner, containerId: place.id, imageId: "", env: {} },
-    ...{ layout, clients, say: () => {}, signal },
-  });
-  const starter = await layout.addFile("starter.py", await readFile(script));
-  const door = new URL(layout.serverUrl).pathname;
-  if ((layout.entrypoint ?? []).length > 0) throw new PlatformError("an image with an entry point has no starters");
-  const [program, , module = ""] = usual.argv;
-  return { ...usual, argv: [program, starter, module, join(dirname(door), goName)] };
 }
 
 /** The first connection to a socket; nobody else gets one. */

@@ -34,7 +34,7 @@ it("starts the program's own runner with the user's variables, but never with an
     layout,
     node: { folder: async () => "/cache/node" },
   });
-  assert.deepEqual(spec.argv, ["/init", "/__lydian/node/node", "/c/root/.lydian/runner.js"]);
+  assert.deepEqual(spec.argv, ["/init", "/__lydian/node/node", "/c/root/.lydian-sdk/runner.js"]);
   assert.equal(spec.cwd, "/work");
   assert.deepEqual(spec.env, {
     PATH: "/usr/bin:/__lydian/node",

@@ -21,10 +21,18 @@ const fitting: Record<string, Spec> = {
 for (const [what, spec] of Object.entries(fitting)) {
   test(`a container ${what} can begin as a starter of its image and client`, () => {
     const found = kind({ imageId: "im-1", runner: python, ...spec });
-    assert.deepEqual(found, { imageId: "im-1", python: "3.11", clientVersion: "1.6.4" });
+    assert.deepEqual(found, { runner: "python", imageId: "im-1", python: "3.11", clientVersion: "1.6.4" });
     assert.equal(found && keyOf(found), "1.6.4 on im-1");
   });
 }
+
+test("a container of Node can begin as a starter that has its runner, which is in its first mount", () => {
+  const node = { kind: { case: "node", value: {} } } as const;
+  const found = kind({ imageId: "im-1", runner: node, mounts: [{ manifestSha256: "sdk" }, { manifestSha256: "own" }] });
+  assert.equal(found?.runner === "node" && found.mount.manifestSha256, "sdk");
+  assert.equal(found && keyOf(found), "sdk on im-1");
+  assert.equal(kind({ imageId: "im-1", runner: node }), undefined);
+});
 
 const others: Record<string, Spec> = {
   "whose network is restricted": { network: { restricted: true } },

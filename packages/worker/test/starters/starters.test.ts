@@ -12,12 +12,17 @@ import { Starters, type WaitingStarter } from "../../src/starters/starters.ts";
 class FakeStarter implements WaitingStarter {
   readonly kind: StarterKind;
   readonly place: WaitingStarter["place"];
+  readonly shown = undefined;
   readonly #ended = new AbortController();
   isDropped = false;
 
   constructor(place: WaitingStarter["place"], kind: StarterKind) {
     this.place = place;
     this.kind = kind;
+  }
+
+  get socket(): never {
+    return assert.fail("nobody takes it so far");
   }
 
   get ended(): AbortSignal {

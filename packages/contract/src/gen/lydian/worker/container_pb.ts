@@ -175,7 +175,7 @@ export const RunnerSchema: GenMessage<Runner> = /*@__PURE__*/
   messageDesc(file_lydian_worker_container, 3);
 
 /**
- * What the function's own files have below /root/.lydian, on the Node that the worker came with.
+ * What the container's first mount has below /root/.lydian-sdk, on the Node that the worker came with.
  *
  * @generated from message lydian.worker.NodeRunner
  */
