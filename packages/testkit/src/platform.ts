@@ -14,8 +14,6 @@ import { until, within } from "./within.ts";
 /** Of the checkout. */
 export const repositoryRoot = join(import.meta.dirname, "..", "..", "..");
 
-const command = join(repositoryRoot, "packages", "cli", "src", "main.ts");
-
 export type Role = "supervisor" | "server" | "worker";
 
 /** One function's main process, as the host sees it: inside its container it has another number. */
@@ -34,6 +32,8 @@ export interface PlatformOptions {
   starters?: number;
   /** More arguments of `lydian up`. */
   args?: readonly string[];
+  /** Whose `lydian` is run: another checkout than this one, of which set-up is done. */
+  checkout?: string;
   /** Flags of node for all its processes, such as those that make a profile. */
   nodeArgs?: readonly string[];
   /** The server's times that are to be shorter than usual, in milliseconds (packages/server/src/config.ts). */
@@ -86,7 +86,7 @@ export class Platform implements AsyncDisposable {
       {
         ...(options.times && { LYDIAN_TIMES: JSON.stringify(options.times) }),
       },
-      options.nodeArgs,
+      options,
     );
     try {
       await program.sees(/^Lydian is ready at \S+$/m, patienceMs);
@@ -260,15 +260,16 @@ function upArgs(data: string, runtime: RuntimeName, starters = 0): string[] {
   return runtime === "process" ? [...args, "--runtime", "process"] : args;
 }
 
-/** The `lydian` command of this checkout. */
+/** The `lydian` command, of this checkout unless another one is named. */
 export function runLydian(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
-  nodeArgs: readonly string[] = [],
+  { nodeArgs = [], checkout = repositoryRoot }: Pick<PlatformOptions, "nodeArgs" | "checkout"> = {},
 ): Program {
+  const command = join(checkout, "packages", "cli", "src", "main.ts");
   const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
   return new Program(process.execPath, [...nodeArgs, "--conditions=lydian-source", command, ...args], {
-    cwd: repositoryRoot,
+    cwd: checkout,
     env: {
       LYDIAN_REGISTRY: "none",
       NODE_COMPILE_CACHE: join(cache, "lydian", "compile"),

@@ -28,6 +28,8 @@ import time
 # Longest text of one log record; conmon's is the same.
 RECORD_LIMIT = 8192
 READ_SIZE = 65536
+# The listening socket of the container's door, open here so that the next worker can take it (door-socket.ts).
+DOOR = 5
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 # How long descendants that were sent SIGKILL may take to be gone (uninterruptible sleep) before they are given up.
@@ -50,9 +52,11 @@ def start_ticks(pid):
 
 
 def close_inherited():
-    """Descriptors that came down from whatever started the platform must not reach a function."""
+    """Descriptors that came down from whatever started the platform must not reach a function; nor must the door's."""
     for fd in [int(name) for name in os.listdir("/proc/self/fd")]:
-        if fd > 2:
+        if fd == DOOR:
+            os.set_inheritable(fd, False)
+        elif fd > 2:
             try:
                 os.close(fd)
             except OSError:

@@ -1,12 +1,13 @@
 /**
- * The first thing that a worker does: open the doors of the containers that the worker before left running. A client in
- * a container gives up 0.71 s after its door died, so this file imports nothing that is slow to load.
+ * The first thing that a worker does: open the doors of the containers that the worker before left running. Their keepers have
+ * kept them; of one that is gone a client in the container gives up after 0.71 s, so this file imports nothing that is slow to load.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { namesIn, PlatformError } from "@lydian/kit";
 
+import { DoorSocket } from "./container/door-socket.ts";
 import { Door, type ServerAddress } from "./container/doors.ts";
 import { containerPlace, containersFolder, doorsFolder } from "./container/folder.ts";
 import { type Lease, readLease } from "./container/lease.ts";
@@ -29,8 +30,9 @@ export async function reopenDoors(data: string, server: ServerAddress): Promise<
       if (lease?.containerId !== id) {
         inheritance.remains.push(id);
       } else if (lease.exit === undefined) {
-        const door = await Door.open(containerPlace(data, id, lease.hostId).doorFile, lease.doorSecret, server);
-        inheritance.leases.push({ lease, door });
+        const { doorFile, folder } = containerPlace(data, id, lease.hostId);
+        const socket = (await DoorSocket.take(doorFile, folder)) ?? (await DoorSocket.bind(doorFile));
+        inheritance.leases.push({ lease, door: new Door(socket, lease.doorSecret, server) });
       } else {
         inheritance.leases.push({ lease });
       }

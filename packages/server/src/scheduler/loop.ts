@@ -75,11 +75,11 @@ export class Scheduler {
     await this.#lookout.close();
   }
 
-  /** Where a look takes long it rests as long: others have the processor, and what comes meanwhile is looked at together. */
+  /** Where a look takes long it rests three times as long: others have the processor, and what comes meanwhile is looked at together. */
   async #look(): Promise<true | undefined> {
     const begunAt = performance.now();
     const { functions, listens } = await this.#pass();
-    if (functions > manyFunctions) await rest(performance.now() - begunAt);
+    if (functions > manyFunctions) await rest(3 * (performance.now() - begunAt));
     return listens;
   }
 

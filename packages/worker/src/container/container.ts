@@ -12,6 +12,7 @@ import { ImageGoneError } from "../image-gone.ts";
 import { AcknowledgedOffset } from "./acknowledged.ts";
 import { Door, type ServerAddress } from "./doors.ts";
 import { type ContainerExit, exitToWire, type ProcessEnd } from "./exit.ts";
+import { DoorSocket } from "./door-socket.ts";
 import { type ContainerPlace, containerPlace, containersFolder, doorsFolder } from "./folder.ts";
 import { type Lease, writeLease } from "./lease.ts";
 import { formatRecords } from "./log-format.ts";
@@ -37,8 +38,8 @@ export interface ContainerHost extends Workshop {
 const trimmedFromBytes = 1024 * 1024;
 
 /**
- * While a worker is away its containers' doors are shut, and a client that has tried for long enough ends with an error. An
- * end so soon after that does not speak against the function.
+ * While a worker is away nobody answers at its containers' doors, and a client that has tried for long enough ends with an error.
+ * An end so soon after that does not speak against the function.
  */
 const blamelessMs = 10_000;
 
@@ -89,7 +90,8 @@ export class Container implements Assignment {
       else await rename(starter.place.folder, place.folder); // its log and its root are the container's
       await writeLease(place.folder, lease);
       await (await open(place.logFile, "a", 0o600)).close();
-      const door = await Door.open(place.doorFile, lease.doorSecret, host.server);
+      const socket = starter?.socket ?? (await DoorSocket.bind(place.doorFile));
+      const door = new Door(socket, lease.doorSecret, host.server);
       container = new Container(place, lease, door, host);
       container.#hasTerminal = spec.terminal !== undefined;
     } catch (error) {
@@ -276,7 +278,7 @@ export class Container implements Assignment {
     try {
       const process = await this.#prepare(spec);
       isPrepared = true;
-      return await runtime.start(this.place, process);
+      return await runtime.start(this.place, process, this.#door?.socket);
     } catch (error) {
       const isFull = isDiskFull(error);
       if (tries === 1 || !(isPrepared || isFull)) throw error;

@@ -6,11 +6,9 @@
  * as a connection that closes: whoever is inside tries again. Nothing that happens to a connection ends the worker.
  */
 import { once } from "node:events";
-import { chmod, mkdir, rm } from "node:fs/promises";
 import net from "node:net";
-import { dirname } from "node:path";
 
-import { PlatformError } from "@lydian/kit";
+import { DoorSocket } from "./door-socket.ts";
 
 /** Where the server listens. */
 export interface ServerAddress {
@@ -18,48 +16,27 @@ export interface ServerAddress {
   port: number;
 }
 
-/** The kernel's limit for the path of a unix socket is 108 bytes, the terminating zero included. */
-const longestSocketPath = 107;
-
 export class Door {
-  readonly file: string;
+  /** What it listens at. */
+  readonly socket: DoorSocket;
   readonly #greeting: string;
   readonly #server: ServerAddress;
-  readonly #listener: net.Server;
   readonly #sockets = new Set<net.Socket>();
 
-  private constructor(file: string, secret: string, server: ServerAddress) {
-    this.file = file;
+  constructor(socket: DoorSocket, secret: string, server: ServerAddress) {
+    this.socket = socket;
     this.#greeting = `LYDIAN/1 ${secret}\n`;
     this.#server = server;
-    this.#listener = net.createServer({ allowHalfOpen: true }, (inside) => this.admit(inside));
+    socket.onConnection((inside) => this.admit(inside));
   }
 
-  /**
-   * Listens on `file`; a socket that a worker before left there is replaced. Whoever reaches the socket may use it: it is
-   * its folder's place that bars the way to all others.
-   */
+  get file(): string {
+    return this.socket.file;
+  }
+
+  /** At a socket of its own, bound to `file`. */
   static async open(file: string, secret: string, server: ServerAddress): Promise<Door> {
-    if (Buffer.byteLength(file) > longestSocketPath) {
-      throw new PlatformError(`the path ${file} is too long for a unix socket`, {
-        hint: "choose a data folder with a shorter path",
-      });
-    }
-    const door = new Door(file, secret, server);
-    const listener = door.#listener;
-    await mkdir(dirname(file), { recursive: true, mode: 0o711 });
-    await rm(file, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      listener.once("error", reject);
-      listener.listen(file, () => {
-        listener.off("error", reject);
-        resolve();
-      });
-    });
-    // After `listen`, only a failed accept (out of descriptors) comes here; the connection is lost, the door is not.
-    listener.on("error", () => {});
-    await chmod(file, 0o666);
-    return door;
+    return new Door(await DoorSocket.bind(file), secret, server);
   }
 
   /** Joins a connection from inside, whichever way it came, to a new one to the server. */
@@ -91,7 +68,7 @@ export class Door {
   /** Ends the door and all that goes through it. */
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
-    if (this.#listener.listening) await new Promise((resolve) => this.#listener.close(resolve));
+    await this.socket.close();
   }
 }
 

@@ -29,6 +29,8 @@ const numbers = {
   open_tree: { x64: 428, arm64: 428 },
   openat: { x64: 257, arm64: 56 },
   openat2: { x64: 437, arm64: 437 },
+  pidfd_getfd: { x64: 438, arm64: 438 },
+  pidfd_open: { x64: 434, arm64: 434 },
   prctl: { x64: 157, arm64: 167 },
   read: { x64: 0, arm64: 63 },
   readlinkat: { x64: 267, arm64: 78 },
@@ -37,6 +39,7 @@ const numbers = {
   shutdown: { x64: 48, arm64: 210 },
   socket: { x64: 41, arm64: 198 },
   syncfs: { x64: 306, arm64: 267 },
+  sync_file_range: { x64: 277, arm64: 84 },
   umount2: { x64: 166, arm64: 39 },
   write: { x64: 1, arm64: 64 },
 } as const;

@@ -8,6 +8,7 @@ import type net from "node:net";
 import type { Readable, Writable } from "node:stream";
 
 import type { ProcessEnd } from "../container/exit.ts";
+import type { DoorSocket } from "../container/door-socket.ts";
 import type { ContainerPlace } from "../container/folder.ts";
 import type { ImageConfig } from "../images/index.ts";
 import type { Layer } from "../layers/index.ts";
@@ -24,8 +25,11 @@ export interface Runtime {
 
   /** Makes the place where a container's files go. */
   lay(place: ContainerPlace, request: LayRequest): Promise<Layout>;
-  /** Starts the main process; its output goes to the place's log. Rejects with a PlatformError for people. */
-  start(place: ContainerPlace, spec: ProcessSpec): Promise<ContainerProcess>;
+  /**
+   * Starts the main process; its output goes to the place's log. What outlives the worker beside it keeps its door open. Rejects
+   * with a PlatformError for people.
+   */
+  start(place: ContainerPlace, spec: ProcessSpec, door?: DoorSocket): Promise<ContainerProcess>;
   /** The container has loaded its code: from here on the cpu limit holds, which would only have slowed the import. */
   ready(place: ContainerPlace): Promise<void>;
   /** Finds what a worker before started here. */

@@ -13,6 +13,7 @@ import { type Clock, PlatformError, removeBelow } from "@lydian/kit";
 import { whenAborted } from "../abort.ts";
 import { ImageGoneError } from "../image-gone.ts";
 import type { KnownImages } from "../builds/images.ts";
+import { DoorSocket } from "../container/door-socket.ts";
 import { type ContainerPlace, doorsFolder, startersFolder } from "../container/folder.ts";
 import type { ClientPackages } from "../runners/client-packages.ts";
 import type { PackagedNode } from "../runners/packaged-node.ts";
@@ -49,6 +50,8 @@ export class Starter {
   /** The mount whose files it has already. */
   readonly shown: string | undefined;
   readonly process: ContainerProcess;
+  /** Of the door that it will have: its keeper has it from the start. */
+  readonly socket: DoorSocket;
   readonly #host: StarterHost;
   readonly #layout: Layout;
   readonly #go: net.Socket;
@@ -62,11 +65,13 @@ export class Starter {
     host: StarterHost;
     layout: Layout;
     process: ContainerProcess;
+    socket: DoorSocket;
     go: net.Socket;
   }) {
     this.place = parts.place;
     this.shown = parts.kind.runner === "node" ? parts.kind.mount.manifestSha256 : undefined;
     this.process = parts.process;
+    this.socket = parts.socket;
     this.#host = parts.host;
     this.#layout = parts.layout;
     this.#go = parts.go;
@@ -82,10 +87,11 @@ export class Starter {
     host: StarterHost,
     signal: AbortSignal,
   ): Promise<Starter> {
+    let socket: DoorSocket | undefined;
     try {
       await mkdir(place.folder, { recursive: true, mode: 0o700 });
       await (await open(place.logFile, "a", 0o600)).close();
-      await mkdir(dirname(place.doorFile), { recursive: true, mode: 0o711 });
+      socket = await DoorSocket.bind(place.doorFile);
       const image = await host.images.find(kind.imageId);
       if (image === undefined) throw new ImageGoneError(`image ${kind.imageId} is not on this worker`);
       const layout = await host.runtime.lay(place, {
@@ -101,7 +107,7 @@ export class Starter {
       }
       await using listener = await listenOnce(join(dirname(place.doorFile), goName));
       const program = await starterProgram({ ...host, id: place.id, kind, layout, signal });
-      const process = await host.runtime.start(place, program);
+      const process = await host.runtime.start(place, program, socket);
       const ended = process.end.then(async (end) => {
         const log = await readFile(place.logFile, "utf8");
         throw new PlatformError(`it ended before it was ready (${end.reason}): ${log.slice(-shownCharacters)}`);
@@ -112,8 +118,9 @@ export class Starter {
         ended,
         stopped,
       ]);
-      return new Starter({ place, kind, host, layout, process, go });
+      return new Starter({ place, kind, host, layout, process, socket, go });
     } catch (error) {
+      await socket?.close();
       await discard(place, host);
       throw error;
     }
@@ -160,6 +167,7 @@ export class Starter {
   /** Ends one that nobody has taken. */
   async drop(): Promise<void> {
     this.#go.destroy();
+    await this.socket.close();
     await discard(this.place, this.#host);
   }
 }

@@ -14,7 +14,7 @@ import { type ContainerPlace, starterPlace } from "../container/folder.ts";
 import { keyOf, kindOf, type StarterKind } from "./kind.ts";
 import type { Starter } from "./starter.ts";
 
-export type WaitingStarter = Pick<Starter, "place" | "shown" | "ended" | "become" | "run" | "drop">;
+export type WaitingStarter = Pick<Starter, "place" | "shown" | "socket" | "ended" | "become" | "run" | "drop">;
 
 export interface StartersOptions {
   /** The worker's data folder. */

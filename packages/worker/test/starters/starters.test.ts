@@ -21,6 +21,10 @@ class FakeStarter implements WaitingStarter {
     this.kind = kind;
   }
 
+  get socket(): never {
+    return assert.fail("nobody takes it so far");
+  }
+
   get ended(): AbortSignal {
     return this.#ended.signal;
   }

@@ -7,7 +7,7 @@
  */
 import { spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
-import { open, readFile } from "node:fs/promises";
+import { open, readFile, writeFile } from "node:fs/promises";
 import os from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { PlatformError, textOf } from "@lydian/kit";
 
 import type { ProcessEnd } from "../../container/exit.ts";
+import { doorDescriptor, type DoorSocket, keeperPidFile } from "../../container/door-socket.ts";
 import type { ContainerPlace } from "../../container/folder.ts";
 import type { ProcessSpec } from "../runtime.ts";
 import { watchWriters } from "../writer-watch.ts";
@@ -33,10 +34,16 @@ export interface KeeperRecord {
 const keeperScript = fileURLToPath(new URL("../../../keeper/keeper.py", import.meta.url));
 
 /** Starts keeper and process; rejects when the process cannot be started. */
-export async function startKeeper(python: string, place: ContainerPlace, spec: ProcessSpec): Promise<void> {
+export async function startKeeper(
+  python: string,
+  place: ContainerPlace,
+  spec: ProcessSpec,
+  door: DoorSocket | undefined,
+): Promise<void> {
   const errors = await open(join(place.folder, "keeper-errors"), "a", 0o600);
   try {
-    const stdio: StdioOptions = ["pipe", "pipe", errors.fd];
+    const stdio: StdioOptions = ["pipe", "pipe", errors.fd, "ignore", "ignore"];
+    if (door !== undefined) stdio[doorDescriptor] = door.fd;
     const keeper = spawn(python, ["-I", "-S", keeperScript], { detached: true, cwd: "/", env: {}, stdio });
     if (keeper.stdin === null || keeper.stdout === null) throw new Error("a keeper has no pipes");
     keeper.unref();
@@ -45,6 +52,7 @@ export async function startKeeper(python: string, place: ContainerPlace, spec: P
     keeper.stdin.on("error", () => {});
     keeper.stdin.end(keeperRequest(place.folder, spec));
     await spawned;
+    await writeFile(keeperPidFile(place.folder), String(keeper.pid));
     const answer = (await text(keeper.stdout)).trim();
     if (answer === "started") return;
     if (answer.startsWith("failed ")) throw new PlatformError(answer.slice("failed ".length));

@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { hasCode, namesIn, PlatformError, textOf } from "@lydian/kit";
 
 import type { ProcessEnd } from "../../container/exit.ts";
+import type { DoorSocket } from "../../container/door-socket.ts";
 import { type ContainerPlace, containersFolder, doorsFolder } from "../../container/folder.ts";
 import type { Interpreters } from "../../runners/interpreters.ts";
 import type { Adoption, ContainerProcess, Layout, LayRequest, ProcessSpec, Runtime } from "../runtime.ts";
@@ -63,13 +64,13 @@ export class ProcessRuntime implements Runtime {
     };
   }
 
-  async start(place: ContainerPlace, spec: ProcessSpec): Promise<ContainerProcess> {
+  async start(place: ContainerPlace, spec: ProcessSpec, door?: DoorSocket): Promise<ContainerProcess> {
     if (spec.terminal !== undefined) {
       throw new PlatformError(`the runtime "${this.name}" gives functions no terminal`, {
         hint: "run the platform with --runtime runc, or the app without -i",
       });
     }
-    await startKeeper((await this.#interpreters.any()).program, place, spec);
+    await startKeeper((await this.#interpreters.any()).program, place, spec, door);
     const record = await readKeeperRecord(place);
     if (record === undefined) throw new Error(`the keeper of ${place.id} left no record`);
     return this.#watch(place, record);

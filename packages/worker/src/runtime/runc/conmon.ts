@@ -13,6 +13,7 @@ import type { Readable, Writable } from "node:stream";
 
 import { type Clock, hasCode, PlatformError, sleep } from "@lydian/kit";
 
+import { doorDescriptor, type DoorSocket, keeperPidFile } from "../../container/door-socket.ts";
 import type { Terminal } from "../runtime.ts";
 import { watchWriters } from "../writer-watch.ts";
 import type { HostPlace } from "./host-place.ts";
@@ -25,6 +26,15 @@ export interface RuncPrograms {
   readonly runc: string;
   /** What mounts buckets in containers. */
   readonly rclone?: string;
+}
+
+/** What a keeper is given to keep. */
+export interface Kept {
+  /** The container's own, where it says who it is. */
+  readonly folder: string;
+  readonly logFile: string;
+  readonly terminal: Terminal | undefined;
+  readonly door: DoorSocket | undefined;
 }
 
 /** 50 ms on an idle host. A host on which it takes so long cannot start containers. */
@@ -43,17 +53,18 @@ const environment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 export async function createContainer(
   programs: RuncPrograms,
   place: HostPlace,
-  { logFile, terminal }: { logFile: string; terminal: Terminal | undefined },
+  kept: Kept,
   clock: Clock,
 ): Promise<boolean> {
   const errors = await open(conmonErrors(place), "a", 0o600);
   const log = join(place.folder, "log");
   const answered = new AbortController();
   try {
-    await symlink(logFile, log); // conmon takes a colon in the path, which is the user's to choose, for its end
+    await symlink(kept.logFile, log); // conmon takes a colon in the path, which is the user's to choose, for its end
     const stdio: StdioOptions = ["ignore", "ignore", errors.fd, "pipe", "pipe"];
+    if (kept.door !== undefined) stdio[doorDescriptor] = kept.door.fd;
     const env = { ...environment, _OCI_SYNCPIPE: "3", _OCI_STARTPIPE: "4" };
-    const conmon = spawn(programs.conmon, conmonArguments(programs, place, log, terminal), {
+    const conmon = spawn(programs.conmon, conmonArguments(programs, place, log, kept), {
       cwd: "/",
       env,
       stdio,
@@ -78,18 +89,13 @@ export async function createContainer(
 const runcLog = (place: HostPlace): string => join(place.folder, "runc-log");
 const conmonErrors = (place: HostPlace): string => join(place.folder, "conmon-errors");
 
-function conmonArguments(
-  programs: RuncPrograms,
-  place: HostPlace,
-  log: string,
-  terminal: Terminal | undefined,
-): string[] {
+function conmonArguments(programs: RuncPrograms, place: HostPlace, log: string, { folder, terminal }: Kept): string[] {
   const runcArguments = ["--root", place.state, "--log", runcLog(place)]; // stderr is then for people
   return [
     ...["--api-version", "1", "--cid", place.id, "--cuuid", place.id, "--name", place.id],
     ...["--runtime", programs.runc, ...runcArguments.flatMap((argument) => ["--runtime-arg", argument])],
     ...["--bundle", place.bundle, "--container-pidfile", join(place.bundle, "pid")],
-    ...["--conmon-pidfile", join(place.bundle, "conmon-pid"), "--exit-dir", place.exits, "--persist-dir", place.notes],
+    ...["--conmon-pidfile", keeperPidFile(folder), "--exit-dir", place.exits, "--persist-dir", place.notes],
     // Its attach socket goes into the bundle. After a power cut nobody reads the log, so it need not be synced at the end.
     ...["--log-path", `k8s-file:${log}`, "--no-sync-log", "--full-attach"],
     // It holds the terminal, and whoever types at it comes and goes.

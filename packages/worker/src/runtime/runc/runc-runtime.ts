@@ -14,6 +14,7 @@ import { type Clock, type Logger, namesIn, PlatformError } from "@lydian/kit";
 
 import { currentBoot } from "../../boot.ts";
 import type { Cgroups } from "../../cgroups/cgroups.ts";
+import type { DoorSocket } from "../../container/door-socket.ts";
 import { type ContainerPlace, containersFolder, doorsFolder, startersFolder } from "../../container/folder.ts";
 import type { DiskGuard } from "../../disk/disk-guard.ts";
 import type { ContainerSettings } from "../../images/index.ts";
@@ -129,7 +130,7 @@ export class RuncRuntime implements Runtime {
     return layout;
   }
 
-  async start(place: ContainerPlace, spec: ProcessSpec): Promise<ContainerProcess> {
+  async start(place: ContainerPlace, spec: ProcessSpec, door?: DoorSocket): Promise<ContainerProcess> {
     const { programs, clock, amend = (spec: OciSpec): OciSpec => spec } = this.#options;
     const held = this.#held.get(place.hostId);
     if (held?.slot === undefined || held.layout === undefined) throw new Error(`${place.id} was not laid out`);
@@ -148,7 +149,8 @@ export class RuncRuntime implements Runtime {
       host: { init: this.#options.init, maxOpenFiles: this.#maxOpenFiles, processor: process.arch },
     });
     await writeFile(join(host.bundle, "config.json"), JSON.stringify(amend(config)), { mode: 0o600 });
-    const isMade = await createContainer(programs, host, { logFile: place.logFile, terminal: spec.terminal }, clock);
+    const kept = { folder: place.folder, logFile: place.logFile, terminal: spec.terminal, door };
+    const isMade = await createContainer(programs, host, kept, clock);
     this.#step(place, "created");
     if (isMade) await startContainer(host, clock);
     this.#step(place, "started");
