@@ -7,8 +7,7 @@
  */
 import { createServer } from "node:net";
 
-import { DataFormat, FunctionCallInvocationType, FunctionInputSchema, ModalClient } from "@lydian/contract";
-import { fromBinary } from "@bufbuild/protobuf";
+import { DataFormat, FunctionCallInvocationType, ModalClient } from "@lydian/contract";
 import { silentLogger, sleep, systemClock } from "@lydian/kit";
 import { type Rpcs, bind, container, createRpcServer } from "@lydian/server/src/rpc/adapter";
 import { decodeMessage, encodeMessage, inputOf } from "@lydian/server/src/web/asgi";
@@ -92,7 +91,7 @@ const rpcs: Rpcs<typeof ModalClient> = {
         inputs: [
           {
             inputId: id.replace("fc", "in"),
-            input: fromBinary(FunctionInputSchema, inputOf({ ...scope, guarded: false }, "")),
+            input: inputOf({ ...scope, guarded: false }, ""),
             functionCallId: id,
             functionCallInvocationType: FunctionCallInvocationType.SYNC,
           },

@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
@@ -52,5 +52,18 @@ function startContainer(pid: number, into: readonly string[]) {
     ...env,
     ...read("cmdline"),
   ];
-  return spawn("nsenter", words, { stdio: ["ignore", "ignore", "pipe"] });
+  // In the container's cgroups, too: its share of the processors is the same.
+  const entering = groupsOf(pid).map((file) => `echo $$ > '${file}'; `);
+  return spawn("sh", ["-c", `${entering.join("")}exec nsenter "$@"`, "sh", ...words], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+}
+
+function groupsOf(pid: number): string[] {
+  const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n").slice(0, -1);
+  return lines.flatMap((line) => {
+    const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    const file = join("/sys/fs/cgroup", controllers.replace("name=", ""), path, "cgroup.procs");
+    return path !== "/" && existsSync(file) ? [file] : [];
+  });
 }

@@ -11,7 +11,7 @@ image = modal.Image.debian_slim(python_version="3.11").pip_install(
 app = modal.App("bench-web", image=image.add_local_python_source("web_app"))
 
 
-@app.function(min_containers=1, max_containers=1, timeout=3600)
+@app.function(cpu=1, min_containers=1, max_containers=1, timeout=3600)
 @modal.concurrent(max_inputs=1000)
 @modal.asgi_app()
 def api():
@@ -20,7 +20,7 @@ def api():
     return web
 
 
-@app.function(min_containers=1, max_containers=1)
+@app.function(cpu=1, min_containers=1, max_containers=1)
 @modal.concurrent(max_inputs=1000)
 @modal.web_server(8000, startup_timeout=60)
 def alone():

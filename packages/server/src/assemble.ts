@@ -114,7 +114,7 @@ export function assemble({
   const platform: Platform = { ...founded, ...told, ...web, tokens, taskTokens };
   const alarms = new Alarms(shared);
   const sweeper = new Sweeper(shared);
-  const loads = (): Load[] => platform.straight.loads();
+  const loads = (): Load[] => [...platform.straight.loads(), ...platform.desks.loads()];
   const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), loads, tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
   const tellImage: BuildsDeps["tell"] = (imageId, text) => tell({ appId: imageId, functionId: "" }, text);

@@ -129,14 +129,16 @@ async function openPort(
   { platform, addresses, workers, links, rpcs }: Assembly,
   { uploads, counts, connections }: { uploads: BlobUploads; counts: Counts; connections: () => number },
 ): Promise<Port> {
-  const { store, content, newId, serverKey, tokens, sessions, drain, straight, tunnels, web: calls } = platform;
+  const { store, bells, content, newId, serverKey, tokens, sessions, drain, desks, straight, tunnels } = platform;
+  const { web: calls } = platform;
+  const free = async (): Promise<number> => (await roomOf(config.data)).free;
   const disk = { data: config.data, room: () => roomOf(config.data) };
   const reading = { store, disk, workers: () => sessions.workers(), drain, connections };
   const authenticate = (id: string, secret: string): Promise<boolean> => tokens.authenticate(id, secret);
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({
     logger: log,
-    functions: new WebFunctions({ web: calls, addresses, straight, tunnels, store, clock, config, log }),
+    functions: new WebFunctions({ web: calls, addresses, desks, straight, tunnels, store, clock, config, log }),
     routes: [
       contentRoutes({ store: content, links: links.blobs, uploads, isWorker }),
       volumeRoutes({ store: content, links: links.pieces }),
@@ -148,7 +150,7 @@ async function openPort(
         isAtDoor: (socket) => identityOf(socket) !== undefined,
       }),
       pageRoutes({ store, clock, newId }),
-      volumeWorkerRoutes({ store, content, clock, newId, limits: config.limits, isWorker }),
+      volumeWorkerRoutes({ store, bells, content, clock, newId, limits: config.limits, isWorker, free }),
     ],
   });
   const rpc = createRpcServer({

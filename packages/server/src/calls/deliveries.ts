@@ -60,6 +60,11 @@ export class Deliveries {
     known.last = { key: poll.idempotencyKey, inputIds: inputs.map(({ id }) => id) };
   }
 
+  /** How many it is known to have. */
+  count(containerId: string): number {
+    return this.#containers.get(containerId)?.received.size ?? 0;
+  }
+
   /** Whether all of these are known to be web requests, of which the container has been told. */
   areOfWeb(containerId: string, inputIds: readonly string[]): boolean {
     const received = this.#containers.get(containerId)?.received;

@@ -26,6 +26,8 @@ export interface CallLimits {
 }
 
 export interface Submission {
+  /** Where the caller has named it already. */
+  callId?: Id<"fc">;
   functionId: string;
   shape: Call["shape"];
   invocation: Call["invocation"];
@@ -48,7 +50,7 @@ export async function submitCall(
   const target = await callable(tx, submission.functionId);
   refuseOverload(target, submission, submission.inputs.length, limits);
   const call: Call = {
-    id: context.newId("fc"),
+    id: submission.callId ?? context.newId("fc"),
     functionId: target.id,
     appId: target.appId,
     state: "open",

@@ -22,6 +22,8 @@ export const schedulesBell = "schedules";
 export const dataBell = (callId: string): string => `data:${callId}`;
 /** This container is told something: to drain, or to cancel an input. */
 export const containerBell = (containerId: string): string => `container:${containerId}`;
+/** A web request waits for this container, in memory. */
+export const deskBell = (containerId: string): string => `desk:${containerId}`;
 /** An image is wanted, or no longer; builds begin and end. */
 export const imagesBell = "images";
 /** The log of this app or image has grown, or its state changed. */
@@ -36,6 +38,8 @@ export const lookersBell = (queueId: string, partition: Uint8Array): string => `
 export const roomBell = (queueId: string, partition: Uint8Array): string => `room:${placeOf(queueId, partition)}`;
 /** This dict or queue is no more, or was emptied. */
 export const objectBell = (id: string): string => `object:${id}`;
+/** What was owed to this volume is here. */
+export const volumeBell = (volumeId: string): string => `volume:${volumeId}`;
 /** This request, which a client may have sent several times, has its reply. */
 export const replyBell = (key: string): string => `reply:${key}`;
 

@@ -413,7 +413,7 @@ export interface EntryPage {
   limit: number;
 }
 
-export interface Volumes extends VolumeHistory {
+export interface Volumes extends VolumeHistory, OwedCommits {
   /** Inserts or replaces, but for the oldest state. */
   put(volume: Volume): Promise<void>;
   get(id: string): Promise<Volume | undefined>;
@@ -445,6 +445,16 @@ export interface Volumes extends VolumeHistory {
 
   /** Forgets entries and commits of volumes that are deleted, and those themselves; answers how many rows. */
   forget(limit: number): Promise<number>;
+}
+
+/** Commits that have returned while their files are on their way: of each volume one at most. */
+export interface OwedCommits {
+  /** The commit's key. */
+  owedOf(volumeId: string): Promise<string | undefined>;
+  owe(volumeId: string, key: string): Promise<void>;
+  paid(volumeId: string): Promise<void>;
+  /** Those that are not owed by these keys any more. */
+  owedBut(keys: readonly string[]): Promise<string[]>;
 }
 
 /** Which states of volumes can be read. */

@@ -11,6 +11,7 @@ import { mayPass } from "../identity/proxy-tokens.ts";
 import type { Addresses } from "../web/addresses.ts";
 import type { WebRequest } from "../web/asgi.ts";
 import type { WebCalls } from "../web/calls.ts";
+import type { Desks } from "../web/desks.ts";
 import type { StraightCalls } from "../web/straight.ts";
 import type { Tunnel, Tunnels } from "../web/tunnels.ts";
 import type { Exchange } from "../web/exchange.ts";
@@ -21,6 +22,7 @@ import { describeRequest, headersOf } from "./web-request.ts";
 export interface WebDeps {
   web: WebCalls;
   addresses: Addresses;
+  desks: Pick<Desks, "begin">;
   straight: Pick<StraightCalls, "begin">;
   tunnels: Pick<Tunnels, "find" | "begin">;
   store: Store;
@@ -59,7 +61,7 @@ function tokenIn(headers: Headers): { id: string; secret: string } {
 
 /** The call of the function, or why it takes none now. */
 export async function begin(
-  { web, straight, tunnels, config: settings }: WebDeps,
+  { web, desks, straight, tunnels, config: settings }: WebDeps,
   address: Admitted,
   request: IncomingMessage,
   kind: WebRequest["kind"],
@@ -68,7 +70,8 @@ export async function begin(
   try {
     const described = describeRequest(request, { kind, guarded, settings });
     if (address.tunnel !== undefined) return tunnels.begin(address.tunnel, described);
-    return straight.begin(address.functionId, described) ?? (await web.begin(address, described));
+    const atOnce = straight.begin(address.functionId, described) ?? desks.begin(address, described);
+    return atOnce ?? (await web.begin(address, described));
   } catch (error) {
     if (isFail(error, "invalidArgument")) return refusals.contradiction(error.text);
     if (isFail(error, "resourceExhausted")) return refusals.full(error.retryAfter ?? 1);

@@ -18,11 +18,12 @@ import { type Completion, completeInputs } from "../calls/complete.ts";
 import { encodeResult } from "../calls/result.ts";
 import { advance } from "../containers/begin.ts";
 import { failedToInitialize } from "../containers/end.ts";
-import { containerBell, inputsBell } from "../domain/bells.ts";
+import { containerBell, deskBell, inputsBell } from "../domain/bells.ts";
 import { fail } from "../errors.ts";
 import { type ContainerCaller, type Rpcs, container } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import type { Deliveries } from "../calls/deliveries.ts";
+import type { Desk, Handed } from "../web/desks.ts";
 import type { Straight } from "../web/straight.ts";
 import { type Platform, contextOf } from "./platform.ts";
 
@@ -39,6 +40,7 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
         }));
         const untold = deliveries.tellToStop(caller.id, ending);
         platform.straight.stop(caller.id, untold);
+        untold.push(...platform.desks.toStop(caller.id));
         return state === "gone" || untold.length > 0 ? untold : undefined;
       };
       const waitMs = times.containerHeartbeatHold;
@@ -49,11 +51,11 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       const straight = await platform.straight.of(call.caller.id);
       const found =
         straight === undefined
-          ? await claim(platform, deliveries, request, call)
+          ? await claim(platform, deliveries, request, call, await platform.desks.of(call.caller.id))
           : await carryAll(platform, deliveries, straight, call);
-      if (straight === undefined && found?.kind === "inputs") {
+      const held = straight === undefined ? heldBy(found) : [];
+      if (held.length > 0) {
         const isAlone = request.inputConcurrency <= 1 && request.batchMaxSize <= 1;
-        const held = found.inputs.map(({ id, callId }) => ({ inputId: id, callId }));
         lineOwners.began(call.caller.id, held, clock.now(), isAlone);
       }
       return claimReply(found);
@@ -67,7 +69,16 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       return { concurrency: queued > 0 ? maxConcurrency : targetConcurrency };
     }),
     functionPutOutputs: container(async ({ outputs }, { caller }) => {
-      const completions = outputs.map(completion);
+      const isHanded = ({ inputId, result }: FunctionPutOutputsItem): boolean =>
+        result !== undefined && platform.desks.finish(caller.id, inputId, result);
+      const handed = new Set(outputs.filter(isHanded));
+      lineOwners.ended(
+        caller.id,
+        [...handed].map(({ inputId }) => inputId),
+        clock.now(),
+      );
+      if (handed.size === outputs.length) return {};
+      const completions = outputs.filter((output) => !handed.has(output)).map(completion);
       const inputIds = completions.map(({ inputId }) => inputId);
       // Whoever waits for the end of a web request is gone after a power cut, and the request with it.
       const isFleeting = deliveries.areOfWeb(caller.id, inputIds);
@@ -86,6 +97,14 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       return {};
     }),
   };
+}
+
+/** What a poll is answered with: inputs that it has claimed, a request that waited for it in memory, or that it is to end. */
+type Found = Exclude<Claim, { kind: "nothing" }> | { kind: "handed"; handed: Handed };
+
+function heldBy(found: Found | undefined): { inputId: string; callId: string }[] {
+  if (found?.kind === "handed") return [{ inputId: found.handed.inputId, callId: found.handed.exchange.callId }];
+  return found?.kind === "inputs" ? found.inputs.map(({ id, callId }) => ({ inputId: id, callId })) : [];
 }
 
 /**
@@ -113,7 +132,7 @@ async function carryAll(
   deliveries: Deliveries,
   straight: Straight,
   call: Call<ContainerCaller>,
-): Promise<Claim | undefined> {
+): Promise<Found | undefined> {
   const { clock, config } = platform;
   const slots = { inputConcurrency: straight.policy.maxConcurrency, batchMaxSize: 1, batchLingerMs: 0n };
   for (const until = clock.now() + config.times.claimHold; clock.now() < until;) {
@@ -135,8 +154,9 @@ async function claim(
   deliveries: Deliveries,
   request: Pick<FunctionGetInputsRequest, "inputConcurrency" | "batchMaxSize" | "batchLingerMs">,
   call: Call<ContainerCaller>,
-): Promise<Exclude<Claim, { kind: "nothing" }> | undefined> {
-  const { store, bells, clock } = platform;
+  desk?: Desk,
+): Promise<Found | undefined> {
+  const { store, bells, clock, desks } = platform;
   const { id: containerId } = call.caller;
   const functionId = await functionOf(platform, deliveries, containerId);
   const received = deliveries.before(call, request.inputConcurrency * Math.max(1, request.batchMaxSize));
@@ -147,17 +167,27 @@ async function claim(
     lingerMs: Number(request.batchLingerMs),
   };
   let alarm: Timer | undefined;
-  const look = async (): Promise<Exclude<Claim, { kind: "nothing" }> | undefined> => {
+  const poll = { key: call.idempotencyKey, slots: request.inputConcurrency };
+  const takeHanded = (): Found | undefined => {
+    const handed = desk && desks.take(desk, poll);
+    return handed && { kind: "handed", handed };
+  };
+  const look = async (): Promise<Found | undefined> => {
     alarm?.[Symbol.dispose]();
+    const atHand = takeHanded();
+    if (atHand !== undefined) return atHand;
     // A claim that a power cut undoes is made again by whoever asks then.
     const claimed = await store.note((tx) => claimInputs(tx, claimRequest, contextOf(platform)));
+    if (desk !== undefined) desks.looked(desk, claimed.kind);
     if (claimed.kind !== "nothing") return claimed;
+    const come = takeHanded();
+    if (come !== undefined) return come;
     const { fullerUntil } = claimed;
     if (fullerUntil === undefined) return undefined;
     alarm = clock.timer(fullerUntil - clock.now(), () => bells.ring(containerBell(containerId)));
     return undefined;
   };
-  const keys = [inputsBell(functionId), containerBell(containerId)];
+  const keys = [inputsBell(functionId), containerBell(containerId), deskBell(containerId)];
   try {
     const found = await bells.until(keys, look, {
       clock,
@@ -171,14 +201,20 @@ async function claim(
       }
       deliveries.sent(call, found.inputs);
     }
+    if (found?.kind === "handed" && desk !== undefined && call.signal.aborted) desks.putBack(desk, found.handed);
     return found;
   } finally {
     alarm?.[Symbol.dispose]();
   }
 }
 
-function claimReply(claim: Claim | undefined): MessageInitShape<typeof FunctionGetInputsResponseSchema> {
+function claimReply(claim: Found | undefined): MessageInitShape<typeof FunctionGetInputsResponseSchema> {
   if (claim?.kind === "end") return { inputs: [{ killSwitch: true }] };
+  if (claim?.kind === "handed") {
+    const { inputId, input, exchange } = claim.handed;
+    const functionCallInvocationType = FunctionCallInvocationType.SYNC;
+    return { inputs: [{ inputId, input, functionCallId: exchange.callId, functionCallInvocationType }] };
+  }
   if (claim?.kind !== "inputs") return {};
   return {
     inputs: claim.inputs.map((input) => ({

@@ -17,6 +17,7 @@ import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { WebCalls } from "../web/calls.ts";
+import type { Desks } from "../web/desks.ts";
 import type { StraightCalls } from "../web/straight.ts";
 import type { Tunnels } from "../web/tunnels.ts";
 import type { Drain } from "../workers/drain.ts";
@@ -48,6 +49,7 @@ export interface Platform {
   unneeded: Unneeded;
   serverKey: Uint8Array;
   vault: Vault;
+  desks: Desks;
   straight: StraightCalls;
   tunnels: Tunnels;
   web: WebCalls;

@@ -12,7 +12,7 @@ import { sleep } from "@lydian/kit";
 import { giveData } from "../calls/give-data.ts";
 import type { Chunk } from "../domain/chunk.ts";
 import { fail } from "../errors.ts";
-import { decodeMessage } from "../web/asgi.ts";
+import { decodeMessage, encodeMessage } from "../web/asgi.ts";
 import type { Exchange } from "../web/exchange.ts";
 import { largeMessage } from "../web/large-message.ts";
 import { type ContainerCaller, type Rpcs, container } from "./adapter-access.ts";
@@ -21,7 +21,7 @@ import { callIdOf, chunkOf } from "./data-stream.ts";
 import type { Platform } from "./platform.ts";
 
 export function webRpcs(platform: Platform): Rpcs<typeof ModalClient> {
-  const { store, web, content } = platform;
+  const { store, web, desks, content } = platform;
   return {
     functionCallGetDataIn: container((request, call) => dataIn(platform, request, call)),
     functionCallPutDataOut: container(async ({ callInfo, dataChunks }: FunctionCallPutDataRequest, { caller }) => {
@@ -29,8 +29,9 @@ export function webRpcs(platform: Platform): Rpcs<typeof ModalClient> {
       const chunks = dataChunks.map(chunkOf);
       const exchange = web.find(callId);
       if (exchange === undefined) {
-        if (chunks.some(isOfSocket)) await web.endLate(callId, caller.id);
-        else await store.write((tx) => giveData(tx, caller.id, callId, chunks));
+        if (chunks.some(isOfSocket)) {
+          if (!desks.stop(caller.id, callId)) await web.endLate(callId, caller.id);
+        } else if (!desks.has(caller.id, callId)) await store.write((tx) => giveData(tx, caller.id, callId, chunks));
       } else {
         await takeHold(platform, exchange, caller.id);
         await exchange.hear(chunks, (blobId) => largeMessage({ store, content }, blobId));
@@ -39,6 +40,8 @@ export function webRpcs(platform: Platform): Rpcs<typeof ModalClient> {
     }),
   };
 }
+
+const gone = encodeMessage({ case: "httpDisconnect", value: {} });
 
 /** A frame for a web socket. */
 function isOfSocket({ dataFormat, data }: Chunk): boolean {
@@ -51,9 +54,16 @@ async function* dataIn(
   { callInfo, lastIndex }: FunctionCallGetDataRequest,
   { caller, signal }: Call<ContainerCaller>,
 ): AsyncIterable<MessageInitShape<typeof DataChunkSchema>> {
-  const { web, clock, config } = platform;
-  const exchange = web.find(callIdOf(callInfo));
-  if (exchange === undefined) return await sleep(clock, config.times.claimHold, signal);
+  const { store, web, clock, config } = platform;
+  const callId = callIdOf(callInfo);
+  const exchange = web.find(callId);
+  if (exchange === undefined) {
+    // One that was in no database, and whose caller is gone; perhaps with the server before this one.
+    const isKnown = (await store.read((tx) => tx.calls.get(callId))) !== undefined;
+    if (!isKnown)
+      yield { index: lastIndex + 1n, dataFormat: DataFormat.ASGI, dataOneof: { case: "data", value: gone } };
+    return await sleep(clock, config.times.claimHold, signal);
+  }
   await takeHold(platform, exchange, caller.id);
   for await (const { index, data: value } of exchange.listen(Number(lastIndex), signal)) {
     yield { index: BigInt(index), dataFormat: DataFormat.ASGI, dataOneof: { case: "data", value } };

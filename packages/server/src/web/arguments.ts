@@ -13,10 +13,16 @@ import { fail } from "../errors.ts";
 
 type Value = NonNullable<MessageInitShape<typeof ClassParameterValueSchema>["valueOneof"]>;
 
-/** As a client serializes them; undefined for a class that takes none. Throws invalidArgument, for the caller to read. */
-export function classArguments({ classParameterInfo }: Function, query: string): Uint8Array | undefined {
+/** Whether a request says which of the class's variants it is for. */
+export function takesParameters({ classParameterInfo }: Function): boolean {
   const { format, schema = [] } = classParameterInfo ?? {};
-  if (format !== Format.PARAM_SERIALIZATION_FORMAT_PROTO || schema.length === 0) return undefined;
+  return format === Format.PARAM_SERIALIZATION_FORMAT_PROTO && schema.length > 0;
+}
+
+/** As a client serializes them; undefined for a class that takes none. Throws invalidArgument, for the caller to read. */
+export function classArguments(definition: Function, query: string): Uint8Array | undefined {
+  if (!takesParameters(definition)) return undefined;
+  const schema = definition.classParameterInfo?.schema ?? [];
   const given = new URLSearchParams(query);
   const parameters = schema.map((spec) => {
     const { name } = spec;

@@ -1,6 +1,6 @@
 /** Requests, answers and frames in the words that containers take and give: those of Python's ASGI. */
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type Asgi, AsgiSchema, DataFormat, FunctionInputSchema } from "@lydian/contract";
+import { type Asgi, AsgiSchema, DataFormat, type FunctionInput, FunctionInputSchema } from "@lydian/contract";
 
 import { type Cbor, encodeCbor } from "./cbor.ts";
 import { type Headers, towardsApp } from "./headers.ts";
@@ -24,13 +24,12 @@ export interface WebRequest {
 }
 
 /** The one argument of a web function's input: the request as an ASGI scope. `method` is a class's. */
-export function inputOf(request: WebRequest, method: string): Uint8Array {
-  const input = create(FunctionInputSchema, {
+export function inputOf(request: WebRequest, method: string): FunctionInput {
+  return create(FunctionInputSchema, {
     argsOneof: { case: "args", value: encodeCbor([[scopeOf(request)], {}]) },
     dataFormat: DataFormat.CBOR,
     ...(method !== "" && { methodName: method }),
   });
-  return toBinary(FunctionInputSchema, input);
 }
 
 function scopeOf({ kind, scheme, httpVersion, method, target, headers, client, guarded }: WebRequest): Cbor {

@@ -1,6 +1,11 @@
 /** The calls that answer web requests: each has one input, in the store as any other, and an exchange in memory. */
-import { fromBinary } from "@bufbuild/protobuf";
-import { GenericResult_GenericStatus as Status, GenericResultSchema } from "@lydian/contract";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  FunctionInputSchema,
+  type GenericResult,
+  GenericResult_GenericStatus as Status,
+  GenericResultSchema,
+} from "@lydian/contract";
 import type { Bells, Clock, Logger, NewId } from "@lydian/kit";
 
 import { submitCall } from "../calls/submit.ts";
@@ -8,7 +13,7 @@ import { transition } from "../calls/transition.ts";
 import type { Limits } from "../config.ts";
 import { callBell } from "../domain/bells.ts";
 import type { Context } from "../domain/context.ts";
-import type { Failure, Output } from "../domain/input.ts";
+import type { Failure } from "../domain/input.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import { bindFunction } from "../functions/bind.ts";
@@ -52,27 +57,37 @@ export class WebCalls {
 
   /** Throws a ServerError when the function can take no request. Whoever has the exchange closes or abandons it. */
   async begin(address: WebAddress, request: WebRequest): Promise<Exchange> {
-    const { functionId, method } = address;
-    const { limits } = this.#deps;
-    const inputs = [{ index: 0, payload: inputOf(request, method), method }];
-    const submission = { shape: "web", invocation: "sync", parentInputId: "", inputs } as const;
-    let exchange: Exchange | undefined;
+    const exchange = new Exchange(this.#deps.newId("fc"), address.functionId, request);
     try {
-      // Not waited for: a power cut that undoes it ends the caller's connection, too.
-      return await this.#deps.store.note(async (tx) => {
-        const context = this.#context();
-        const called = method === "" ? functionId : await variantFor(tx, address, request, limits, context);
-        const { call } = await submitCall(tx, { ...submission, functionId: called }, limits, context);
-        exchange = new Exchange(call.id, functionId, request);
-        // Before its container can ask for it, and before it can end.
-        this.#exchanges.set(call.id, exchange);
-        void this.#follow(exchange);
-        return exchange;
-      });
+      await this.call(exchange, address);
+      return exchange;
     } catch (error) {
-      if (exchange !== undefined) this.#forget(exchange, request.kind); // it was undone
+      this.#forget(exchange, request.kind); // it was undone
       throw error;
     }
+  }
+
+  /** It waits for a container, as a call. */
+  async call(exchange: Exchange, { functionId, method }: Pick<WebAddress, "functionId" | "method">): Promise<void> {
+    const { limits } = this.#deps;
+    const { request, callId } = exchange;
+    if (request === undefined) throw new Error("a request that nobody has made is not called");
+    const inputs = [{ index: 0, payload: toBinary(FunctionInputSchema, inputOf(request, method)), method }];
+    const submission = { callId, shape: "web", invocation: "sync", parentInputId: "", inputs } as const;
+    exchange.isCall = true;
+    this.adopt(exchange); // before its container can ask for it, and before it can end
+    // Not waited for: a power cut that undoes it ends the caller's connection, too.
+    await this.#deps.store.note(async (tx) => {
+      const context = this.#context();
+      const called = method === "" ? functionId : await variantFor(tx, functionId, request, limits, context);
+      await submitCall(tx, { ...submission, functionId: called }, limits, context);
+      void this.#follow(exchange);
+    });
+  }
+
+  /** Its container finds it from here on. */
+  adopt(exchange: Exchange): void {
+    this.#exchanges.set(exchange.callId, exchange);
   }
 
   /** This container has claimed the call. */
@@ -104,9 +119,9 @@ export class WebCalls {
   /** The caller is gone before it had its answer: the code hears of it, and is asked to end. */
   async abandon(exchange: Exchange, kind: WebRequest["kind"]): Promise<void> {
     if (exchange.over.signal.aborted) return;
-    const isCall = this.#exchanges.has(exchange.callId);
+    exchange.isGivenUp = true;
     this.#forget(exchange, kind);
-    if (exchange.ended !== undefined || !isCall) return;
+    if (exchange.ended !== undefined || !exchange.isCall) return;
     const { store, log } = this.#deps;
     try {
       await store.note((tx) => hangUp(tx, exchange.callId, this.#context()));
@@ -133,7 +148,7 @@ export class WebCalls {
     const look = async (): Promise<Ended | undefined> => {
       if (isNew) return void (isNew = false);
       const [output] = await store.read((tx) => tx.outputs.after(callId, 0, 1));
-      return output && endedBy(output);
+      return output && endedBy(fromBinary(GenericResultSchema, output.result));
     };
     const options = { clock, waitMs: lookAgainMs, signal: exchange.over.signal };
     try {
@@ -155,7 +170,7 @@ export class WebCalls {
 /** A class with arguments has a variant for each set of them, which the request's query says. */
 async function variantFor(
   tx: Tx,
-  { functionId }: WebAddress,
+  functionId: string,
   { target }: WebRequest,
   { webVariants }: Limits,
   context: Context,
@@ -182,8 +197,7 @@ async function hangUp(tx: Tx, callId: string, context: Context): Promise<void> {
   }
 }
 
-function endedBy({ result: bytes }: Output): Ended {
-  const { status, traceback, exception } = fromBinary(GenericResultSchema, bytes);
+export function endedBy({ status, traceback, exception }: GenericResult): Ended {
   switch (status) {
     case Status.SUCCESS:
       return "finished";

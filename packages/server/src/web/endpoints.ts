@@ -125,6 +125,11 @@ export function addressed(
   };
 }
 
+/** Whether a web request can be for it. */
+export function hasEndpoint(definition: Function): boolean {
+  return endpointsOf(definition).length > 0;
+}
+
 function endpointsOf({ functionName, webhookConfig, methodDefinitions }: Function): Endpoint[] {
   const own = isWeb(webhookConfig) ? [{ method: "", name: functionName, config: webhookConfig }] : [];
   const methods = Object.entries(methodDefinitions).flatMap(([method, { functionName: name, webhookConfig: config }]) =>

@@ -29,6 +29,9 @@ const roomBytes = 1024 * 1024;
 /** What the container has been given already, kept for a stream that breaks and is opened again, in bytes. */
 const keptBytes = 1024 * 1024;
 
+/** One for all: an error of its own for each would be made with its stack. */
+const isOver = new Error("The exchange is over.");
+
 interface Said {
   index: number;
   data: Uint8Array;
@@ -41,6 +44,10 @@ export class Exchange {
   readonly over = new AbortController();
   /** The container that has the call, once it has shown that it does. */
   holder: string | undefined;
+  /** It is a call, in the store. */
+  isCall = false;
+  /** Its caller is gone before it had its answer. */
+  isGivenUp = false;
   #ended: Ended | undefined;
   #hasBegun = false;
 
@@ -78,7 +85,7 @@ export class Exchange {
 
   /** Nobody takes anything any more; whoever waits for room goes on at once. */
   close(): void {
-    this.over.abort();
+    this.over.abort(isOver);
     this.#fromApp.length = 0;
     this.#wakeAll();
   }

@@ -101,6 +101,7 @@ export async function webScene(application: Application, options: WebSceneOption
   const functions = new WebFunctions({
     web,
     addresses,
+    desks: { begin: () => undefined },
     straight: { begin: () => undefined },
     tunnels: { find: () => undefined, begin: () => assert.fail("there is no tunnel") },
     store,

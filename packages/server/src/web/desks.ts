@@ -1,0 +1,348 @@
+/**
+ * Requests for containers whose client answers them (`asgi_app` and its kin), handed over in memory: where a container has room and
+ * nothing waits before it, a request waits at the container's desk for its next poll, and is in no database. Both ends of it are
+ * connections to this server. What nobody has taken when the container is told to end goes elsewhere; what it has taken is lost with it.
+ */
+import type { FunctionInput, GenericResult } from "@lydian/contract";
+import type { Bells, Clock, Id, Logger, NewId, Timer } from "@lydian/kit";
+
+import type { Deliveries } from "../calls/deliveries.ts";
+import type { Times } from "../config.ts";
+import { drain } from "../containers/begin.ts";
+import { containerBell, deskBell, demandBell } from "../domain/bells.ts";
+import type { Load } from "../domain/container.ts";
+import type { FunctionPolicy } from "../domain/function.ts";
+import type { Store } from "../domain/store.ts";
+import type { WebAddress } from "../domain/web-address.ts";
+import { decodeDefinition } from "../functions/definition.ts";
+import { takesParameters } from "./arguments.ts";
+import { inputOf, type WebRequest } from "./asgi.ts";
+import { endedBy, type WebCalls } from "./calls.ts";
+import { Exchange } from "./exchange.ts";
+import { hasEndpoint } from "./endpoints.ts";
+
+/** A request that a container is to have, or has. */
+export interface Handed {
+  readonly exchange: Exchange;
+  readonly address: Pick<WebAddress, "functionId" | "method">;
+  readonly inputId: Id<"in">;
+  readonly input: FunctionInput;
+}
+
+interface Taken extends Handed {
+  /** Until its time is up; then, until the container has to have stopped it. */
+  timer: Timer;
+  isAnswered: boolean;
+  /** It is to stop, and the container has heard of that or not. */
+  stop: "no" | "untold" | "told";
+}
+
+export interface Desk {
+  readonly containerId: string;
+  readonly functionId: string;
+  readonly policy: FunctionPolicy;
+  /** Open: nothing waits in the store that it could take instead. Ending: it takes nothing any more. */
+  phase: "shut" | "open" | "ending";
+  waiting: Handed[];
+  readonly taken: Map<string, Taken>;
+  /** How many of those have been answered, and are about to be finished. */
+  answered: number;
+  /** What its last poll was answered with, for when that comes again. */
+  last: { key: string | undefined; inputId: string } | undefined;
+  /** When the store was last asked whether it is to end, or others wait. */
+  lookedAt: number;
+  /** When it last had something; 0 for never. */
+  until: number;
+}
+
+/** So long at most it takes requests without a look into the store. */
+const lookMs = 200;
+
+export interface DesksDeps {
+  store: Store;
+  bells: Bells;
+  clock: Clock;
+  newId: NewId;
+  log: Logger;
+  times: Pick<Times, "stopGrace">;
+  web: Pick<WebCalls, "adopt" | "call">;
+  deliveries: Pick<Deliveries, "count">;
+}
+
+export class Desks {
+  readonly #deps: DesksDeps;
+  readonly #known = new Map<string, Desk | "none">();
+  readonly #byFunction = new Map<string, Set<Desk>>();
+
+  constructor(deps: DesksDeps) {
+    this.#deps = deps;
+  }
+
+  /** Undefined for a container whose function is asked in other ways. */
+  async of(containerId: string): Promise<Desk | undefined> {
+    const known = this.#known.get(containerId);
+    if (known !== undefined) return known === "none" ? undefined : known;
+    const found = await this.#look(containerId);
+    const now = this.#known.get(containerId); // somebody else may have looked meanwhile
+    if (now !== undefined) return now === "none" ? undefined : now;
+    this.#known.set(containerId, found ?? "none");
+    if (found !== undefined) {
+      this.#byFunction.set(found.functionId, (this.#byFunction.get(found.functionId) ?? new Set()).add(found));
+    }
+    return found;
+  }
+
+  /** Undefined when no container of the function has room: then it is to be called as any other. */
+  begin(address: WebAddress, request: WebRequest): Exchange | undefined {
+    const { functionId, method } = address;
+    const own = this.#byFunction.get(functionId);
+    if (own === undefined) return undefined;
+    const desk = this.#free(own);
+    if (desk === undefined) {
+      for (const each of own) shut(each); // it waits in the store now, and nobody overtakes it
+      return undefined;
+    }
+    const { bells, newId, web } = this.#deps;
+    const exchange = new Exchange(newId("fc"), functionId, request);
+    web.adopt(exchange);
+    const isFirst = [...own].every((each) => each.waiting.length + each.taken.size === 0);
+    if (isFirst && desk.policy.bufferContainers > 0) bells.ring(demandBell); // others are to be ready now
+    exchange.over.signal.addEventListener("abort", () => this.#left(exchange), { once: true });
+    this.#put(desk, {
+      exchange,
+      address: { functionId, method },
+      inputId: newId("in"),
+      input: inputOf(request, method),
+    });
+    return exchange;
+  }
+
+  /** Of all containers that have some, or have had some. */
+  loads(): Load[] {
+    return [...this.#known.values()].flatMap((each) => {
+      if (each === "none" || each.until === 0) return [];
+      const { containerId, functionId, waiting, taken, until } = each;
+      return [{ containerId, functionId, requests: waiting.length + taken.size, until }];
+    });
+  }
+
+  /** The next one for a container that asks, or what it was answered before; undefined also where the store is to be asked first. */
+  take(desk: Desk, poll: { key: string | undefined; slots: number }): Handed | undefined {
+    const { clock } = this.#deps;
+    const isAlone = poll.slots <= 1 || (poll.key !== undefined && desk.last?.key === poll.key);
+    const before = isAlone ? desk.taken.get(desk.last?.inputId ?? "") : undefined;
+    if (before !== undefined) return before;
+    if (desk.phase === "ending" || desk.lookedAt + lookMs <= clock.now()) return undefined;
+    const next = desk.waiting.shift();
+    if (next === undefined) return undefined;
+    const { inputId, exchange } = next;
+    const timer = clock.timer(desk.policy.timeoutMs, () => this.#late(desk, inputId)).unref();
+    desk.taken.set(inputId, { ...next, timer, isAnswered: false, stop: "no" });
+    desk.last = { key: poll.key, inputId };
+    exchange.holder = desk.containerId;
+    return next;
+  }
+
+  /** The container hung up before it could be told. */
+  putBack(desk: Desk, { inputId }: Handed): void {
+    const taken = desk.taken.get(inputId);
+    if (taken === undefined) return;
+    taken.timer[Symbol.dispose]();
+    desk.taken.delete(inputId);
+    if (desk.phase === "ending") void this.#elsewhere([taken]);
+    else desk.waiting.unshift(taken);
+  }
+
+  /** The store was asked for this container: whether it has something for it. */
+  looked(desk: Desk, found: "inputs" | "nothing" | "end"): void {
+    desk.lookedAt = this.#deps.clock.now();
+    if (found === "end") this.retire(desk);
+    else if (desk.phase !== "ending") desk.phase = found === "nothing" ? "open" : "shut";
+  }
+
+  /** It is told to end: it has what it has, and what waits goes elsewhere. */
+  retire(desk: Desk): void {
+    desk.phase = "ending";
+    const left = desk.waiting;
+    desk.waiting = [];
+    void this.#elsewhere(left);
+  }
+
+  /** Answers whether the container had this from here. */
+  finish(containerId: string, inputId: string, result: GenericResult): boolean {
+    const desk = this.#known.get(containerId);
+    const taken = typeof desk === "object" ? desk.taken.get(inputId) : undefined;
+    if (taken === undefined || typeof desk !== "object") return false;
+    taken.timer[Symbol.dispose]();
+    desk.taken.delete(inputId);
+    if (taken.isAnswered) desk.answered--;
+    desk.until = this.#deps.clock.now();
+    taken.exchange.end(endedBy(result));
+    return true;
+  }
+
+  /** What the container has not been told to stop yet; from now on it has. */
+  toStop(containerId: string): string[] {
+    const desk = this.#known.get(containerId);
+    if (typeof desk !== "object") return [];
+    const untold = [...desk.taken.values()].filter(({ stop }) => stop === "untold");
+    for (const each of untold) each.stop = "told";
+    return untold.map(({ inputId }) => inputId);
+  }
+
+  has(containerId: string, callId: string): boolean {
+    return this.#taken(containerId, callId) !== undefined;
+  }
+
+  /** Its code goes on as if it had not heard that its caller is gone. Answers whether it has that from here. */
+  stop(containerId: string, callId: string): boolean {
+    const taken = this.#taken(containerId, callId);
+    if (taken !== undefined) this.#stop(containerId, taken);
+    return taken !== undefined;
+  }
+
+  /** The container is gone. */
+  cut(containerId: string): void {
+    const desk = this.#known.get(containerId);
+    this.#known.delete(containerId);
+    if (typeof desk !== "object") return;
+    const own = this.#byFunction.get(desk.functionId);
+    own?.delete(desk);
+    if (own?.size === 0) this.#byFunction.delete(desk.functionId);
+    this.retire(desk);
+    for (const { timer, exchange } of desk.taken.values()) {
+      timer[Symbol.dispose]();
+      exchange.end("lost");
+    }
+    desk.taken.clear();
+  }
+
+  /**
+   * With room as if what is answered were finished. One after the other up to what they are meant for, so that what is not needed has
+   * nothing to do.
+   */
+  #free(own: Iterable<Desk>): Desk | undefined {
+    const { deliveries } = this.#deps;
+    for (const desk of own) {
+      const has = desk.waiting.length + desk.taken.size - desk.answered + deliveries.count(desk.containerId);
+      if (desk.phase === "open" && has < desk.policy.targetConcurrency) return desk;
+    }
+    return undefined;
+  }
+
+  #put(desk: Desk, handed: Handed): void {
+    desk.waiting.push(handed);
+    const { clock, bells } = this.#deps;
+    desk.until = clock.now();
+    bells.ring(deskBell(desk.containerId), 1);
+    // What has been answered may be at work for long behind its answer.
+    if (desk.answered > 0) clock.timer(lookMs, () => this.#leave(desk, handed)).unref();
+  }
+
+  async #elsewhere(handed: readonly Handed[]): Promise<void> {
+    const { web, log } = this.#deps;
+    for (const each of handed) {
+      const { exchange, address } = each;
+      if (exchange.over.signal.aborted) continue;
+      const desk = this.#free(this.#byFunction.get(address.functionId) ?? []);
+      if (desk !== undefined) {
+        this.#put(desk, each);
+        continue;
+      }
+      try {
+        await web.call(exchange, address);
+      } catch (error) {
+        log.warn(
+          { err: error, call: exchange.callId },
+          "a web request lost its container and cannot wait for another one",
+        );
+        exchange.end("lost");
+      }
+    }
+  }
+
+  /** The container has not asked for it yet: it waits in the store instead, for any container. */
+  #leave(desk: Desk, handed: Handed): void {
+    const place = desk.waiting.indexOf(handed);
+    if (place < 0) return;
+    desk.waiting.splice(place, 1);
+    shut(desk);
+    void this.#elsewhere([handed]);
+  }
+
+  /** Nobody waits for it any more: what is not taken goes, and what is runs on unless its caller gave it up. */
+  #left(exchange: Exchange): void {
+    for (const desk of this.#byFunction.get(exchange.functionId) ?? []) {
+      const place = desk.waiting.findIndex((each) => each.exchange === exchange);
+      if (place >= 0) desk.waiting.splice(place, 1);
+    }
+    const desk = this.#known.get(exchange.holder ?? "");
+    const taken = this.#taken(exchange.holder ?? "", exchange.callId);
+    if (taken === undefined || typeof desk !== "object") return;
+    if (exchange.isGivenUp) return this.#stop(desk.containerId, taken);
+    taken.isAnswered = true;
+    desk.answered++;
+  }
+
+  #late(desk: Desk, inputId: string): void {
+    const taken = desk.taken.get(inputId);
+    if (taken === undefined || taken.stop !== "no") return;
+    taken.exchange.end("timeout");
+    this.#stop(desk.containerId, taken);
+    const { clock, times } = this.#deps;
+    taken.timer = clock.timer(times.stopGrace, () => void this.#kill(desk, inputId)).unref();
+  }
+
+  #taken(containerId: string, callId: string): Taken | undefined {
+    const desk = this.#known.get(containerId);
+    if (typeof desk !== "object") return undefined;
+    return [...desk.taken.values()].find(({ exchange }) => exchange.callId === callId);
+  }
+
+  #stop(containerId: string, taken: Taken): void {
+    if (taken.stop !== "no") return;
+    taken.stop = "untold";
+    this.#deps.bells.ring(containerBell(containerId));
+  }
+
+  /** Its code holds the interpreter and hears nothing: only the container's end surely ends it. */
+  async #kill(desk: Desk, inputId: string): Promise<void> {
+    const { store, clock, log } = this.#deps;
+    if (!desk.taken.has(inputId)) return;
+    try {
+      await store.write((tx) => drain(tx, desk.containerId, clock.now()));
+    } catch (error) {
+      log.error(
+        { err: error, container: desk.containerId },
+        "a container that is out of time could not be told to end",
+      );
+    }
+  }
+
+  async #look(containerId: string): Promise<Desk | undefined> {
+    const { container, record } = await this.#deps.store.read(async (tx) => {
+      const container = await tx.containers.get(containerId);
+      return { container, record: container && (await tx.functions.get(container.functionId)) };
+    });
+    if (container === undefined || record === undefined || record.binding !== undefined) return undefined;
+    const { policy } = record;
+    const definition = decodeDefinition(record);
+    if (policy.singleUse || policy.batchSize > 0 || !hasEndpoint(definition) || takesParameters(definition))
+      return undefined;
+    const { functionId } = container;
+    const fresh = {
+      phase: "shut",
+      waiting: [],
+      taken: new Map(),
+      last: undefined,
+      lookedAt: 0,
+      until: 0,
+      answered: 0,
+    } as const;
+    return { containerId, functionId, policy, ...fresh, waiting: [], taken: new Map() };
+  }
+}
+
+function shut(desk: Desk): void {
+  if (desk.phase === "open") desk.phase = "shut";
+}
