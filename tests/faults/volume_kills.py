@@ -10,9 +10,14 @@ vol = modal.Volume.from_name(os.environ.get("VOLUME", "killed"), create_if_missi
 COMMITS = int(os.environ.get("COMMITS", "40"))
 
 
-def write(name, text):
+# A commit of so many bytes returns before it is made. Zeros need not be sent.
+LARGE = 17 << 20
+
+
+def write(name, text, size=None):
     with open(f"/data/{name}.new", "w") as file:
         file.write(text)
+        file.truncate(size)
     os.rename(f"/data/{name}.new", f"/data/{name}")
 
 
@@ -28,7 +33,7 @@ def patiently(act):
 
 
 def read(name):
-    return int(open(f"/data/{name}").read())
+    return int(open(f"/data/{name}").read(20).rstrip("\0"))
 
 
 @app.function(volumes={"/data": vol}, timeout=3600)
@@ -42,6 +47,8 @@ def commits(count):
         # Of files that belong together no commit has but some: but for the last one of a container that was killed.
         write("left", str(i))
         write(f"file-{i}", str(i))
+        if i % 3 == 0:
+            write("large", str(i), LARGE)
         write("right", str(i))
         patiently(vol.commit)
         print(f"committed {i}", flush=True)
@@ -58,6 +65,7 @@ def watches(last):
             assert 0 <= left - right <= 1, f"torn: {left} and {right}"
             if left != right:
                 print(f"shows {left} in part", flush=True)
+            assert read("large") in (left - left % 3, right - right % 3), f"{read('large')} with {right}"
             assert right >= seen, f"{right} after {seen}"
             seen = right
             assert all(os.path.exists(f"/data/file-{i}") for i in range(seen + 1)), f"a file is missing at {seen}"
@@ -70,8 +78,8 @@ def main():
     watching = watches.spawn(COMMITS - 1)
     commits.remote(COMMITS)
     assert watching.get(timeout=120) == COMMITS - 1
-    names = {entry.path for entry in vol.listdir("/")} - {"left.new", "right.new"}
-    assert names == {"left", "right"} | {f"file-{i}" for i in range(COMMITS)}, names
+    names = {entry.path for entry in vol.listdir("/")} - {"left.new", "right.new", "large.new"}
+    assert names == {"left", "right", "large"} | {f"file-{i}" for i in range(COMMITS)}, names
     for i in range(COMMITS):
         assert b"".join(vol.read_file(f"file-{i}")) == str(i).encode()
     print("all is there", flush=True)

@@ -15,6 +15,7 @@ import {
 } from "@lydian/kit";
 
 import { serverConfigSchema } from "./config.ts";
+import { hashing } from "./content/hashing.ts";
 import { settlePlace } from "./content/placement.ts";
 import { createWeb } from "./ingress/http.ts";
 import { startServer } from "./server.ts";
@@ -56,7 +57,9 @@ async function main(): Promise<void> {
 
 /** Fastify loads some of itself when it is first used; afterwards this process may have no right to read it. */
 async function loadLazyCode(logger: Logger): Promise<void> {
+  const isLoaded = hashing.load();
   await (await createWeb({ logger, routes: [] })).close();
+  await isLoaded;
 }
 
 /** Its library takes memory and time, so it is loaded only where it is wanted. */

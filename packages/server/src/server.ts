@@ -129,7 +129,9 @@ async function openPort(
   { platform, addresses, workers, links, rpcs }: Assembly,
   { uploads, counts, connections }: { uploads: BlobUploads; counts: Counts; connections: () => number },
 ): Promise<Port> {
-  const { store, content, newId, serverKey, tokens, sessions, drain, desks, straight, tunnels, web: calls } = platform;
+  const { store, bells, content, newId, serverKey, tokens, sessions, drain, desks, straight, tunnels } = platform;
+  const { web: calls } = platform;
+  const free = async (): Promise<number> => (await roomOf(config.data)).free;
   const disk = { data: config.data, room: () => roomOf(config.data) };
   const reading = { store, disk, workers: () => sessions.workers(), drain, connections };
   const authenticate = (id: string, secret: string): Promise<boolean> => tokens.authenticate(id, secret);
@@ -148,7 +150,7 @@ async function openPort(
         isAtDoor: (socket) => identityOf(socket) !== undefined,
       }),
       pageRoutes({ store, clock, newId }),
-      volumeWorkerRoutes({ store, content, clock, newId, limits: config.limits, isWorker }),
+      volumeWorkerRoutes({ store, bells, content, clock, newId, limits: config.limits, isWorker, free }),
     ],
   });
   const rpc = createRpcServer({

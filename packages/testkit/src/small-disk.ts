@@ -67,7 +67,7 @@ export class SmallDisk implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await run("umount", [this.path]);
+    await run("umount", ["--lazy", this.path]); // mounts on it may still be about to end
     await rm(this.#folder, { recursive: true });
   }
 }

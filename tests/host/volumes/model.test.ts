@@ -21,6 +21,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 
 import { hasCode, messageOf } from "@lydian/kit";
+import { usualOwedFrom } from "@lydian/worker/src/volumes/owed-commits";
 import { RefusedError, type VolumeServer } from "@lydian/worker/src/volumes/volume-server";
 import { type Random, seededRandom } from "@lydian/testkit";
 
@@ -242,9 +243,11 @@ const acts = [
 const seeds = (process.env["LYDIAN_SEEDS"] ?? "1,2,3,4").split(",").map(Number);
 const steps = 150;
 
-for (const seed of seeds) {
+for (const [i, seed] of seeds.entries()) {
+  // Of every second one all commits return before they are made, wherever that may be.
+  const owedFrom = i % 2 === 0 ? usualOwedFrom : { bytes: 0, paths: 0 };
   test(`volumes are what the model says (seed ${seed})`, needsRoot, async () => {
-    await using rig = await VolumeRig.open();
+    await using rig = await VolumeRig.open({ owedFrom });
     const model = new Model(rig, seededRandom(seed));
     for (let i = 0; i < steps; i++) await model.step();
     for (const actor of model.actors) {

@@ -1,6 +1,6 @@
 /** Volumes of a worker with their real parts, against the real server's side of them, without containers. */
 import { once } from "node:events";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 
 import { Bells, createLogger, idMaker, systemClock } from "@lydian/kit";
@@ -16,21 +16,32 @@ import { createWeb } from "@lydian/server/src/ingress/http";
 import { openStore } from "@lydian/server/src/store/sqlite";
 import { allBelow } from "@lydian/server/src/volumes/commit";
 import { knownVolume } from "@lydian/server/src/volumes/known";
+import { settled } from "@lydian/server/src/volumes/owed";
 import { getOrCreateVolume } from "@lydian/server/src/volumes/manage";
 import { volumeWorkerRoutes } from "@lydian/server/src/volumes/worker-routes";
-import { Mounter } from "@lydian/worker/src/layers/index";
+import { Mounter, syncFileSystem } from "@lydian/worker/src/layers/index";
 import { MountedVolume, type MountedVolumeDeps } from "@lydian/worker/src/volumes/mounted-volume";
 import type { ContainerRoot } from "@lydian/worker/src/volumes/volume-mount";
 import { LayerMaker } from "@lydian/worker/src/volumes/layer-maker";
+import { OwedCommits, type OwedFrom, usualOwedFrom } from "@lydian/worker/src/volumes/owed-commits";
 import { PackReader } from "@lydian/worker/src/volumes/pack-reader";
 import { UpperReader } from "@lydian/worker/src/volumes/upper-reader";
 import type { VolumePoint, VolumeRecord } from "@lydian/worker/src/volumes/volume-record";
 import { VolumeServer } from "@lydian/worker/src/volumes/volume-server";
+import { Volumes } from "@lydian/worker/src/volumes/volumes";
 import { VolumeTrees } from "@lydian/worker/src/volumes/volume-trees";
 
 export const needsRoot = process.getuid?.() === 0 ? {} : { skip: "mounts need root" };
 
 const log = createLogger("test", "warn");
+
+interface RigOptions {
+  folder?: string;
+  serverFolder?: string;
+  owedFrom?: OwedFrom;
+  /** Of the worker's host. */
+  boot?: string;
+}
 
 /** One volume, and what a worker has of it. */
 export class VolumeRig implements AsyncDisposable {
@@ -38,6 +49,7 @@ export class VolumeRig implements AsyncDisposable {
   readonly volumeId: string;
   readonly deps: MountedVolumeDeps;
   readonly store: Store;
+  readonly #bells: Bells;
   readonly #stack: AsyncDisposableStack;
   #containers = 0;
 
@@ -45,23 +57,25 @@ export class VolumeRig implements AsyncDisposable {
     folder: string,
     volumeId: string,
     deps: MountedVolumeDeps,
-    store: Store,
+    { store, bells }: { store: Store; bells: Bells },
     stack: AsyncDisposableStack,
   ) {
     this.folder = folder;
     this.volumeId = volumeId;
     this.deps = deps;
     this.store = store;
+    this.#bells = bells;
     this.#stack = stack;
   }
 
-  /** `serverFolder`: for what the server has; one of its own where none is given. */
-  static async open(options: { serverFolder?: string } = {}): Promise<VolumeRig> {
+  /** `folder`: of the worker; `serverFolder`: for what the server has. Where none is given there is one of its own. */
+  static async open(options: RigOptions = {}): Promise<VolumeRig> {
     await using opening = new AsyncDisposableStack();
-    const { path: folder } = opening.use(await temporaryFolder());
+    const folder = options.folder ?? opening.use(await temporaryFolder()).path;
     const serverFolder = options.serverFolder ?? folder;
     const newId = idMaker(() => Date.now());
-    const store = openStore(join(serverFolder, "store.sqlite"), new Bells());
+    const bells = new Bells();
+    const store = openStore(join(serverFolder, "store.sqlite"), bells);
     opening.defer(() => store.close());
     const volume = await store.write(async (tx) => {
       await tx.identity.putEnvironment({ id: "en-1", name: "main", webSuffix: "", createdAt: 0 });
@@ -71,13 +85,19 @@ export class VolumeRig implements AsyncDisposable {
     const content = await ContentStore.open(join(serverFolder, "content"));
     const isWorker = (): boolean => true;
     const key = Buffer.alloc(32);
+    const limits = limitsSchema.parse({});
+    const free = async (): Promise<number> => {
+      const { bavail, bsize } = await statfs(serverFolder);
+      return bavail * bsize;
+    };
     const uploads = new BlobUploads({ store: content, folder: join(serverFolder, "uploads"), stored: async () => {} });
     const routes = [
       contentRoutes({ store: content, uploads, links: new BlobLinks(key, Date.now), isWorker }),
-      volumeWorkerRoutes({ store, content, limits: limitsSchema.parse({}), clock: systemClock, newId, isWorker }),
+      volumeWorkerRoutes({ store, bells, content, limits, clock: systemClock, newId, isWorker, free }),
     ];
     const web = await createWeb({ logger: log, routes });
     const doorFile = join(folder, "door");
+    await rm(doorFile, { force: true }); // of before a power cut
     web.server.listen(doorFile);
     await once(web.server, "listening");
     opening.defer(async () => {
@@ -85,20 +105,28 @@ export class VolumeRig implements AsyncDisposable {
       await web.close();
     });
     const server = new VolumeServer({ doorFile, clock: systemClock });
-    opening.defer(() => server.close());
     const mounter = await Mounter.start();
     opening.defer(() => mounter.close());
     opening.defer(() => mounter.unmountBelow(folder));
     const maker = new LayerMaker();
-    const trees = await VolumeTrees.open(join(folder, "trees"), { server, logger: log, maker });
-    opening.defer(() => trees.close());
+    const owed = await OwedCommits.open(join(folder, "owed"), {
+      logger: log,
+      ...(options.boot !== undefined && { boot: options.boot }),
+    });
+    const trees = await VolumeTrees.open(join(folder, "trees"), { server, owed, logger: log, maker });
     const deps = {
       ...{ server, mounter, trees, maker, logger: log },
-      reader: opening.use(new UpperReader()),
-      packs: opening.use(new PackReader()),
+      reader: new UpperReader(),
+      packs: new PackReader(),
+      clock: systemClock,
+      sync: syncFileSystem,
+      owedFrom: options.owedFrom ?? usualOwedFrom,
       throwAway: (path: string) => rm(path, { recursive: true, force: true }),
     };
-    return new VolumeRig(folder, volume.id, deps, store, opening.move());
+    const volumes = new Volumes(deps, { clock: systemClock, owed });
+    volumes.start();
+    opening.defer(() => volumes.close());
+    return new VolumeRig(folder, volume.id, deps, { store, bells }, opening.move());
   }
 
   /** A container that sees the newest state. */
@@ -109,13 +137,15 @@ export class VolumeRig implements AsyncDisposable {
   /** What another worker has, which knows no state yet. */
   async anotherWorker(): Promise<MountedVolumeDeps> {
     const { server, logger } = this.deps;
-    const trees = await VolumeTrees.open(join(this.folder, "other"), { server, logger, maker: new LayerMaker() });
+    const owed = await OwedCommits.open(join(this.folder, "other-owed"), { logger });
+    const trees = await VolumeTrees.open(join(this.folder, "other"), { server, owed, logger, maker: new LayerMaker() });
     this.#stack.defer(() => trees.close());
     return { ...this.deps, trees };
   }
 
-  /** The files of the newest state, as the server has them. */
+  /** The files of the newest state, as the server shows them. */
   async files(): Promise<string[]> {
+    await settled({ store: this.store, bells: this.#bells, clock: systemClock }, this.volumeId);
     return await this.store.read(async (tx) => {
       const { id, head } = await knownVolume(tx, this.volumeId);
       return (await allBelow(tx, id, "", head)).flatMap(({ path, kind }) => (kind === "folder" ? [] : [path]));
@@ -175,6 +205,7 @@ export class TestContainer {
   /** Another worker takes over: it knows what was saved, and nothing else. */
   async restart(deps: MountedVolumeDeps = this.#rig.deps): Promise<void> {
     if (this.#saved === undefined) throw new Error("nothing was saved");
+    await this.volume.idle();
     this.volume = await MountedVolume.again(deps, this.#place, this.#saved);
     await this.volume.adopt(this.#root);
   }

@@ -1,8 +1,9 @@
 /** Bytes from anywhere into a file, counted and hashed on the way, in bounded memory. */
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 
 import { fail } from "../errors.ts";
+import { hashing, type HashName } from "./hashing.ts";
 
 /** A whole body at once, or a stream of it. */
 export type Body = Uint8Array | AsyncIterable<Uint8Array>;
@@ -11,10 +12,10 @@ export interface Written {
   /** Bytes. */
   size: number;
   /** Hexadecimal, by algorithm; only those asked for. */
-  digests: ReadonlyMap<"md5" | "sha256", string>;
+  digests: ReadonlyMap<HashName, string>;
 }
 
-/** Network chunks are small; this many bytes go into one system call. */
+/** Network chunks are small; this many bytes go into one system call. A body of more is hashed beside the event loop. */
 const batchBytes = 1024 * 1024;
 
 /**
@@ -23,29 +24,46 @@ const batchBytes = 1024 * 1024;
  */
 export async function writeBody(
   body: Body,
-  options: { handle?: FileHandle; hashes: readonly ("md5" | "sha256")[]; mostBytes?: number | undefined },
+  options: { handle?: FileHandle; hashes: readonly HashName[]; mostBytes?: number | undefined },
 ): Promise<Written> {
-  const { handle, mostBytes = Number.POSITIVE_INFINITY } = options;
-  const hashes = new Map<"md5" | "sha256", Hash>(options.hashes.map((name) => [name, createHash(name)]));
+  const { handle, hashes, mostBytes = Number.POSITIVE_INFINITY } = options;
   let size = 0;
   let batch: Uint8Array[] = [];
   let batched = 0;
+  let job: number | undefined;
   const flush = async (): Promise<void> => {
-    if (handle !== undefined && batched > 0) await writeWhole(handle, batch, batched);
-    batch = [];
-    batched = 0;
+    job ??= hashing.begin(hashes, handle?.fd);
+    const full = batch;
+    [batch, batched] = [[], 0];
+    await hashing.add(job, full);
   };
-  for await (const chunk of body instanceof Uint8Array ? [body] : body) {
-    size += chunk.length;
-    if (size > mostBytes)
-      throw fail("invalidArgument", `The body is longer than the ${mostBytes} bytes it should have.`);
-    for (const hash of hashes.values()) hash.update(chunk);
-    batch.push(chunk);
-    batched += chunk.length;
-    if (batched >= batchBytes) await flush();
+  try {
+    for await (const chunk of body instanceof Uint8Array ? [body] : body) {
+      size += chunk.length;
+      if (size > mostBytes)
+        throw fail("invalidArgument", `The body is longer than the ${mostBytes} bytes it should have.`);
+      batch.push(chunk);
+      batched += chunk.length;
+      if (batched >= batchBytes) await flush();
+    }
+    if (job === undefined) return { size, digests: await writeSmall(batch, batched, options) };
+    await flush();
+  } catch (error) {
+    if (job !== undefined) await hashing.end(job).catch(() => {}); // then nobody writes to the file any more
+    throw error;
   }
-  await flush();
-  return { size, digests: new Map([...hashes].map(([name, hash]) => [name, hash.digest("hex")])) };
+  return { size, digests: await hashing.end(job) };
+}
+
+async function writeSmall(
+  chunks: readonly Uint8Array[],
+  length: number,
+  { handle, hashes }: { handle?: FileHandle; hashes: readonly HashName[] },
+): Promise<Map<HashName, string>> {
+  const made = hashes.map((name) => [name, createHash(name)] as const);
+  for (const chunk of chunks) for (const [, hash] of made) hash.update(chunk);
+  if (handle !== undefined && length > 0) await writeWhole(handle, chunks, length);
+  return new Map(made.map(([name, hash]) => [name, hash.digest("hex")]));
 }
 
 async function writeWhole(handle: FileHandle, batch: readonly Uint8Array[], length: number): Promise<void> {

@@ -38,6 +38,8 @@ export const lookersBell = (queueId: string, partition: Uint8Array): string => `
 export const roomBell = (queueId: string, partition: Uint8Array): string => `room:${placeOf(queueId, partition)}`;
 /** This dict or queue is no more, or was emptied. */
 export const objectBell = (id: string): string => `object:${id}`;
+/** What was owed to this volume is here. */
+export const volumeBell = (volumeId: string): string => `volume:${volumeId}`;
 /** This request, which a client may have sent several times, has its reply. */
 export const replyBell = (key: string): string => `reply:${key}`;
 

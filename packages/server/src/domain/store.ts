@@ -6,6 +6,7 @@
  */
 import type { App, AppState } from "./app.ts";
 import type { Deployments, Editions } from "./deployment.ts";
+import type { CallHistory } from "./call-history.ts";
 import type { Call, CallOutcome } from "./call.ts";
 import type { ContentUses, UnneededThings } from "./content-uses.ts";
 import type { Container, ContainerState } from "./container.ts";
@@ -45,6 +46,7 @@ export interface Store {
 export interface Tx {
   readonly apps: Apps;
   readonly blobs: Blobs;
+  readonly callHistory: CallHistory;
   readonly calls: Calls;
   readonly chunks: Chunks;
   readonly classes: Classes;
@@ -411,7 +413,7 @@ export interface EntryPage {
   limit: number;
 }
 
-export interface Volumes extends VolumeHistory {
+export interface Volumes extends VolumeHistory, OwedCommits {
   /** Inserts or replaces, but for the oldest state. */
   put(volume: Volume): Promise<void>;
   get(id: string): Promise<Volume | undefined>;
@@ -443,6 +445,16 @@ export interface Volumes extends VolumeHistory {
 
   /** Forgets entries and commits of volumes that are deleted, and those themselves; answers how many rows. */
   forget(limit: number): Promise<number>;
+}
+
+/** Commits that have returned while their files are on their way: of each volume one at most. */
+export interface OwedCommits {
+  /** The commit's key. */
+  owedOf(volumeId: string): Promise<string | undefined>;
+  owe(volumeId: string, key: string): Promise<void>;
+  paid(volumeId: string): Promise<void>;
+  /** Those that are not owed by these keys any more. */
+  owedBut(keys: readonly string[]): Promise<string[]>;
 }
 
 /** Which states of volumes can be read. */

@@ -9,6 +9,7 @@ import type { Entry, Volume } from "../domain/volume.ts";
 import { type Change, commit } from "../volumes/commit.ts";
 import { checkFree, copies, removal } from "../volumes/files.ts";
 import { knownVolume } from "../volumes/known.ts";
+import { settled } from "../volumes/owed.ts";
 import { filePath } from "../volumes/paths.ts";
 import { type PieceLinks, pieceLinkLifeMs } from "../volumes/piece-links.ts";
 import { blockFiles, wholeFiles } from "../volumes/uploads.ts";
@@ -85,14 +86,15 @@ export function volumeChangeRpcs(platform: Platform, links: PieceLinks): Rpcs<ty
   };
 }
 
-function change(
+async function change(
   platform: Platform,
   call: Call,
   volumeId: string,
   find: Find,
 ): Promise<MessageInitShape<typeof EmptySchema>> {
   const { workspace, limits } = platform.config;
-  return once(platform, call, EmptySchema, async (tx, context) => {
+  await settled(platform, volumeId, call);
+  return await once(platform, call, EmptySchema, async (tx, context) => {
     const volume = await knownVolume(tx, volumeId);
     const found = { written: [], removed: [], ...(await find(tx, volume, context)) };
     const madeBy = call.caller.kind === "container" ? call.caller.id : workspace;

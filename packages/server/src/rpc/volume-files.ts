@@ -7,6 +7,7 @@ import { fail } from "../errors.ts";
 import { checkKept } from "../volumes/changes.ts";
 import { fileAt, listFiles } from "../volumes/files.ts";
 import { knownVolume } from "../volumes/known.ts";
+import { settled } from "../volumes/owed.ts";
 import { volumePath } from "../volumes/paths.ts";
 import { type PieceLinks, pieceLinkLifeMs, rangesOf } from "../volumes/piece-links.ts";
 import { type Rpcs, userOrContainer } from "./adapter-access.ts";
@@ -27,6 +28,7 @@ export function volumeFileRpcs(platform: Platform, links: PieceLinks): Rpcs<type
     volumeListFiles: userOrContainer((request, call) => list(platform, request, call)),
     volumeListFiles2: userOrContainer((request, call) => list(platform, request, call)),
     volumeGetFile2: userOrContainer(async ({ volumeId, path, start, len, clientPadsBlocks }, call) => {
+      await settled(platform, volumeId, call);
       const entry = await store.read(async (tx) => fileAt(tx, await knownVolume(tx, volumeId), path));
       const range = rangeIn(entry, Number(start), Number(len));
       const base = await baseFor(platform, call);
@@ -42,11 +44,13 @@ export function volumeFileRpcs(platform: Platform, links: PieceLinks): Rpcs<type
 
 /** All of it as of one commit, however long it takes to send. */
 async function* list(
-  { store }: Platform,
+  platform: Platform,
   { volumeId, path: text, recursive, maxEntries = Number.POSITIVE_INFINITY }: ListRequest,
   { signal }: Call,
 ): AsyncGenerator<{ entries: MessageInitShape<typeof FileEntrySchema>[] }> {
+  const { store } = platform;
   const path = volumePath(text);
+  await settled(platform, volumeId, { signal });
   const volume = await store.read((tx) => knownVolume(tx, volumeId));
   let left = maxEntries;
   for (let after = ""; left > 0 && !signal.aborted;) {

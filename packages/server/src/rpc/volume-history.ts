@@ -6,6 +6,8 @@ import type { Tx } from "../domain/store.ts";
 import type { Entry, Volume } from "../domain/volume.ts";
 import { commit } from "../volumes/commit.ts";
 import { differences, namedVolume, wayBack } from "../volumes/history.ts";
+import { knownVolume } from "../volumes/known.ts";
+import { settled } from "../volumes/owed.ts";
 import { type Rpcs, user } from "./adapter-access.ts";
 import { once, type Platform } from "./platform.ts";
 
@@ -16,20 +18,25 @@ const mostLines = 10_000;
 
 export function volumeHistoryRpcs(platform: Platform): Rpcs<typeof operator.Operators> {
   const { store, config } = platform;
+  const findSettled = async (name: operator.VolumeName | undefined): Promise<Volume> => {
+    const { id } = await store.read((tx) => find(tx, name));
+    await settled(platform, id);
+    return await store.read((tx) => knownVolume(tx, id));
+  };
   return {
-    listVolumeCommits: user(({ volume: name, before, limit }) =>
-      store.read(async (tx) => {
-        const { id, head, oldest } = await find(tx, name);
+    listVolumeCommits: user(async ({ volume: name, before, limit }) => {
+      const { id, head, oldest } = await findSettled(name);
+      return await store.read(async (tx) => {
         const first = before === 0n ? Number.MAX_SAFE_INTEGER : Number(before);
         const found = await tx.volumes.commitsBefore(id, first, linesOf(limit, usualCommits));
         const commits = found.map(({ number, madeAt, madeBy, written, removed }) => {
           return { number: BigInt(number), madeAtMs: BigInt(madeAt), madeBy, written, removed };
         });
         return { volumeId: id, head: BigInt(head), oldest: BigInt(oldest), commits };
-      }),
-    ),
+      });
+    }),
     diffVolume: user(async ({ volume: name, from, to, limit }) => {
-      const volume = await store.read((tx) => find(tx, name));
+      const volume = await findSettled(name);
       const range = { from: Number(from), to: to === undefined ? volume.head : Number(to) };
       const { changes, more } = await differences(store, volume, range, linesOf(limit, usualChanges));
       const lines = changes.map(({ path, before, after, sameContent }) => ({
@@ -39,16 +46,17 @@ export function volumeHistoryRpcs(platform: Platform): Rpcs<typeof operator.Oper
       }));
       return { to: BigInt(range.to), changes: lines, more };
     }),
-    restoreVolume: user(({ volume: name, commit: to }, call) =>
-      once(platform, call, operator.RestoreVolumeResponseSchema, async (tx, context) => {
-        const volume = await find(tx, name);
+    restoreVolume: user(async ({ volume: name, commit: to }, call) => {
+      const { id } = await findSettled(name);
+      return await once(platform, call, operator.RestoreVolumeResponseSchema, async (tx, context) => {
+        const volume = await knownVolume(tx, id);
         const change = await wayBack(tx, volume, Number(to));
         const whole = { ...change, key: undefined, madeBy: `${config.workspace}, restoring ${to}` };
         const number = await commit(tx, volume, whole, config.limits, context);
         const [made] = number === undefined ? [] : await tx.volumes.commitsBefore(volume.id, number + 1, 1);
         return { commit: BigInt(number ?? 0), written: made?.written ?? 0, removed: made?.removed ?? 0 };
-      }),
-    ),
+      });
+    }),
   };
 }
 

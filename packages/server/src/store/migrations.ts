@@ -363,4 +363,8 @@ export const migrations: readonly string[] = [
   CREATE INDEX calls_by_function ON calls (function_id, created_at);
   CREATE INDEX calls_failed ON calls (created_at) WHERE failed > 0;
   `,
+  // Commits that have returned while their files are on their way.
+  `
+  CREATE TABLE volume_owed (volume_id TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -1,7 +1,7 @@
 /** SQL of volumes, their commits and their entries. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { VolumeHistory, Volumes } from "../domain/store.ts";
+import type { OwedCommits, VolumeHistory, Volumes } from "../domain/store.ts";
 import { type EntryKind, folderOf, type KeptEntry, type Volume, type VolumeCommit } from "../domain/volume.ts";
 import { decodePieces, encodePieces } from "./pieces.ts";
 import { prepare } from "./sql.ts";
@@ -69,6 +69,7 @@ export function volumesIn(database: DatabaseSync): Omit<Volumes, keyof VolumeHis
     ephemeral: async () => ephemeral.all(),
     ...entriesIn(database),
     ...commitsIn(database),
+    ...owedIn(database),
     forget: forgetIn(
       database,
       () => forgotten.one()?.id,
@@ -176,6 +177,22 @@ function commitsIn(database: DatabaseSync): Commits {
     commitOf: async (volumeId, key) => commitOf.one({ volumeId, key })?.number,
     begun: async (volumeId, range, after, limit) => begun.all({ volumeId, ...range, ...after, limit }).map(toEntry),
     ended: async (volumeId, range, after, limit) => ended.all({ volumeId, ...range, ...after, limit }),
+  };
+}
+
+function owedIn(database: DatabaseSync): OwedCommits {
+  const owedOf = prepare<{ key: string }>(database, `SELECT key FROM volume_owed WHERE volume_id = :volumeId`);
+  const owe = prepare(database, `INSERT OR REPLACE INTO volume_owed (volume_id, key) VALUES (:volumeId, :key)`);
+  const paid = prepare(database, `DELETE FROM volume_owed WHERE volume_id = :volumeId`);
+  const owedBut = prepare<{ volumeId: string }>(
+    database,
+    `SELECT volume_id AS volumeId FROM volume_owed WHERE key NOT IN (SELECT value FROM json_each(:keys))`,
+  );
+  return {
+    owedOf: async (volumeId) => owedOf.one({ volumeId })?.key,
+    owe: async (volumeId, key) => void owe.run({ volumeId, key }),
+    paid: async (volumeId) => void paid.run({ volumeId }),
+    owedBut: async (keys) => owedBut.all({ keys: JSON.stringify(keys) }).map(({ volumeId }) => volumeId),
   };
 }
 

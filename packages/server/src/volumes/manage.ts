@@ -5,6 +5,7 @@ import type { Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { findEnvironment } from "../identity/environments.ts";
 import { knownVolume } from "./known.ts";
+import { forgive } from "./owed.ts";
 
 /** What to do about one that is there or is not. */
 export type Creation = "lookUp" | "ifMissing" | "failIfExists" | "ephemeral";
@@ -55,6 +56,7 @@ export async function renameVolume(tx: Tx, id: string, name: string): Promise<vo
 export async function deleteVolume(tx: Tx, id: string): Promise<void> {
   const volume = await knownVolume(tx, id);
   await tx.volumes.put({ ...volume, state: "deleted" });
+  await forgive(tx, id);
 }
 
 function checkName(name: string): void {

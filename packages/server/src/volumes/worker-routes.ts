@@ -5,8 +5,9 @@ import type { Socket } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { sizeDelimitedDecodeStream, sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
 import { worker } from "@lydian/contract";
-import type { Clock, NewId } from "@lydian/kit";
+import type { Bells, Clock, NewId } from "@lydian/kit";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import { z } from "zod";
 
 import type { Limits } from "../config.ts";
 import type { ContentStore } from "../content/content-store.ts";
@@ -18,21 +19,32 @@ import { fail } from "../errors.ts";
 import { changePages, checkKept } from "./changes.ts";
 import { commit } from "./commit.ts";
 import { knownVolume } from "./known.ts";
+import { owe, owesOnly, paid, settled } from "./owed.ts";
 import { filePath } from "./paths.ts";
 import { entryOfWire, entryToWire } from "./wire.ts";
 
 export interface WorkerRoutesOptions {
   store: Store;
+  bells: Bells;
   content: ContentStore;
   limits: Limits;
   clock: Clock;
   newId: NewId;
   /** Whether a connection is a worker's. */
   isWorker: (socket: Socket) => boolean;
+  /** Free on the disk of the server's data, in bytes. */
+  free: () => Promise<number>;
 }
 
 type VolumeRequest = Pick<FastifyRequest, "raw"> & { Params: { id: string }; Querystring: Record<string, unknown> };
 type ContentRequest = Pick<FastifyRequest, "raw"> & { Params: { sha256: string } };
+
+const sizeSchema = z.object({
+  paths: z.number(),
+  bytes: z.number(),
+  largest: z.number(),
+  folders: z.array(z.tuple([z.string(), z.number()])),
+});
 
 /** 403: not a worker; 404: there is no such volume, commit or content; 410: of that commit the state is not kept. */
 export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginAsync {
@@ -56,6 +68,8 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
 
     app.get<VolumeRequest>("/volumes/:id/changes", { exposeHeadRoute: false }, async (request, reply) => {
       const { id } = request.params;
+      // Files of this machine's own worker may be on their way to what is the newest state; a number is of one that is there.
+      if (request.query["to"] === undefined) await settled(options, id);
       const volume = await store.read((tx) => knownVolume(tx, id));
       const to = request.query["to"] === undefined ? volume.head : numberIn(request.query, "to");
       checkKept(volume, to); // or the answer would have begun before it is refused
@@ -77,11 +91,32 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
       );
       const [missing] = await content.missing(digests);
       if (missing !== undefined) throw fail("failedPrecondition", `Content ${missing} of the commit was not uploaded.`);
+      const { id } = request.params;
+      await settled(options, id, { key });
       const number = await store.write(async (tx) => {
-        const volume = await knownVolume(tx, request.params.id);
-        return await commit(tx, volume, { key, madeBy, written, removed }, limits, { now: clock.now(), newId });
+        const volume = await knownVolume(tx, id);
+        const change = { key, madeBy, written, removed };
+        const number = await commit(tx, volume, change, limits, { now: clock.now(), newId });
+        await paid(tx, id, key);
+        return number;
       });
       return String(number ?? 0);
+    });
+
+    app.post<VolumeRequest>("/volumes/:id/owed", async (request) => {
+      const [{ id }, key] = [request.params, textIn(request.query, "key")];
+      const size = sizeSchema.parse(await jsonIn(bodyOf(request.raw)));
+      if (!isLocal(request.raw.socket)) return "0"; // another machine may be lost with what it owes
+      await settled(options, id, { key });
+      const free = await options.free();
+      return (await store.write((tx) => owe(tx, id, { key, size, limits, free }))) ? "1" : "0";
+    });
+
+    app.put("/volumes/owed", async (request) => {
+      if (!isLocal(request.raw.socket)) return "";
+      const keys = z.array(z.string()).parse(await jsonIn(bodyOf(request.raw)));
+      await store.write((tx) => owesOnly(tx, keys));
+      return "";
     });
   };
 }
@@ -113,6 +148,15 @@ async function changeIn(body: AsyncIterable<Uint8Array>): Promise<{ written: Ent
   }
   return { written, removed };
 }
+
+async function jsonIn(body: AsyncIterable<Uint8Array>): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
+
+/** Of a worker on this machine; a unix socket has no address. */
+const isLocal = ({ remoteAddress = "" }: Socket): boolean => /^(?:|::1|(?:::ffff:)?127\..*)$/.test(remoteAddress);
 
 function numberIn(query: Record<string, unknown>, name: string): number {
   const number = Number(query[name]);

@@ -40,6 +40,7 @@ const walks: Readonly<Record<string, string>> = {
   "schedules USING COVERING INDEX schedules_by_moment": "the first one",
   "calls USING INDEX calls_of_web": "at the server's start, those that were open",
   proxy_tokens: "when an operator lists them",
+  volume_owed: "at a worker's start, those that are under way",
   "objects USING COVERING INDEX objects_ephemeral": "at the server's start",
 };
 

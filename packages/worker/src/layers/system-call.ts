@@ -39,6 +39,7 @@ const numbers = {
   shutdown: { x64: 48, arm64: 210 },
   socket: { x64: 41, arm64: 198 },
   syncfs: { x64: 306, arm64: 267 },
+  sync_file_range: { x64: 277, arm64: 84 },
   umount2: { x64: 166, arm64: 39 },
   write: { x64: 1, arm64: 64 },
 } as const;

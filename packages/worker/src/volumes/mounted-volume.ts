@@ -10,35 +10,28 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { type Logger, PlatformError } from "@lydian/kit";
+import { type Clock, type Logger, PlatformError } from "@lydian/kit";
 
-import type { Layer, LeftMount, Mounter } from "../layers/index.ts";
+import { EarlyWrites } from "./early-writes.ts";
+import type { LeftMount, Mounter } from "../layers/index.ts";
 import { changesNothing } from "./change.ts";
-import { foldUppers } from "./fold-uppers.ts";
-import type { LayerMaker } from "./layer-maker.ts";
-import {
-  type HeldTrees,
-  knownOf,
-  lowersOf,
-  type Mountable,
-  on,
-  stackBelow,
-  treesAgain,
-  upperFolder,
-} from "./mounted-state.ts";
+import { type HeldTrees, knownOf, type Mountable, on, treesAgain } from "./mounted-state.ts";
 import { usedFile } from "./open-files.ts";
+import { mayBeOwed, type OwedFrom, sizeOf } from "./owed-commits.ts";
 import { type Published, Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
-import { Upper } from "./upper.ts";
+import type { Upper } from "./upper.ts";
+import { Uppers, type UppersDeps } from "./uppers.ts";
 import { type ContainerRoot, VolumeMount } from "./volume-mount.ts";
 import type { MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
 import type { Tree } from "./volume-trees.ts";
 
-export interface MountedVolumeDeps extends PublisherDeps {
+export interface MountedVolumeDeps extends PublisherDeps, UppersDeps {
   readonly mounter: Mounter;
-  readonly maker: LayerMaker;
   readonly logger: Logger;
-  /** Takes a folder out of sight and deletes it. */
-  throwAway(folder: string): Promise<void>;
+  readonly clock: Clock;
+  readonly owedFrom: OwedFrom;
+  /** Brings to disk what lies in a folder. */
+  sync(folder: string): Promise<void>;
 }
 
 export interface VolumePlace {
@@ -72,6 +65,7 @@ export class MountedVolume {
   readonly #deps: MountedVolumeDeps;
   readonly #place: VolumePlace;
   readonly #publisher: Publisher;
+  readonly #uppers: Uppers;
   #record: VolumeRecord;
   /** While it takes the place of what is mounted. */
   #intent: MountedState | undefined;
@@ -80,6 +74,7 @@ export class MountedVolume {
   #folded: { readonly upper: number; readonly sealed: readonly number[] } | undefined;
   /** The upper that the container writes to; undefined until it is asked about. */
   #live: Upper | undefined;
+  #early: EarlyWrites | undefined;
   #root: { container: ContainerRoot; mount: VolumeMount } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -89,6 +84,7 @@ export class MountedVolume {
     this.#record = record;
     this.#trees = trees;
     this.#publisher = new Publisher(deps, record.volumeId, place.containerId);
+    this.#uppers = new Uppers(deps, { volumeId: record.volumeId, folder: place.folder });
   }
 
   /** The newest state, for a container that is about to start. */
@@ -119,7 +115,8 @@ export class MountedVolume {
 
   async mount(container: ContainerRoot): Promise<void> {
     const { mounted } = this.#record;
-    await this.#in(container).mount(mounted, this.#lowersOf(mounted, this.#trees.mounted));
+    await this.#in(container).mount(mounted, this.#uppers.lowersOf({ mounted, tree: this.#trees.mounted }));
+    this.#writeEarly();
   }
 
   /**
@@ -142,13 +139,25 @@ export class MountedVolume {
     } else if (!mount.isWhole(this.#record.mounted)) {
       await this.#standStill(async () => {
         await mount.detach(mounted);
-        await mount.mount(mounted, this.#lowersOf(mounted, this.#trees.mounted));
+        await mount.mount(mounted, this.#uppers.lowersOf({ mounted, tree: this.#trees.mounted }));
       });
     }
     if (before !== undefined) await this.#save({ before: undefined });
     if (this.#trees.before !== undefined) this.#deps.trees.release(this.#trees.before);
     this.#trees = { ...this.#trees, before: undefined };
     await container.thaw();
+    this.#writeEarly();
+    this.#inTurn(async () => void (await this.#pay())).catch((error: unknown) => {
+      this.#deps.logger.warn(
+        { err: error, volume: this.#record.volumeId },
+        "a commit that has returned is not made yet",
+      );
+    });
+  }
+
+  /** Resolves when all is done that was begun, also what nobody waits for. */
+  async idle(): Promise<void> {
+    await this.#turn;
   }
 
   /** Publishes what the container has written. */
@@ -184,7 +193,7 @@ export class MountedVolume {
       await this.#save({ seen: next.tree.number, isBehind: false });
       return async () => {
         await left.end();
-        await this.#throwAway([before.upper, ...uppers]);
+        await this.#uppers.throwAway([before.upper, ...uppers]);
       };
     });
   }
@@ -192,6 +201,7 @@ export class MountedVolume {
   /** The last commit, of a container whose processes are gone. */
   finish(): Promise<void> {
     return this.#inTurn(async () => {
+      await this.#pay();
       const { before, mounted } = this.#record;
       const { before: tree } = this.#trees;
       // Nobody knows which of the two it was when it ended.
@@ -203,11 +213,13 @@ export class MountedVolume {
   }
 
   release(): void {
+    this.#early?.[Symbol.dispose]();
     for (const tree of Object.values(this.#trees) as (Tree | undefined)[]) if (tree) this.#deps.trees.release(tree);
   }
 
   /** Answers what is to be done when the caller knows. */
   async #commit(): Promise<(() => Promise<void>) | undefined> {
+    await this.#pay();
     if (this.#isReadOnly || (await this.#hasNothing())) return undefined;
     const before = this.#sealedAndFolded;
     const left = this.#record.mounted.isOwed ? undefined : await this.#seal();
@@ -217,13 +229,51 @@ export class MountedVolume {
     }
     const isStill = left.end();
     isStill.catch(() => {}); // told to who needs it
-    const { state } = await this.#publish(this.#owed(), { isStill });
-    await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
-    return async () => {
-      await this.#throwAway(before.filter((upper) => !this.#record.mounted.sealed.includes(upper)));
+    const rest = async (state: Promise<Tree | undefined>): Promise<void> => {
+      await this.#uppers.throwAway(before.filter((upper) => !this.#record.mounted.sealed.includes(upper)));
       await this.#learn(state);
       if (this.#trees.same === undefined) await this.#fold();
     };
+    if (await this.#mayOwe(isStill)) {
+      return async () => {
+        const paid = await this.#pay();
+        if (paid !== undefined) await rest(paid.state);
+      };
+    }
+    const { state } = await this.#publish(this.#sealedOwed(), { isStill });
+    await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
+    return () => rest(state);
+  }
+
+  /** Whether what was sealed last may be sent when its commit has returned: it is safe on this disk then. */
+  async #mayOwe(isStill: Promise<boolean>): Promise<boolean> {
+    const { trees } = this.#deps;
+    const [upper] = this.#sealedOwed();
+    if (upper === undefined) return false;
+    const change = await upper.changeOf(await upper.read());
+    const size = sizeOf(change);
+    if (changesNothing(change)) return false;
+    if (!mayBeOwed(change, size, { upper: upper.folder, from: this.#deps.owedFrom }) || !(await isStill)) return false;
+    await this.#deps.sync(upper.folder);
+    const { containerId } = this.#place;
+    const { volumeId } = this.#record;
+    const key = await this.#nextKey();
+    return await trees.owe({ volumeId, containerId, key, upper: upper.folder, change }, size);
+  }
+
+  /** Makes the commit that has returned before it was made, if there is one. */
+  async #pay(): Promise<Published | undefined> {
+    const { trees, logger } = this.#deps;
+    const { volumeId } = this.#record;
+    const owed = trees.owedBy(this.#place.containerId, volumeId);
+    if (owed === undefined) return undefined;
+    return await this.#publisher.pay(owed, async (number) => {
+      if (number === undefined)
+        logger.warn({ volume: volumeId }, "a volume was deleted before its last commit was here");
+      await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
+      await this.#saw(number);
+      await trees.paid(owed); // not before: what is not owed and not published would be published again
+    });
   }
 
   get #sealedAndFolded(): number[] {
@@ -232,26 +282,16 @@ export class MountedVolume {
 
   /** Or nothing could be sealed any more after a while. */
   async #fold(): Promise<void> {
-    const { mounted } = this.#record;
-    const { sealed } = mounted;
-    const upper = mounted.upper - 1;
+    const { sealed, upper: live } = this.#record.mounted;
+    const upper = live - 1;
     if (sealed.length < foldedFrom || sealed.includes(upper)) return;
-    await this.#throwAway([upper]); // of a try before
-    const current = this.#current;
-    const uppers = sealed.toReversed().map((each) => ({
-      upper: join(this.#folderOf(each), "u"),
-      stack: stackBelow(this.#place.folder, current, each),
-    }));
-    const base = { layers: current.tree.layers.map(({ diff }) => diff), uppers: 0 };
-    const isMade = await foldUppers(this.#deps, { uppers, base, folder: join(this.#folderOf(upper), "u") });
-    if (isMade) this.#folded = { upper, sealed };
-    else await this.#throwAway([upper]);
+    if (await this.#uppers.fold(this.#current, upper)) this.#folded = { upper, sealed };
   }
 
   async #hasNothing(): Promise<boolean> {
     const { mounted } = this.#record;
     if (mounted.isOwed) return false;
-    if ((await readdir(join(this.#folderOf(mounted.upper), "u"))).length === 0) return true;
+    if ((await readdir(join(this.#uppers.folderOf(mounted.upper), "u"))).length === 0) return true;
     const live = this.#liveUpper();
     // A container that could not be asked to stand aside has often nothing new.
     return (await live.isKnown()) && changesNothing(await live.changeOf(await live.read()));
@@ -298,7 +338,7 @@ export class MountedVolume {
   }
 
   async #publishLive(standStill: StandStill): Promise<number | undefined> {
-    const { number } = await this.#publish([...this.#owed(), this.#liveUpper()], { standStill });
+    const { number } = await this.#publish([...this.#sealedOwed(), this.#liveUpper()], { standStill });
     await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
     return number;
   }
@@ -307,16 +347,21 @@ export class MountedVolume {
     uppers: readonly Upper[],
     { standStill = alone, isStill = Promise.resolve(true) }: PublishOptions = {},
   ): Promise<Published> {
-    const key = async (): Promise<string> => {
-      await this.#save({ commits: this.#record.commits + 1 });
-      return `${this.#place.containerId} ${this.#record.commits}`;
-    };
-    const published = await this.#publisher.publish(uppers, { key, standStill, isStill });
-    const { number = 0 } = published;
+    const published = await this.#publisher.publish(uppers, { key: () => this.#nextKey(), standStill, isStill });
+    await this.#saw(published.number);
+    return published;
+  }
+
+  async #nextKey(): Promise<string> {
+    await this.#save({ commits: this.#record.commits + 1 });
+    return `${this.#place.containerId} ${this.#record.commits}`;
+  }
+
+  /** The number of a commit of its own. */
+  async #saw(number = 0): Promise<void> {
     const { seen } = this.#record;
     if (number === seen + 1) await this.#save({ seen: number });
     else if (number > seen) await this.#save({ isBehind: true });
-    return published;
   }
 
   /**
@@ -350,9 +395,9 @@ export class MountedVolume {
   }
 
   async #prepare({ mounted, tree }: Mountable): Promise<void> {
-    await this.#throwAway([mounted.upper]); // of a try before
-    await mkdir(this.#folderOf(mounted.upper), { recursive: true, mode: 0o700 });
-    await this.#rootThere().mount.prepare(mounted, this.#lowersOf(mounted, tree));
+    await this.#uppers.throwAway([mounted.upper]); // of a try before
+    await mkdir(this.#uppers.folderOf(mounted.upper), { recursive: true, mode: 0o700 });
+    await this.#rootThere().mount.prepare(mounted, this.#uppers.lowersOf({ mounted, tree }));
   }
 
   #became({ mounted, tree }: Mountable): void {
@@ -362,6 +407,13 @@ export class MountedVolume {
     this.#live = undefined;
     this.#folded = undefined;
     this.#record = { ...this.#record, mounted };
+    this.#writeEarly();
+  }
+
+  #writeEarly(): void {
+    this.#early?.[Symbol.dispose]();
+    if (!this.#isReadOnly)
+      this.#early = new EarlyWrites(join(this.#uppers.folderOf(this.#record.mounted.upper), "u"), this.#deps);
   }
 
   async #intend(mounted: MountedState | undefined): Promise<void> {
@@ -382,35 +434,17 @@ export class MountedVolume {
   }
 
   #liveUpper(): Upper {
-    this.#live ??= this.#upper(this.#current, this.#record.mounted.upper, false);
+    this.#live ??= this.#uppers.of(this.#current, this.#record.mounted.upper, false);
     return this.#live;
   }
 
   /** Sealed and not published, while the container has gone on. */
-  #owed(of = this.#current): Upper[] {
-    return of.mounted.isOwed ? of.mounted.sealed.slice(0, 1).map((upper) => this.#upper(of, upper, true)) : [];
+  #sealedOwed(of = this.#current): Upper[] {
+    return of.mounted.isOwed ? of.mounted.sealed.slice(0, 1).map((upper) => this.#uppers.of(of, upper, true)) : [];
   }
 
   #lastUppers(of: Mountable): Upper[] {
-    return this.#isReadOnly ? [] : [...this.#owed(of), this.#upper(of, of.mounted.upper, true)];
-  }
-
-  #upper(of: Mountable, upper: number, isFixed: boolean): Upper {
-    const stack = stackBelow(this.#place.folder, of, upper);
-    const place = { volumeId: this.#record.volumeId, folder: this.#folderOf(upper), stack, isFixed };
-    return new Upper(this.#deps, place);
-  }
-
-  #lowersOf(mounted: MountedState, tree: Tree): Layer[] {
-    return lowersOf(this.#place.folder, { mounted, tree });
-  }
-
-  #folderOf(upper: number): string {
-    return upperFolder(this.#place.folder, upper);
-  }
-
-  async #throwAway(uppers: readonly number[]): Promise<void> {
-    for (const upper of uppers) await this.#deps.throwAway(this.#folderOf(upper));
+    return this.#isReadOnly ? [] : [...this.#sealedOwed(of), this.#uppers.of(of, of.mounted.upper, true)];
   }
 
   async #standStill<T>(work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
-/** The thread that reads small files of uppers: ten thousand of them are some short calls each, which nobody else waits for. */
+/** The thread that reads files of uppers: nobody else waits for thousands of them, or for the hash of gigabytes. */
 import { readFor } from "../layers/reading-thread.ts";
-import { type FileToPack, packOf } from "./pack.ts";
+import { packOf, pieceOf } from "./pack.ts";
+import type { ToPack } from "./pack-reader.ts";
 
-readFor((files: readonly FileToPack[]) => packOf(files));
+readFor((asked: ToPack) => (asked.kind === "pack" ? packOf(asked.files) : pieceOf(asked.piece)));

@@ -1,4 +1,4 @@
-/** Small files of a commit as one content, which is sent and synced at once, where they lie one after the other. */
+/** Contents of a commit: small files as one, where they lie one after the other, and pieces of large ones. */
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
@@ -30,8 +30,31 @@ export function packOf(files: readonly FileToPack[]): Packed {
   return { bytes, sha256: createHash("sha256").update(bytes).digest(), files: packed };
 }
 
+export interface PieceToRead {
+  readonly file: FileToPack;
+  /** Where in the file. */
+  readonly at: number;
+  readonly length: number;
+  /** For what is read, which its owner sees there. */
+  readonly memory: SharedArrayBuffer;
+}
+
+export interface PieceRead {
+  readonly sha256: Uint8Array;
+  /** Without the zeros at its end. */
+  readonly length: number;
+}
+
+/** Undefined when the file has changed meanwhile. */
+export function pieceOf({ file, at, length, memory }: PieceToRead): PieceRead | undefined {
+  const room = Buffer.from(memory, 0, length);
+  if (!readInto(room, file, at)) return undefined;
+  const content = room.subarray(0, lengthWithoutZeros(room));
+  return { sha256: createHash("sha256").update(content).digest(), length: content.length };
+}
+
 /** Whether the file is as it was when its signature was taken. */
-function readInto(room: Buffer, { file, signature, isFixed }: FileToPack): boolean {
+function readInto(room: Buffer, { file, signature, isFixed }: FileToPack, from = 0): boolean {
   let descriptor: number;
   try {
     // A pipe that has taken the file's place would not be opened otherwise.
@@ -44,7 +67,7 @@ function readInto(room: Buffer, { file, signature, isFixed }: FileToPack): boole
     const isSame = (): boolean => signatureOf(fstatSync(descriptor, { bigint: true }), isFixed) === signature;
     if (!isSame()) return false;
     for (let read = 0; read < room.length;) {
-      const bytes = readSync(descriptor, room, read, room.length - read, read);
+      const bytes = readSync(descriptor, room, read, room.length - read, from + read);
       if (bytes === 0) return false; // it has become shorter
       read += bytes;
     }

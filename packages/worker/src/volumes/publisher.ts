@@ -6,8 +6,10 @@ import { PlatformError } from "@lydian/kit";
 import { type Change, changesNothing, composed, nothing } from "./change.ts";
 import type { Difference, WrittenPath } from "./difference.ts";
 import type { PackReader } from "./pack-reader.ts";
+import type { OwedCommit } from "./owed-commits.ts";
 import { Uploads } from "./upload.ts";
 import type { Upper, UpperDeps } from "./upper.ts";
+import { GoneError } from "./volume-server.ts";
 import type { FileOf, Tree, VolumeTrees } from "./volume-trees.ts";
 
 export interface PublisherDeps extends UpperDeps {
@@ -97,6 +99,34 @@ export class Publisher {
     if (changesNothing(change)) return withoutState(foundIn(uppers));
     await uploads.finish();
     return await this.#commit({ uppers, differences, key: await key(), isStill: await isStill }, change, uploads);
+  }
+
+  /** Makes a commit that has returned already. `made` is told its number; undefined: the volume is gone. */
+  async pay(owed: OwedCommit, made: (number: number | undefined) => Promise<void>): Promise<Published> {
+    const { server, trees } = this.#deps;
+    const { key, change } = owed;
+    try {
+      const known = await server.commitOf(this.#volumeId, key);
+      if (known !== undefined) {
+        await made(known); // by a worker before
+        return withoutState(known);
+      }
+      const uploads = new Uploads(this.#deps.server, this.#deps.packs);
+      await uploads.add(change.written.values());
+      await uploads.finish();
+      const written = new Map([...change.written].map(([path, each]) => [path, entryOf(path, each, uploads)]));
+      const sent = { removed: change.removed, written: [...written.values()] };
+      const commit = async (): Promise<number> => {
+        const number = await server.commit(this.#volumeId, sent, { key, by: this.#by });
+        await made(number);
+        return number;
+      };
+      return await trees.commit(this.#volumeId, commit, fileOf(change, written), true);
+    } catch (error) {
+      if (!(error instanceof GoneError)) throw error;
+      await made(undefined);
+      return withoutState(undefined);
+    }
   }
 
   async #commit({ uppers, differences, key, isStill }: Moment, change: Change, uploads: Uploads): Promise<Published> {

@@ -2,15 +2,9 @@
  * Gives the server the content of files. Large files go in pieces of 8 MiB, each a content of its own, so that what did not
  * change is not sent again; small ones go together, so that ten thousand of them are not ten thousand syncs of a disk.
  */
-import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
-
-import { hasCode } from "@lydian/kit";
-
 import type { WrittenPath } from "./difference.ts";
-import { lengthWithoutZeros } from "./pack.ts";
+import type { PieceRead } from "./pack.ts";
 import type { PackReader } from "./pack-reader.ts";
-import { signatureOf } from "./stack.ts";
 import type { VolumeServer } from "./volume-server.ts";
 
 /** Of a file; the same number as the server's and the clients'. */
@@ -39,6 +33,7 @@ export class Uploads {
   readonly #packs: PackReader;
   /** By signature: the same file need not be read again. */
   readonly #known = new Map<string, Piece[]>();
+  readonly #rooms: SharedArrayBuffer[] = [];
   readonly #underWay = new Set<Promise<void>>();
   #failure: Error | undefined;
 
@@ -84,53 +79,52 @@ export class Uploads {
 
   async #addSmall(files: readonly WrittenPath[]): Promise<void> {
     const asked = files.map(({ file, signature, isFixed, size }) => ({ file, signature, isFixed, size }));
-    const packed = await this.#packs.read(asked);
+    const packed = await this.#packs.pack(asked);
     const sha256 = Buffer.from(packed.sha256);
     const sizes = new Map(files.map(({ signature, size }) => [signature, size]));
     for (const { signature, offset, length } of packed.files) {
       const piece = length === 0 ? hole : { sha256, offset: BigInt(offset), length: BigInt(length) };
       this.#known.set(signature, sizes.get(signature) === 0 ? [] : [piece]);
     }
-    if (packed.bytes.length > 0) await this.#send(sha256, packed.bytes, false);
+    if (packed.bytes.length > 0) await this.#send(sha256, packed.bytes);
   }
 
-  async #addLarge({ file, signature, isFixed }: WrittenPath): Promise<void> {
-    let handle: FileHandle;
-    try {
-      handle = await open(file, "r");
-    } catch (error) {
-      if (hasCode(error, "ENOENT", "ENOTDIR")) return; // gone meanwhile
-      throw error;
-    }
-    await using opened = handle;
-    const before = await opened.stat({ bigint: true });
-    if (!before.isFile() || signatureOf(before, isFixed) !== signature) return;
-    const size = Number(before.size);
+  async #addLarge({ file, signature, isFixed, size }: WrittenPath): Promise<void> {
     const pieces: Piece[] = [];
     for (let at = 0; at < size; at += pieceBytes) {
-      const bytes = await readAt(opened, at, Math.min(pieceBytes, size - at));
-      if (bytes === undefined) return;
-      pieces.push(await this.#addPiece(bytes));
+      const memory = await this.#room();
+      const length = Math.min(pieceBytes, size - at);
+      const read = await this.#packs.piece({ file: { file, signature, isFixed, size }, at, length, memory });
+      if (read === undefined || read.length === 0) this.#rooms.push(memory);
+      if (read === undefined) return;
+      pieces.push(read.length === 0 ? hole : await this.#addPiece(read, memory));
     }
-    if (signatureOf(await opened.stat({ bigint: true }), isFixed) === signature) this.#known.set(signature, pieces);
+    this.#known.set(signature, pieces);
   }
 
-  async #addPiece(bytes: Buffer): Promise<Piece> {
-    const content = bytes.subarray(0, lengthWithoutZeros(bytes));
-    if (content.length === 0) return hole;
-    const sha256 = createHash("sha256").update(content).digest();
-    await this.#send(sha256, content, true);
-    return { sha256, offset: 0n, length: BigInt(content.length) };
+  async #addPiece({ sha256, length }: PieceRead, memory: SharedArrayBuffer): Promise<Piece> {
+    const digest = Buffer.from(sha256);
+    await this.#send(digest, Buffer.from(memory, 0, length), () => this.#rooms.push(memory));
+    return { sha256: digest, offset: 0n, length: BigInt(length) };
   }
 
-  async #send(sha256: Buffer, content: Uint8Array, mayBeThere: boolean): Promise<void> {
+  /** Memory for a piece, used again when that is sent: new memory costs more than to read and send it. */
+  async #room(): Promise<SharedArrayBuffer> {
+    while (this.#underWay.size >= mostUnderWay) await Promise.race(this.#underWay);
+    return this.#rooms.pop() ?? new SharedArrayBuffer(pieceBytes);
+  }
+
+  async #send(sha256: Buffer, content: Uint8Array, sent?: () => void): Promise<void> {
     while (this.#underWay.size >= mostUnderWay) await Promise.race(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure;
-    const sending = this.#give(sha256.toString("hex"), content, mayBeThere)
+    const sending = this.#give(sha256.toString("hex"), content, sent !== undefined)
       .catch((error: unknown) => {
         this.#failure ??= error instanceof Error ? error : new Error(String(error));
       })
-      .finally(() => this.#underWay.delete(sending));
+      .finally(() => {
+        this.#underWay.delete(sending);
+        sent?.();
+      });
     this.#underWay.add(sending);
   }
 
@@ -138,15 +132,4 @@ export class Uploads {
     if (mayBeThere && (await this.#server.has(sha256))) return;
     await this.#server.put(sha256, content);
   }
-}
-
-/** Undefined when the file has become shorter. */
-async function readAt(handle: FileHandle, at: number, length: number): Promise<Buffer | undefined> {
-  const bytes = Buffer.allocUnsafe(length);
-  for (let read = 0; read < length;) {
-    const { bytesRead } = await handle.read(bytes, read, length - read, at + read);
-    if (bytesRead === 0) return undefined;
-    read += bytesRead;
-  }
-  return bytes;
 }

@@ -48,6 +48,11 @@ export class Upper {
     return known === all || known.size > 0;
   }
 
+  /** Has `u` in it. */
+  get folder(): string {
+    return this.#place.folder;
+  }
+
   get isFixed(): boolean {
     return this.#place.isFixed;
   }

@@ -7,6 +7,8 @@ import { sizeDelimitedDecodeStream, sizeDelimitedEncode } from "@bufbuild/protob
 import * as wire from "@lydian/contract/worker";
 import { backoffMs, type Clock, PlatformError, sleep } from "@lydian/kit";
 
+import type { OwedSize } from "./owed-commits.ts";
+
 /** While the server restarts: 50 ms, doubled up to 2 s, ten times; about 11 s in all. */
 const retry = { initialMs: 50, factor: 2, maxMs: 2000 };
 const retries = 10;
@@ -16,6 +18,9 @@ const silenceMs = 60_000;
 
 /** The server refuses this for good: asked again, it would say the same. */
 export class RefusedError extends PlatformError {}
+
+/** What was asked about is not there, or not any more. */
+export class GoneError extends RefusedError {}
 
 /** What a container has changed. */
 export interface VolumeChange {
@@ -67,6 +72,18 @@ export class VolumeServer {
       if (error instanceof RefusedError) return undefined;
       throw error;
     }
+  }
+
+  /** Whether the commit with this key may return before it is made. */
+  async owe(volumeId: string, key: string, size: OwedSize): Promise<boolean> {
+    const body = (): Uint8Array => Buffer.from(JSON.stringify(size));
+    const query = new URLSearchParams({ key });
+    return (await text(await this.#repeat("POST", `/volumes/${volumeId}/owed?${query.toString()}`, body))) === "1";
+  }
+
+  /** Says which commits are owed: there are no others. */
+  async owes(keys: readonly string[]): Promise<void> {
+    (await this.#repeat("PUT", "/volumes/owed", () => Buffer.from(JSON.stringify(keys)))).resume();
   }
 
   async has(sha256: string): Promise<boolean> {
@@ -138,6 +155,7 @@ export class VolumeServer {
     if (statusCode < 300) return response;
     const said = (await text(response)).trim();
     const message = said === "" ? `the server answered ${statusCode} for ${method} ${path}` : said;
+    if (statusCode === 404) throw new GoneError(message);
     throw statusCode >= 500 && statusCode !== 507 ? new PlatformError(message) : new RefusedError(message);
   }
 }

@@ -13,6 +13,7 @@ import type { Layer } from "../layers/index.ts";
 import { chainTo, foldFrom, newestOf, type Step } from "./chain.ts";
 import type { LayerMaker } from "./layer-maker.ts";
 import { type KnownFile, LayerWriter } from "./layer-writer.ts";
+import type { OwedCommit, OwedCommits, OwedSize } from "./owed-commits.ts";
 import { PieceReader } from "./piece-reader.ts";
 import type { VolumeServer } from "./volume-server.ts";
 
@@ -29,6 +30,7 @@ export type FileOf = (entry: wire.VolumeEntry) => KnownFile | undefined;
 
 export interface TreesDeps {
   readonly server: VolumeServer;
+  readonly owed: OwedCommits;
   readonly maker: LayerMaker;
   readonly logger: Logger;
 }
@@ -36,6 +38,7 @@ export interface TreesDeps {
 export class VolumeTrees {
   readonly #folder: string;
   readonly #server: VolumeServer;
+  readonly #owed: OwedCommits;
   readonly #maker: LayerMaker;
   readonly #logger: Logger;
   /** Volumes whose layers are being folded or removed. */
@@ -46,9 +49,10 @@ export class VolumeTrees {
   readonly #holds = new Map<string, number>();
   #isClosed = false;
 
-  private constructor(folder: string, { server, maker, logger }: TreesDeps) {
+  private constructor(folder: string, { server, owed, maker, logger }: TreesDeps) {
     this.#folder = folder;
     this.#server = server;
+    this.#owed = owed;
     this.#maker = maker;
     this.#logger = logger;
   }
@@ -65,28 +69,49 @@ export class VolumeTrees {
 
   /** The newest state that the server has. */
   async newest(volumeId: string): Promise<Tree> {
-    const tree = await this.#inTurn(volumeId, async () => this.#hold(volumeId, await this.#chain(volumeId)));
+    const tree = await this.#whenSettled(volumeId, async () => this.#hold(volumeId, await this.#chain(volumeId)));
     this.#tidyLater(volumeId);
     return tree;
+  }
+
+  /** Whether a commit that is on disk may return before it is made; then nobody here gets the volume until it is. */
+  async owe(commit: OwedCommit, size: OwedSize): Promise<boolean> {
+    const { volumeId, key } = commit;
+    return await this.#whenSettled(
+      volumeId,
+      async () => await this.#owed.owe(commit, () => this.#server.owe(volumeId, key, size)),
+    );
+  }
+
+  /** The commit that this container owes to the volume. */
+  owedBy(containerId: string, volumeId: string): OwedCommit | undefined {
+    const commit = this.#owed.of(volumeId);
+    return commit?.containerId === containerId ? commit : undefined;
+  }
+
+  async paid(commit: OwedCommit): Promise<void> {
+    await this.#owed.paid(commit);
   }
 
   /**
    * Makes a commit, and then the state that it leads to, from the files that it is made of: they need not come from the
    * server. Meanwhile nobody gets another state of the volume. `commit` answers its number, or undefined for none; `state`
-   * is the one that is then the newest known: undefined when that is a later one already.
+   * is the one that is then the newest known: undefined when that is a later one already. `isOwed`: it is the one that is owed.
    */
   async commit(
     volumeId: string,
     commit: () => Promise<number | undefined>,
     fileOf: FileOf,
+    isOwed = false,
   ): Promise<{ number: number | undefined; state: Promise<Tree | undefined> }> {
     const committed = Promise.withResolvers<number | undefined>();
-    const state = this.#inTurn(volumeId, async () => {
+    const make = async (): Promise<Tree | undefined> => {
       const number = await commit();
       committed.resolve(number);
       if (number === undefined) return undefined;
       return this.#holdAt(volumeId, number, await this.#chain(volumeId, { to: number, fileOf }));
-    });
+    };
+    const state = isOwed ? this.#inTurn(volumeId, make) : this.#whenSettled(volumeId, make);
     state.catch(committed.reject);
     const number = await committed.promise;
     if (number !== undefined) this.#tidyLater(volumeId);
@@ -234,6 +259,17 @@ export class VolumeTrees {
     const layers = names.map((name) => ({ id: name, diff: join(this.#folder, volumeId, name, "diff") }));
     for (const { diff } of layers) this.#holds.set(diff, (this.#holds.get(diff) ?? 0) + 1);
     return { volumeId, number, layers };
+  }
+
+  /** In a turn in which nothing is owed: who pays needs a turn, too. */
+  async #whenSettled<T>(volumeId: string, act: () => Promise<T>): Promise<T> {
+    for (;;) {
+      await this.#owed.settled(volumeId);
+      const done = await this.#inTurn(volumeId, async () =>
+        this.#owed.of(volumeId) === undefined ? { value: await act() } : undefined,
+      );
+      if (done !== undefined) return done.value;
+    }
   }
 
   #inTurn<T>(volumeId: string, act: () => Promise<T>): Promise<T> {

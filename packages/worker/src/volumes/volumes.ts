@@ -6,6 +6,8 @@ import * as wire from "@lydian/contract/worker";
 import { backoffMs, type Clock, type Logger, messageOf, PlatformError, sleep, type Timer } from "@lydian/kit";
 
 import type { ContainerPlace } from "../container/folder.ts";
+import type { OwedCommit, OwedCommits } from "./owed-commits.ts";
+import { Publisher } from "./publisher.ts";
 import { MountedVolume, type MountedVolumeDeps, type VolumePlace } from "./mounted-volume.ts";
 import type { ContainerRoot } from "./volume-mount.ts";
 import { readVolumes, type VolumePoint, type VolumeRecord, writeVolumes } from "./volume-record.ts";
@@ -58,10 +60,19 @@ export class Volumes {
   #tries = lastTries;
   readonly #closed = new AbortController();
 
-  constructor(deps: MountedVolumeDeps, clock: Clock) {
+  readonly #owed: OwedCommits;
+
+  constructor(deps: MountedVolumeDeps, { clock, owed }: { clock: Clock; owed: OwedCommits }) {
     this.#deps = deps;
     this.#clock = clock;
     this.#logger = deps.logger;
+    this.#owed = owed;
+  }
+
+  /** Makes the commits that have returned and whose containers are gone, with the boot in which they were. */
+  start(): void {
+    void this.#patiently(() => this.#deps.server.owes(this.#owed.keys), "the server does not hear what is owed to it");
+    for (const commit of this.#owed.orphans) this.#payFor(commit);
   }
 
   /** Brings what the container is to see; what is answered mounts it, before anything runs in the root. */
@@ -124,6 +135,8 @@ export class Volumes {
       } catch (error) {
         this.#logger.warn({ err: error, container: place.id, volume: volumeId }, "a last commit failed");
         say(`What was written to volume ${volumeId} since its last commit is lost: ${messageOf(error)}`);
+        const owed = this.#deps.trees.owedBy(place.id, volumeId);
+        if (owed !== undefined) this.#payFor(await this.#owed.leave(owed));
       }
     }
     this.discard(place.id);
@@ -160,6 +173,31 @@ export class Volumes {
       } catch (error) {
         if (error instanceof RefusedError || tries >= this.#tries) throw error;
         await sleep(this.#clock, backoffMs(retry, tries), this.#closed.signal);
+      }
+    }
+  }
+
+  /** In the place of its container, which is gone. */
+  #payFor(commit: OwedCommit): void {
+    const { volumeId, containerId } = commit;
+    const publisher = new Publisher(this.#deps, volumeId, containerId);
+    void this.#patiently(async () => {
+      const { state } = await publisher.pay(commit, async () => {});
+      const tree = await state;
+      if (tree !== undefined) this.#deps.trees.release(tree);
+      await this.#owed.paid(commit);
+    }, `a commit to volume ${volumeId} that has returned is not made yet`);
+  }
+
+  /** Until it is done. */
+  async #patiently(act: () => Promise<void>, failure: string): Promise<void> {
+    for (let tries = 1; !this.#closed.signal.aborted; tries++) {
+      try {
+        return await act();
+      } catch (error) {
+        if (this.#closed.signal.aborted) return;
+        this.#logger.warn({ err: error }, failure);
+        await sleep(this.#clock, backoffMs(retry, tries), this.#closed.signal).catch(() => {}); // it ends
       }
     }
   }

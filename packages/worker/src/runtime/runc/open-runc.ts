@@ -17,9 +17,10 @@ import { diskGauge } from "../../disk/disk-gauge.ts";
 import { MountLayers } from "../../container/mount-layers.ts";
 import { DiskGuard } from "../../disk/disk-guard.ts";
 import { containerSettings, openHostStore } from "../../images/index.ts";
-import { Mounter } from "../../layers/index.ts";
+import { Mounter, syncFileSystem } from "../../layers/index.ts";
 import { NetworkPool } from "../../network/network-pool.ts";
 import { LayerMaker } from "../../volumes/layer-maker.ts";
+import { OwedCommits, usualOwedFrom } from "../../volumes/owed-commits.ts";
 import { PackReader } from "../../volumes/pack-reader.ts";
 import { UpperReader } from "../../volumes/upper-reader.ts";
 import { VolumeServer } from "../../volumes/volume-server.ts";
@@ -115,12 +116,16 @@ async function openVolumes(
 ): Promise<Volumes> {
   const server = new VolumeServer({ doorFile, clock });
   const maker = new LayerMaker();
-  const trees = await VolumeTrees.open(join(config.data, "volumes"), { server, maker, logger });
+  const owed = await OwedCommits.open(join(config.data, "owed"), { logger });
+  const trees = await VolumeTrees.open(join(config.data, "volumes"), { server, owed, maker, logger });
   const throwAway = (folder: string): Promise<void> => trash.throwAway(folder);
-  return new Volumes(
-    { server, trees, mounter, maker, reader: new UpperReader(), packs: new PackReader(), logger, throwAway },
-    clock,
+  const threads = { maker, reader: new UpperReader(), packs: new PackReader() };
+  const volumes = new Volumes(
+    { server, trees, mounter, ...threads, logger, throwAway, clock, sync: syncFileSystem, owedFrom: usualOwedFrom },
+    { clock, owed },
   );
+  volumes.start();
+  return volumes;
 }
 
 /** What all containers together may have of the host's processes and threads: the rest is left when all are fork bombs. */
