@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
-import { missingClient, modal, newestClient, Platform, temporaryFolder, usualRuntime } from "@lydian/testkit";
+import { missingClient, modal, newestClient, Platform, temporaryFolder, until, usualRuntime } from "@lydian/testkit";
 
 import { app } from "../clients/stories.ts";
 import { WebCaller } from "../clients/web-caller.ts";
@@ -57,6 +57,35 @@ describe("frameworks", { skip, timeout: 30 * minutes }, () => {
     assert.equal((await closed)[0], 4003);
   });
 });
+
+test(
+  "a server of the newest client goes on when the platform's server is killed, and ends when it is stopped",
+  { skip },
+  async () => {
+    await using deploy = modal(platform, newestClient, ["deploy", app("web_servers.py")]);
+    await deploy.finishWith(0, 5 * minutes);
+    const address = `http://home--servers-open.localhost:${port}`;
+    assert.equal((await caller.ask(address)).status, 200);
+    const [container] = platform.functions();
+    for (let round = 0; round < 3; round++) {
+      process.kill(platform.process("server")?.pid ?? assert.fail(), "SIGKILL");
+      using fresh = new WebCaller(platform); // none of the connections that the killed one had
+      for (let i = 0; i < 3; i++) assert.equal((await fresh.ask(address)).status, 200);
+      assert.deepEqual(
+        platform.functions().map(({ pid }) => pid),
+        [container?.pid],
+        "in the same container",
+      );
+    }
+    await using stop = modal(platform, newestClient, ["app", "stop", "servers", "--yes"]);
+    await stop.finishWith(0);
+    await until(
+      minutes,
+      () => platform.functions().length === 0,
+      () => "it goes on",
+    );
+  },
+);
 
 /** The sentences of the cases that failed. */
 function failedIn(report: string): Set<string> {
