@@ -1,8 +1,10 @@
 /** What a container's file system begins as: a base, and steps on it. A description: it is made when an app is run or deployed. */
 import { fileURLToPath } from "node:url";
 
+import { type Site, siteOfCaller } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
 import type { Secret } from "./secret.ts";
+import type { Volume } from "./volume.ts";
 
 /** Files of this machine that an image is given. */
 export interface LocalFiles {
@@ -26,7 +28,18 @@ export type Step =
   | { readonly copy: LocalFiles }
   | { readonly npm: readonly string[] }
   | { readonly packages: true }
-  | { readonly dockerfile: Dockerfile };
+  | { readonly dockerfile: Dockerfile }
+  | { readonly call: FunctionStep };
+
+/** A function that is called in the image so far; what it writes is the step. */
+export interface FunctionStep {
+  readonly fn: (...args: never[]) => unknown;
+  readonly args: readonly unknown[];
+  /** Where it was named. */
+  readonly site: Site;
+  readonly secrets: readonly Secret[];
+  readonly volumes: Readonly<Record<string, Volume>>;
+}
 
 export interface ImageParts {
   readonly steps: readonly Step[];
@@ -117,6 +130,18 @@ export class Image {
   /** Installs what the program's lock file says at this place, for steps that need it, and not at the end. */
   npmCi(): Image {
     return this.#step({ packages: true });
+  }
+
+  /**
+   * Calls a function as the image is made, such as to fetch a model: what it writes is in the image. The file that names it has to
+   * export it, or to import it from one that does. It is called again when its file changes, or what that imports, or its arguments.
+   * `volumes` are committed at its end; `secrets` are its environment, and not in the image.
+   */
+  runFunction<A extends unknown[]>(
+    fn: (...args: A) => unknown,
+    { args, secrets = [], volumes = {} }: { args?: A; secrets?: Secret[]; volumes?: Record<string, Volume> } = {},
+  ): Image {
+    return this.#step({ call: { fn, args: args ?? [], site: siteOfCaller(), secrets, volumes } });
   }
 
   /** Commands of the shell, each a step. */
