@@ -41,6 +41,7 @@ export interface FunctionStep {
   readonly volumes: Readonly<Record<string, Volume>>;
 }
 
+/** What an image consists of. */
 export interface ImageParts {
   readonly steps: readonly Step[];
   readonly secrets: readonly Secret[];
@@ -52,6 +53,7 @@ export interface ImageParts {
   readonly node: string | undefined;
 }
 
+/** What steps are given. */
 export interface StepOptions {
   /** Environment of this image's steps; never in the image. */
   secrets?: Secret[];
@@ -59,6 +61,7 @@ export interface StepOptions {
 
 const names = /^[A-Za-z0-9@][A-Za-z0-9@/_.+:~^=<>!*-]*$/;
 
+/** What a container's files begin as. Each call answers another image, with one step more; it is made when an app is run or deployed, and steps that are equal are made once. */
 export class Image {
   /** @internal */
   readonly parts: ImageParts;
@@ -175,6 +178,7 @@ export class Image {
     return this.dockerfileCommands(`ENTRYPOINT ${JSON.stringify(words)}`);
   }
 
+  /** The words that an entrypoint gets when nothing else is said; functions have their own. */
   cmd(words: readonly string[]): Image {
     return this.dockerfileCommands(`CMD ${JSON.stringify(words)}`);
   }
