@@ -75,6 +75,8 @@ export class MountedVolume {
   /** The upper that the container writes to; undefined until it is asked about. */
   #live: Upper | undefined;
   #early: EarlyWrites | undefined;
+  /** The newest commit that it has made since the worker began. */
+  #made = 0;
   #root: { container: ContainerRoot; mount: VolumeMount } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -165,19 +167,22 @@ export class MountedVolume {
     return this.#inTurn(() => this.#commit());
   }
 
-  /** Shows the container the newest state; throws a PlatformError while its files are open. */
-  reload(): Promise<void> {
+  /**
+   * Shows the container the newest state, which is not before the commit `head` where that is known; throws a PlatformError
+   * while its files are open.
+   */
+  reload(head?: number): Promise<void> {
     return this.#inTurn(async () => {
       const rest = await this.#commit();
       await rest?.();
       const { trees } = this.#deps;
       const { volumeId, mounted: before } = this.#record;
       const uppers = this.#sealedAndFolded;
-      const newest = async (): Promise<Mountable> => {
-        const tree = await trees.newest(volumeId);
+      const newest = async (head?: number): Promise<Mountable> => {
+        const tree = await trees.newest(volumeId, head);
         return { tree, mounted: on(tree, nextUpper(before)) };
       };
-      let next = await newest();
+      let next = await newest(head === undefined ? undefined : Math.max(head, this.#made));
       if (next.tree.number === this.#record.seen) return trees.release(next.tree);
       const left = await this.#swap(next, async () => {
         if (await this.#publishRest()) {
@@ -359,6 +364,7 @@ export class MountedVolume {
 
   /** The number of a commit of its own. */
   async #saw(number = 0): Promise<void> {
+    this.#made = Math.max(this.#made, number);
     const { seen } = this.#record;
     if (number === seen + 1) await this.#save({ seen: number });
     else if (number > seen) await this.#save({ isBehind: true });

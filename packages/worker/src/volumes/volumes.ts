@@ -28,6 +28,8 @@ type Say = (line: string) => void;
 class Held {
   readonly place: ContainerPlace;
   readonly volumes = new Map<string, MountedVolume>();
+  /** Those that it has reloaded. */
+  readonly reloaded = new Set<string>();
   timer: Timer | undefined;
   #saved: Promise<void> = Promise.resolve();
 
@@ -113,7 +115,10 @@ export class Volumes {
     this.#commitLater(held);
   }
 
-  async act(containerId: string, { volumeId, act }: Pick<wire.VolumeDo, "volumeId" | "act">): Promise<void> {
+  async act(
+    containerId: string,
+    { volumeId, act, head }: Pick<wire.VolumeDo, "volumeId" | "act" | "head">,
+  ): Promise<void> {
     const volume = this.#held.get(containerId)?.volumes.get(volumeId);
     if (volume === undefined) {
       throw new RefusedError("this container does not mount it", {
@@ -121,7 +126,23 @@ export class Volumes {
       });
     }
     if (act === wire.VolumeDo_Act.COMMIT) await volume.commit();
-    else if (act === wire.VolumeDo_Act.RELOAD) await volume.reload();
+    else if (act === wire.VolumeDo_Act.RELOAD) {
+      this.#held.get(containerId)?.reloaded.add(volumeId);
+      await volume.reload(Number(head));
+    }
+  }
+
+  /** Fetches what others have changed ahead, for containers that reload now and then. */
+  changed({ volumeId, head }: Pick<wire.VolumeChanged, "volumeId" | "head">): void {
+    if (![...this.#held.values()].some(({ reloaded }) => reloaded.has(volumeId))) return;
+    const { trees } = this.#deps;
+    trees
+      .newest(volumeId, Number(head))
+      .then((tree) => trees.release(tree))
+      .catch((error: unknown) => {
+        if (this.#closed.signal.aborted) return;
+        this.#logger.debug({ err: error, volume: volumeId }, "what others have changed is not fetched ahead");
+      });
   }
 
   /** The last commits of a container whose processes are gone; what cannot be committed is told in its log. */
