@@ -19,7 +19,7 @@ const [noBilling, noServers, oneUser, noStatistics] = [
   /There is no billing/,
   /Servers and LLM endpoints are not there/,
   /A platform has one user/,
-  /Statistics over time and lists of variants are still to come/,
+  /Statistics over time are not kept here/,
 ];
 const theirs = "it asks servers of Modal's own";
 const browser = "it opens a page of Modal's own";
@@ -37,8 +37,8 @@ const answers: Readonly<Record<string, Answer>> = {
   "app dashboard": { not: browser },
   "function info": works("tree/edition"),
   "function logs": works("tree/edition"),
-  "function variants": refused(noStatistics, "tree/edition"),
-  "function calls": refused(noStatistics, "tree/edition"),
+  "function variants": works("tree/edition", "--json"),
+  "function calls": works("tree/edition", "--json", "--since", "1h"),
   "function stats": refused(noStatistics, "tree/edition"),
   "function metrics": refused(noStatistics, "tree/edition"),
   "function autoscaler settings": works("tree/edition"),

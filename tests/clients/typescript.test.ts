@@ -20,6 +20,7 @@ import {
   testEachClient,
 } from "@lydian/testkit";
 
+import { app } from "./stories.ts";
 import { WebCaller } from "./web-caller.ts";
 
 const platform = await platformOfFile();
@@ -42,7 +43,8 @@ test("classes with parameters and hooks, dicts and queues", async () => {
 });
 
 test("web functions", async () => {
-  assert.match(await ends(lydian("run", `${folder}/web.ts`)), holds);
+  const without = platform.runtime === "runc" ? [] : ["--no-tunnels"]; // processes of the host have no ports of their own
+  assert.match(await ends(lydian("run", `${folder}/web.ts`, ...without)), holds);
 });
 
 test("web sockets: of a handler, and of a server that a function starts", async () => {
@@ -121,6 +123,29 @@ test("what is wrong is said before anything is sent", async () => {
   await using program = lydian("run", `${folder}/greets.ts::Counter`);
   assert.match(await program.finishWith(2), /Counter is a class, which is not run by itself/);
 });
+
+test(
+  "a shell runs where a function does, at a pipe and at a terminal",
+  { skip: platform.runtime === "runc" ? false : "functions are plain processes here" },
+  async () => {
+    const command = ["--conditions=lydian-source", "packages/cli/src/main.ts", "shell", `${folder}/shell.ts::one`];
+    const words = "echo $GREETING; echo err >&2; read word; echo got $word; exit 3";
+    const at = { cwd: repositoryRoot, env: platform.env };
+    await using piped = new Run(process.execPath, [...command, "--cmd", words], { ...at, input: "what is piped\n" });
+    await piped.finishWith(3);
+    assert.match(piped.stdout, /^hello\ngot what is piped$/m);
+    assert.match(piped.stderr, /^err$/m);
+    const steps = [
+      { sees: "# " },
+      { types: "stty size; test -t 1 && echo $GREETING-$TERM\r" },
+      { sees: "hello-vt100" },
+    ];
+    const args = [app("terminal.py"), "31", "97", JSON.stringify([...steps, { types: "exit 4\r" }]), ...command];
+    const env = { ...platform.env, TERM: "vt100", TERMINAL_PROGRAM: JSON.stringify([process.execPath]) };
+    await using typed = new Run("python3", args, { ...at, env });
+    assert.match(await typed.finishWith(0), /31 97\r[\s\S]*LEFT \[\] END 4$/m);
+  },
+);
 
 test("a deployment says what it changes", async () => {
   assert.match(await ends(lydian("deploy", `${folder}/greets.ts`)), /Deployed greets[\s\S]*\+ greet\n/);

@@ -50,12 +50,20 @@ export async function ensureProfile(file: string, serverUrl: string, owner?: Use
     serverUrl,
   };
   if (known?.serverUrl !== serverUrl) {
-    await writeDurably(file, stringify({ [profileName]: profileTable(profile) }), 0o600);
+    await writeDurably(file, stringify(await withOwn(file, known, profile)), 0o600);
   } else if (((await stat(file)).mode & 0o777) !== 0o600) {
     await chmod(file, 0o600);
   }
   if (owner !== undefined) await chown(file, owner.uid, owner.gid);
   return profile;
+}
+
+/** The whole file: of what else is in it nothing changes. */
+async function withOwn(file: string, known: Profile | undefined, profile: Profile): Promise<TomlTable> {
+  if (known === undefined) return { [profileName]: profileTable(profile) };
+  const tables = parseTables(await readFile(file, "utf8"), file);
+  const name = ownName(tables);
+  return { ...tables, [name]: { ...tables[name], server_url: profile.serverUrl } };
 }
 
 /** Undefined when there is no file; a PlatformError when it holds no token. */
@@ -71,7 +79,8 @@ export async function readProfile(file: string): Promise<Profile | undefined> {
       cause: error,
     });
   }
-  const table = activeTable(parseTables(text, file));
+  const tables = parseTables(text, file);
+  const table = tables[ownName(tables)];
   const [serverUrl, tokenId, tokenSecret] = [table?.["server_url"], table?.["token_id"], table?.["token_secret"]];
   if (typeof serverUrl === "string" && typeof tokenId === "string" && typeof tokenSecret === "string") {
     return { serverUrl, tokenId, tokenSecret };
@@ -103,9 +112,9 @@ function isTable(value: TomlTable[string] | undefined): value is TomlTable {
   return typeof value === "object" && !Array.isArray(value) && !(value instanceof Date);
 }
 
-function activeTable(tables: Record<string, TomlTable>): TomlTable | undefined {
-  const all = Object.values(tables);
-  return all.find((table) => table["active"] === true) ?? all[0];
+/** The clients write profiles of their own into the file too (`modal token set`), and make them the active one. */
+function ownName(tables: Record<string, TomlTable>): string {
+  return profileName in tables ? profileName : (Object.keys(tables)[0] ?? profileName);
 }
 
 /** What the server is told of the token: it never sees the secret itself. */

@@ -5,57 +5,16 @@ import { PlatformError } from "@lydian/kit";
 import { Command, CommanderError } from "commander";
 
 import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./command.ts";
-import { backup } from "./commands/backup.ts";
-import { call } from "./commands/call.ts";
-import { doctor } from "./commands/doctor.ts";
-import { gc } from "./commands/gc.ts";
-import { completion } from "./commands/completion.ts";
-import { deploy } from "./commands/deploy.ts";
-import { drain } from "./commands/drain.ts";
-import { image } from "./commands/image.ts";
-import { logs } from "./commands/logs.ts";
-import { restore } from "./commands/restore.ts";
-import { run } from "./commands/run.ts";
-import { schedule } from "./commands/schedule.ts";
-import { serve } from "./commands/serve.ts";
-import { secret } from "./commands/secret.ts";
-import { setup } from "./commands/setup.ts";
-import { status } from "./commands/status.ts";
-import { stop } from "./commands/stop.ts";
-import { token } from "./commands/token.ts";
-import { upCommand } from "./commands/up.ts";
-import { volume } from "./commands/volume.ts";
+import { commandsFor } from "./commands.ts";
 import type { Terminal } from "./terminal.ts";
-
-export const allCommands: readonly (CliCommand | CommandGroup)[] = [
-  upCommand(),
-  setup,
-  doctor,
-  status,
-  run,
-  serve,
-  deploy,
-  logs,
-  stop,
-  call,
-  schedule,
-  image,
-  gc,
-  secret,
-  token,
-  volume,
-  backup,
-  restore,
-  drain,
-  completion(() => allCommands),
-];
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
 export async function runProgram(
   args: readonly string[],
   terminal: Terminal,
-  commands: readonly (CliCommand | CommandGroup)[] = allCommands,
+  given?: readonly (CliCommand | CommandGroup)[],
 ): Promise<number> {
+  const commands = given ?? (await commandsFor(args));
   let outcome: number = exitStatus.ok;
   const program = buildProgram(terminal);
   const add = (parent: Command, path: string, command: CliCommand): void =>

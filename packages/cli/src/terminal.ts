@@ -1,7 +1,6 @@
 /** Where a command reads and writes: answers on stdout, everything about the work itself on stderr. */
 import { styleText } from "node:util";
 
-import { confirm, isCancel } from "@clack/prompts";
 import { type Clock, systemClock } from "@lydian/kit";
 
 type Style = Parameters<typeof styleText>[0];
@@ -83,6 +82,7 @@ export class Terminal {
 
   /** Asks; to break off (Ctrl-C) is a no. Only for an interactive terminal. */
   async confirm(question: string): Promise<boolean> {
+    const { confirm, isCancel } = await import("@clack/prompts"); // few commands ask anything
     const answer = await confirm({ message: question, initialValue: false });
     return !isCancel(answer) && answer;
   }

@@ -4,7 +4,9 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 
 import { completionScript, shells } from "../src/completion.ts";
-import { allCommands } from "../src/program.ts";
+import { allCommands as load } from "../src/commands.ts";
+
+const allCommands = await load();
 
 /** The last word is the one that is being typed. */
 function offered(...words: string[]): string[] {

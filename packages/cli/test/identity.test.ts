@@ -48,6 +48,25 @@ it("follows a change of the address and keeps the token; closes a file that was 
   assert.deepEqual(await readProfile(file), { ...first, serverUrl: "http://127.0.0.1:9000" });
 });
 
+it("is its own among profiles that the clients have added, and leaves them as they are", async () => {
+  await using data = await folder();
+  const file = join(data.path, "profile.toml");
+  const first = await ensureProfile(file, "http://127.0.0.1:8700");
+  const text = readFileSync(file, "utf8").replace("active = true\n", "");
+  writeFileSync(
+    file,
+    `${text}\n[other]\nserver_url = "https://other"\ntoken_id = "ak-o"\ntoken_secret = "as-o"\nactive = true\n`,
+  );
+  assert.deepEqual(await readProfile(file), first);
+  assert.deepEqual(await ensureProfile(file, "http://127.0.0.1:9000"), {
+    ...first,
+    serverUrl: "http://127.0.0.1:9000",
+  });
+  const { lydian, other } = parse(readFileSync(file, "utf8")) as Record<string, Record<string, unknown>>;
+  assert.equal(lydian?.["server_url"], "http://127.0.0.1:9000");
+  assert.deepEqual({ ...other }, { server_url: "https://other", token_id: "ak-o", token_secret: "as-o", active: true });
+});
+
 it("never makes a new token because the file is damaged", async () => {
   await using data = await folder();
   const file = join(data.path, "profile.toml");

@@ -7,8 +7,11 @@ import { promisify } from "node:util";
 import { PlatformError } from "@lydian/kit";
 
 import { type CliCommand, UsageError } from "../src/command.ts";
-import { allCommands, runProgram } from "../src/program.ts";
+import { allCommands as load } from "../src/commands.ts";
+import { runProgram } from "../src/program.ts";
 import { captureTerminal } from "./captured-terminal.ts";
+
+const allCommands = await load();
 
 async function lydian(args: string[], commands?: readonly CliCommand[]) {
   const { terminal, out, err } = captureTerminal();

@@ -12,11 +12,13 @@ export type { AutoscalerChange, FunctionStats, Handler, MapStream, Unbatched } f
 export { FunctionCall, type GetOptions } from "./function-call.ts";
 export { Func, Func as Function } from "./lookup.ts";
 export { client, type ClientOf } from "./module-client.ts";
+export { CloudBucketMount, type CloudBucketOptions } from "./objects/cloud-bucket.ts";
 export { Dict } from "./objects/dict.ts";
 export { Image, type StepOptions } from "./objects/image.ts";
 export type { NamedOptions } from "./objects/named.ts";
 export type { VolumeBatch, VolumeFile } from "./objects/volume-files.ts";
 export type { NameOptions } from "./objects/place.ts";
+export { Proxy } from "./objects/proxy.ts";
 export { type PartitionOptions, Queue, type TakeOptions } from "./objects/queue.ts";
 export { Cron, Period, type PeriodParts } from "./objects/schedule.ts";
 export { Secret } from "./objects/secret.ts";
@@ -35,5 +37,6 @@ export type {
 export type { DeployOptions, Deployment, RunOptions } from "./publish/index.ts";
 export type { StandardSchema } from "./standard-schema.ts";
 export { kwargs, type Kwargs } from "./values/arguments.ts";
+export { type Address, forward, type Tunnel } from "./web/forward.ts";
 export type { FetchApplication, FetchHandler, WebTarget } from "./web/handler.ts";
 export { Tagged } from "./values/cbor-decode.ts";

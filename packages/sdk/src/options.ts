@@ -3,6 +3,8 @@ import type { Duration, Size } from "./duration.ts";
 import type { Image } from "./objects/image.ts";
 import type { Cron, Period } from "./objects/schedule.ts";
 import type { Secret } from "./objects/secret.ts";
+import type { Proxy } from "./objects/proxy.ts";
+import type { CloudBucketMount } from "./objects/cloud-bucket.ts";
 import type { Volume } from "./objects/volume.ts";
 
 /** A kind of accelerator, or such as "H100:8" for several. */
@@ -67,7 +69,7 @@ export interface ResourceOptions {
   /** Their variables; a later one wins. */
   secrets?: Secret[];
   /** By the absolute path that they are mounted at. */
-  volumes?: Record<string, Volume>;
+  volumes?: Record<string, Volume | CloudBucketMount>;
   /** Kept running. */
   minContainers?: number;
   maxContainers?: number;
@@ -102,6 +104,8 @@ export interface FunctionOptions extends ResourceOptions {
   startupTimeout?: Duration;
   /** Nothing outside of the platform is reached. */
   blockNetwork?: boolean;
+  /** Whose address its own connections have. */
+  proxy?: Proxy;
   /** Each container runs one input. */
   singleUseContainers?: boolean;
   /** Of the container's own files. */
@@ -116,7 +120,7 @@ export interface AppDefaults {
   /** Before the function's own. */
   secrets?: Secret[];
   /** Beside the function's own. */
-  volumes?: Record<string, Volume>;
+  volumes?: Record<string, Volume | CloudBucketMount>;
   /** Beside the function's own. */
   env?: Record<string, string>;
   /** Words that the app is found by, such as { team: "search" }. */

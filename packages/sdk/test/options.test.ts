@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 
 import { readFailure } from "../src/calls/outcome.ts";
-import { resourcesOf, retryPolicyOf } from "../src/calls/variant.ts";
-import { App, Cron, Image, Period } from "../src/index.ts";
+import { bucketMountsOf, resourcesOf, retryPolicyOf, volumeMountsOf } from "../src/calls/variant.ts";
+import { App, type Client, CloudBucketMount, Cron, forward, Image, Period, Secret } from "../src/index.ts";
 import { mebibytes, seconds } from "../src/duration.ts";
 import { version } from "../src/version.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -64,6 +64,23 @@ it("reads what Python threw", () => {
   });
   assert.deepEqual(readFailure("ValueError('x')", ""), { name: "ValueError", message: "x", stack: "" });
   assert.deepEqual(readFailure("The input was cancelled.", ""), { message: "The input was cancelled.", stack: "" });
+});
+
+it("mounts buckets by what Modal calls their parts", async () => {
+  const client = { ask: async () => ({ secretId: "st-1" }) } as unknown as Client;
+  const place = { client, environment: "", appId: "ap-1" };
+  const endpoint = "https://1.r2.cloudflarestorage.com";
+  const options = { secret: Secret.fromName("r2"), bucketEndpointUrl: endpoint, keyPrefix: "a/", readOnly: true };
+  const volumes = { "/plain": new CloudBucketMount("open"), "/data": new CloudBucketMount("mine", options) };
+  const [plain, data] = await bucketMountsOf(volumes, place);
+  assert.deepEqual([plain?.mountPath, plain?.bucketName, plain?.credentialsSecretId], ["/plain", "open", ""]);
+  const { mountPath, bucketType, credentialsSecretId, bucketEndpointUrl, keyPrefix, readOnly } = data ?? {};
+  assert.deepEqual([mountPath, credentialsSecretId, bucketEndpointUrl], ["/data", "st-1", endpoint]);
+  assert.deepEqual([bucketType, keyPrefix, readOnly], [2, "a/", true]);
+  assert.deepEqual(await volumeMountsOf(volumes, place), []);
+  assert.throws(() => new CloudBucketMount("mine", { keyPrefix: "a" }), /has to end in "\/"/);
+  assert.throws(() => new CloudBucketMount("mine", { requesterPays: true }), /give a secret/);
+  await assert.rejects(forward(8000), /this is none/);
 });
 
 it("says that an app does not run, and what to do", async () => {

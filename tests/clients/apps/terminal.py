@@ -1,7 +1,7 @@
 """Plays somebody at a terminal: terminal.py ROWS COLUMNS STEPS ARGUMENT…
 
 STEPS is JSON: texts to wait for, as {"sees": text}, and to type, as {"types": text}. Prints all that the terminal has shown, and
-then how the command ended. The command is `modal` with these arguments; its stdin, stdout and stderr are a real terminal of that size.
+then how the command ended. The command is `modal`, or what TERMINAL_PROGRAM says as JSON, with these arguments; its stdin, stdout and stderr are a real terminal of that size.
 """
 
 import fcntl
@@ -47,5 +47,6 @@ def main(rows, columns, steps, command):
     print("\nLEFT", json.dumps(steps), "END", os.waitstatus_to_exitcode(status))
 
 
-command = [sys.executable, "-m", "modal", *sys.argv[4:]]
+program = os.environ.get("TERMINAL_PROGRAM")
+command = [*(json.loads(program) if program else [sys.executable, "-m", "modal"]), *sys.argv[4:]]
 main(int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]), command)

@@ -5,7 +5,7 @@ import { type CliCommand, type CommandGroup, exitStatus } from "../command.ts";
 import { completionScript, type Shell, shells } from "../completion.ts";
 
 /** `all` is asked for when it runs: this command is one of them. */
-export const completion = (all: () => readonly (CliCommand | CommandGroup)[]): CliCommand => ({
+export const completion = (all: () => Promise<readonly (CliCommand | CommandGroup)[]>): CliCommand => ({
   name: "completion",
   summary: "print a script for the shell's completion",
   description: "Prints a script that makes a shell complete commands and options of lydian.",
@@ -16,7 +16,7 @@ export const completion = (all: () => readonly (CliCommand | CommandGroup)[]): C
     { line: "lydian completion fish > ~/.config/fish/completions/lydian.fish", effect: "for fish" },
   ],
   run: async (_options, terminal, [shell = ""]) => {
-    terminal.write(completionScript(shell as Shell, all()));
+    terminal.write(completionScript(shell as Shell, await all()));
     return exitStatus.ok;
   },
 });

@@ -1,6 +1,7 @@
 /** Options as the wire has them: of a definition, and of a variant that has others instead. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
+  CloudBucketMountSchema,
   FunctionOptionsSchema,
   FunctionRetryPolicySchema,
   ResourcesSchema,
@@ -9,10 +10,14 @@ import type {
 
 import { mebibytes, seconds } from "../duration.ts";
 import { InvalidError } from "../errors.ts";
+import { CloudBucketMount } from "../objects/cloud-bucket.ts";
 import type { AppPlace } from "../objects/place.ts";
 import type { Secret } from "../objects/secret.ts";
 import type { Volume } from "../objects/volume.ts";
 import type { Batching, Concurrency, FunctionOptions, Gpu, ResourceOptions, Retries } from "../options.ts";
+
+/** By path. */
+type Mounted = Readonly<Record<string, Volume | CloudBucketMount>>;
 
 type Resources = MessageInitShape<typeof ResourcesSchema>;
 
@@ -69,17 +74,27 @@ export function retryPolicyOf(
 }
 
 export async function volumeMountsOf(
-  volumes: Readonly<Record<string, Volume>>,
+  volumes: Mounted,
   place: AppPlace,
 ): Promise<MessageInitShape<typeof VolumeMountSchema>[]> {
-  return await Promise.all(
-    Object.entries(volumes).map(async ([mountPath, volume]) => {
-      if (!mountPath.startsWith("/"))
-        throw new InvalidError(`volumes has ${JSON.stringify(mountPath)}, which is no absolute path`);
-      const volumeId = await volume.id(place);
-      return { volumeId, mountPath, allowBackgroundCommits: true, readOnly: volume.isReadOnly };
-    }),
+  const found = Object.entries(volumes).map(async ([mountPath, volume]) => {
+    if (!mountPath.startsWith("/"))
+      throw new InvalidError(`volumes has ${JSON.stringify(mountPath)}, which is no absolute path`);
+    if (volume instanceof CloudBucketMount) return [];
+    const volumeId = await volume.id(place);
+    return [{ volumeId, mountPath, allowBackgroundCommits: true, readOnly: volume.isReadOnly }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+export async function bucketMountsOf(
+  volumes: Mounted,
+  place: AppPlace,
+): Promise<MessageInitShape<typeof CloudBucketMountSchema>[]> {
+  const buckets = Object.entries(volumes).flatMap(([path, mount]) =>
+    mount instanceof CloudBucketMount ? [mount.wire(path, place)] : [],
   );
+  return await Promise.all(buckets);
 }
 
 export const secretIdsOf = (secrets: readonly Secret[], place: AppPlace): Promise<string[]> =>
@@ -109,7 +124,10 @@ export async function variantOf(
     ...(concurrent && concurrencyOf(concurrent)),
     ...(batched && batchingOf(batched)),
     ...(secrets && { secretIds: await secretIdsOf(secrets, place), replaceSecretIds: true }),
-    ...(volumes && { volumeMounts: await volumeMountsOf(volumes, place), replaceVolumeMounts: true }),
+    ...(volumes && {
+      ...{ volumeMounts: await volumeMountsOf(volumes, place), replaceVolumeMounts: true },
+      ...{ cloudBucketMounts: await bucketMountsOf(volumes, place), replaceCloudBucketMounts: true },
+    }),
   };
 }
 

@@ -29,6 +29,8 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined;
   /** By which the platform knows repetitions; without it one of this request alone. */
   readonly key?: string;
+  /** Beside who asks. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** One try, unless somebody says otherwise. */
@@ -114,13 +116,19 @@ export class Client implements Disposable {
   async ask<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
-    { timeoutMs = usualTimeoutMs, patienceMs = usualPatienceMs, signal, key = randomUUID() }: AskOptions = {},
+    {
+      timeoutMs = usualTimeoutMs,
+      patienceMs = usualPatienceMs,
+      signal,
+      key = randomUUID(),
+      headers: more = {},
+    }: AskOptions = {},
   ): Promise<MessageShape<O>> {
     const bytes = toBinary(method.input, create(method.input, request));
     const until = Date.now() + patienceMs;
     for (let tries = 0; ; tries++) {
       try {
-        const headers = { "x-idempotency-key": key, ...(tries > 0 && { "x-retry-attempt": String(tries) }) };
+        const headers = { ...more, "x-idempotency-key": key, ...(tries > 0 && { "x-retry-attempt": String(tries) }) };
         const { message, trailers } = await this.#channel.unary(pathOf(method), bytes, { headers, timeoutMs, signal });
         this.#warn(trailers);
         return fromBinary(method.output, message);
@@ -137,10 +145,10 @@ export class Client implements Disposable {
   async *follow<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     request: MessageInitShape<I>,
-    { timeoutMs = usualTimeoutMs, signal }: Omit<AskOptions, "patienceMs"> = {},
+    { timeoutMs = usualTimeoutMs, signal, headers = {} }: Omit<AskOptions, "patienceMs" | "key"> = {},
   ): AsyncGenerator<MessageShape<O>, void> {
     const bytes = toBinary(method.input, create(method.input, request));
-    const options = { headers: {}, timeoutMs, signal };
+    const options = { headers, timeoutMs, signal };
     try {
       for await (const message of this.#channel.stream(pathOf(method), bytes, options))
         yield fromBinary(method.output, message);

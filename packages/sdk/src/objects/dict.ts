@@ -52,10 +52,16 @@ export class Dict<K = string, V = unknown> {
     return !ifAbsent || created;
   }
 
-  /** All at once. */
-  async update(entries: Iterable<readonly [K, V]>): Promise<void> {
+  /** All at once: pairs, a Map, or an object's own fields. */
+  async update(
+    entries: Iterable<readonly [K, V]> | (K extends string ? Readonly<Record<string, V>> : never),
+  ): Promise<void> {
     const { client, id: dictId } = await this.#named.here();
-    const updates = [...entries].map(([key, value]) => ({ key: keyOf(key), value: writePickle(value, "value") }));
+    const pairs = Symbol.iterator in entries ? entries : (Object.entries(entries) as Iterable<[K, V]>);
+    const updates = [...pairs].map(([key, value]) => ({
+      key: keyOf(key),
+      value: writePickle(value, "value"),
+    }));
     await client.ask(rpc.dictUpdate, { dictId, updates });
   }
 

@@ -35,6 +35,8 @@ export interface ImageParts {
   readonly added: readonly LocalFiles[];
   /** Credentials of the registry that the base is in. */
   readonly registrySecret: Secret | undefined;
+  /** The Node of its functions, if it is not to be what the program says. */
+  readonly node: string | undefined;
 }
 
 export interface StepOptions {
@@ -52,20 +54,24 @@ export class Image {
     this.parts = parts;
   }
 
-  /** Debian without anything else; with `python`, such as "3.12", with that Python and pip. */
-  static debianSlim({ python }: { python?: string } = {}): Image {
+  /**
+   * Debian without anything else; with `python`, such as "3.12", with that Python and pip. `node`, such as "24": what functions run
+   * on, in place of what the program's own version file says, or else of the Node that the platform brings.
+   */
+  static debianSlim({ python, node }: { python?: string; node?: string } = {}): Image {
     if (python !== undefined && !/^3\.\d{1,2}$/.test(python))
       throw new InvalidError(`python is ${JSON.stringify(python)}, and has to be such as "3.12"`);
-    return Image.#on(python === undefined ? "debian:bookworm-slim" : `python:${python}-slim-bookworm`);
+    return Image.#on(python === undefined ? "debian:bookworm-slim" : `python:${python}-slim-bookworm`, { node });
   }
 
   /**
    * An image of a registry, such as "ghcr.io/team/base:1". It needs the C library glibc, as Debian and Ubuntu have it and
-   * Alpine has not. `secret` has REGISTRY_USERNAME and REGISTRY_PASSWORD.
+   * Alpine has not. `secret` has REGISTRY_USERNAME and REGISTRY_PASSWORD. `addNode`: as `node` of `debianSlim`; functions have a Node
+   * on any image. `addPython`, which Modal has, there is not: take an image that has Python.
    */
-  static fromRegistry(reference: string, { secret }: { secret?: Secret } = {}): Image {
+  static fromRegistry(reference: string, { secret, addNode: node }: { secret?: Secret; addNode?: string } = {}): Image {
     if (!/^\S+$/.test(reference)) throw new InvalidError(`${JSON.stringify(reference)} is no name of an image`);
-    return Image.#on(reference, secret);
+    return Image.#on(reference, { registrySecret: secret, node });
   }
 
   /**
@@ -74,7 +80,7 @@ export class Image {
    */
   static fromDockerfile(path: string | URL, { context }: { context?: string } = {}): Image {
     const dockerfile = { path: path instanceof URL ? fileURLToPath(path) : path, context };
-    return new Image({ steps: [{ dockerfile }], secrets: [], added: [], registrySecret: undefined });
+    return new Image({ steps: [{ dockerfile }], secrets: [], added: [], registrySecret: undefined, node: undefined });
   }
 
   /** Debian's packages. */
@@ -186,8 +192,8 @@ export class Image {
     });
   }
 
-  static #on(reference: string, registrySecret?: Secret): Image {
-    return new Image({ steps: [{ line: `FROM ${reference}` }], secrets: [], added: [], registrySecret });
+  static #on(reference: string, { registrySecret, node }: Partial<Pick<ImageParts, "registrySecret" | "node">>): Image {
+    return new Image({ steps: [{ line: `FROM ${reference}` }], secrets: [], added: [], registrySecret, node });
   }
 
   #add(files: LocalFiles, copy: boolean): Image {

@@ -84,13 +84,18 @@ export class Queue<T = unknown> {
     }
   }
 
-  /** The first item, which is taken out. A QueueEmptyError when none comes in time. */
-  async get(options: TakeOptions = {}): Promise<T> {
+  /** The first item, which is taken out. A QueueEmptyError when none comes in time; with `block: false` undefined when there is none now. */
+  get(options: TakeOptions & { block: false }): Promise<T | undefined>;
+  get(options?: TakeOptions): Promise<T>;
+  async get(options: TakeOptions = {}): Promise<T | undefined> {
     const [item] = await this.getMany(1, options);
-    return item as T;
+    return item;
   }
 
-  /** The first ones, up to `count` of them, once there is one. A QueueEmptyError when none comes in time. */
+  /**
+   * The first ones, up to `count` of them, once there is one. A QueueEmptyError when none comes in time; with `block: false`
+   * none when there is none now.
+   */
   async getMany(count: number, { partition, timeout, block = true }: TakeOptions = {}): Promise<T[]> {
     const { client, id: queueId } = await this.#named.here();
     const until = block ? untilOf(timeout) : 0;
@@ -99,6 +104,7 @@ export class Queue<T = unknown> {
       const request = { queueId, timeout: hold, nValues: count, partitionKey: keyOf(partition) };
       const { values } = await client.ask(rpc.queueGet, request, { timeoutMs: hold * 1000 + answerMs });
       if (values.length > 0) return values.map((value) => readPickle(value) as T);
+      if (!block) return [];
       if (Date.now() >= until) throw new QueueEmptyError("the queue has no item");
     }
   }

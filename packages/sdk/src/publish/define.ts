@@ -16,6 +16,7 @@ import {
 
 import { isGenerator } from "../app.ts";
 import {
+  bucketMountsOf,
   concurrencyOf,
   gpusOf,
   resourcesOf,
@@ -83,6 +84,7 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
     );
   }
   const env = { ...defaults.env, ...options.env };
+  const volumes = { ...defaults.volumes, ...options.volumes };
   const secrets = [
     ...(defaults.secrets ?? []),
     ...(options.secrets ?? []),
@@ -100,7 +102,8 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
     imageId: made.imageId,
     mountIds: [...made.mountIds],
     secretIds: await secretIdsOf(secrets, place),
-    volumeMounts: await volumeMountsOf({ ...defaults.volumes, ...options.volumes }, place),
+    volumeMounts: await volumeMountsOf(volumes, place),
+    cloudBucketMounts: await bucketMountsOf(volumes, place),
     timeoutSecs: wholeSeconds(timeout, "timeout"),
     startupTimeoutSecs: startupTimeout === undefined ? 0 : wholeSeconds(startupTimeout, "startupTimeout"),
     taskIdleTimeoutSecs: scaledownSecs,
@@ -121,6 +124,7 @@ async function wireOf(definition: Definition, defaults: AppDefaults, made: Made,
     ...(batched && batchingOf(batched)),
     ...placementOf(options),
     ...(options.routingRegion !== undefined && { routingRegion: options.routingRegion }),
+    ...(options.proxy && { proxyId: await options.proxy.id(place) }),
     ...(options.clustered && { ExperimentalGroupSize: whole(options.clustered.size, "clustered.size") }),
     checkpointingEnabled: options.enableMemorySnapshot ?? false,
     cloudProviderStr: options.cloud ?? "",

@@ -6,25 +6,36 @@ import type { Dockerfile, Image, Step } from "../objects/image.ts";
 import type { AppPlace } from "../objects/place.ts";
 import type { Secret } from "../objects/secret.ts";
 import { readDockerfile } from "./dockerfile.ts";
-import { installNamed, installPackages } from "./installed.ts";
+import { installNamed, installPackages, withNode } from "./installed.ts";
 import { makeMount } from "./mount.ts";
+import { type NodeWish, otherNode } from "./node-version.ts";
 import { type OnLine, orderImage } from "./order-image.ts";
 import type { Packages } from "./packages.ts";
 import { localFiles, type ShippedFile } from "./shipped-files.ts";
 
 type Common = Pick<MessageInitShape<typeof ImageSchema>, "secretIds" | "imageRegistryConfig">;
 
+/** What a program wants of all its images. */
+export interface ProgramNeeds {
+  readonly packages: Packages | undefined;
+  /** The environment of the step that installs them. */
+  readonly npmSecret: Secret | undefined;
+  readonly node: NodeWish | undefined;
+}
+
 /** Makes images with the packages of one program. */
 export class ImageMaker {
   readonly #place: AppPlace;
   readonly #packages: Packages | undefined;
   readonly #npmSecret: Secret | undefined;
+  readonly #node: NodeWish | undefined;
   readonly #onLine: OnLine;
 
-  constructor(place: AppPlace, packages: Packages | undefined, npmSecret: Secret | undefined, onLine: OnLine) {
+  constructor(place: AppPlace, { packages, npmSecret, node }: ProgramNeeds, onLine: OnLine) {
     this.#place = place;
     this.#packages = packages;
     this.#npmSecret = npmSecret;
+    this.#node = node;
     this.#onLine = onLine;
   }
 
@@ -37,6 +48,8 @@ export class ImageMaker {
         imageRegistryConfig: { registryAuthType: RegistryAuthType.STATIC_CREDS, secretId: registrySecret },
       }),
     };
+    const node = otherNode(parts.node === undefined ? this.#node : { range: parts.node, source: "the image" });
+    let hasNode = node === undefined;
     let id: string | undefined;
     let pending: Step[] = [];
     const settle = async (): Promise<string> => {
@@ -46,21 +59,25 @@ export class ImageMaker {
     };
     let hasPackages = this.#packages === undefined;
     for (const step of parts.steps) {
-      if ("npm" in step) id = await installNamed(this.#place, await settle(), step.npm, this.#onLine);
-      else if ("packages" in step) {
+      if ("npm" in step) {
+        id = await installNamed(this.#place, await settle(), step.npm, node, this.#onLine);
+        hasNode = true;
+      } else if ("packages" in step) {
         const base = await settle();
-        id = hasPackages ? base : await this.#install(base);
-        hasPackages = true;
+        id = hasPackages ? base : await this.#install(base, node);
+        hasPackages = hasNode = true;
       } else if ("dockerfile" in step) id = await this.#ofDockerfile(step.dockerfile, common);
       else pending.push(step);
     }
     const whole = await settle();
-    return hasPackages ? whole : await this.#install(whole);
+    if (!hasPackages) return await this.#install(whole, node);
+    return hasNode ? whole : await withNode(this.#place, whole, node, this.#onLine);
   }
 
-  async #install(base: string): Promise<string> {
+  async #install(base: string, node: string | undefined): Promise<string> {
     if (this.#packages === undefined) return base;
-    return await installPackages(this.#place, base, this.#packages, this.#npmSecret, this.#onLine);
+    const given = { secret: this.#npmSecret, node };
+    return await installPackages(this.#place, base, this.#packages, given, this.#onLine);
   }
 
   /** Lines and copies, on an image or on what their own FROM names. */

@@ -7,13 +7,21 @@ import type { Secret } from "../objects/secret.ts";
 import { type OnLine, orderImage } from "./order-image.ts";
 import type { Packages } from "./packages.ts";
 
-/** On this image: Node and npm in /usr/local, which the worker gives. */
-async function withNode(place: AppPlace, base: string, onLine: OnLine): Promise<string> {
+/** Where an image has the Node that its functions run on, if that is not the worker's; workers read it. */
+const nodeVariable = "LYDIAN_NODE";
+
+/** On this image: Node and npm in /usr/local, which the worker gives; with `node`, a range of versions, that Node in its place. */
+export async function withNode(
+  place: AppPlace,
+  base: string,
+  node: string | undefined,
+  onLine: OnLine,
+): Promise<string> {
   const { mountId } = await place.client.ask(ModalClient.method.mountGetOrCreate, { deploymentName: "lydian-node" });
   return await orderImage(
     place,
     {
-      dockerfileCommands: ["FROM base", "COPY /node/. /usr/local"],
+      dockerfileCommands: ["FROM base", "COPY /node/. /usr/local", ...(node === undefined ? [] : otherNode(node))],
       baseImages: [{ dockerTag: "base", imageId: base }],
       contextMountId: mountId,
     },
@@ -21,15 +29,24 @@ async function withNode(place: AppPlace, base: string, onLine: OnLine): Promise<
   );
 }
 
+function otherNode(range: string): string[] {
+  const scratch = "/tmp/lydian-node";
+  const name = "node-linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')";
+  const install = `LD_LIBRARY_PATH=/usr/local/lib npm install --no-save --no-audit --no-fund --update-notifier=false --cache ${scratch}/npm "${name}@${range}"`;
+  const steps = [`mkdir ${scratch}`, `cd ${scratch}`, "echo {} > package.json", install];
+  const last = ["cp node_modules/node-linux-*/bin/node /usr/local/bin/node", "cd /", `rm -rf ${scratch}`];
+  return [`RUN ${[...steps, ...last].join(" && ")}`, `ENV ${nodeVariable}=/usr/local/bin/node`];
+}
+
 /** What the program's lock file says, in /root. `secret` is the step's environment. */
 export async function installPackages(
   place: AppPlace,
   base: string,
   { files, command }: Packages,
-  secret: Secret | undefined,
+  { secret, node }: { secret: Secret | undefined; node: string | undefined },
   onLine: OnLine,
 ): Promise<string> {
-  const imageId = await withNode(place, base, onLine);
+  const imageId = await withNode(place, base, node, onLine);
   const paths = Object.keys(files);
   const folders = [...new Set(paths.map((path) => path.slice(0, path.lastIndexOf("/") + 1)))];
   const copies = folders.map((folder) => {
@@ -55,9 +72,10 @@ export async function installNamed(
   place: AppPlace,
   base: string,
   names: readonly string[],
+  node: string | undefined,
   onLine: OnLine,
 ): Promise<string> {
-  const imageId = await withNode(place, base, onLine);
+  const imageId = await withNode(place, base, node, onLine);
   const words = names.map((name) => `'${name}'`).join(" ");
   // npm installs nothing into / itself, where imports of every folder find it; so it is moved there from a project of its own.
   const scratch = "/tmp/lydian-packages";

@@ -15,6 +15,9 @@ export interface Manifest {
   [other: string]: unknown;
 }
 
+/** This package and its parts, which come with the program. */
+export const isOwnName = (name: string): boolean => name === "lydian" || name.startsWith("@lydian/");
+
 export function readManifest(file: string): Manifest {
   const text = readFileSync(file, "utf8");
   try {
@@ -63,10 +66,8 @@ const kept = [
 export function strippedManifest(manifest: Manifest, keepsDev: boolean): Manifest {
   const names = keepsDev ? [...kept, "devDependencies"] : kept;
   const own = Object.fromEntries(names.flatMap((name) => (name in manifest ? [[name, manifest[name]]] : [])));
-  const without = (packages: unknown): Record<string, string> => {
-    const { lydian: _own, ...others } = packages as Record<string, string>;
-    return others;
-  };
+  const without = (packages: unknown): Record<string, string> =>
+    Object.fromEntries(Object.entries(packages as Record<string, string>).filter(([name]) => !isOwnName(name)));
   for (const kind of ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"])
     if (own[kind] !== undefined) own[kind] = without(own[kind]);
   return { name: "program", version: "0.0.0", ...own, private: true };

@@ -52,7 +52,7 @@ async function bundle(): Promise<{ inputs: readonly string[]; files: readonly Bu
     outdir: folderThere,
     format: "esm",
     platform: "node",
-    target: "node24",
+    target: "node22",
     minifyWhitespace: true,
     logLevel: "silent",
     external: ["esbuild"], // no container publishes an app

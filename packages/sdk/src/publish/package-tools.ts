@@ -3,13 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 
 import { InvalidError } from "../errors.ts";
-import { readManifest, strippedManifest, type Manifest } from "./manifests.ts";
-
-interface LockPlace {
-  readonly lockName: string;
-  /** Of the workspace's packages, from its root; "." is the root itself. */
-  readonly folders: ReadonlySet<string>;
-}
+import { isOwnName, readManifest } from "./manifests.ts";
+import { type LockPlace, stripNpmLock } from "./npm-lock.ts";
 
 export interface LockTool {
   /** As `packageManager` names it. */
@@ -63,48 +58,10 @@ const npmTool: LockTool = {
   command: () => `${npm} ci --omit=dev ${quiet} --cache ${scratch} && rm -rf ${scratch}`,
 };
 
-interface NpmLock {
-  lockfileVersion?: number;
-  packages?: Record<string, Manifest & { link?: boolean; resolved?: string }>;
-  [other: string]: unknown;
-}
-
-function stripNpmLock(text: string, { lockName, folders }: LockPlace): string {
-  const { packages, ...lock } = JSON.parse(text) as NpmLock;
-  if ((lock.lockfileVersion ?? 0) < 2 || packages === undefined)
-    throw new InvalidError(`${lockName} is of an old form`, {
-      hint: "npm install writes it anew, with npm 7 or later",
-    });
-  const isOwn = (path: string): boolean => /(?:^|\/)node_modules\/lydian(?:\/|$)/.test(path);
-  const all = Object.entries(packages).filter(([path, { dev }]) => !isOwn(path) && dev !== true);
-  const local = all.find(
-    ([, { link, resolved = "" }]) => (link === true && !folders.has(resolved)) || resolved.startsWith("file:"),
-  );
-  if (local !== undefined) {
-    throw new InvalidError(`${lockName} has ${local[0]}, which lies on this machine`, {
-      hint: "make it a package of the workspace, publish it to a registry, or import its files by a relative path",
-    });
-  }
-  const known = new Set(all.map(([path]) => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length)));
-  for (const [path, { optionalDependencies = {} }] of all) {
-    const missing = Object.keys(optionalDependencies).find((name) => /linux/.test(name) && !known.has(name));
-    if (missing !== undefined) {
-      throw new InvalidError(`${lockName} lacks ${missing}, which ${path} needs on Linux`, {
-        hint: "it was made where that is not installed: remove node_modules and the lock file, and npm install",
-      });
-    }
-  }
-  const kept = all.map(([path, entry]) => {
-    const isManifest = path === "" || folders.has(path);
-    return [path, isManifest ? strippedManifest(entry, false) : entry] as const;
-  });
-  return JSON.stringify({ ...lock, packages: Object.fromEntries(kept) });
-}
-
 /** Throws for packages that lie on this machine, whatever the form of the lock file. */
 function refuseLocal(text: string, local: RegExp, lockName: string): void {
-  const found = local.exec(text);
-  if (found === null) return;
+  const found = [...text.matchAll(new RegExp(local, `${local.flags}g`))].find(([, name = ""]) => !isOwnName(name));
+  if (found === undefined) return;
   throw new InvalidError(`${lockName} has ${found[1]}, which lies on this machine`, {
     hint: "make it a package of the workspace, publish it to a registry, or import its files by a relative path",
   });
@@ -160,7 +117,7 @@ const yarnClassic: LockTool = {
   keepsDev: true,
   workspaceGlobs: workspacesIn,
   strip: (text, { lockName }) => {
-    refuseLocal(text, /^"?((?!lydian@)[^\s"]+?)@(?:file|link):/m, lockName);
+    refuseLocal(text, /^"?([^\s"]+?)@(?:file|link):/m, lockName);
     return text;
   },
   settings: yarnSettings,
@@ -174,7 +131,7 @@ const yarnClassic: LockTool = {
 const yarnBerry: LockTool = {
   ...yarnClassic,
   strip: (text, { lockName }) => {
-    refuseLocal(text, /^"?((?!lydian@)[^\s"]+?)@(?:file|link|portal):/m, lockName);
+    refuseLocal(text, /^"?([^\s"]+?)@(?:file|link|portal):/m, lockName);
     return text;
   },
   title: "yarn workspaces focus",

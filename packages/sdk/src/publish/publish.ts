@@ -11,6 +11,7 @@ import type { AppPlace } from "../objects/place.ts";
 import { functionRequest } from "./define.ts";
 import { ImageMaker } from "./images.ts";
 import { makeMount } from "./mount.ts";
+import { nodeWishOf, otherNode } from "./node-version.ts";
 import type { Observer } from "./observer.ts";
 import { ownCode } from "./own-code.ts";
 import { type Packages, packagesOf } from "./packages.ts";
@@ -36,11 +37,15 @@ export async function planOf(app: App, traced?: SourceGraph): Promise<Plan> {
   for (const definition of definitions) moduleOf(definition, graph); // throws for one that does not ship
   const globs = app.all.flatMap(({ defaults }) => defaults.includeFiles ?? []);
   const beside = await filesBeside(graph.root, assetsOf(graph), globs);
+  const node = nodeWishOf(graph.root);
+  for (const definition of definitions) if (imageOf(definition).parts.node === undefined) otherNode(node); // throws for none that there is
   const packages = packagesOf(graph, definitions.flatMap(imageOf).flatMap(packagesIn));
   return { app, definitions, graph, packages, files: shipment(graph, beside), beside };
 }
 
-const imageOf = ({ options, owner }: Definition): Image => options.image ?? owner.defaults.image ?? Image.debianSlim();
+/** One for all, as each image is made once. */
+const usualImage = Image.debianSlim();
+const imageOf = ({ options, owner }: Definition): Image => options.image ?? owner.defaults.image ?? usualImage;
 
 /** Names of packages that an image has by itself: "sharp@0.34" is sharp. */
 function packagesIn({ parts }: Image): string[] {
@@ -168,8 +173,9 @@ class Images {
   readonly #images = new Map<Image, Promise<string>>();
   readonly #added = new Map<Image, Promise<string[]>>();
 
-  constructor({ app, packages }: Plan, place: AppPlace, observer: Observer) {
-    this.#maker = new ImageMaker(place, packages, app.defaults.npmSecret, (text) => observer.buildLine(text));
+  constructor({ app, packages, graph }: Plan, place: AppPlace, observer: Observer) {
+    const needs = { packages, npmSecret: app.defaults.npmSecret, node: nodeWishOf(graph.root) };
+    this.#maker = new ImageMaker(place, needs, (text) => observer.buildLine(text));
     this.#place = place;
     this.#observer = observer;
   }

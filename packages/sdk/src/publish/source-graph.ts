@@ -30,7 +30,7 @@ export interface SourceGraph {
 }
 
 /** What esbuild lowers to; types, JSX, enums and decorators go in any case. */
-const target = "node24";
+const target = "node22";
 
 const locks = ["package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "npm-shrinkwrap.json"];
 

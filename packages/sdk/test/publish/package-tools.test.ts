@@ -24,6 +24,37 @@ it("leaves this package out, which comes with the program", () => {
   assert.equal(stripped("bun.lock", bun('    "lydian": "0.1.0",\n')), bun(""));
 });
 
+it("leaves out of npm's lock file what only this package needs, and keeps what others need as well", () => {
+  const packages = {
+    "": { dependencies: { lydian: "1", hono: "4" }, workspaces: ["tool"] },
+    "node_modules/lydian": { resolved: "file:../tars/lydian.tgz", dependencies: { "@lydian/cli": "1", ms: "2" } },
+    "node_modules/@lydian/cli": { resolved: "file:../tars/cli.tgz", dependencies: { grpc: "1", ms: "2" } },
+    "node_modules/grpc": { dependencies: { inner: "1" } },
+    "node_modules/grpc/node_modules/inner": {},
+    "node_modules/hono": { dependencies: { inner: "2" }, peerDependencies: { absent: "1" } },
+    "node_modules/hono/node_modules/inner": { dependencies: { deep: "1" } },
+    "node_modules/deep": {},
+    "node_modules/ms": {},
+    "node_modules/tool": { link: true, resolved: "tool" },
+    tool: { dependencies: { ms: "2", "@lydian/kit": "1" } },
+    "node_modules/x": { dev: true },
+  };
+  const found = JSON.parse(stripped("package-lock.json", JSON.stringify({ lockfileVersion: 3, packages }))) as {
+    packages: typeof packages;
+  };
+  assert.deepEqual(Object.keys(found.packages).toSorted(), [
+    "",
+    "node_modules/deep",
+    "node_modules/hono",
+    "node_modules/hono/node_modules/inner",
+    "node_modules/ms",
+    "node_modules/tool",
+    "tool",
+  ]);
+  assert.deepEqual(found.packages.tool.dependencies, { ms: "2" });
+  assert.deepEqual(found.packages[""].dependencies, { hono: "4" });
+});
+
 it("refuses what lies on this machine, by its name", () => {
   assert.throws(
     () =>
@@ -38,12 +69,16 @@ it("refuses what lies on this machine, by its name", () => {
     () => stripped("bun.lock", '{\n  "packages": {\n    "x": ["x@file:x", {}],\n  }\n}\n'),
     /bun\.lock has x, which lies on/,
   );
-  const lock = { lockfileVersion: 3, packages: { "": {}, "node_modules/x": { link: true, resolved: "../x" } } };
+  const linked = { "": { dependencies: { x: "1" } }, "node_modules/x": { link: true, resolved: "../x" } };
+  const lock = { lockfileVersion: 3, packages: linked };
   assert.throws(() => stripped("package-lock.json", JSON.stringify(lock)), /has node_modules\/x, which lies on/);
 });
 
 it("refuses a lock file that was made without what packages need on Linux", () => {
-  const packages = { "": {}, "node_modules/a": { optionalDependencies: { "a-darwin": "1", "a-linux-x64": "1" } } };
+  const packages = {
+    "": { dependencies: { a: "1" } },
+    "node_modules/a": { optionalDependencies: { "a-darwin": "1", "a-linux-x64": "1" } },
+  };
   assert.throws(
     () => stripped("package-lock.json", JSON.stringify({ lockfileVersion: 3, packages })),
     /lacks a-linux-x64, which node_modules\/a needs on Linux/,

@@ -6,6 +6,7 @@
  */
 import type { App, AppState } from "./app.ts";
 import type { Deployments, Editions } from "./deployment.ts";
+import type { CallHistory } from "./call-history.ts";
 import type { Call, CallOutcome } from "./call.ts";
 import type { ContentUses, UnneededThings } from "./content-uses.ts";
 import type { Container, ContainerState } from "./container.ts";
@@ -45,6 +46,7 @@ export interface Store {
 export interface Tx {
   readonly apps: Apps;
   readonly blobs: Blobs;
+  readonly callHistory: CallHistory;
   readonly calls: Calls;
   readonly chunks: Chunks;
   readonly classes: Classes;

@@ -8,6 +8,7 @@ import type { PieceLinks } from "../volumes/piece-links.ts";
 import type { Rpcs } from "./adapter-access.ts";
 import { appLookupRpcs } from "./app-lookups.ts";
 import { appRpcs } from "./apps.ts";
+import { callHistoryRpcs } from "./call-history.ts";
 import { callRpcs } from "./calls.ts";
 import { containerExecRpcs } from "./container-execs.ts";
 import { containerRpcs } from "./containers.ts";
@@ -67,6 +68,7 @@ export function clientRpcs(
     dictRpcs(platform),
     queueRpcs(platform),
     callRpcs(platform),
+    callHistoryRpcs(platform),
     containerRpcs(platform, deliveries),
     containerExecRpcs(platform),
     taskRpcs(platform),

@@ -50,6 +50,6 @@ export function identityRpcs({ store, config, clock, serverKey }: Platform): Rpc
       });
       return {};
     }),
-    workspaceDashboardUrlGet: user(async () => ({ url: config.publicUrl })),
+    workspaceDashboardUrlGet: userOrContainer(async () => ({ url: config.publicUrl })),
   };
 }

@@ -16,8 +16,8 @@ const scopes: readonly (readonly [rpcs: RegExp, what: string])[] = [
     "A platform has one user: there are no members, service users, roles or audit logs; `lydian token` makes tokens for others",
   ],
   [
-    /^(?:AppGetTimeRangeStats|FunctionGetTimeRangeStats|FunctionGetMetrics|MetricsGetInfo|FunctionCallCount|FunctionCallFetch|FunctionListVariants)/,
-    "Statistics over time and lists of variants are still to come; `lydian call list` shows the calls of the last days",
+    /^(?:AppGetTimeRangeStats|FunctionGetTimeRangeStats|FunctionGetMetrics|MetricsGetInfo)/,
+    "Statistics over time are not kept here: `modal function calls` lists what was called, and Prometheus can collect /metrics",
   ],
   [/^(?:Cluster|TaskCluster)/, "Clusters of containers are not there"],
   [/^WebhookToken/, "A proxy token opens the web functions of all environments"],

@@ -12,6 +12,7 @@ import { type Bells, PlatformError } from "@lydian/kit";
 import type { Happening, Hear } from "../domain/happening.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { appsIn } from "./apps.ts";
+import { callHistoryIn } from "./call-history.ts";
 import { callsIn, outputsIn } from "./calls.ts";
 import { chunksIn } from "./chunks.ts";
 import { containersIn } from "./containers.ts";
@@ -141,6 +142,7 @@ function nouns(database: DatabaseSync): Nouns {
   return {
     apps: appsIn(database),
     blobs: blobsIn(database),
+    callHistory: callHistoryIn(database),
     calls: callsIn(database),
     chunks: chunksIn(database),
     classes: classesIn(database),

@@ -1,6 +1,7 @@
 /**
  * Runs what a program in TypeScript has brought along: its own runner, in the version that the program was deployed with, lies
- * among the function's files. The worker gives it the Node that itself runs on, so no image needs one.
+ * among the function's files. The worker gives it the Node that itself runs on, so no image needs one; one that has
+ * another for it says so.
  */
 import { join } from "node:path";
 
@@ -11,6 +12,9 @@ import type { PackagedNode } from "./packaged-node.ts";
 
 /** Where its container has Node mounted. */
 const nodeFolder = "__lydian/node";
+
+/** By which an image names a Node of its own for its functions. */
+const imagesNode = "LYDIAN_NODE";
 
 /** The runner, below the folder that stands for /root. */
 const runnerFile = ".lydian-sdk/runner.js";
@@ -36,7 +40,7 @@ export async function prepareNode({
 }: NodeRequest): Promise<ProcessSpec> {
   const folder = await layout.addFolder(nodeFolder, await node.folder());
   const argumentsFile = await layout.addFile("arguments", runner.arguments);
-  const program = join(folder, "node");
+  const program = layout.environment[imagesNode] || join(folder, "node");
   const [first, ...rest] = [...(layout.entrypoint ?? []), program, join(layout.home, runnerFile)] as const;
   return {
     argv: [first, ...rest],

@@ -50,6 +50,16 @@ it("starts the program's own runner with the user's variables, but never with an
   });
 });
 
+it("starts the Node that the image names for its functions, if it does", async () => {
+  const environment = { PATH: "/usr/bin", LYDIAN_NODE: "/usr/local/bin/node" };
+  const { argv } = await prepareNode({
+    ...{ runner: create(wire.NodeRunnerSchema, {}), containerId: "ta-1", imageId: "im-1", env: {} },
+    layout: { ...layout, environment, entrypoint: [] },
+    node: { folder: async () => "/cache/node" },
+  });
+  assert.deepEqual(argv, ["/usr/local/bin/node", "/c/root/.lydian-sdk/runner.js"]);
+});
+
 it("makes the folder with Node once, whoever asks", async () => {
   await using cache = await temporaryFolder();
   const options = { cache: cache.path };

@@ -87,7 +87,8 @@ export const main = app.localEntrypoint(async () => {
   assert.deepEqual(await all(ended.iterate()), ["a", "b", "c"]);
   assert.deepEqual([await ended.getMany(2), await ended.len()], [["a", "b"], 1]);
   await ended.clear();
-  await assert.rejects(ended.get({ block: false }), QueueEmptyError);
+  assert.equal(await ended.get({ block: false }), undefined);
+  await assert.rejects(ended.get({ timeout: 0 }), QueueEmptyError);
   const mixed = new Mixed({ size: 2 });
   const embedded = await mixed.embed.map(["a", "b", "c", "d"]).toArray();
   assert.deepEqual(

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import http from "node:http";
 import { text } from "node:stream/consumers";
 
-import { App, currentInputId } from "lydian";
+import { App, currentInputId, forward } from "lydian";
 import { fromNode } from "lydian/node";
 import { upgradeWebSocket } from "lydian/web";
 
@@ -74,6 +74,16 @@ export const server = app.webServer({ port: 8123, startupTimeout: "20s" }, () =>
   setTimeout(() => started.listen(8123, "127.0.0.1"), 100);
 });
 
+/** Answers one request on a port that it makes reachable itself. */
+export const tunnelled = app.function(async function* () {
+  const asked = Promise.withResolvers<void>();
+  const own = http.createServer((incoming, response) => response.end(`through ${incoming.url}`, () => asked.resolve()));
+  await new Promise<void>((resolve) => own.listen(8200, "0.0.0.0", resolve));
+  await using tunnel = await forward(8200, { unencrypted: true });
+  yield { url: tunnel.url, hasTcp: tunnel.tcpSocket !== undefined };
+  await asked.promise;
+});
+
 function ticks(signal: AbortSignal): ReadableStream<Uint8Array> {
   return ReadableStream.from(
     (async function* () {
@@ -86,7 +96,7 @@ function ticks(signal: AbortSignal): ReadableStream<Uint8Array> {
   );
 }
 
-export const main = app.localEntrypoint(async () => {
+export const main = app.localEntrypoint({ tunnels: true }, async ({ tunnels }) => {
   const url = await api.getWebUrl();
   assert.match(url, /typescript-api/);
   const greeted = JSON.parse(
@@ -107,6 +117,11 @@ export const main = app.localEntrypoint(async () => {
   const posted = await ask(await listener.getWebUrl(), "/", { method: "POST" }, "piped");
   assert.deepEqual([posted.headers["x-by"], await text(posted)], ["node", "piped"]);
   assert.equal(await text(await ask(await server.getWebUrl(), "/a?b=1")), "served /a?b=1");
+  if (tunnels) {
+    for await (const { url, hasTcp } of tunnelled.remote()) {
+      assert.deepEqual([await text(await ask(url, "/tunnel")), hasTcp], ["through /tunnel", true]);
+    }
+  }
   console.log("all of it holds");
 });
 

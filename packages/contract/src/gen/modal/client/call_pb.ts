@@ -6,6 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { DataFormat, GenericResult, GenericResult_GenericStatus } from "./result_pb.ts";
 import { file_modal_client_result } from "./result_pb.ts";
 import type { FunctionRetryPolicy } from "./schedule_pb.ts";
@@ -16,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/call.proto.
  */
 export const file_modal_client_call: GenFile = /*@__PURE__*/
-  fileDesc("Chdtb2RhbC9jbGllbnQvY2FsbC5wcm90bxIMbW9kYWwuY2xpZW50IrMBCg1GdW5jdGlvbklucHV0Eg4KBGFyZ3MYASABKAxIABIWCgxhcmdzX2Jsb2JfaWQYByABKAlIABITCgtmaW5hbF9pbnB1dBgJIAEoCBItCgtkYXRhX2Zvcm1hdBgKIAEoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EhgKC21ldGhvZF9uYW1lGAsgASgJSAGIAQFCDAoKYXJnc19vbmVvZkIOCgxfbWV0aG9kX25hbWUixgEKEEJsb2JVcGxvYWRSZXN1bHQSDwoHYmxvYl9pZBgBIAEoCRI3CgdvdXRjb21lGAIgASgOMiYubW9kYWwuY2xpZW50LkJsb2JVcGxvYWRSZXN1bHQuT3V0Y29tZRIaChJ0aHJvdWdocHV0X2J5dGVzX3MYAyABKAQiTAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9TVUNDRVNTEAESEwoPT1VUQ09NRV9GQUlMVVJFEAIivwEKFUZ1bmN0aW9uUHV0SW5wdXRzSXRlbRILCgNpZHgYASABKAUSKgoFaW5wdXQYAiABKAsyGy5tb2RhbC5jbGllbnQuRnVuY3Rpb25JbnB1dBIRCglyMl9mYWlsZWQYAyABKAgSHQoVcjJfdGhyb3VnaHB1dF9ieXRlc19zGAUgASgEEjsKE2Jsb2JfdXBsb2FkX3Jlc3VsdHMYBiADKAsyHi5tb2RhbC5jbGllbnQuQmxvYlVwbG9hZFJlc3VsdCJRCh1GdW5jdGlvblB1dElucHV0c1Jlc3BvbnNlSXRlbRILCgNpZHgYASABKAUSEAoIaW5wdXRfaWQYAiABKAkSEQoJaW5wdXRfand0GAMgASgJIsECChJGdW5jdGlvbk1hcFJlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkSFwoPcGFyZW50X2lucHV0X2lkGAIgASgJEhkKEXJldHVybl9leGNlcHRpb25zGAMgASgIEjoKEmZ1bmN0aW9uX2NhbGxfdHlwZRgEIAEoDjIeLm1vZGFsLmNsaWVudC5GdW5jdGlvbkNhbGxUeXBlEj0KEHBpcGVsaW5lZF9pbnB1dHMYBSADKAsyIy5tb2RhbC5jbGllbnQuRnVuY3Rpb25QdXRJbnB1dHNJdGVtEk8KHWZ1bmN0aW9uX2NhbGxfaW52b2NhdGlvbl90eXBlGAYgASgOMigubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEludm9jYXRpb25UeXBlEhYKDmZyb21fc3Bhd25fbWFwGAcgASgIIo8CChNGdW5jdGlvbk1hcFJlc3BvbnNlEhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSRQoQcGlwZWxpbmVkX2lucHV0cxgCIAMoCzIrLm1vZGFsLmNsaWVudC5GdW5jdGlvblB1dElucHV0c1Jlc3BvbnNlSXRlbRI3CgxyZXRyeV9wb2xpY3kYAyABKAsyIS5tb2RhbC5jbGllbnQuRnVuY3Rpb25SZXRyeVBvbGljeRIZChFmdW5jdGlvbl9jYWxsX2p3dBgEIAEoCRIjChtzeW5jX2NsaWVudF9yZXRyaWVzX2VuYWJsZWQYBSABKAgSHgoWbWF4X2lucHV0c19vdXRzdGFuZGluZxgGIAEoDSJ+ChhGdW5jdGlvblB1dElucHV0c1JlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkSGAoQZnVuY3Rpb25fY2FsbF9pZBgDIAEoCRIzCgZpbnB1dHMYBCADKAsyIy5tb2RhbC5jbGllbnQuRnVuY3Rpb25QdXRJbnB1dHNJdGVtIlgKGUZ1bmN0aW9uUHV0SW5wdXRzUmVzcG9uc2USOwoGaW5wdXRzGAEgAygLMisubW9kYWwuY2xpZW50LkZ1bmN0aW9uUHV0SW5wdXRzUmVzcG9uc2VJdGVtIv0BChlGdW5jdGlvbkdldE91dHB1dHNSZXF1ZXN0EhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSEgoKbWF4X3ZhbHVlcxgCIAEoBRIPCgd0aW1lb3V0GAMgASgCEhUKDWxhc3RfZW50cnlfaWQYBiABKAkSGAoQY2xlYXJfb25fc3VjY2VzcxgHIAEoCBIUCgxyZXF1ZXN0ZWRfYXQYCCABKAESEgoKaW5wdXRfand0cxgJIAMoCRIWCglzdGFydF9pZHgYCiABKAVIAIgBARIUCgdlbmRfaWR4GAsgASgFSAGIAQFCDAoKX3N0YXJ0X2lkeEIKCghfZW5kX2lkeCKEAgoWRnVuY3Rpb25HZXRPdXRwdXRzSXRlbRIrCgZyZXN1bHQYASABKAsyGy5tb2RhbC5jbGllbnQuR2VuZXJpY1Jlc3VsdBILCgNpZHgYAiABKAUSEAoIaW5wdXRfaWQYAyABKAkSLQoLZGF0YV9mb3JtYXQYBSABKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBIPCgd0YXNrX2lkGAYgASgJEhgKEGlucHV0X3N0YXJ0ZWRfYXQYByABKAESGQoRb3V0cHV0X2NyZWF0ZWRfYXQYCCABKAESEwoLcmV0cnlfY291bnQYCSABKA0SFAoMZmNfdHJhY2VfdGFnGAogASgJIpcBChpGdW5jdGlvbkdldE91dHB1dHNSZXNwb25zZRIMCgRpZHhzGAMgAygFEjUKB291dHB1dHMYBCADKAsyJC5tb2RhbC5jbGllbnQuRnVuY3Rpb25HZXRPdXRwdXRzSXRlbRIVCg1sYXN0X2VudHJ5X2lkGAUgASgJEh0KFW51bV91bmZpbmlzaGVkX2lucHV0cxgGIAEoBSJ9ChlGdW5jdGlvbkNhbGxDYW5jZWxSZXF1ZXN0EhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSHAoUdGVybWluYXRlX2NvbnRhaW5lcnMYAiABKAgSGAoLZnVuY3Rpb25faWQYAyABKAlIAIgBAUIOCgxfZnVuY3Rpb25faWQiNQoZRnVuY3Rpb25DYWxsRnJvbUlkUmVxdWVzdBIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJIkEKGkZ1bmN0aW9uQ2FsbEhhbmRsZU1ldGFkYXRhEg4KBmFwcF9pZBgBIAEoCRITCgtmdW5jdGlvbl9pZBgCIAEoCSKGAQoaRnVuY3Rpb25DYWxsRnJvbUlkUmVzcG9uc2USGAoQZnVuY3Rpb25fY2FsbF9pZBgBIAEoCRISCgpudW1faW5wdXRzGAIgASgFEjoKCG1ldGFkYXRhGAMgASgLMigubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEhhbmRsZU1ldGFkYXRhImAKG0Z1bmN0aW9uRmluaXNoSW5wdXRzUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCRIYChBmdW5jdGlvbl9jYWxsX2lkGAIgASgJEhIKCm51bV9pbnB1dHMYAyABKA0ibQoXRnVuY3Rpb25SZXRyeUlucHV0c0l0ZW0SEQoJaW5wdXRfand0GAEgASgJEioKBWlucHV0GAIgASgLMhsubW9kYWwuY2xpZW50LkZ1bmN0aW9uSW5wdXQSEwoLcmV0cnlfY291bnQYAyABKA0ibgoaRnVuY3Rpb25SZXRyeUlucHV0c1JlcXVlc3QSGQoRZnVuY3Rpb25fY2FsbF9qd3QYASABKAkSNQoGaW5wdXRzGAIgAygLMiUubW9kYWwuY2xpZW50LkZ1bmN0aW9uUmV0cnlJbnB1dHNJdGVtIjEKG0Z1bmN0aW9uUmV0cnlJbnB1dHNSZXNwb25zZRISCgppbnB1dF9qd3RzGAEgAygJIn8KCURhdGFDaHVuaxItCgtkYXRhX2Zvcm1hdBgBIAEoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0Eg4KBGRhdGEYAiABKAxIABIWCgxkYXRhX2Jsb2JfaWQYAyABKAlIABINCgVpbmRleBgEIAEoBEIMCgpkYXRhX29uZW9mIowBChpGdW5jdGlvbkNhbGxQdXREYXRhUmVxdWVzdBIaChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJSAASFwoNYXR0ZW1wdF90b2tlbhgDIAEoCUgAEiwKC2RhdGFfY2h1bmtzGAIgAygLMhcubW9kYWwuY2xpZW50LkRhdGFDaHVua0ILCgljYWxsX2luZm8icgoaRnVuY3Rpb25DYWxsR2V0RGF0YVJlcXVlc3QSGgoQZnVuY3Rpb25fY2FsbF9pZBgBIAEoCUgAEhcKDWF0dGVtcHRfdG9rZW4YAyABKAlIABISCgpsYXN0X2luZGV4GAIgASgEQgsKCWNhbGxfaW5mbyIkCg1HZW5lcmF0b3JEb25lEhMKC2l0ZW1zX3RvdGFsGAEgASgEIjcKG0Z1bmN0aW9uR2V0Q2FsbEdyYXBoUmVxdWVzdBIYChBmdW5jdGlvbl9jYWxsX2lkGAIgASgJIowBChJJbnB1dENhbGxHcmFwaEluZm8SEAoIaW5wdXRfaWQYASABKAkSOQoGc3RhdHVzGAIgASgOMikubW9kYWwuY2xpZW50LkdlbmVyaWNSZXN1bHQuR2VuZXJpY1N0YXR1cxIYChBmdW5jdGlvbl9jYWxsX2lkGAMgASgJEg8KB3Rhc2tfaWQYBCABKAkiegoZRnVuY3Rpb25DYWxsQ2FsbEdyYXBoSW5mbxIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJEhcKD3BhcmVudF9pbnB1dF9pZBgCIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAMgASgJEhMKC21vZHVsZV9uYW1lGAQgASgJIqQBChxGdW5jdGlvbkdldENhbGxHcmFwaFJlc3BvbnNlEjAKBmlucHV0cxgBIAMoCzIgLm1vZGFsLmNsaWVudC5JbnB1dENhbGxHcmFwaEluZm8SPwoOZnVuY3Rpb25fY2FsbHMYAiADKAsyJy5tb2RhbC5jbGllbnQuRnVuY3Rpb25DYWxsQ2FsbEdyYXBoSW5mbxIRCgl0cnVuY2F0ZWQYAyABKAgiLgoXRnVuY3Rpb25DYWxsTGlzdFJlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkiSwoRSW5wdXRDYXRlZ29yeUluZm8SDQoFdG90YWwYASABKAUSJwoGbGF0ZXN0GAIgAygLMhcubW9kYWwuY2xpZW50LklucHV0SW5mbyKZAQoJSW5wdXRJbmZvEhAKCGlucHV0X2lkGAEgASgJEgsKA2lkeBgCIAEoBRIPCgd0YXNrX2lkGAMgASgJEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESGQoRdGFza19zdGFydHVwX3RpbWUYBiABKAESGAoQdGFza19maXJzdF9pbnB1dBgHIAEoCCKZAwoQRnVuY3Rpb25DYWxsSW5mbxIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJEgsKA2lkeBgCIAEoBRISCgpjcmVhdGVkX2F0GAYgASgBEhQKDHNjaGVkdWxlZF9hdBgHIAEoARI3Cg5wZW5kaW5nX2lucHV0cxgMIAEoCzIfLm1vZGFsLmNsaWVudC5JbnB1dENhdGVnb3J5SW5mbxI2Cg1mYWlsZWRfaW5wdXRzGA0gASgLMh8ubW9kYWwuY2xpZW50LklucHV0Q2F0ZWdvcnlJbmZvEjkKEHN1Y2NlZWRlZF9pbnB1dHMYDiABKAsyHy5tb2RhbC5jbGllbnQuSW5wdXRDYXRlZ29yeUluZm8SNwoOdGltZW91dF9pbnB1dHMYDyABKAsyHy5tb2RhbC5jbGllbnQuSW5wdXRDYXRlZ29yeUluZm8SOQoQY2FuY2VsbGVkX2lucHV0cxgQIAEoCzIfLm1vZGFsLmNsaWVudC5JbnB1dENhdGVnb3J5SW5mbxIUCgx0b3RhbF9pbnB1dHMYESABKAUiUgoYRnVuY3Rpb25DYWxsTGlzdFJlc3BvbnNlEjYKDmZ1bmN0aW9uX2NhbGxzGAEgAygLMh4ubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEluZm8qcAoQRnVuY3Rpb25DYWxsVHlwZRIiCh5GVU5DVElPTl9DQUxMX1RZUEVfVU5TUEVDSUZJRUQQABIcChhGVU5DVElPTl9DQUxMX1RZUEVfVU5BUlkQARIaChZGVU5DVElPTl9DQUxMX1RZUEVfTUFQEAIq+wEKGkZ1bmN0aW9uQ2FsbEludm9jYXRpb25UeXBlEi0KKUZVTkNUSU9OX0NBTExfSU5WT0NBVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASLQopRlVOQ1RJT05fQ0FMTF9JTlZPQ0FUSU9OX1RZUEVfU1lOQ19MRUdBQ1kQARIuCipGVU5DVElPTl9DQUxMX0lOVk9DQVRJT05fVFlQRV9BU1lOQ19MRUdBQ1kQAhInCiNGVU5DVElPTl9DQUxMX0lOVk9DQVRJT05fVFlQRV9BU1lOQxADEiYKIkZVTkNUSU9OX0NBTExfSU5WT0NBVElPTl9UWVBFX1NZTkMQBGIGcHJvdG8z", [file_modal_client_result, file_modal_client_schedule]);
+  fileDesc("Chdtb2RhbC9jbGllbnQvY2FsbC5wcm90bxIMbW9kYWwuY2xpZW50IrMBCg1GdW5jdGlvbklucHV0Eg4KBGFyZ3MYASABKAxIABIWCgxhcmdzX2Jsb2JfaWQYByABKAlIABITCgtmaW5hbF9pbnB1dBgJIAEoCBItCgtkYXRhX2Zvcm1hdBgKIAEoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0EhgKC21ldGhvZF9uYW1lGAsgASgJSAGIAQFCDAoKYXJnc19vbmVvZkIOCgxfbWV0aG9kX25hbWUixgEKEEJsb2JVcGxvYWRSZXN1bHQSDwoHYmxvYl9pZBgBIAEoCRI3CgdvdXRjb21lGAIgASgOMiYubW9kYWwuY2xpZW50LkJsb2JVcGxvYWRSZXN1bHQuT3V0Y29tZRIaChJ0aHJvdWdocHV0X2J5dGVzX3MYAyABKAQiTAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9TVUNDRVNTEAESEwoPT1VUQ09NRV9GQUlMVVJFEAIivwEKFUZ1bmN0aW9uUHV0SW5wdXRzSXRlbRILCgNpZHgYASABKAUSKgoFaW5wdXQYAiABKAsyGy5tb2RhbC5jbGllbnQuRnVuY3Rpb25JbnB1dBIRCglyMl9mYWlsZWQYAyABKAgSHQoVcjJfdGhyb3VnaHB1dF9ieXRlc19zGAUgASgEEjsKE2Jsb2JfdXBsb2FkX3Jlc3VsdHMYBiADKAsyHi5tb2RhbC5jbGllbnQuQmxvYlVwbG9hZFJlc3VsdCJRCh1GdW5jdGlvblB1dElucHV0c1Jlc3BvbnNlSXRlbRILCgNpZHgYASABKAUSEAoIaW5wdXRfaWQYAiABKAkSEQoJaW5wdXRfand0GAMgASgJIsECChJGdW5jdGlvbk1hcFJlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkSFwoPcGFyZW50X2lucHV0X2lkGAIgASgJEhkKEXJldHVybl9leGNlcHRpb25zGAMgASgIEjoKEmZ1bmN0aW9uX2NhbGxfdHlwZRgEIAEoDjIeLm1vZGFsLmNsaWVudC5GdW5jdGlvbkNhbGxUeXBlEj0KEHBpcGVsaW5lZF9pbnB1dHMYBSADKAsyIy5tb2RhbC5jbGllbnQuRnVuY3Rpb25QdXRJbnB1dHNJdGVtEk8KHWZ1bmN0aW9uX2NhbGxfaW52b2NhdGlvbl90eXBlGAYgASgOMigubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEludm9jYXRpb25UeXBlEhYKDmZyb21fc3Bhd25fbWFwGAcgASgIIo8CChNGdW5jdGlvbk1hcFJlc3BvbnNlEhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSRQoQcGlwZWxpbmVkX2lucHV0cxgCIAMoCzIrLm1vZGFsLmNsaWVudC5GdW5jdGlvblB1dElucHV0c1Jlc3BvbnNlSXRlbRI3CgxyZXRyeV9wb2xpY3kYAyABKAsyIS5tb2RhbC5jbGllbnQuRnVuY3Rpb25SZXRyeVBvbGljeRIZChFmdW5jdGlvbl9jYWxsX2p3dBgEIAEoCRIjChtzeW5jX2NsaWVudF9yZXRyaWVzX2VuYWJsZWQYBSABKAgSHgoWbWF4X2lucHV0c19vdXRzdGFuZGluZxgGIAEoDSJ+ChhGdW5jdGlvblB1dElucHV0c1JlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkSGAoQZnVuY3Rpb25fY2FsbF9pZBgDIAEoCRIzCgZpbnB1dHMYBCADKAsyIy5tb2RhbC5jbGllbnQuRnVuY3Rpb25QdXRJbnB1dHNJdGVtIlgKGUZ1bmN0aW9uUHV0SW5wdXRzUmVzcG9uc2USOwoGaW5wdXRzGAEgAygLMisubW9kYWwuY2xpZW50LkZ1bmN0aW9uUHV0SW5wdXRzUmVzcG9uc2VJdGVtIv0BChlGdW5jdGlvbkdldE91dHB1dHNSZXF1ZXN0EhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSEgoKbWF4X3ZhbHVlcxgCIAEoBRIPCgd0aW1lb3V0GAMgASgCEhUKDWxhc3RfZW50cnlfaWQYBiABKAkSGAoQY2xlYXJfb25fc3VjY2VzcxgHIAEoCBIUCgxyZXF1ZXN0ZWRfYXQYCCABKAESEgoKaW5wdXRfand0cxgJIAMoCRIWCglzdGFydF9pZHgYCiABKAVIAIgBARIUCgdlbmRfaWR4GAsgASgFSAGIAQFCDAoKX3N0YXJ0X2lkeEIKCghfZW5kX2lkeCKEAgoWRnVuY3Rpb25HZXRPdXRwdXRzSXRlbRIrCgZyZXN1bHQYASABKAsyGy5tb2RhbC5jbGllbnQuR2VuZXJpY1Jlc3VsdBILCgNpZHgYAiABKAUSEAoIaW5wdXRfaWQYAyABKAkSLQoLZGF0YV9mb3JtYXQYBSABKA4yGC5tb2RhbC5jbGllbnQuRGF0YUZvcm1hdBIPCgd0YXNrX2lkGAYgASgJEhgKEGlucHV0X3N0YXJ0ZWRfYXQYByABKAESGQoRb3V0cHV0X2NyZWF0ZWRfYXQYCCABKAESEwoLcmV0cnlfY291bnQYCSABKA0SFAoMZmNfdHJhY2VfdGFnGAogASgJIpcBChpGdW5jdGlvbkdldE91dHB1dHNSZXNwb25zZRIMCgRpZHhzGAMgAygFEjUKB291dHB1dHMYBCADKAsyJC5tb2RhbC5jbGllbnQuRnVuY3Rpb25HZXRPdXRwdXRzSXRlbRIVCg1sYXN0X2VudHJ5X2lkGAUgASgJEh0KFW51bV91bmZpbmlzaGVkX2lucHV0cxgGIAEoBSJ9ChlGdW5jdGlvbkNhbGxDYW5jZWxSZXF1ZXN0EhgKEGZ1bmN0aW9uX2NhbGxfaWQYASABKAkSHAoUdGVybWluYXRlX2NvbnRhaW5lcnMYAiABKAgSGAoLZnVuY3Rpb25faWQYAyABKAlIAIgBAUIOCgxfZnVuY3Rpb25faWQiNQoZRnVuY3Rpb25DYWxsRnJvbUlkUmVxdWVzdBIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJIkEKGkZ1bmN0aW9uQ2FsbEhhbmRsZU1ldGFkYXRhEg4KBmFwcF9pZBgBIAEoCRITCgtmdW5jdGlvbl9pZBgCIAEoCSKGAQoaRnVuY3Rpb25DYWxsRnJvbUlkUmVzcG9uc2USGAoQZnVuY3Rpb25fY2FsbF9pZBgBIAEoCRISCgpudW1faW5wdXRzGAIgASgFEjoKCG1ldGFkYXRhGAMgASgLMigubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEhhbmRsZU1ldGFkYXRhImAKG0Z1bmN0aW9uRmluaXNoSW5wdXRzUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCRIYChBmdW5jdGlvbl9jYWxsX2lkGAIgASgJEhIKCm51bV9pbnB1dHMYAyABKA0ibQoXRnVuY3Rpb25SZXRyeUlucHV0c0l0ZW0SEQoJaW5wdXRfand0GAEgASgJEioKBWlucHV0GAIgASgLMhsubW9kYWwuY2xpZW50LkZ1bmN0aW9uSW5wdXQSEwoLcmV0cnlfY291bnQYAyABKA0ibgoaRnVuY3Rpb25SZXRyeUlucHV0c1JlcXVlc3QSGQoRZnVuY3Rpb25fY2FsbF9qd3QYASABKAkSNQoGaW5wdXRzGAIgAygLMiUubW9kYWwuY2xpZW50LkZ1bmN0aW9uUmV0cnlJbnB1dHNJdGVtIjEKG0Z1bmN0aW9uUmV0cnlJbnB1dHNSZXNwb25zZRISCgppbnB1dF9qd3RzGAEgAygJIn8KCURhdGFDaHVuaxItCgtkYXRhX2Zvcm1hdBgBIAEoDjIYLm1vZGFsLmNsaWVudC5EYXRhRm9ybWF0Eg4KBGRhdGEYAiABKAxIABIWCgxkYXRhX2Jsb2JfaWQYAyABKAlIABINCgVpbmRleBgEIAEoBEIMCgpkYXRhX29uZW9mIowBChpGdW5jdGlvbkNhbGxQdXREYXRhUmVxdWVzdBIaChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJSAASFwoNYXR0ZW1wdF90b2tlbhgDIAEoCUgAEiwKC2RhdGFfY2h1bmtzGAIgAygLMhcubW9kYWwuY2xpZW50LkRhdGFDaHVua0ILCgljYWxsX2luZm8icgoaRnVuY3Rpb25DYWxsR2V0RGF0YVJlcXVlc3QSGgoQZnVuY3Rpb25fY2FsbF9pZBgBIAEoCUgAEhcKDWF0dGVtcHRfdG9rZW4YAyABKAlIABISCgpsYXN0X2luZGV4GAIgASgEQgsKCWNhbGxfaW5mbyIkCg1HZW5lcmF0b3JEb25lEhMKC2l0ZW1zX3RvdGFsGAEgASgEIjcKG0Z1bmN0aW9uR2V0Q2FsbEdyYXBoUmVxdWVzdBIYChBmdW5jdGlvbl9jYWxsX2lkGAIgASgJIowBChJJbnB1dENhbGxHcmFwaEluZm8SEAoIaW5wdXRfaWQYASABKAkSOQoGc3RhdHVzGAIgASgOMikubW9kYWwuY2xpZW50LkdlbmVyaWNSZXN1bHQuR2VuZXJpY1N0YXR1cxIYChBmdW5jdGlvbl9jYWxsX2lkGAMgASgJEg8KB3Rhc2tfaWQYBCABKAkiegoZRnVuY3Rpb25DYWxsQ2FsbEdyYXBoSW5mbxIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJEhcKD3BhcmVudF9pbnB1dF9pZBgCIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAMgASgJEhMKC21vZHVsZV9uYW1lGAQgASgJIqQBChxGdW5jdGlvbkdldENhbGxHcmFwaFJlc3BvbnNlEjAKBmlucHV0cxgBIAMoCzIgLm1vZGFsLmNsaWVudC5JbnB1dENhbGxHcmFwaEluZm8SPwoOZnVuY3Rpb25fY2FsbHMYAiADKAsyJy5tb2RhbC5jbGllbnQuRnVuY3Rpb25DYWxsQ2FsbEdyYXBoSW5mbxIRCgl0cnVuY2F0ZWQYAyABKAgiLgoXRnVuY3Rpb25DYWxsTGlzdFJlcXVlc3QSEwoLZnVuY3Rpb25faWQYASABKAkiSwoRSW5wdXRDYXRlZ29yeUluZm8SDQoFdG90YWwYASABKAUSJwoGbGF0ZXN0GAIgAygLMhcubW9kYWwuY2xpZW50LklucHV0SW5mbyKZAQoJSW5wdXRJbmZvEhAKCGlucHV0X2lkGAEgASgJEgsKA2lkeBgCIAEoBRIPCgd0YXNrX2lkGAMgASgJEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESGQoRdGFza19zdGFydHVwX3RpbWUYBiABKAESGAoQdGFza19maXJzdF9pbnB1dBgHIAEoCCKZAwoQRnVuY3Rpb25DYWxsSW5mbxIYChBmdW5jdGlvbl9jYWxsX2lkGAEgASgJEgsKA2lkeBgCIAEoBRISCgpjcmVhdGVkX2F0GAYgASgBEhQKDHNjaGVkdWxlZF9hdBgHIAEoARI3Cg5wZW5kaW5nX2lucHV0cxgMIAEoCzIfLm1vZGFsLmNsaWVudC5JbnB1dENhdGVnb3J5SW5mbxI2Cg1mYWlsZWRfaW5wdXRzGA0gASgLMh8ubW9kYWwuY2xpZW50LklucHV0Q2F0ZWdvcnlJbmZvEjkKEHN1Y2NlZWRlZF9pbnB1dHMYDiABKAsyHy5tb2RhbC5jbGllbnQuSW5wdXRDYXRlZ29yeUluZm8SNwoOdGltZW91dF9pbnB1dHMYDyABKAsyHy5tb2RhbC5jbGllbnQuSW5wdXRDYXRlZ29yeUluZm8SOQoQY2FuY2VsbGVkX2lucHV0cxgQIAEoCzIfLm1vZGFsLmNsaWVudC5JbnB1dENhdGVnb3J5SW5mbxIUCgx0b3RhbF9pbnB1dHMYESABKAUiUgoYRnVuY3Rpb25DYWxsTGlzdFJlc3BvbnNlEjYKDmZ1bmN0aW9uX2NhbGxzGAEgAygLMh4ubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEluZm8ivwMKFUZ1bmN0aW9uQ2FsbElucHV0SW5mbxIvCgtlbnF1ZXVlZF9hdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoKc3RhcnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAIgBARIZCgxjb250YWluZXJfaWQYAyABKAlIAYgBARIhChRzdGFydHVwX3RpbWVfc2Vjb25kcxgEIAEoAUgCiAEBEiMKFmV4ZWN1dGlvbl90aW1lX3NlY29uZHMYBSABKAFIA4gBARI1CgZzdGF0dXMYBiABKA4yJS5tb2RhbC5jbGllbnQuRnVuY3Rpb25DYWxsSW5wdXRTdGF0dXMSGAoQZnVuY3Rpb25fY2FsbF9pZBgHIAEoCRIgChNzZXJ2aWNlX21ldGhvZF9uYW1lGAggASgJSASIAQFCDQoLX3N0YXJ0ZWRfYXRCDwoNX2NvbnRhaW5lcl9pZEIXChVfc3RhcnR1cF90aW1lX3NlY29uZHNCGQoXX2V4ZWN1dGlvbl90aW1lX3NlY29uZHNCFgoUX3NlcnZpY2VfbWV0aG9kX25hbWUi1QIKGEZ1bmN0aW9uQ2FsbEZldGNoUmVxdWVzdBITCgtmdW5jdGlvbl9pZBgBIAEoCRIUCgxhbGxfdmFyaWFudHMYBCABKAgSOwoEdGFpbBgDIAEoCzIrLm1vZGFsLmNsaWVudC5GdW5jdGlvbkNhbGxGZXRjaFJlcXVlc3QuVGFpbEgAEj0KBXJhbmdlGAUgASgLMiwubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbEZldGNoUmVxdWVzdC5SYW5nZUgAGhUKBFRhaWwSDQoFY291bnQYASABKA0abAoFUmFuZ2USKQoFc2luY2UYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVsaW1pdBgDIAEoDUINCgtxdWVyeV9vbmVvZiJeChlGdW5jdGlvbkNhbGxGZXRjaFJlc3BvbnNlEkEKFGZ1bmN0aW9uX2NhbGxfaW5wdXRzGAEgAygLMiMubW9kYWwuY2xpZW50LkZ1bmN0aW9uQ2FsbElucHV0SW5mbyKwAQoYRnVuY3Rpb25DYWxsQ291bnRSZXF1ZXN0EhMKC2Z1bmN0aW9uX2lkGAEgASgJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLYnVja2V0X3NlY3MYBCABKA0SFAoMYWxsX3ZhcmlhbnRzGAUgASgIIrQBChlGdW5jdGlvbkNhbGxDb3VudFJlc3BvbnNlEkQKB2J1Y2tldHMYASADKAsyMy5tb2RhbC5jbGllbnQuRnVuY3Rpb25DYWxsQ291bnRSZXNwb25zZS5JbnB1dEJ1Y2tldBpRCgtJbnB1dEJ1Y2tldBIzCg9idWNrZXRfc3RhcnRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWNvdW50GAIgASgEKnAKEEZ1bmN0aW9uQ2FsbFR5cGUSIgoeRlVOQ1RJT05fQ0FMTF9UWVBFX1VOU1BFQ0lGSUVEEAASHAoYRlVOQ1RJT05fQ0FMTF9UWVBFX1VOQVJZEAESGgoWRlVOQ1RJT05fQ0FMTF9UWVBFX01BUBACKvsBChpGdW5jdGlvbkNhbGxJbnZvY2F0aW9uVHlwZRItCilGVU5DVElPTl9DQUxMX0lOVk9DQVRJT05fVFlQRV9VTlNQRUNJRklFRBAAEi0KKUZVTkNUSU9OX0NBTExfSU5WT0NBVElPTl9UWVBFX1NZTkNfTEVHQUNZEAESLgoqRlVOQ1RJT05fQ0FMTF9JTlZPQ0FUSU9OX1RZUEVfQVNZTkNfTEVHQUNZEAISJwojRlVOQ1RJT05fQ0FMTF9JTlZPQ0FUSU9OX1RZUEVfQVNZTkMQAxImCiJGVU5DVElPTl9DQUxMX0lOVk9DQVRJT05fVFlQRV9TWU5DEAQq5QQKF0Z1bmN0aW9uQ2FsbElucHV0U3RhdHVzEioKJkZVTkNUSU9OX0NBTExfSU5QVVRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASJgoiRlVOQ1RJT05fQ0FMTF9JTlBVVF9TVEFUVVNfUEVORElORxABEiYKIkZVTkNUSU9OX0NBTExfSU5QVVRfU1RBVFVTX1JVTk5JTkcQAhImCiJGVU5DVElPTl9DQUxMX0lOUFVUX1NUQVRVU19TVUNDRVNTEAMSJgoiRlVOQ1RJT05fQ0FMTF9JTlBVVF9TVEFUVVNfRkFJTFVSRRAEEiYKIkZVTkNUSU9OX0NBTExfSU5QVVRfU1RBVFVTX1RJTUVPVVQQBRIpCiVGVU5DVElPTl9DQUxMX0lOUFVUX1NUQVRVU19URVJNSU5BVEVEEAYSKwonRlVOQ1RJT05fQ0FMTF9JTlBVVF9TVEFUVVNfSU5JVF9GQUlMVVJFEAcSLworRlVOQ1RJT05fQ0FMTF9JTlBVVF9TVEFUVVNfSU5URVJOQUxfRkFJTFVSRRAIEisKJ0ZVTkNUSU9OX0NBTExfSU5QVVRfU1RBVFVTX0lETEVfVElNRU9VVBAJEjYKMkZVTkNUSU9OX0NBTExfSU5QVVRfU1RBVFVTX01FTU9SWV9NQU5BR0VSX0VWSUNUSU9OEAoSOAo0RlVOQ1RJT05fQ0FMTF9JTlBVVF9TVEFUVVNfTUVNT1JZX1RIUkFTSElOR19FVklDVElPThALEi4KKkZVTkNUSU9OX0NBTExfSU5QVVRfU1RBVFVTX0tFUk5FTF9PT01fS0lMTBAMYgZwcm90bzM", [file_google_protobuf_timestamp, file_modal_client_result, file_modal_client_schedule]);
 
 /**
  * Arguments of one invocation.
@@ -1135,6 +1137,236 @@ export const FunctionCallListResponseSchema: GenMessage<FunctionCallListResponse
   messageDesc(file_modal_client_call, 31);
 
 /**
+ * @generated from message modal.client.FunctionCallInputInfo
+ */
+export type FunctionCallInputInfo = Message<"modal.client.FunctionCallInputInfo"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp enqueued_at = 1;
+   */
+  enqueuedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional google.protobuf.Timestamp started_at = 2;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional string container_id = 3;
+   */
+  containerId?: string | undefined;
+
+  /**
+   * @generated from field: optional double startup_time_seconds = 4;
+   */
+  startupTimeSeconds?: number | undefined;
+
+  /**
+   * @generated from field: optional double execution_time_seconds = 5;
+   */
+  executionTimeSeconds?: number | undefined;
+
+  /**
+   * @generated from field: modal.client.FunctionCallInputStatus status = 6;
+   */
+  status: FunctionCallInputStatus;
+
+  /**
+   * @generated from field: string function_call_id = 7;
+   */
+  functionCallId: string;
+
+  /**
+   * @generated from field: optional string service_method_name = 8;
+   */
+  serviceMethodName?: string | undefined;
+};
+
+/**
+ * Describes the message modal.client.FunctionCallInputInfo.
+ * Use `create(FunctionCallInputInfoSchema)` to create a new message.
+ */
+export const FunctionCallInputInfoSchema: GenMessage<FunctionCallInputInfo> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 32);
+
+/**
+ * The inputs of a function: the last ones, the newest first, or those of a span of time, the oldest first.
+ *
+ * @generated from message modal.client.FunctionCallFetchRequest
+ */
+export type FunctionCallFetchRequest = Message<"modal.client.FunctionCallFetchRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: bool all_variants = 4;
+   */
+  allVariants: boolean;
+
+  /**
+   * @generated from oneof modal.client.FunctionCallFetchRequest.query_oneof
+   */
+  queryOneof: {
+    /**
+     * @generated from field: modal.client.FunctionCallFetchRequest.Tail tail = 3;
+     */
+    value: FunctionCallFetchRequest_Tail;
+    case: "tail";
+  } | {
+    /**
+     * @generated from field: modal.client.FunctionCallFetchRequest.Range range = 5;
+     */
+    value: FunctionCallFetchRequest_Range;
+    case: "range";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message modal.client.FunctionCallFetchRequest.
+ * Use `create(FunctionCallFetchRequestSchema)` to create a new message.
+ */
+export const FunctionCallFetchRequestSchema: GenMessage<FunctionCallFetchRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 33);
+
+/**
+ * @generated from message modal.client.FunctionCallFetchRequest.Tail
+ */
+export type FunctionCallFetchRequest_Tail = Message<"modal.client.FunctionCallFetchRequest.Tail"> & {
+  /**
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionCallFetchRequest.Tail.
+ * Use `create(FunctionCallFetchRequest_TailSchema)` to create a new message.
+ */
+export const FunctionCallFetchRequest_TailSchema: GenMessage<FunctionCallFetchRequest_Tail> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 33, 0);
+
+/**
+ * @generated from message modal.client.FunctionCallFetchRequest.Range
+ */
+export type FunctionCallFetchRequest_Range = Message<"modal.client.FunctionCallFetchRequest.Range"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 1;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 2;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message modal.client.FunctionCallFetchRequest.Range.
+ * Use `create(FunctionCallFetchRequest_RangeSchema)` to create a new message.
+ */
+export const FunctionCallFetchRequest_RangeSchema: GenMessage<FunctionCallFetchRequest_Range> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 33, 1);
+
+/**
+ * @generated from message modal.client.FunctionCallFetchResponse
+ */
+export type FunctionCallFetchResponse = Message<"modal.client.FunctionCallFetchResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.FunctionCallInputInfo function_call_inputs = 1;
+   */
+  functionCallInputs: FunctionCallInputInfo[];
+};
+
+/**
+ * Describes the message modal.client.FunctionCallFetchResponse.
+ * Use `create(FunctionCallFetchResponseSchema)` to create a new message.
+ */
+export const FunctionCallFetchResponseSchema: GenMessage<FunctionCallFetchResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 34);
+
+/**
+ * @generated from message modal.client.FunctionCallCountRequest
+ */
+export type FunctionCallCountRequest = Message<"modal.client.FunctionCallCountRequest"> & {
+  /**
+   * @generated from field: string function_id = 1;
+   */
+  functionId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 bucket_secs = 4;
+   */
+  bucketSecs: number;
+
+  /**
+   * @generated from field: bool all_variants = 5;
+   */
+  allVariants: boolean;
+};
+
+/**
+ * Describes the message modal.client.FunctionCallCountRequest.
+ * Use `create(FunctionCallCountRequestSchema)` to create a new message.
+ */
+export const FunctionCallCountRequestSchema: GenMessage<FunctionCallCountRequest> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 35);
+
+/**
+ * @generated from message modal.client.FunctionCallCountResponse
+ */
+export type FunctionCallCountResponse = Message<"modal.client.FunctionCallCountResponse"> & {
+  /**
+   * @generated from field: repeated modal.client.FunctionCallCountResponse.InputBucket buckets = 1;
+   */
+  buckets: FunctionCallCountResponse_InputBucket[];
+};
+
+/**
+ * Describes the message modal.client.FunctionCallCountResponse.
+ * Use `create(FunctionCallCountResponseSchema)` to create a new message.
+ */
+export const FunctionCallCountResponseSchema: GenMessage<FunctionCallCountResponse> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 36);
+
+/**
+ * @generated from message modal.client.FunctionCallCountResponse.InputBucket
+ */
+export type FunctionCallCountResponse_InputBucket = Message<"modal.client.FunctionCallCountResponse.InputBucket"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp bucket_start_at = 1;
+   */
+  bucketStartAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message modal.client.FunctionCallCountResponse.InputBucket.
+ * Use `create(FunctionCallCountResponse_InputBucketSchema)` to create a new message.
+ */
+export const FunctionCallCountResponse_InputBucketSchema: GenMessage<FunctionCallCountResponse_InputBucket> = /*@__PURE__*/
+  messageDesc(file_modal_client_call, 36, 0);
+
+/**
  * @generated from enum modal.client.FunctionCallType
  */
 export const FunctionCallType = {
@@ -1215,4 +1447,89 @@ export type FunctionCallInvocationType = (typeof FunctionCallInvocationType)[key
  */
 export const FunctionCallInvocationTypeSchema: GenEnum<FunctionCallInvocationType> = /*@__PURE__*/
   enumDesc(file_modal_client_call, 1);
+
+/**
+ * How it stands with an input, for lists of them.
+ *
+ * @generated from enum modal.client.FunctionCallInputStatus
+ */
+export const FunctionCallInputStatus = {
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_PENDING = 1;
+   */
+  PENDING: 1,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_RUNNING = 2;
+   */
+  RUNNING: 2,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_SUCCESS = 3;
+   */
+  SUCCESS: 3,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_FAILURE = 4;
+   */
+  FAILURE: 4,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_TIMEOUT = 5;
+   */
+  TIMEOUT: 5,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_TERMINATED = 6;
+   */
+  TERMINATED: 6,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_INIT_FAILURE = 7;
+   */
+  INIT_FAILURE: 7,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_INTERNAL_FAILURE = 8;
+   */
+  INTERNAL_FAILURE: 8,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_IDLE_TIMEOUT = 9;
+   */
+  IDLE_TIMEOUT: 9,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_MEMORY_MANAGER_EVICTION = 10;
+   */
+  MEMORY_MANAGER_EVICTION: 10,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_MEMORY_THRASHING_EVICTION = 11;
+   */
+  MEMORY_THRASHING_EVICTION: 11,
+
+  /**
+   * @generated from enum value: FUNCTION_CALL_INPUT_STATUS_KERNEL_OOM_KILL = 12;
+   */
+  KERNEL_OOM_KILL: 12,
+} as const;
+
+/**
+ * How it stands with an input, for lists of them.
+ *
+ * @generated from enum modal.client.FunctionCallInputStatus
+ */
+export type FunctionCallInputStatus = (typeof FunctionCallInputStatus)[keyof typeof FunctionCallInputStatus] | UnknownEnum;
+
+/**
+ * Describes the enum modal.client.FunctionCallInputStatus.
+ */
+export const FunctionCallInputStatusSchema: GenEnum<FunctionCallInputStatus> = /*@__PURE__*/
+  enumDesc(file_modal_client_call, 2);
 
