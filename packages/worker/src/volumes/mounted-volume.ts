@@ -15,12 +15,14 @@ import { type Clock, type Logger, PlatformError } from "@lydian/kit";
 import { EarlyWrites } from "./early-writes.ts";
 import type { LeftMount, Mounter } from "../layers/index.ts";
 import { changesNothing } from "./change.ts";
+import type { WrittenPath } from "./difference.ts";
 import { type HeldTrees, knownOf, type Mountable, on, treesAgain } from "./mounted-state.ts";
-import { usedFile } from "./open-files.ts";
+import { inUse } from "./open-files.ts";
 import { mayBeOwed, type OwedFrom, sizeOf } from "./owed-commits.ts";
 import { type Published, Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
 import type { Upper } from "./upper.ts";
 import { Uppers, type UppersDeps } from "./uppers.ts";
+import { isBusy, isLeft } from "./unasked.ts";
 import { type ContainerRoot, VolumeMount } from "./volume-mount.ts";
 import type { MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
 import type { Tree } from "./volume-trees.ts";
@@ -59,6 +61,7 @@ const nextUpper = ({ upper }: MountedState): number => upper + 2;
 interface PublishOptions {
   standStill?: StandStill;
   isStill?: Promise<boolean>;
+  leaves?: ((file: WrittenPath) => boolean) | undefined;
 }
 
 export class MountedVolume {
@@ -168,6 +171,23 @@ export class MountedVolume {
   }
 
   /**
+   * Publishes it without being asked: who asks soon must not have to wait for that. So what is written to just now is left for
+   * another time: all of it when that `mayWait`, then answers false; else large files.
+   */
+  async commitUnasked(mayWait: boolean): Promise<boolean> {
+    let isDone = true;
+    await this.#inTurn(async () => {
+      const now = this.#deps.clock.now();
+      if (mayWait && !this.#isReadOnly && !(await this.#hasNothing())) {
+        isDone = !isBusy(await this.#liveUpper().read(), now);
+      }
+      if (!isDone) return undefined;
+      return await this.#commit((file) => isLeft(file, now));
+    });
+    return isDone;
+  }
+
+  /**
    * Shows the container the newest state, which is not before the commit `head` where that is known; throws a PlatformError
    * while its files are open.
    */
@@ -193,7 +213,8 @@ export class MountedVolume {
       });
       if (left === undefined) {
         trees.release(next.tree);
-        throw await this.#inUse();
+        const { container, mount } = this.#rootThere();
+        throw await inUse(container, await mount.deviceOf(before));
       }
       await this.#save({ seen: next.tree.number, isBehind: false });
       return async () => {
@@ -223,13 +244,13 @@ export class MountedVolume {
   }
 
   /** Answers what is to be done when the caller knows. */
-  async #commit(): Promise<(() => Promise<void>) | undefined> {
+  async #commit(leaves?: (file: WrittenPath) => boolean): Promise<(() => Promise<void>) | undefined> {
     await this.#pay();
     if (this.#isReadOnly || (await this.#hasNothing())) return undefined;
     const before = this.#sealedAndFolded;
     const left = this.#record.mounted.isOwed ? undefined : await this.#seal();
     if (left === undefined) {
-      await this.#publishLive((work) => this.#standStill(work));
+      await this.#publishLive((work) => this.#standStill(work), leaves);
       return undefined;
     }
     const isStill = left.end();
@@ -342,17 +363,22 @@ export class MountedVolume {
     return (await this.#publishLive(alone)) !== undefined;
   }
 
-  async #publishLive(standStill: StandStill): Promise<number | undefined> {
-    const { number } = await this.#publish([...this.#sealedOwed(), this.#liveUpper()], { standStill });
+  async #publishLive(standStill: StandStill, leaves?: (file: WrittenPath) => boolean): Promise<number | undefined> {
+    const { number } = await this.#publish([...this.#sealedOwed(), this.#liveUpper()], { standStill, leaves });
     await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
     return number;
   }
 
   async #publish(
     uppers: readonly Upper[],
-    { standStill = alone, isStill = Promise.resolve(true) }: PublishOptions = {},
+    { standStill = alone, isStill = Promise.resolve(true), leaves }: PublishOptions = {},
   ): Promise<Published> {
-    const published = await this.#publisher.publish(uppers, { key: () => this.#nextKey(), standStill, isStill });
+    const published = await this.#publisher.publish(uppers, {
+      key: () => this.#nextKey(),
+      standStill,
+      isStill,
+      leaves,
+    });
     await this.#saw(published.number);
     return published;
   }
@@ -425,14 +451,6 @@ export class MountedVolume {
   async #intend(mounted: MountedState | undefined): Promise<void> {
     this.#intent = mounted;
     await this.#place.save(this.record);
-  }
-
-  async #inUse(): Promise<PlatformError> {
-    const { container, mount } = this.#rootThere();
-    const used = usedFile(await container.pids(), await mount.deviceOf(this.#record.mounted));
-    return new PlatformError(`there are open files preventing the operation${used === "" ? "" : `: ${used}`}`, {
-      hint: "close them, and reload again",
-    });
   }
 
   get #current(): Mountable {

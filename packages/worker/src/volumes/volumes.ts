@@ -16,6 +16,10 @@ import { RefusedError } from "./volume-server.ts";
 /** Between two commits that nobody asks for. */
 const backgroundMs = 5_000;
 
+/** One may come so much later, while much is being written. */
+const postponeMs = 1_000;
+const mostPostponed = 10;
+
 /** Of the last commit, while the server is away. */
 const retry = { initialMs: 500, factor: 2, maxMs: 30_000 };
 const lastTries = 30;
@@ -31,6 +35,8 @@ class Held {
   /** Those that it has reloaded. */
   readonly reloaded = new Set<string>();
   timer: Timer | undefined;
+  /** How often the next commit that nobody asks for was postponed. */
+  postponed = 0;
   #saved: Promise<void> = Promise.resolve();
 
   constructor(place: ContainerPlace) {
@@ -224,18 +230,22 @@ export class Volumes {
   }
 
   #commitLater(held: Held): void {
-    held.timer = this.#clock.timer(backgroundMs, () => void this.#commitAll(held)).unref();
+    held.timer = this.#clock
+      .timer(held.postponed > 0 ? postponeMs : backgroundMs, () => void this.#commitAll(held))
+      .unref();
   }
 
   async #commitAll(held: Held): Promise<void> {
+    let isDone = true;
     for (const [volumeId, volume] of held.volumes) {
       try {
-        await volume.commit();
+        if (!(await volume.commitUnasked(held.postponed < mostPostponed))) isDone = false;
       } catch (error) {
         const { id: container } = held.place;
         this.#logger.warn({ err: error, container, volume: volumeId }, "a commit that nobody asked for failed");
       }
     }
+    held.postponed = isDone ? 0 : held.postponed + 1;
     if (this.#held.get(held.place.id) === held && !this.#closed.signal.aborted) this.#commitLater(held);
   }
 
