@@ -35,10 +35,13 @@ ctypes.CDLL(None).getpid()
 print(sys.prefix, "%d.%d" % sys.version_info[:2])
 `;
 
-for (const [python, release] of [
+/** The Python, and the release of packages that it is tried with. */
+const minors = [
   ["3.12", "20240107"],
   ["3.13", "20241008"],
-] as const) {
+] as const;
+
+for (const [python, release] of process.env["LYDIAN_PYTHONS"] === "all" ? minors : minors.slice(0, 1)) {
   it(
     `has Python ${python} with pip as a tree for images that lack all it needs`,
     { ...needsRoot, ...patience },

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { missingClient, modal, newestClient, platformOfFile, runLydian, usualRuntime } from "@lydian/testkit";
 
 import { ownCache } from "../faults/own-cache.ts";
-import { app } from "./stories.ts";
+import { app } from "../clients/stories.ts";
 
 const skip = usualRuntime === "runc" ? missingClient(newestClient) : "there are no images here";
 

@@ -13,7 +13,7 @@ import {
   usualRuntime,
 } from "@lydian/testkit";
 
-import { app, functionIn, goOn } from "./stories.ts";
+import { app, functionIn, goOn } from "../clients/stories.ts";
 
 const skip = usualRuntime === "runc" ? missingClient(newestClient) : "containers cannot run here";
 
