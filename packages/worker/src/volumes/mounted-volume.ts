@@ -19,12 +19,12 @@ import type { WrittenPath } from "./difference.ts";
 import { type HeldTrees, knownOf, type Mountable, on, treesAgain } from "./mounted-state.ts";
 import { inUse } from "./open-files.ts";
 import { mayBeOwed, type OwedFrom, sizeOf } from "./owed-commits.ts";
-import { type Published, Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
+import { type Published, Publisher, type PublisherDeps, type PublishOptions, type StandStill } from "./publisher.ts";
 import type { Upper } from "./upper.ts";
 import { Uppers, type UppersDeps } from "./uppers.ts";
 import { isBusy, isLeft } from "./unasked.ts";
 import { type ContainerRoot, VolumeMount } from "./volume-mount.ts";
-import type { MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
+import type { MountedState, VolumePlace, VolumePoint, VolumeRecord } from "./volume-record.ts";
 import type { Tree } from "./volume-trees.ts";
 
 export interface MountedVolumeDeps extends PublisherDeps, UppersDeps {
@@ -34,14 +34,6 @@ export interface MountedVolumeDeps extends PublisherDeps, UppersDeps {
   readonly owedFrom: OwedFrom;
   /** Brings to disk what lies in a folder. */
   sync(folder: string): Promise<void>;
-}
-
-export interface VolumePlace {
-  readonly containerId: string;
-  /** For the uppers; on the data disk. */
-  readonly folder: string;
-  /** Keeps what must be known after kill -9. */
-  save(record: VolumeRecord): Promise<void>;
 }
 
 const alone: StandStill = (work) => work();
@@ -57,12 +49,6 @@ const sealTries = 3;
 
 /** Leaves a number for what the sealed ones are folded into. */
 const nextUpper = ({ upper }: MountedState): number => upper + 2;
-
-interface PublishOptions {
-  standStill?: StandStill;
-  isStill?: Promise<boolean>;
-  leaves?: ((file: WrittenPath) => boolean) | undefined;
-}
 
 export class MountedVolume {
   readonly #deps: MountedVolumeDeps;
@@ -371,7 +357,7 @@ export class MountedVolume {
 
   async #publish(
     uppers: readonly Upper[],
-    { standStill = alone, isStill = Promise.resolve(true), leaves }: PublishOptions = {},
+    { standStill = alone, isStill = Promise.resolve(true), leaves }: Partial<Omit<PublishOptions, "key">> = {},
   ): Promise<Published> {
     const published = await this.#publisher.publish(uppers, {
       key: () => this.#nextKey(),

@@ -8,9 +8,9 @@ import { backoffMs, type Clock, type Logger, messageOf, PlatformError, sleep, ty
 import type { ContainerPlace } from "../container/folder.ts";
 import type { OwedCommit, OwedCommits } from "./owed-commits.ts";
 import { Publisher } from "./publisher.ts";
-import { MountedVolume, type MountedVolumeDeps, type VolumePlace } from "./mounted-volume.ts";
+import { MountedVolume, type MountedVolumeDeps } from "./mounted-volume.ts";
 import type { ContainerRoot } from "./volume-mount.ts";
-import { readVolumes, type VolumePoint, type VolumeRecord, writeVolumes } from "./volume-record.ts";
+import { readVolumes, type VolumePlace, type VolumePoint, type VolumeRecord, writeVolumes } from "./volume-record.ts";
 import { RefusedError } from "./volume-server.ts";
 
 /** Between two commits that nobody asks for. */
