@@ -43,7 +43,7 @@ const row = (name: string, samples: number[]): string[] => {
   const [p50, p99] = [percentile(samples, 0.5), percentile(samples, 0.99)];
   return [name, ms(p50), ms(p99), (p50 / percentile(floor, 0.5)).toFixed(2)];
 };
-printTable(`${rounds} of each, client ${newestClient}`, [
+printTable(`${rounds} of each, client ${newestClient} (aim: ratio at most 1.5)`, [
   ["", "p50", "p99", "ratio of p50"],
   row("one round trip", floor),
   ...Object.entries(others).map(([name, samples]) => row(name, samples)),

@@ -27,7 +27,7 @@ const row = (name: string): string[] => {
   const [own, floor] = [median(found[name] ?? []), median(found[`${name} floor`] ?? [])];
   return [name, ms(own), ms(floor), (floor / own).toFixed(2)];
 };
-printTable(`one file by client ${newestClient}, medians`, [
+printTable(`one file by client ${newestClient}, medians (aim: ratio at least 0.7)`, [
   ["", "until it returns", "bytes thrown away", "ratio of rates"],
   row("put"),
   row("get"),

@@ -11,7 +11,8 @@ import modal
 app = modal.App("bench-volumes", image=modal.Image.debian_slim())
 volume = modal.Volume.from_name("bench", create_if_missing=True, version=2)
 FILES = int(os.environ.get("BENCH_FILES", "10000"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+STARTS = int(os.environ.get("BENCH_STARTS", "15"))
 MIB = int(os.environ.get("BENCH_MIB", "2048"))
 
 # A process that only looks at the clock: its longest gap is how long the container stood still.
@@ -70,19 +71,26 @@ def copied(source):
     return timed(lambda: subprocess.run(f"cp -a {source} /tmp/copy && sync", shell=True, check=True))
 
 
-def read(path):
+def read(path, cold):
+    if cold:
+        fd = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
     return timed(lambda: subprocess.run(["dd", f"if={path}", "of=/dev/null", "bs=1M", "status=none"], check=True))
 
 
 @app.function(volumes={"/data": volume}, timeout=1800, cpu=2)
 def writes(name, make):
-    """How long a commit takes, how long the container stands still, and how long a copy takes."""
+    """How long a commit takes, how long the container stands still, how long a copy takes, and until others see the commit."""
     {"many": spread, "large": large}[make](f"/data/{name}")
     took, still = watched(volume.commit)
     there = timed(volume.reload)  # what has returned may be on its way: a copy beside it would take longer
-    found = [took, still, copied(f"/data/{name}"), idle_gap(took), there]
+    found = {"commit": took, "still": still, "seen": took + there, "idle": idle_gap(took)}
+    found["copy"] = copied(f"/data/{name}")
     if make == "large":
-        found += [read("/data/large"), read("/tmp/copy")]
+        for how in ("cold", "warm"):
+            pairs = [(read("/data/large", how == "cold"), read("/tmp/copy", how == "cold")) for _ in range(3)]
+            found[how] = sorted(pairs, key=lambda pair: pair[0] / pair[1])[1]
     shutil.rmtree("/tmp/copy") if make == "many" else os.remove("/tmp/copy")
     return found
 
@@ -90,18 +98,35 @@ def writes(name, make):
 @app.function(volumes={"/data": volume}, timeout=1800)
 def reloads():
     took, still = watched(volume.reload)
-    return took, still, idle_gap(took)
+    return {"took": took, "still": still, "idle": idle_gap(took)}
+
+
+@app.function(single_use_containers=True)
+def starts_bare():
+    pass
+
+
+@app.function(volumes={"/data": modal.Volume.from_name("bench-wide", create_if_missing=True)}, single_use_containers=True)
+def starts_wide():
+    return len(os.listdir("/data"))
 
 
 @app.local_entrypoint()
 def main():
-    found = {"many": [], "large": [], "soon": [], "later": [], "later large": []}
+    found = {"many": [], "large": [], "soon": [], "later": [], "later large": [], "bare": [], "wide": []}
     reloads.remote()
     for round in range(ROUNDS):
         found["many"].append(writes.remote(f"many-{round}", "many"))
-        # The worker makes a layer of a commit when the commit has returned.
-        found["soon" if round % 2 == 0 else "later"].append((time.sleep(5 * (round % 2)), reloads.remote())[1])
+        # The worker makes a layer of a commit when it is made.
+        found["soon" if round % 2 == 0 else "later"].append((time.sleep(3 * (round % 2)), reloads.remote())[1])
     found["large"].append(writes.remote("large", "large"))
-    time.sleep(5)
+    time.sleep(3)
     found["later large"].append(reloads.remote())
+    begin = time.perf_counter()
+    assert starts_wide.remote() == 20
+    found["first wide"] = (time.perf_counter() - begin) * 1000
+    for _ in range(STARTS):
+        for name, starts in (("bare", starts_bare), ("wide", starts_wide)):
+            time.sleep(1)  # until a starter waits again
+            found[name].append(timed(starts.remote))
     print(json.dumps(found), flush=True)

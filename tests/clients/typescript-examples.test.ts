@@ -31,6 +31,8 @@ const examples: Record<string, Example> = {
   "pipeline.ts": { prints: ["rows: 2", "total: 42"], needs: "runc" },
   "map-reduce.ts": { prints: ["sum of squares: 333283335000"] },
   "training.ts": { prints: ["epoch 4, loss 0.0625, went on from epoch 2"], needs: "runc" },
+  "llm.ts": { prints: ["12/4 5/2", "TO", "BE", "OR", "NOT"] },
+  "transcode.ts": { prints: ["true a film with scale=-2:480"], needs: "runc" },
   "model.ts": { prints: ["TO", "BE", "OR", "NOT"] },
 };
 
@@ -79,8 +81,23 @@ test("chat.ts", async () => {
   for (const socket of [ada, bob]) socket.close();
 });
 
+test("api/api.ts", { skip: platform.runtime === "runc" ? false : "it needs the runtime runc" }, async () => {
+  await using model = runLydian(["deploy", "-q", join(folder, "llm.ts")], platform.env);
+  await model.finishWith(0);
+  await using deployed = runLydian(["deploy", join(folder, "api/api.ts")], platform.env);
+  const url = /api answers at (\S+)/.exec(await deployed.finishWith(0))?.[1] ?? "";
+  using caller = new WebCaller(platform);
+  const generated = await caller.ask(`${url}/generate`, { method: "POST", body: JSON.stringify({ prompt: "to be" }) });
+  assert.equal(generated.text, "TO BE ");
+  const socket = caller.socket(`${url}/socket`);
+  await once(socket, "open");
+  socket.send("hello");
+  assert.equal(String((await once(socket, "message"))[0]), "heard hello");
+  socket.close();
+});
+
 test("there is no example that is not run", () => {
-  const known = new Set([...Object.keys(examples), "client.ts", "engine.ts", "predict.ts", "chat.ts"]);
+  const known = new Set([...Object.keys(examples), "client.ts", "engine.ts", "predict.ts", "chat.ts", "api"]);
   assert.deepEqual(
     readdirSync(join(repositoryRoot, folder)).filter((name) => !known.has(name)),
     [],

@@ -116,6 +116,7 @@ test(
   async () => {
     const printed = await ends(lydian("run", `${folder}/packaged/app.ts::read`, '"a = 1"'));
     assert.match(printed, /parsed: \{ a: 1 \}, asset: 'an asset', note: 'a note'/);
+    assert.match(await ends(lydian("run", `${folder}/built.ts`)), holds);
   },
 );
 

@@ -33,10 +33,13 @@ export interface WebFunction {
 
 /** What `lydian run` starts: code that runs here and calls what runs elsewhere. */
 export interface Entrypoint {
+  /** Tells it from functions. */
   readonly kind: "entrypoint";
+  /** Its flags, with their defaults. */
   readonly fields: Fields;
 }
 
+/** What `webServer` takes: the options of a function and of a web function, and where its server listens. */
 export interface ServerFunctionOptions extends FunctionOptions, WebOptions {
   /** Where the server listens, in its container. */
   port: number;
@@ -49,8 +52,11 @@ type ListHandler = (...args: never[]) => readonly unknown[] | Promise<readonly u
 /** What a definition has of its own; the rest is the same for all. */
 type Given = Pick<Definition, "kind" | "handler"> & Partial<Omit<Definition, "owner" | "site">>;
 
+/** Functions, classes and web functions that are run and deployed together. Making one does nothing on a platform. */
 export class App {
+  /** What it is deployed under, and found by. */
   readonly name: string;
+  /** What its functions have unless their own options say otherwise. */
   readonly defaults: AppDefaults;
   readonly #functions: Definition[] = [];
   readonly #entrypoints: Definition[] = [];

@@ -38,8 +38,11 @@ export type Parameters<C extends Constructor> =
 
 /** Variants of a class: with other options, and with containers of their own. */
 interface Variants<Self> {
+  /** The same class with other resources, and containers of its own. What is left out stays. */
   withOptions(options: ResourceOptions): Self;
+  /** The same class whose containers run so many inputs at a time, in containers of its own. */
   withConcurrency(concurrency: Concurrency): Self;
+  /** The same class whose batched method is given lists of another size, in containers of its own. */
   withBatching(batching: Batching): Self;
 }
 
@@ -71,6 +74,7 @@ export interface FoundClass {
   readonly methods: ReadonlyMap<string, boolean>;
 }
 
+/** Classes of other apps: `Cls.fromName`. */
 export const Cls = {
   /**
    * The class `name` of the deployed app `app`, in whatever language it is written: `Cls.fromName<typeof Model>(…)` for one whose

@@ -43,6 +43,7 @@ export class QueueFullError extends LydianError {}
 export interface RemoteFailure {
   /** The error's name, such as "TypeError" or, of Python, "ValueError". Empty when it cannot be told. */
   readonly name: string;
+  /** What it said. */
   readonly message: string;
   /** A stack of JavaScript, or a traceback of Python; empty when there is none. */
   readonly stack: string;
@@ -50,13 +51,17 @@ export interface RemoteFailure {
   readonly classes: readonly string[];
   /** The error's own fields. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** What it was thrown for; undefined when it says nothing of that. */
   readonly cause: unknown;
 }
 
 /** A function threw, or was cancelled. Its stack ends with the remote one. */
 export class RemoteError extends LydianError {
+  /** The name of its class: "ValueError", "RangeError". */
   readonly remoteName: string;
+  /** What it said. */
   readonly remoteMessage: string;
+  /** Where it was thrown: a stack of JavaScript with the sources' own lines, or a traceback of Python. */
   readonly remoteStack: string;
   /** Own fields of the error that was thrown. */
   readonly data: Readonly<Record<string, unknown>>;

@@ -29,6 +29,7 @@ type FieldType<S> = S extends StringConstructor | string
 
 /** `{ size: "base", lang: String, tags: [String] }`: optional with a default, required, repeated. */
 export type Fields = Readonly<Record<string, FieldSpec>>;
+/** What fields give: their defaults' types, and those of what is required. */
 export type FieldValues<S extends Fields> = { -readonly [K in keyof S]: FieldType<S[K]> };
 
 export interface FieldShape {

@@ -19,6 +19,7 @@ type Many<T> = Iterable<T> | AsyncIterable<T>;
 
 /** Results as they come; `toArray` waits for all of them. */
 export interface MapStream<R> extends AsyncIterable<R> {
+  /** All results, once they are there; throws the first error, unless `returnExceptions` was given. */
   toArray(): Promise<R[]>;
 }
 
@@ -34,6 +35,7 @@ export type Unbatched<F extends Handler> = (
  * that the code throws come as a RemoteError, those of the platform under their own names (errors.ts).
  */
 export interface Func<F extends Handler = Handler, Name extends string = string> {
+  /** What the platform and other programs call it. */
   readonly name: Name;
   /** The handler itself, here. Of a function that was found by its name there is none. */
   readonly local: F;
@@ -79,11 +81,13 @@ export interface FunctionStats {
   readonly backlog: number;
   /** Containers. */
   readonly numTotalRunners: number;
+  /** Inputs that its containers have. */
   readonly numRunningInputs: number;
   /** Inputs that its containers could still take. */
   readonly inputHeadroom: number;
 }
 
+/** What of the scaling is to change; what is left out stays. */
 export type AutoscalerChange = Pick<
   ResourceOptions,
   "minContainers" | "maxContainers" | "bufferContainers" | "scaledownWindow"

@@ -6,6 +6,7 @@ import { Client } from "./client/client.ts";
 import { type Duration, seconds } from "./duration.ts";
 import { ModalClient } from "@lydian/contract";
 
+/** How long `get` waits. */
 export interface GetOptions {
   /** How long to wait; for ever unless it is given. Throws a TimeoutError when it is over; the call goes on. */
   timeout?: Duration;
@@ -13,6 +14,7 @@ export interface GetOptions {
   index?: number;
 }
 
+/** A call that goes on by itself, known by its id; its result is kept for 7 days. */
 export class FunctionCall<R> {
   /** Such as "fc-…": with it any client finds the call again. */
   readonly id: string;

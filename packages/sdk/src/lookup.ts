@@ -7,6 +7,7 @@ import type { Func as FuncOf, Handler } from "./func.ts";
 import { type FoundTarget, FunctionHandle, isGeneratorType } from "./function-handle.ts";
 import type { NameOptions } from "./objects/place.ts";
 
+/** A function that can be called, in a container or here. */
 export type Func<F extends Handler = Handler, Name extends string = string> = FuncOf<F, Name>;
 
 export const Func = {

@@ -22,6 +22,7 @@ export interface Retries {
   maxDelay?: Duration;
 }
 
+/** How many inputs a container runs at a time. */
 export interface Concurrency {
   /** How many inputs a container runs at a time. */
   maxInputs: number;
@@ -29,6 +30,7 @@ export interface Concurrency {
   targetInputs?: number;
 }
 
+/** How inputs are gathered for a handler that takes lists. */
 export interface Batching {
   /** The most inputs of one call of the handler. */
   maxBatchSize: number;
@@ -72,6 +74,7 @@ export interface ResourceOptions {
   volumes?: Record<string, Volume | CloudBucketMount>;
   /** Kept running. */
   minContainers?: number;
+  /** The most at a time; as many as there is room for unless it is given. */
   maxContainers?: number;
   /** Idle ones beside those that work. */
   bufferContainers?: number;
@@ -81,16 +84,21 @@ export interface ResourceOptions {
   retries?: number | Retries;
 }
 
+/** All that a function can ask for. */
 export interface FunctionOptions extends ResourceOptions {
   /** What it is called elsewhere; the name that its module exports it under unless it is given. */
   name?: string;
+  /** What its files begin as; the app's unless it is given, or else Debian. */
   image?: Image;
   /** Variables of its environment. */
   env?: Record<string, string>;
+  /** Several inputs at a time in one container; one unless it is given, of web functions 100. */
   concurrent?: Concurrency;
   /** When it starts by itself, without arguments, once its app is deployed. */
   schedule?: Cron | Period;
+  /** Where containers may run. Platforms with one place say that it changes nothing. */
   region?: string | string[];
+  /** The same of providers. */
   cloud?: string;
   /** Where its web requests enter. */
   routingRegion?: string;
@@ -116,6 +124,7 @@ export interface FunctionOptions extends ResourceOptions {
 
 /** What all functions of an app have unless their own options say otherwise. */
 export interface AppDefaults {
+  /** What containers begin as; Debian unless it is given. */
   image?: Image;
   /** Before the function's own. */
   secrets?: Secret[];

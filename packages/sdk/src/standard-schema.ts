@@ -7,6 +7,7 @@ type Issue = {
 };
 type Checked<O> = { readonly value: O; readonly issues?: undefined } | { readonly issues: readonly Issue[] };
 
+/** What zod, valibot, arktype and others give: a schema that checks a value (standardschema.dev). */
 export interface StandardSchema<I = unknown, O = I> {
   readonly "~standard": {
     readonly version: 1;

@@ -69,6 +69,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const store: Store = openStore(join(config.data, "store.sqlite"), bells, undefined, (happening) => {
     counts.hear(happening);
     tracer?.hear(happening);
+    if (happening.kind === "volumeCommitted") assembly.platform.sessions.volumeChanged(happening);
   });
   const tracer = options.spans && new Tracer({ store, sink: options.spans, log });
   await store.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));

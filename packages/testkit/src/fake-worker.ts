@@ -175,6 +175,7 @@ export class FakeWorker {
           break;
         case "dial": // nobody is there who would be called
         case "logsAck":
+        case "volumeChanged": // none is mounted
         case "execWanted": // nothing can be run in its containers
         case "ready":
         case undefined:

@@ -220,6 +220,8 @@ export class Agent {
         return void this.#execs.serve(message.value);
       case "dial":
         return void this.#dial(message.value);
+      case "volumeChanged":
+        return this.host.volumes?.changed(message.value);
       case "volumeDo":
         return void this.#act(message.value); // beside all else: it may take long
       case "welcome":

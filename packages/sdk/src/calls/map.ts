@@ -11,6 +11,7 @@ import type { Target } from "./target.ts";
 const holdSeconds = 55;
 const answerMs = 20_000;
 
+/** How a map goes through its inputs. */
 export interface MapOptions {
   /** Results in the order of their inputs (the default), or as they come. */
   orderOutputs?: boolean;

@@ -21,6 +21,7 @@ import { type Profile, readProfile } from "./profile.ts";
 import { isTransient, refusalOf, retryAfterMs, warningsIn } from "./refusal.ts";
 import { code, StatusError } from "./status.ts";
 
+/** How one request is made. */
 export interface AskOptions {
   /** How long one try may take, in milliseconds. */
   readonly timeoutMs?: number;
@@ -42,13 +43,17 @@ const longestDelayMs = 2_000;
 
 /** Where a platform is, and who asks. What is left out is taken from the environment and the profile file. */
 export interface ClientOptions {
+  /** http://HOST:PORT, https://HOST:PORT or unix:/PATH; MODAL_SERVER_URL unless it is given. */
   serverUrl?: string;
+  /** MODAL_TOKEN_ID unless it is given. */
   tokenId?: string;
+  /** MODAL_TOKEN_SECRET unless it is given. */
   tokenSecret?: string;
   /** Whose names are looked up. */
   environment?: string;
 }
 
+/** A connection to a platform, with the token of whoever asks. */
 export class Client implements Disposable {
   readonly #profile: Profile;
   readonly #channels: readonly Channel[];
@@ -108,6 +113,7 @@ export class Client implements Disposable {
     return this.#profile.environment;
   }
 
+  /** The address that it asks. */
   get serverUrl(): string {
     return this.#profile.serverUrl;
   }

@@ -6,6 +6,7 @@ import { InvalidError } from "../errors.ts";
 import type { AppPlace } from "./place.ts";
 import type { Secret } from "./secret.ts";
 
+/** How a bucket is opened. */
 export interface CloudBucketOptions {
   /** Its key: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of Google GOOGLE_ACCESS_KEY_ID and GOOGLE_ACCESS_KEY_SECRET, and where needed
    *  AWS_REGION. Without it the bucket has to be readable for everybody. */
@@ -24,6 +25,7 @@ export interface CloudBucketOptions {
 
 /** Among `volumes`: `{ "/data": new CloudBucketMount("my-bucket", { secret: Secret.fromName("aws") }) }`. */
 export class CloudBucketMount {
+  /** Of the store. */
   readonly bucketName: string;
   readonly #options: CloudBucketOptions;
 

@@ -12,6 +12,7 @@ const rpc = ModalClient.method;
 const getOrCreate = async (client: Client, request: Request): Promise<string> =>
   (await client.ask(rpc.dictGetOrCreate, request)).dictId;
 
+/** A dict that programs and containers share by its name. A value may have 100 MiB; an entry that nobody reads or writes for 7 days goes. */
 export class Dict<K = string, V = unknown> {
   readonly #named: Named;
 
@@ -65,6 +66,7 @@ export class Dict<K = string, V = unknown> {
     await client.ask(rpc.dictUpdate, { dictId, updates });
   }
 
+  /** Whether it has this key. */
   async contains(key: K): Promise<boolean> {
     const { client, id: dictId } = await this.#named.here();
     return (await client.ask(rpc.dictContains, { dictId, key: keyOf(key) })).found;
@@ -77,6 +79,7 @@ export class Dict<K = string, V = unknown> {
     return found ? (readPickle(value ?? new Uint8Array()) as V) : undefined;
   }
 
+  /** How many keys it has. */
   async len(): Promise<number> {
     const { client, id: dictId } = await this.#named.here();
     return (await client.ask(rpc.dictLen, { dictId })).len;
@@ -95,10 +98,12 @@ export class Dict<K = string, V = unknown> {
     }
   }
 
+  /** In no order. */
   async *keys(): AsyncGenerator<K, void> {
     for await (const { key } of this.#contents({ keys: true })) yield readPickle(key) as K;
   }
 
+  /** In no order. */
   async *values(): AsyncGenerator<V, void> {
     for await (const { value } of this.#contents({ values: true })) yield readPickle(value) as V;
   }

@@ -1,8 +1,10 @@
 /** What a container's file system begins as: a base, and steps on it. A description: it is made when an app is run or deployed. */
 import { fileURLToPath } from "node:url";
 
+import { type Site, siteOfCaller } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
 import type { Secret } from "./secret.ts";
+import type { Volume } from "./volume.ts";
 
 /** Files of this machine that an image is given. */
 export interface LocalFiles {
@@ -26,8 +28,20 @@ export type Step =
   | { readonly copy: LocalFiles }
   | { readonly npm: readonly string[] }
   | { readonly packages: true }
-  | { readonly dockerfile: Dockerfile };
+  | { readonly dockerfile: Dockerfile }
+  | { readonly call: FunctionStep };
 
+/** A function that is called in the image so far; what it writes is the step. */
+export interface FunctionStep {
+  readonly fn: (...args: never[]) => unknown;
+  readonly args: readonly unknown[];
+  /** Where it was named. */
+  readonly site: Site;
+  readonly secrets: readonly Secret[];
+  readonly volumes: Readonly<Record<string, Volume>>;
+}
+
+/** What an image consists of. */
 export interface ImageParts {
   readonly steps: readonly Step[];
   readonly secrets: readonly Secret[];
@@ -39,6 +53,7 @@ export interface ImageParts {
   readonly node: string | undefined;
 }
 
+/** What steps are given. */
 export interface StepOptions {
   /** Environment of this image's steps; never in the image. */
   secrets?: Secret[];
@@ -46,6 +61,7 @@ export interface StepOptions {
 
 const names = /^[A-Za-z0-9@][A-Za-z0-9@/_.+:~^=<>!*-]*$/;
 
+/** What a container's files begin as. Each call answers another image, with one step more; it is made when an app is run or deployed, and steps that are equal are made once. */
 export class Image {
   /** @internal */
   readonly parts: ImageParts;
@@ -119,6 +135,18 @@ export class Image {
     return this.#step({ packages: true });
   }
 
+  /**
+   * Calls a function as the image is made, such as to fetch a model: what it writes is in the image. The file that names it has to
+   * export it, or to import it from one that does. It is called again when its file changes, or what that imports, or its arguments.
+   * `volumes` are committed at its end; `secrets` are its environment, and not in the image.
+   */
+  runFunction<A extends unknown[]>(
+    fn: (...args: A) => unknown,
+    { args, secrets = [], volumes = {} }: { args?: A; secrets?: Secret[]; volumes?: Record<string, Volume> } = {},
+  ): Image {
+    return this.#step({ call: { fn, args: args ?? [], site: siteOfCaller(), secrets, volumes } });
+  }
+
   /** Commands of the shell, each a step. */
   runCommands(...commands: string[]): Image {
     return this.dockerfileCommands(...commands.map((command) => `RUN ${command}`));
@@ -150,6 +178,7 @@ export class Image {
     return this.dockerfileCommands(`ENTRYPOINT ${JSON.stringify(words)}`);
   }
 
+  /** The words that an entrypoint gets when nothing else is said; functions have their own. */
   cmd(words: readonly string[]): Image {
     return this.dockerfileCommands(`CMD ${JSON.stringify(words)}`);
   }

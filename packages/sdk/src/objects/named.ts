@@ -4,6 +4,7 @@ import { ObjectCreationType } from "@lydian/contract";
 import { Client } from "../client/client.ts";
 import { Found, type NameOptions, type Place } from "./place.ts";
 
+/** How something is found by its name, or made. */
 export interface NamedOptions extends NameOptions {
   /** Makes an empty one where there is none of the name; otherwise that is a NotFoundError. */
   createIfMissing?: boolean;

@@ -20,11 +20,13 @@ const answerMs = 20_000;
 const firstFullMs = 100;
 const longestFullMs = 5_000;
 
+/** Which of the queues within the queue: each partition is one of its own. */
 export interface PartitionOptions {
   /** A queue of its own within the queue; up to 64 bytes. */
   partition?: string;
 }
 
+/** How long whoever takes items waits for the first. */
 export interface TakeOptions extends PartitionOptions {
   /** How long to wait for an item; for ever unless it is given. */
   timeout?: Duration;
@@ -35,6 +37,7 @@ export interface TakeOptions extends PartitionOptions {
 const getOrCreate = async (client: Client, request: Request): Promise<string> =>
   (await client.ask(rpc.queueGetOrCreate, request)).queueId;
 
+/** A queue that programs and containers share by its name: first in, first out, within each partition. */
 export class Queue<T = unknown> {
   readonly #named: Named;
 
@@ -60,6 +63,7 @@ export class Queue<T = unknown> {
     await client.ask(rpc.queueDelete, { queueId });
   }
 
+  /** Adds one at the end. Waits while there is no room, for ever unless `timeout` is given; then it is a QueueFullError. */
   async put(item: T, options: PartitionOptions & { timeout?: Duration } = {}): Promise<void> {
     await this.putMany([item], options);
   }

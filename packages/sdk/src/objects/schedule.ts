@@ -21,11 +21,17 @@ export class Cron {
   }
 }
 
+/** Their sum is the time between two runs. */
 export interface PeriodParts {
+  /** Of 7 days. */
   weeks?: number;
+  /** Of 24 hours. */
   days?: number;
+  /** May have a fraction, as the others. */
   hours?: number;
+  /** Of 60 seconds. */
   minutes?: number;
+  /** At least one in all. */
   seconds?: number;
 }
 

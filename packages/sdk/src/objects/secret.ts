@@ -8,6 +8,7 @@ import { hasCode } from "@lydian/kit/errors";
 import { InvalidError, NotFoundError } from "../errors.ts";
 import type { AppPlace } from "./place.ts";
 
+/** Variables of a function's environment that nobody can read back, by name or of the app alone. */
 export class Secret {
   readonly #find: (place: AppPlace) => Promise<string>;
 

@@ -29,6 +29,7 @@ export class VolumeFile implements AsyncIterable<Uint8Array> {
     return this.#pieces();
   }
 
+  /** All of it. */
   async bytes(): Promise<Uint8Array> {
     const pieces: Uint8Array[] = [];
     for await (const piece of this) pieces.push(piece);

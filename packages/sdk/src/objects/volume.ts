@@ -7,6 +7,7 @@ import { Named } from "./named.ts";
 import { Found, type NameOptions, type Place } from "./place.ts";
 import { piecesOf, VolumeBatch, VolumeFile } from "./volume-files.ts";
 
+/** How a volume is found, or made. */
 export interface VolumeOptions extends NameOptions {
   /** Makes an empty one where there is none of the name; otherwise that is a NotFoundError. */
   createIfMissing?: boolean;
@@ -14,12 +15,15 @@ export interface VolumeOptions extends NameOptions {
   version?: 1 | 2;
 }
 
+/** A file or a folder of a volume. */
 export interface VolumeEntry {
   /** From the volume's root. */
   readonly path: string;
+  /** What it is. */
   readonly kind: "file" | "folder" | "link" | "other";
   /** Bytes. */
   readonly size: number;
+  /** When its content was written last. */
   readonly modifiedAt: Date;
 }
 
@@ -33,6 +37,7 @@ const kinds: Readonly<Partial<Record<FileType, VolumeEntry["kind"]>>> = {
 /** Requests of a commit or a reload wait for the container's processes to stand still, and for what is new to travel. */
 const actTimeoutMs = 11 * 60_000;
 
+/** Files that containers mount and that outlive them. What a container writes others see once it is committed, and they have reloaded. */
 export class Volume {
   readonly #found: Found;
   readonly #options: NameOptions;
@@ -146,6 +151,7 @@ export class Volume {
     await batch.send(client, volumeId, force);
   }
 
+  /** Removes a file, or with `recursive` a folder with all that is in it. A NotFoundError where there is none. */
   async removeFile(path: string, { recursive = false }: { recursive?: boolean } = {}): Promise<void> {
     const { client, volumeId } = await this.#here();
     await client.ask(ModalClient.method.volumeRemoveFile2, { volumeId, path, recursive });

@@ -6,11 +6,13 @@ import type { Dockerfile, Image, Step } from "../objects/image.ts";
 import type { AppPlace } from "../objects/place.ts";
 import type { Secret } from "../objects/secret.ts";
 import { readDockerfile } from "./dockerfile.ts";
+import { functionStep } from "./function-step.ts";
 import { installNamed, installPackages, withNode } from "./installed.ts";
 import { makeMount } from "./mount.ts";
 import { type NodeWish, otherNode } from "./node-version.ts";
 import { type OnLine, orderImage } from "./order-image.ts";
 import type { Packages } from "./packages.ts";
+import type { SourceGraph } from "./source-graph.ts";
 import { localFiles, type ShippedFile } from "./shipped-files.ts";
 
 type Common = Pick<MessageInitShape<typeof ImageSchema>, "secretIds" | "imageRegistryConfig">;
@@ -21,6 +23,8 @@ export interface ProgramNeeds {
   /** The environment of the step that installs them. */
   readonly npmSecret: Secret | undefined;
   readonly node: NodeWish | undefined;
+  /** Whose functions are steps. */
+  readonly graph: SourceGraph;
 }
 
 /** Makes images with the packages of one program. */
@@ -29,13 +33,15 @@ export class ImageMaker {
   readonly #packages: Packages | undefined;
   readonly #npmSecret: Secret | undefined;
   readonly #node: NodeWish | undefined;
+  readonly #graph: SourceGraph;
   readonly #onLine: OnLine;
 
-  constructor(place: AppPlace, { packages, npmSecret, node }: ProgramNeeds, onLine: OnLine) {
+  constructor(place: AppPlace, { packages, npmSecret, node, graph }: ProgramNeeds, onLine: OnLine) {
     this.#place = place;
     this.#packages = packages;
     this.#npmSecret = npmSecret;
     this.#node = node;
+    this.#graph = graph;
     this.#onLine = onLine;
   }
 
@@ -66,6 +72,17 @@ export class ImageMaker {
         const base = await settle();
         id = hasPackages ? base : await this.#install(base, node);
         hasPackages = hasNode = true;
+      } else if ("call" in step) {
+        const base = await settle();
+        const ready = hasPackages
+          ? await withNode(this.#place, base, node, this.#onLine)
+          : await this.#install(base, node);
+        hasPackages = hasNode = true;
+        id = await orderImage(
+          this.#place,
+          await functionStep(step.call, this.#place, ready, this.#graph),
+          this.#onLine,
+        );
       } else if ("dockerfile" in step) id = await this.#ofDockerfile(step.dockerfile, common);
       else pending.push(step);
     }

@@ -45,6 +45,7 @@ async function bundle(): Promise<{ inputs: readonly string[]; files: readonly Bu
         out: part,
       })),
       { in: join(here, "..", "runner", `main.${extension}`), out: "runner" },
+      { in: join(here, "..", "runner", `build.${extension}`), out: "build" },
     ],
     bundle: true,
     splitting: true,

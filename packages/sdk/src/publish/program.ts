@@ -44,6 +44,9 @@ export async function loadProgram(file: string): Promise<Program> {
   return { graph, exports };
 }
 
+/** What a module of the program that was loaded last is known by; undefined where none was. */
+export const urlOfModule = (file: string): string | undefined => server?.urlOf(file);
+
 /** What a module throws as it is imported is its author's to see, with its stack. */
 async function imported(url: string, file: string): Promise<Record<string, unknown>> {
   try {

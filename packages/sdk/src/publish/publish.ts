@@ -174,7 +174,7 @@ class Images {
   readonly #added = new Map<Image, Promise<string[]>>();
 
   constructor({ app, packages, graph }: Plan, place: AppPlace, observer: Observer) {
-    const needs = { packages, npmSecret: app.defaults.npmSecret, node: nodeWishOf(graph.root) };
+    const needs = { packages, npmSecret: app.defaults.npmSecret, node: nodeWishOf(graph.root), graph };
     this.#maker = new ImageMaker(place, needs, (text) => observer.buildLine(text));
     this.#place = place;
     this.#observer = observer;

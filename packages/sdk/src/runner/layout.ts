@@ -12,6 +12,8 @@ export const packageFolder = ".lydian-sdk";
 /** Names in the program's. */
 export const codeFolder = "code";
 export const manifestName = "code.json";
+/** Of a function that is called as an image is made. */
+export const argumentsName = "arguments.cbor";
 
 /** What modules run as, and what their imports mean; paths are from the program's root. */
 export interface CodeManifest {

@@ -12,6 +12,18 @@ import { type HookedModule, ModuleServer } from "./module-hooks.ts";
 
 /** `own`: the folder that this package is in; what is beside it are the program's files. */
 export async function loadFunction({ moduleName, functionName }: Function, own: string): Promise<Definition> {
+  const exports = await importModule(moduleName, own);
+  const found = Object.values(exports)
+    .map(definitionOf)
+    .find((definition) => definition !== undefined && tagOf(definition) === functionName);
+  if (found !== undefined) return found;
+  throw new InvalidError(`${moduleName} exports no function ${JSON.stringify(functionName)}`, {
+    hint: "a definition has to be exported on each import of its module, whatever the environment is",
+  });
+}
+
+/** What a module of the program exports, once it is imported as it ships; its definitions have their names. */
+export async function importModule(moduleName: string, own: string): Promise<Record<string, unknown>> {
   const root = dirname(own);
   const program = join(root, programFolder);
   const { modules } = JSON.parse(readFileSync(join(program, manifestName), "utf8")) as CodeManifest;
@@ -29,11 +41,5 @@ export async function loadFunction({ moduleName, functionName }: Function, own: 
   const url = server.urlOf(join(root, moduleName));
   const exports = (await import(url)) as Record<string, unknown>;
   nameExports(exports, url);
-  const found = Object.values(exports)
-    .map(definitionOf)
-    .find((definition) => definition !== undefined && tagOf(definition) === functionName);
-  if (found !== undefined) return found;
-  throw new InvalidError(`${moduleName} exports no function ${JSON.stringify(functionName)}`, {
-    hint: "a definition has to be exported on each import of its module, whatever the environment is",
-  });
+  return exports;
 }

@@ -13,6 +13,7 @@ import { CallDesk } from "./call-desk.ts";
 import { TestClient } from "./test-client.ts";
 import { ScheduleClock } from "./schedule-clock.ts";
 
+/** Stands for a platform, in the test's own process, until it is disposed of. */
 export interface TestPlatform extends AsyncDisposable {
   /** The time that schedules go by. It stands until it is advanced. */
   readonly clock: {
@@ -22,6 +23,7 @@ export interface TestPlatform extends AsyncDisposable {
   };
 }
 
+/** What a test's platform has besides the app. */
 export interface TestPlatformOptions {
   /** Other apps, whose functions are found by their names (`Func.fromName`). */
   others?: readonly App[];

@@ -5,7 +5,9 @@ import { tag, typedArrays } from "./cbor-tags.ts";
 
 /** Something of another language that has no counterpart here: CBOR's own number for what it is, and what it is made of. */
 export class Tagged {
+  /** Its number. */
   readonly tag: number;
+  /** What it is of. */
   readonly value: unknown;
 
   constructor(tag: number, value: unknown) {

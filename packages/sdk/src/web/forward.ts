@@ -5,8 +5,11 @@ import { isLocal } from "../calls/context.ts";
 import { Client } from "../client/client.ts";
 import { InvalidError } from "../errors.ts";
 
+/** Where something is reached. */
 export interface Address {
+  /** A name or an address. */
   readonly host: string;
+  /** From outside. */
   readonly port: number;
 }
 

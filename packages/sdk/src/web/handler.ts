@@ -1,13 +1,16 @@
 /** What answers web requests: a fetch function, anything that has one (Hono, Elysia, H3), or what makes either in the container. */
 import { InvalidError } from "../errors.ts";
 
+/** Answers a request. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 
 /** An application with a fetch function. */
 export interface FetchApplication {
+  /** Answers a request. */
   fetch(request: Request): Response | Promise<Response>;
 }
 
+/** What answers the requests of a web function: a handler, something with `fetch`, or a function that makes one in the container. */
 export type WebTarget =
   | FetchHandler
   | FetchApplication

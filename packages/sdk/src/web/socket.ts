@@ -1,14 +1,17 @@
 /** A web socket as a web function has it: made of the request that asks for it, and accepted by the answer that it comes with. */
 import { InvalidError } from "../errors.ts";
 
+/** What one message of a web socket is. */
 export type Frame = string | Uint8Array<ArrayBuffer>;
 
 /** What carries a socket's frames to its caller. */
 export interface Carrier {
+  /** Sends a text or bytes. */
   send(frame: Frame): void;
   close(code: number, reason: string): void;
 }
 
+/** How a web socket is accepted. */
 export interface UpgradeOptions {
   /** One of those that the caller offers (`sec-websocket-protocol`). */
   protocol?: string;
@@ -24,6 +27,7 @@ type Listener = (event: never) => unknown;
  * `close` (with `code` and `reason`). What is sent before the answer is given goes out when it is.
  */
 export class ServerSocket extends EventTarget {
+  /** The one that was agreed on; empty for none. */
   readonly protocol: string;
   #state: 0 | 1 | 2 | 3 = 0;
   #carrier: Carrier | undefined;
@@ -41,6 +45,7 @@ export class ServerSocket extends EventTarget {
     return this.#state;
   }
 
+  /** Sends a text or bytes, after all that was sent before. Nothing happens once it is closed. */
   send(frame: string | ArrayBuffer | ArrayBufferView): void {
     if (this.#state > 1) return; // as everywhere: what is said to a closed socket is lost
     const own = typeof frame === "string" ? frame : bytesOf(frame);
@@ -48,6 +53,7 @@ export class ServerSocket extends EventTarget {
     else this.#carrier.send(own);
   }
 
+  /** Ends it, with a code of 1000 or from 3000 to 4999. */
   close(code = 1000, reason = ""): void {
     if (this.#state > 1) return;
     this.#state = 2;

@@ -8,7 +8,8 @@ export type Happening =
   | InputEnded
   | { readonly kind: "inputDelayed" }
   | { readonly kind: "containerReady"; readonly container: Container; readonly readyAt: number }
-  | { readonly kind: "containerGone"; readonly reason: ExitReason };
+  | { readonly kind: "containerGone"; readonly reason: ExitReason }
+  | { readonly kind: "volumeCommitted"; readonly volumeId: string; readonly number: number };
 
 /** An input has its output. */
 export interface InputEnded {

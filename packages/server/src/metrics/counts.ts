@@ -74,6 +74,8 @@ export class Counts {
       case "containerGone":
         add(this.#gone, happening.reason);
         break;
+      case "volumeCommitted":
+        break;
     }
   }
 

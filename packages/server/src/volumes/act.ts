@@ -3,19 +3,22 @@ import { worker } from "@lydian/contract";
 
 import { isId } from "@lydian/kit";
 
-import type { Store, Tx } from "../domain/store.ts";
+import type { Tx } from "../domain/store.ts";
 import { fail } from "../errors.ts";
 import type { Acting, WorkerSessions } from "../workers/sessions.ts";
 import { knownVolume, nameOf } from "./known.ts";
+import { type OwedDeps, settled } from "./owed.ts";
 
 export const Act = worker.VolumeDo_Act;
 
 export async function actOnVolume(
-  { store, sessions }: { store: Store; sessions: WorkerSessions },
+  platform: OwedDeps & { readonly sessions: WorkerSessions },
   containerId: string,
   volumeId: string,
   act: worker.VolumeDo_Act,
 ): Promise<void> {
+  const { store, sessions } = platform;
+  if (act === Act.RELOAD) await settled(platform, volumeId);
   const { container, volume } = await store.read(async (tx) => ({
     container: await runningAs(tx, containerId),
     volume: await knownVolume(tx, volumeId),
@@ -23,7 +26,7 @@ export async function actOnVolume(
   if (container === undefined) {
     throw fail("failedPrecondition", `Container ${containerId} is gone, and what it wrote was committed at its end.`);
   }
-  const { failure, passes } = await sessions.act(container, volumeId, act);
+  const { failure, passes } = await sessions.act(container, { volumeId, act, head: volume.head });
   if (failure === "") return;
   throw fail(passes ? "unavailable" : "failedPrecondition", `Volume ${nameOf(volume)}: ${failure}`);
 }

@@ -54,6 +54,7 @@ export async function commit(
     written: commit.written,
     removed: commit.removed,
   });
+  tx.tell({ kind: "volumeCommitted", volumeId: volume.id, number: after.head });
   return after.head;
 }
 

@@ -56,6 +56,13 @@ const killGraceMs = 300;
 /** What a worker runs: a container, or a step of an image. */
 export type Acting = Pick<Container | Image, "id" | "fence" | "workerId">;
 
+export interface VolumeWish {
+  readonly volumeId: string;
+  readonly act: worker.VolumeDo_Act;
+  /** The volume's newest commit. */
+  readonly head: number;
+}
+
 export class WorkerSessions {
   readonly #deps: SessionDeps;
   readonly #sessions = new Map<string, Session>();
@@ -157,7 +164,7 @@ export class WorkerSessions {
    * Has a container's worker do something with a volume that the container mounts. A worker that goes meanwhile is asked
    * again when it is back, for as long as its lease.
    */
-  async act(container: Acting, volumeId: string, act: worker.VolumeDo_Act): Promise<worker.VolumeDone> {
+  async act(container: Acting, wish: VolumeWish): Promise<worker.VolumeDone> {
     const { bells, clock, times } = this.#deps;
     const { workerId } = container;
     const look = async (): Promise<true | undefined> => this.#sessions.has(workerId) || undefined;
@@ -165,23 +172,26 @@ export class WorkerSessions {
       const waitMs = Math.max(0, deadline - clock.now());
       await bells.until([workerBell(workerId)], look, { clock, waitMs, signal: this.#closing.signal });
       try {
-        return await this.#actOnce(container, volumeId, act);
+        return await this.#actOnce(container, wish);
       } catch (error) {
         if (!isFail(error, "unavailable") || clock.now() >= deadline) throw error;
       }
     }
   }
 
-  async #actOnce(
-    { id: containerId, fence, workerId }: Acting,
-    volumeId: string,
-    act: worker.VolumeDo_Act,
-  ): Promise<worker.VolumeDone> {
+  async #actOnce({ id: containerId, fence, workerId }: Acting, wish: VolumeWish): Promise<worker.VolumeDone> {
     return await this.#volumeActs.ask(workerId, (requestId) => {
       const outbox = this.#sessions.get(workerId)?.outbox;
       if (outbox === undefined) return this.#volumeActs.left(workerId);
-      outbox.push({ message: { case: "volumeDo", value: { requestId, containerId, fence, volumeId, act } } });
+      const value = { ...wish, head: BigInt(wish.head), requestId, containerId, fence };
+      outbox.push({ message: { case: "volumeDo", value } });
     });
+  }
+
+  /** For those that have the volume mounted. */
+  volumeChanged({ volumeId, number }: { volumeId: string; number: number }): void {
+    const message = { case: "volumeChanged", value: { volumeId, head: BigInt(number) } } as const;
+    for (const { outbox } of this.#sessions.values()) outbox.push({ message });
   }
 
   acted(done: worker.VolumeDone): void {

@@ -46,10 +46,11 @@ async function withStream(
 test("answers come as they are ready, with what was said beside them", async () => {
   const slow = Promise.withResolvers<void>();
   const family: Rpcs<typeof ModalClient> = {
-    appCreate: user(async ({ description }, { idempotencyKey, caller, warn }) => {
+    appCreate: user(async ({ description }, asked) => {
+      const { idempotencyKey, caller } = asked;
       if (description === "slow") await slow.promise;
       if (description === "none") throw fail("notFound", "There is none – ≠.");
-      if (description === "warned") warn("mind it");
+      if (description === "warned") asked.warn("mind it");
       return { appId: `${description} ${idempotencyKey} ${caller.tokenId}` };
     }),
   };

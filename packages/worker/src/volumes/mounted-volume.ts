@@ -15,14 +15,16 @@ import { type Clock, type Logger, PlatformError } from "@lydian/kit";
 import { EarlyWrites } from "./early-writes.ts";
 import type { LeftMount, Mounter } from "../layers/index.ts";
 import { changesNothing } from "./change.ts";
+import type { WrittenPath } from "./difference.ts";
 import { type HeldTrees, knownOf, type Mountable, on, treesAgain } from "./mounted-state.ts";
-import { usedFile } from "./open-files.ts";
+import { inUse } from "./open-files.ts";
 import { mayBeOwed, type OwedFrom, sizeOf } from "./owed-commits.ts";
-import { type Published, Publisher, type PublisherDeps, type StandStill } from "./publisher.ts";
+import { type Published, Publisher, type PublisherDeps, type PublishOptions, type StandStill } from "./publisher.ts";
 import type { Upper } from "./upper.ts";
 import { Uppers, type UppersDeps } from "./uppers.ts";
+import { isBusy, isLeft } from "./unasked.ts";
 import { type ContainerRoot, VolumeMount } from "./volume-mount.ts";
-import type { MountedState, VolumePoint, VolumeRecord } from "./volume-record.ts";
+import type { MountedState, VolumePlace, VolumePoint, VolumeRecord } from "./volume-record.ts";
 import type { Tree } from "./volume-trees.ts";
 
 export interface MountedVolumeDeps extends PublisherDeps, UppersDeps {
@@ -32,14 +34,6 @@ export interface MountedVolumeDeps extends PublisherDeps, UppersDeps {
   readonly owedFrom: OwedFrom;
   /** Brings to disk what lies in a folder. */
   sync(folder: string): Promise<void>;
-}
-
-export interface VolumePlace {
-  readonly containerId: string;
-  /** For the uppers; on the data disk. */
-  readonly folder: string;
-  /** Keeps what must be known after kill -9. */
-  save(record: VolumeRecord): Promise<void>;
 }
 
 const alone: StandStill = (work) => work();
@@ -56,11 +50,6 @@ const sealTries = 3;
 /** Leaves a number for what the sealed ones are folded into. */
 const nextUpper = ({ upper }: MountedState): number => upper + 2;
 
-interface PublishOptions {
-  standStill?: StandStill;
-  isStill?: Promise<boolean>;
-}
-
 export class MountedVolume {
   readonly #deps: MountedVolumeDeps;
   readonly #place: VolumePlace;
@@ -75,6 +64,8 @@ export class MountedVolume {
   /** The upper that the container writes to; undefined until it is asked about. */
   #live: Upper | undefined;
   #early: EarlyWrites | undefined;
+  /** The newest commit that it has made since the worker began. */
+  #made = 0;
   #root: { container: ContainerRoot; mount: VolumeMount } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -165,19 +156,39 @@ export class MountedVolume {
     return this.#inTurn(() => this.#commit());
   }
 
-  /** Shows the container the newest state; throws a PlatformError while its files are open. */
-  reload(): Promise<void> {
+  /**
+   * Publishes it without being asked: who asks soon must not have to wait for that. So what is written to just now is left for
+   * another time: all of it when that `mayWait`, then answers false; else large files.
+   */
+  async commitUnasked(mayWait: boolean): Promise<boolean> {
+    let isDone = true;
+    await this.#inTurn(async () => {
+      const now = this.#deps.clock.now();
+      if (mayWait && !this.#isReadOnly && !(await this.#hasNothing())) {
+        isDone = !isBusy(await this.#liveUpper().read(), now);
+      }
+      if (!isDone) return undefined;
+      return await this.#commit((file) => isLeft(file, now));
+    });
+    return isDone;
+  }
+
+  /**
+   * Shows the container the newest state, which is not before the commit `head` where that is known; throws a PlatformError
+   * while its files are open.
+   */
+  reload(head?: number): Promise<void> {
     return this.#inTurn(async () => {
       const rest = await this.#commit();
       await rest?.();
       const { trees } = this.#deps;
       const { volumeId, mounted: before } = this.#record;
       const uppers = this.#sealedAndFolded;
-      const newest = async (): Promise<Mountable> => {
-        const tree = await trees.newest(volumeId);
+      const newest = async (head?: number): Promise<Mountable> => {
+        const tree = await trees.newest(volumeId, head);
         return { tree, mounted: on(tree, nextUpper(before)) };
       };
-      let next = await newest();
+      let next = await newest(head === undefined ? undefined : Math.max(head, this.#made));
       if (next.tree.number === this.#record.seen) return trees.release(next.tree);
       const left = await this.#swap(next, async () => {
         if (await this.#publishRest()) {
@@ -188,7 +199,8 @@ export class MountedVolume {
       });
       if (left === undefined) {
         trees.release(next.tree);
-        throw await this.#inUse();
+        const { container, mount } = this.#rootThere();
+        throw await inUse(container, await mount.deviceOf(before));
       }
       await this.#save({ seen: next.tree.number, isBehind: false });
       return async () => {
@@ -218,13 +230,13 @@ export class MountedVolume {
   }
 
   /** Answers what is to be done when the caller knows. */
-  async #commit(): Promise<(() => Promise<void>) | undefined> {
+  async #commit(leaves?: (file: WrittenPath) => boolean): Promise<(() => Promise<void>) | undefined> {
     await this.#pay();
     if (this.#isReadOnly || (await this.#hasNothing())) return undefined;
     const before = this.#sealedAndFolded;
     const left = this.#record.mounted.isOwed ? undefined : await this.#seal();
     if (left === undefined) {
-      await this.#publishLive((work) => this.#standStill(work));
+      await this.#publishLive((work) => this.#standStill(work), leaves);
       return undefined;
     }
     const isStill = left.end();
@@ -337,17 +349,22 @@ export class MountedVolume {
     return (await this.#publishLive(alone)) !== undefined;
   }
 
-  async #publishLive(standStill: StandStill): Promise<number | undefined> {
-    const { number } = await this.#publish([...this.#sealedOwed(), this.#liveUpper()], { standStill });
+  async #publishLive(standStill: StandStill, leaves?: (file: WrittenPath) => boolean): Promise<number | undefined> {
+    const { number } = await this.#publish([...this.#sealedOwed(), this.#liveUpper()], { standStill, leaves });
     await this.#save({ mounted: { ...this.#record.mounted, isOwed: false } });
     return number;
   }
 
   async #publish(
     uppers: readonly Upper[],
-    { standStill = alone, isStill = Promise.resolve(true) }: PublishOptions = {},
+    { standStill = alone, isStill = Promise.resolve(true), leaves }: Partial<Omit<PublishOptions, "key">> = {},
   ): Promise<Published> {
-    const published = await this.#publisher.publish(uppers, { key: () => this.#nextKey(), standStill, isStill });
+    const published = await this.#publisher.publish(uppers, {
+      key: () => this.#nextKey(),
+      standStill,
+      isStill,
+      leaves,
+    });
     await this.#saw(published.number);
     return published;
   }
@@ -359,6 +376,7 @@ export class MountedVolume {
 
   /** The number of a commit of its own. */
   async #saw(number = 0): Promise<void> {
+    this.#made = Math.max(this.#made, number);
     const { seen } = this.#record;
     if (number === seen + 1) await this.#save({ seen: number });
     else if (number > seen) await this.#save({ isBehind: true });
@@ -419,14 +437,6 @@ export class MountedVolume {
   async #intend(mounted: MountedState | undefined): Promise<void> {
     this.#intent = mounted;
     await this.#place.save(this.record);
-  }
-
-  async #inUse(): Promise<PlatformError> {
-    const { container, mount } = this.#rootThere();
-    const used = usedFile(await container.pids(), await mount.deviceOf(this.#record.mounted));
-    return new PlatformError(`there are open files preventing the operation${used === "" ? "" : `: ${used}`}`, {
-      hint: "close them, and reload again",
-    });
   }
 
   get #current(): Mountable {

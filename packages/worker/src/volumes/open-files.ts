@@ -2,8 +2,10 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 
+import { PlatformError } from "@lydian/kit";
+
 /** `device`: of the mount's file system. A phrase such as `models/a.bin is open in "python train.py"`; empty when none is found. */
-export function usedFile(pids: readonly number[], device: number): string {
+function usedFile(pids: readonly number[], device: number): string {
   for (const pid of pids) {
     const proc = `/proc/${pid}`;
     if (isOn(join(proc, "cwd"), device))
@@ -34,4 +36,12 @@ const namesOf = (folder: string): string[] => orNothing(() => readdirSync(folder
 function commandOf(proc: string): string {
   const words = orNothing(() => readFileSync(join(proc, "cmdline"), "utf8"), "").split("\0");
   return JSON.stringify(words.join(" ").trim().slice(0, 80));
+}
+
+/** For a reload that has found files of this device in use. */
+export async function inUse(container: { pids(): Promise<number[]> }, device: number): Promise<PlatformError> {
+  const used = usedFile(await container.pids(), device);
+  return new PlatformError(`there are open files preventing the operation${used === "" ? "" : `: ${used}`}`, {
+    hint: "close them, and reload again",
+  });
 }

@@ -33,6 +33,8 @@ export interface PublishOptions {
   readonly standStill: StandStill;
   /** Whether what nobody ought to write to is known to be so: its files can be those of a layer. */
   readonly isStill: Promise<boolean>;
+  /** Files that are left for another commit. */
+  readonly leaves?: ((file: WrittenPath) => boolean) | undefined;
 }
 
 /** Of files that are read while processes stand still: some hundredths of a second. */
@@ -71,9 +73,17 @@ export class Publisher {
    * they stand still, only what has changed meanwhile: so the commit is of one moment. Large files that are written to all
    * the while are left for another commit: nobody has to stand still until they are uploaded.
    */
-  async publish(uppers: readonly Upper[], { key, standStill, isStill }: PublishOptions): Promise<Published> {
+  async publish(uppers: readonly Upper[], options: PublishOptions): Promise<Published> {
+    const { key, standStill, isStill, leaves } = options;
     const uploads = new Uploads(this.#deps.server, this.#deps.packs);
-    const read = (): Promise<Difference[]> => Promise.all(uppers.map((upper) => upper.read()));
+    const read = (): Promise<Difference[]> =>
+      Promise.all(
+        uppers.map(async (upper) => {
+          const difference = await upper.read();
+          if (leaves === undefined || upper.isFixed) return difference;
+          return await upper.without(difference, new Set([...difference.written.values()].filter(leaves)));
+        }),
+      );
     let differences = await read();
     let change = await changeOf(uppers, differences);
     if (changesNothing(change)) return withoutState(foundIn(uppers));

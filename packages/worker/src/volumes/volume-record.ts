@@ -50,6 +50,14 @@ export interface VolumeRecord {
   readonly commits: number;
 }
 
+export interface VolumePlace {
+  readonly containerId: string;
+  /** For the uppers; on the data disk. */
+  readonly folder: string;
+  /** Keeps what must be known after kill -9. */
+  save(record: VolumeRecord): Promise<void>;
+}
+
 interface Saved {
   readonly boot: string;
   readonly volumes: readonly VolumeRecord[];

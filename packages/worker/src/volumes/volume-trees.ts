@@ -67,9 +67,13 @@ export class VolumeTrees {
     return new VolumeTrees(folder, deps);
   }
 
-  /** The newest state that the server has. */
-  async newest(volumeId: string): Promise<Tree> {
-    const tree = await this.#whenSettled(volumeId, async () => this.#hold(volumeId, await this.#chain(volumeId)));
+  /** The newest state that the server has; or that is known here, when that is not before the commit `head`. */
+  async newest(volumeId: string, head = Number.POSITIVE_INFINITY): Promise<Tree> {
+    const tree = await this.#whenSettled(volumeId, async () => {
+      const steps = await this.#steps(volumeId);
+      const known = newestOf(steps) ?? -1;
+      return this.#hold(volumeId, known >= head ? chainTo(steps, known) : await this.#chain(volumeId));
+    });
     this.#tidyLater(volumeId);
     return tree;
   }

@@ -8,13 +8,17 @@ import { backoffMs, type Clock, type Logger, messageOf, PlatformError, sleep, ty
 import type { ContainerPlace } from "../container/folder.ts";
 import type { OwedCommit, OwedCommits } from "./owed-commits.ts";
 import { Publisher } from "./publisher.ts";
-import { MountedVolume, type MountedVolumeDeps, type VolumePlace } from "./mounted-volume.ts";
+import { MountedVolume, type MountedVolumeDeps } from "./mounted-volume.ts";
 import type { ContainerRoot } from "./volume-mount.ts";
-import { readVolumes, type VolumePoint, type VolumeRecord, writeVolumes } from "./volume-record.ts";
+import { readVolumes, type VolumePlace, type VolumePoint, type VolumeRecord, writeVolumes } from "./volume-record.ts";
 import { RefusedError } from "./volume-server.ts";
 
 /** Between two commits that nobody asks for. */
 const backgroundMs = 5_000;
+
+/** One may come so much later, while much is being written. */
+const postponeMs = 1_000;
+const mostPostponed = 10;
 
 /** Of the last commit, while the server is away. */
 const retry = { initialMs: 500, factor: 2, maxMs: 30_000 };
@@ -28,7 +32,11 @@ type Say = (line: string) => void;
 class Held {
   readonly place: ContainerPlace;
   readonly volumes = new Map<string, MountedVolume>();
+  /** Those that it has reloaded. */
+  readonly reloaded = new Set<string>();
   timer: Timer | undefined;
+  /** How often the next commit that nobody asks for was postponed. */
+  postponed = 0;
   #saved: Promise<void> = Promise.resolve();
 
   constructor(place: ContainerPlace) {
@@ -113,7 +121,10 @@ export class Volumes {
     this.#commitLater(held);
   }
 
-  async act(containerId: string, { volumeId, act }: Pick<wire.VolumeDo, "volumeId" | "act">): Promise<void> {
+  async act(
+    containerId: string,
+    { volumeId, act, head }: Pick<wire.VolumeDo, "volumeId" | "act" | "head">,
+  ): Promise<void> {
     const volume = this.#held.get(containerId)?.volumes.get(volumeId);
     if (volume === undefined) {
       throw new RefusedError("this container does not mount it", {
@@ -121,7 +132,23 @@ export class Volumes {
       });
     }
     if (act === wire.VolumeDo_Act.COMMIT) await volume.commit();
-    else if (act === wire.VolumeDo_Act.RELOAD) await volume.reload();
+    else if (act === wire.VolumeDo_Act.RELOAD) {
+      this.#held.get(containerId)?.reloaded.add(volumeId);
+      await volume.reload(Number(head));
+    }
+  }
+
+  /** Fetches what others have changed ahead, for containers that reload now and then. */
+  changed({ volumeId, head }: Pick<wire.VolumeChanged, "volumeId" | "head">): void {
+    if (![...this.#held.values()].some(({ reloaded }) => reloaded.has(volumeId))) return;
+    const { trees } = this.#deps;
+    trees
+      .newest(volumeId, Number(head))
+      .then((tree) => trees.release(tree))
+      .catch((error: unknown) => {
+        if (this.#closed.signal.aborted) return;
+        this.#logger.debug({ err: error, volume: volumeId }, "what others have changed is not fetched ahead");
+      });
   }
 
   /** The last commits of a container whose processes are gone; what cannot be committed is told in its log. */
@@ -203,18 +230,22 @@ export class Volumes {
   }
 
   #commitLater(held: Held): void {
-    held.timer = this.#clock.timer(backgroundMs, () => void this.#commitAll(held)).unref();
+    held.timer = this.#clock
+      .timer(held.postponed > 0 ? postponeMs : backgroundMs, () => void this.#commitAll(held))
+      .unref();
   }
 
   async #commitAll(held: Held): Promise<void> {
+    let isDone = true;
     for (const [volumeId, volume] of held.volumes) {
       try {
-        await volume.commit();
+        if (!(await volume.commitUnasked(held.postponed < mostPostponed))) isDone = false;
       } catch (error) {
         const { id: container } = held.place;
         this.#logger.warn({ err: error, container, volume: volumeId }, "a commit that nobody asked for failed");
       }
     }
+    held.postponed = isDone ? 0 : held.postponed + 1;
     if (this.#held.get(held.place.id) === held && !this.#closed.signal.aborted) this.#commitLater(held);
   }
 

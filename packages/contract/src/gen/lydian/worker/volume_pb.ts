@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/worker/volume.proto.
  */
 export const file_lydian_worker_volume: GenFile = /*@__PURE__*/
-  fileDesc("ChpseWRpYW4vd29ya2VyL3ZvbHVtZS5wcm90bxINbHlkaWFuLndvcmtlciJTCgtWb2x1bWVNb3VudBIRCgl2b2x1bWVfaWQYASABKAkSDAoEcGF0aBgCIAEoCRIRCglyZWFkX29ubHkYAyABKAgSEAoIc3ViX3BhdGgYBCABKAkitAEKCFZvbHVtZURvEhIKCnJlcXVlc3RfaWQYASABKAkSFAoMY29udGFpbmVyX2lkGAIgASgJEg0KBWZlbmNlGAMgASgJEhEKCXZvbHVtZV9pZBgEIAEoCRIoCgNhY3QYBSABKA4yGy5seWRpYW4ud29ya2VyLlZvbHVtZURvLkFjdCIyCgNBY3QSEwoPQUNUX1VOU1BFQ0lGSUVEEAASCgoGQ09NTUlUEAESCgoGUkVMT0FEEAIiQQoKVm9sdW1lRG9uZRISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2ZhaWx1cmUYAiABKAkSDgoGcGFzc2VzGAMgASgIImoKDFZvbHVtZUNoYW5nZRIOCgRoZWFkGAEgASgDSAASLQoHd3JpdHRlbhgCIAEoCzIaLmx5ZGlhbi53b3JrZXIuVm9sdW1lRW50cnlIABIRCgdyZW1vdmVkGAMgASgJSABCCAoGY2hhbmdlIoECCgtWb2x1bWVFbnRyeRIMCgRwYXRoGAEgASgJEi0KBGtpbmQYAiABKA4yHy5seWRpYW4ud29ya2VyLlZvbHVtZUVudHJ5LktpbmQSDAoEbW9kZRgDIAEoDRIQCghtdGltZV91cxgEIAEoAxIMCgRzaXplGAUgASgDEioKBnBpZWNlcxgGIAMoCzIaLmx5ZGlhbi53b3JrZXIuVm9sdW1lUGllY2USDgoGdGFyZ2V0GAcgASgJEg0KBXNpbmNlGAggASgDIjwKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEggKBEZJTEUQARIKCgZGT0xERVIQAhIICgRMSU5LEAMiPQoLVm9sdW1lUGllY2USDgoGc2hhMjU2GAEgASgMEg4KBm9mZnNldBgCIAEoAxIOCgZsZW5ndGgYAyABKANiBnByb3RvMw");
+  fileDesc("ChpseWRpYW4vd29ya2VyL3ZvbHVtZS5wcm90bxINbHlkaWFuLndvcmtlciJTCgtWb2x1bWVNb3VudBIRCgl2b2x1bWVfaWQYASABKAkSDAoEcGF0aBgCIAEoCRIRCglyZWFkX29ubHkYAyABKAgSEAoIc3ViX3BhdGgYBCABKAkiwgEKCFZvbHVtZURvEhIKCnJlcXVlc3RfaWQYASABKAkSFAoMY29udGFpbmVyX2lkGAIgASgJEg0KBWZlbmNlGAMgASgJEhEKCXZvbHVtZV9pZBgEIAEoCRIoCgNhY3QYBSABKA4yGy5seWRpYW4ud29ya2VyLlZvbHVtZURvLkFjdBIMCgRoZWFkGAYgASgDIjIKA0FjdBITCg9BQ1RfVU5TUEVDSUZJRUQQABIKCgZDT01NSVQQARIKCgZSRUxPQUQQAiIwCg1Wb2x1bWVDaGFuZ2VkEhEKCXZvbHVtZV9pZBgBIAEoCRIMCgRoZWFkGAIgASgDIkEKClZvbHVtZURvbmUSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdmYWlsdXJlGAIgASgJEg4KBnBhc3NlcxgDIAEoCCJqCgxWb2x1bWVDaGFuZ2USDgoEaGVhZBgBIAEoA0gAEi0KB3dyaXR0ZW4YAiABKAsyGi5seWRpYW4ud29ya2VyLlZvbHVtZUVudHJ5SAASEQoHcmVtb3ZlZBgDIAEoCUgAQggKBmNoYW5nZSKBAgoLVm9sdW1lRW50cnkSDAoEcGF0aBgBIAEoCRItCgRraW5kGAIgASgOMh8ubHlkaWFuLndvcmtlci5Wb2x1bWVFbnRyeS5LaW5kEgwKBG1vZGUYAyABKA0SEAoIbXRpbWVfdXMYBCABKAMSDAoEc2l6ZRgFIAEoAxIqCgZwaWVjZXMYBiADKAsyGi5seWRpYW4ud29ya2VyLlZvbHVtZVBpZWNlEg4KBnRhcmdldBgHIAEoCRINCgVzaW5jZRgIIAEoAyI8CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIICgRGSUxFEAESCgoGRk9MREVSEAISCAoETElOSxADIj0KC1ZvbHVtZVBpZWNlEg4KBnNoYTI1NhgBIAEoDBIOCgZvZmZzZXQYAiABKAMSDgoGbGVuZ3RoGAMgASgDYgZwcm90bzM");
 
 /**
  * A volume in the container's file tree, as it is when the container starts.
@@ -86,6 +86,13 @@ export type VolumeDo = Message<"lydian.worker.VolumeDo"> & {
    * @generated from field: lydian.worker.VolumeDo.Act act = 5;
    */
   act: VolumeDo_Act;
+
+  /**
+   * Of a reload: the newest commit that it must show, when it was asked for; who has a newer one need not ask.
+   *
+   * @generated from field: int64 head = 6;
+   */
+  head: bigint;
 };
 
 /**
@@ -131,6 +138,30 @@ export const VolumeDo_ActSchema: GenEnum<VolumeDo_Act> = /*@__PURE__*/
   enumDesc(file_lydian_worker_volume, 1, 0);
 
 /**
+ * A volume has a newer commit: who has it mounted may fetch it ahead.
+ *
+ * @generated from message lydian.worker.VolumeChanged
+ */
+export type VolumeChanged = Message<"lydian.worker.VolumeChanged"> & {
+  /**
+   * @generated from field: string volume_id = 1;
+   */
+  volumeId: string;
+
+  /**
+   * @generated from field: int64 head = 2;
+   */
+  head: bigint;
+};
+
+/**
+ * Describes the message lydian.worker.VolumeChanged.
+ * Use `create(VolumeChangedSchema)` to create a new message.
+ */
+export const VolumeChangedSchema: GenMessage<VolumeChanged> = /*@__PURE__*/
+  messageDesc(file_lydian_worker_volume, 2);
+
+/**
  * @generated from message lydian.worker.VolumeDone
  */
 export type VolumeDone = Message<"lydian.worker.VolumeDone"> & {
@@ -159,7 +190,7 @@ export type VolumeDone = Message<"lydian.worker.VolumeDone"> & {
  * Use `create(VolumeDoneSchema)` to create a new message.
  */
 export const VolumeDoneSchema: GenMessage<VolumeDone> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_volume, 2);
+  messageDesc(file_lydian_worker_volume, 3);
 
 /**
  * One of the changes that lead from a state of a volume to another.
@@ -201,7 +232,7 @@ export type VolumeChange = Message<"lydian.worker.VolumeChange"> & {
  * Use `create(VolumeChangeSchema)` to create a new message.
  */
 export const VolumeChangeSchema: GenMessage<VolumeChange> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_volume, 3);
+  messageDesc(file_lydian_worker_volume, 4);
 
 /**
  * @generated from message lydian.worker.VolumeEntry
@@ -267,7 +298,7 @@ export type VolumeEntry = Message<"lydian.worker.VolumeEntry"> & {
  * Use `create(VolumeEntrySchema)` to create a new message.
  */
 export const VolumeEntrySchema: GenMessage<VolumeEntry> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_volume, 4);
+  messageDesc(file_lydian_worker_volume, 5);
 
 /**
  * @generated from enum lydian.worker.VolumeEntry.Kind
@@ -303,7 +334,7 @@ export type VolumeEntry_Kind = (typeof VolumeEntry_Kind)[keyof typeof VolumeEntr
  * Describes the enum lydian.worker.VolumeEntry.Kind.
  */
 export const VolumeEntry_KindSchema: GenEnum<VolumeEntry_Kind> = /*@__PURE__*/
-  enumDesc(file_lydian_worker_volume, 4, 0);
+  enumDesc(file_lydian_worker_volume, 5, 0);
 
 /**
  * A range of stored content; what it lacks at its end is zeros.
@@ -332,5 +363,5 @@ export type VolumePiece = Message<"lydian.worker.VolumePiece"> & {
  * Use `create(VolumePieceSchema)` to create a new message.
  */
 export const VolumePieceSchema: GenMessage<VolumePiece> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_volume, 5);
+  messageDesc(file_lydian_worker_volume, 6);
 
