@@ -53,6 +53,8 @@ async function whole(answer: IncomingMessage): Promise<number> {
   return bytes;
 }
 
+const ratio = (is: number, of: number, aim: number): string => `${(is / of).toFixed(2)} (aim ${aim})`;
+
 interface Containers {
   /** Its main process answers `api`. */
   api: number;
@@ -104,12 +106,20 @@ async function requests(pids: Containers, ceiling: Ceiling): Promise<void> {
     const through = await wrkOf([], platform.url, connections, served);
     const alone = await wrkOf(uvicorn, "http://127.0.0.1:8000/", connections, plain);
     const best = ceiling.requests[i];
+    const ofCeiling = ratio(way.perSecond, best?.perSecond ?? 0, 0.8);
     printTable(`an empty answer, ${connections} connections, ${seconds} s of wrk`, [
-      ["", "p50", "p99", "requests/s", "errors"],
-      ["asgi_app", way.p50, way.p99, way.perSecond.toFixed(0), way.errors],
-      ["its ceiling", ms(best?.p50 ?? 0), ms(best?.p99 ?? 0), (best?.perSecond ?? 0).toFixed(0), ""],
-      ["web_server of uvicorn", through.p50, through.p99, through.perSecond.toFixed(0), through.errors],
-      ["uvicorn alone", alone.p50, alone.p99, alone.perSecond.toFixed(0), alone.errors],
+      ["", "p50", "p99", "requests/s", "ratio", "errors"],
+      ["asgi_app", way.p50, way.p99, way.perSecond.toFixed(0), ofCeiling, way.errors],
+      ["its ceiling", ms(best?.p50 ?? 0), ms(best?.p99 ?? 0), (best?.perSecond ?? 0).toFixed(0), "", ""],
+      [
+        "web_server of uvicorn",
+        through.p50,
+        through.p99,
+        through.perSecond.toFixed(0),
+        ratio(through.perSecond, alone.perSecond, 0.5),
+        through.errors,
+      ],
+      ["uvicorn alone", alone.p50, alone.p99, alone.perSecond.toFixed(0), "", alone.errors],
     ]);
     console.log(`  CPU time for a request of asgi_app: ${spent.join(", ")}`);
   }
@@ -134,7 +144,11 @@ async function calls(): Promise<void> {
     ms(percentile(samples, 0.5)),
     ms(percentile(samples, 0.99)),
   ];
-  printTable(`${rounds} in a row`, [["", "p50", "p99"], row("a web request", web), row(".remote()", remote)]);
+  printTable(`${rounds} in a row (aim: a request at most 3 ms / 10 ms above a call)`, [
+    ["", "p50", "p99"],
+    row("a web request", web),
+    row(".remote()", remote),
+  ]);
 }
 
 const memoryMib = (): number =>
@@ -148,7 +162,11 @@ async function bodies(ceiling: Ceiling): Promise<void> {
   const sent = request({ host: "127.0.0.1", port, method: "POST", path: "/size", headers: { host: host("api") } });
   const answered = once(sent, "response");
   const piece = Buffer.alloc(1024 * 1024);
-  for (let i = 0; i < mebibytes; i++) if (!sent.write(piece)) await once(sent, "drain");
+  let early = before;
+  for (let i = 0; i < mebibytes; i++) {
+    if (!sent.write(piece)) await once(sent, "drain");
+    if (i === Math.floor(mebibytes / 8)) early = most;
+  }
   sent.end();
   await whole(((await answered) as [IncomingMessage])[0]);
   const upSeconds = (performance.now() - began) / 1000;
@@ -156,12 +174,21 @@ async function bodies(ceiling: Ceiling): Promise<void> {
   await whole(await ask("api", `/zeros?mebibytes=${mebibytes}`));
   const downSeconds = (performance.now() - downBegan) / 1000;
   clearInterval(watch);
+  const row = (name: string, is: number, of: number): string[] => [
+    name,
+    is.toFixed(0),
+    of.toFixed(0),
+    ratio(is, of, 0.8),
+  ];
   printTable(`${mebibytes} MiB`, [
-    ["MiB/s", "through Lydian", "its ceiling"],
-    ["up", (mebibytes / upSeconds).toFixed(0), ceiling.up.toFixed(0)],
-    ["down", (mebibytes / downSeconds).toFixed(0), ceiling.down.toFixed(0)],
+    ["MiB/s", "through Lydian", "its ceiling", "ratio"],
+    row("up", mebibytes / upSeconds, ceiling.up),
+    row("down", mebibytes / downSeconds, ceiling.down),
   ]);
-  console.log(`  the server's memory: ${before.toFixed(0)} MiB before, ${most.toFixed(0)} MiB at most`);
+  const [first, after, at] = [before, early, most].map((size) => size.toFixed(0));
+  console.log(
+    `  the server's memory: ${first} MiB before, at most ${after} MiB for the first eighth, ${at} MiB for all`,
+  );
 }
 
 async function openSockets(): Promise<void> {
@@ -177,7 +204,7 @@ async function openSockets(): Promise<void> {
   while (open.length < sockets - 100) await Promise.all(Array.from({ length: 50 }, one));
   const after = memoryMib();
   console.log(
-    `\n${open.length} open web sockets: ${((1024 * (after - before)) / open.length).toFixed(0)} KiB of the server each`,
+    `\n${open.length} open web sockets: ${((1024 * (after - before)) / open.length).toFixed(0)} KiB of the server each (aim 100)`,
   );
   for (const socket of open) socket.terminate();
 }
