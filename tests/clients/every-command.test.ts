@@ -17,7 +17,7 @@ const elsewhere = (file: string): Answer => ({ not: `told in ${file}` });
 
 const [noBilling, noServers, oneUser, noStatistics] = [
   /There is no billing/,
-  /Servers and LLM endpoints are not there/,
+  /Statistics of servers and LLM endpoints are not there/,
   /A platform has one user/,
   /Statistics over time are not kept here/,
 ];
@@ -48,7 +48,7 @@ const answers: Readonly<Record<string, Answer>> = {
   "container stop": refused(/does not exist/, "ta-01M8P86P8920GA74EREM6V9NF0", "--yes"),
   "container exec": refused(/does not exist/, "--no-pty", "ta-01M8P86P8920GA74EREM6V9NF0", "true"),
   "server deploy": {
-    not: "it takes an image from a registry first; its function is refused, which review.test.ts shows",
+    not: "it takes an image from a registry first, whose own command is the server: that is refused, as review.test.ts shows",
   },
   "server info": refused(/is a Function/, "tree/edition"),
   "server logs": refused(/is a Function/, "tree/edition"),

@@ -267,7 +267,7 @@ test("a new deployment under load loses no request", { skip: missingClient(newes
   );
   await deploy("second");
   await until(
-    30_000,
+    100_000, // the old one answers until there is a new one, which takes its time on a busy machine
     () => answers.at(-1) === "200 second",
     () => `still ${answers.at(-1)}`,
   );
@@ -321,6 +321,18 @@ test("a port that is forwarded is reached by HTTP and by TCP until its context e
   assert.match(String((await once(refused, "error"))[0]), /ECONNREFUSED/);
   const nobody = await caller.ask(silent.replace("https:", "http:"));
   assert.deepEqual([nobody.status, nobody.text], [502, "Nothing takes connections on that port of the container.\n"]);
+});
+
+test("a server of the newest client takes requests once its port is open", together, async () => {
+  await using deploy = modal(platform, newestClient, ["deploy", app("web_servers.py")]);
+  const printed = (await deploy.finishWith(0, 120_000)).replaceAll(/\s+/g, "");
+  const server = (name: string, dev = ""): string => `http://home--servers-${name}${dev}.localhost:${port}`;
+  assert.ok(printed.includes(`${server("open")}(unauthenticated)`), printed);
+  assert.equal((await caller.ask(server("guarded"))).status, 401);
+  const answers = await Promise.all([1, 2, 3].map(() => caller.ask(server("open"))));
+  for (const { status, text: page } of answers) assert.match(`${status} ${page}`, /^200 [^]*local\//);
+  await using run = modal(platform, newestClient, ["run", app("web_servers.py")]);
+  assert.match(await run.finishWith(0), new RegExp(`^the address is ${server("open", "-dev")}$`, "m"));
 });
 
 test("`modal serve` puts each saved edition behind the same address, over one that is broken", together, async () => {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 
-import { missingClient, modal, newestClient, Platform, temporaryFolder, usualRuntime } from "@lydian/testkit";
+import { missingClient, modal, newestClient, Platform, temporaryFolder, until, usualRuntime } from "@lydian/testkit";
 
 import { app } from "../clients/stories.ts";
 import { WebCaller } from "../clients/web-caller.ts";
@@ -58,6 +58,35 @@ describe("frameworks", { skip, timeout: 30 * minutes }, () => {
   });
 });
 
+test(
+  "a server of the newest client goes on when the platform's server is killed, and ends when it is stopped",
+  { skip },
+  async () => {
+    await using deploy = modal(platform, newestClient, ["deploy", app("web_servers.py")]);
+    await deploy.finishWith(0, 5 * minutes);
+    const address = `http://home--servers-open.localhost:${port}`;
+    assert.equal((await caller.ask(address)).status, 200);
+    const [container] = platform.functions();
+    for (let round = 0; round < 3; round++) {
+      process.kill(platform.process("server")?.pid ?? assert.fail(), "SIGKILL");
+      using fresh = new WebCaller(platform); // none of the connections that the killed one had
+      for (let i = 0; i < 3; i++) assert.equal((await fresh.ask(address)).status, 200);
+      assert.deepEqual(
+        platform.functions().map(({ pid }) => pid),
+        [container?.pid],
+        "in the same container",
+      );
+    }
+    await using stop = modal(platform, newestClient, ["app", "stop", "servers", "--yes"]);
+    await stop.finishWith(0);
+    await until(
+      minutes,
+      () => platform.functions().length === 0,
+      () => "it goes on",
+    );
+  },
+);
+
 /** The sentences of the cases that failed. */
 function failedIn(report: string): Set<string> {
   return new Set([...report.matchAll(/^\s*× \d+: (.*)$/gm)].map(([, name = ""]) => name.trim()));
@@ -96,5 +125,38 @@ test(
     const others = [...own].filter((name) => !known.has(name) && name !== "Sends invalid connection preface");
     t.diagnostic(`${known.size} cases fail in Node's own, ${own.size} here`);
     assert.deepEqual(others, []);
+  },
+);
+
+test(
+  "schemathesis finds nothing in a FastAPI that it asks through the port",
+  { skip, timeout: 15 * minutes },
+  async (t) => {
+    await using folder = await temporaryFolder();
+    const programs = join(folder.path, "bin");
+    const made = await run("python3", ["-m", "venv", folder.path])
+      .then(() => run(join(programs, "pip"), ["install", "-q", "schemathesis==4.32.5"], { timeout: 5 * minutes }))
+      .catch((error: unknown) => String(error));
+    if (typeof made === "string") return t.skip(`schemathesis could not be installed: ${made}`);
+    await using deploy = modal(platform, newestClient, ["deploy", "tests/soak/apps/items.py"]);
+    await deploy.finishWith(0, 10 * minutes);
+    const checks = [
+      "not_a_server_error",
+      "status_code_conformance",
+      "content_type_conformance",
+      "response_schema_conformance",
+    ];
+    const host = `home--items-shop.localhost:${port}`;
+    const args = ["run", `http://127.0.0.1:${port}/openapi.json`, "-H", `Host: ${host}`, "--checks", checks.join(",")];
+    const report = await run(
+      join(programs, "schemathesis"),
+      [...args, "--max-time", "120", "--seed", "7", "--no-color"],
+      {
+        timeout: 8 * minutes,
+      },
+    ).catch((error: unknown) => assert.fail((error as { stdout: string }).stdout));
+    t.diagnostic(
+      /(\d+ generated[^\n]*|Test cases:[^]*?\n\n)/.exec(report.stdout)?.[1]?.trim() ?? report.stdout.slice(-400),
+    );
   },
 );

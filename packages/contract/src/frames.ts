@@ -8,10 +8,20 @@ const headBytes = 5;
 /** The message as it goes onto the wire, in one buffer. */
 export function frame(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(headBytes + message.byteLength);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.byteLength, 1);
+  writeHead(framed, message.byteLength);
   framed.set(message, headBytes);
   return framed;
+}
+
+/** What goes onto the wire in front of a message of so many bytes. */
+export function frameHead(bytes: number): Buffer {
+  return writeHead(Buffer.allocUnsafe(headBytes), bytes);
+}
+
+function writeHead(into: Buffer, bytes: number): Buffer {
+  into[0] = 0;
+  into.writeUInt32BE(bytes, 1);
+  return into;
 }
 
 /** Cuts what arrives in pieces into messages; keeps no more than one message that is not whole yet. */

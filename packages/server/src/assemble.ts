@@ -25,6 +25,7 @@ import { operatorStatusRpcs } from "./rpc/operator-status.ts";
 import { operatorTokenRpcs } from "./rpc/operator-tokens.ts";
 import { operatorRpcs } from "./rpc/operators.ts";
 import type { Platform } from "./rpc/platform.ts";
+import { ServerContainers } from "./rpc/server-containers.ts";
 import { taskRouterRpcs } from "./rpc/task-router.ts";
 import { volumeHistoryRpcs } from "./rpc/volume-history.ts";
 import { execRpcs, workerRpcs } from "./rpc/workers.ts";
@@ -112,6 +113,7 @@ export function assemble({
   const drain = new Drain(shared);
   const told = { drain, execs, heartbeats, interest, lineOwners, presence, sessions, tell, timeouts };
   const platform: Platform = { ...founded, ...told, ...web, tokens, taskTokens };
+  const servers = new ServerContainers(platform, deliveries);
   const alarms = new Alarms(shared);
   const sweeper = new Sweeper(shared);
   const loads = (): Load[] => [...platform.straight.loads(), ...platform.desks.loads()];
@@ -133,7 +135,7 @@ export function assemble({
   };
   const workers: StreamDeps = { ...shared, lineOwners, sessions, dials, cutDoors, makeRoom };
   const rpcs = [
-    ...bind(ModalClient, ...clientRpcs(platform, { deliveries, images, links })),
+    ...bind(ModalClient, ...clientRpcs(platform, { deliveries, servers, images, links })),
     ...bind(
       operator.Operators,
       operatorRpcs(platform, { images, contents }),
@@ -147,7 +149,7 @@ export function assemble({
     ...bind(TaskCommandRouter, taskRouterRpcs(platform)),
   ];
   const actors: Actor[] = [
-    ...[presence, sessions, timeouts, heartbeats, alarms, sweeper, ...webActors, interest],
+    ...[presence, sessions, timeouts, heartbeats, alarms, sweeper, ...webActors, servers, interest],
     ...[builds, scheduler, timekeeper, reaper, images, contents, retention],
   ];
   return { platform, rpcs, workers, images, addresses, links, actors };

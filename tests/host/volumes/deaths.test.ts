@@ -4,7 +4,10 @@ import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
+import { createLogger } from "@lydian/kit";
+import { deleteVolume } from "@lydian/server/src/volumes/manage";
 import type { Mounter } from "@lydian/worker/src/layers/index";
+import type { MountedVolumeDeps } from "@lydian/worker/src/volumes/mounted-volume";
 import type { VolumeServer } from "@lydian/worker/src/volumes/volume-server";
 
 import { Death, dying } from "./dying.ts";
@@ -68,6 +71,43 @@ describe("a death in a commit", needsRoot, () => {
       assert.equal(read(two, "both"), when === "after" ? "two" : "one");
     });
   }
+});
+
+describe("a commit that has returned and is not made yet", needsRoot, () => {
+  const owedFrom = { bytes: 0, paths: 0 };
+  const goAway = (deps: MountedVolumeDeps): MountedVolumeDeps => ({
+    ...deps,
+    logger: createLogger("test", "error"),
+    server: dying<VolumeServer>(deps.server, ["commit"], 1, "before"),
+  });
+
+  it("is made by the next worker, and nobody sees the volume before", async () => {
+    await using rig = await VolumeRig.open({ owedFrom });
+    const [one, two] = [await rig.begin(), await rig.begin()];
+    await one.restart(goAway(rig.deps));
+    write(one, "mine", "1");
+    await one.volume.commit();
+    await one.volume.idle();
+    const reloaded = two.volume.reload();
+    const isSeen = await Promise.race([reloaded.then(() => true), one.volume.idle().then(() => false)]);
+    assert.equal(isSeen, false);
+    await one.restart();
+    await reloaded;
+    assert.equal(read(two, "mine"), "1");
+  });
+
+  it("is forgotten with a volume that is deleted", async () => {
+    await using rig = await VolumeRig.open({ owedFrom });
+    const one = await rig.begin();
+    await one.restart(goAway(rig.deps));
+    write(one, "mine", "1");
+    await one.volume.commit();
+    await one.volume.idle();
+    await rig.store.write((tx) => deleteVolume(tx, rig.volumeId));
+    await one.restart({ ...rig.deps, logger: createLogger("test", "error") });
+    await one.volume.idle();
+    assert.equal(rig.deps.trees.owedBy(one.id, rig.volumeId), undefined);
+  });
 });
 
 describe("a reload", needsRoot, () => {

@@ -44,6 +44,7 @@ export function functionHandle(record: FunctionRecord, definition: Function): Ha
     supportedInputFormats: definition.supportedInputFormats,
     supportedOutputFormats: definition.supportedOutputFormats,
     webUrl: definition.webUrl,
+    ExperimentalFlashUrls: definition.flashServiceUrls,
     isMethod: definition.isMethod,
     methodHandleMetadata: Object.fromEntries(methods),
     definitionId: record.definitionId,

@@ -20,6 +20,10 @@ const leastDefaultStartupMs = 60_000;
 /** No function has more containers than this, whatever it asks for. */
 export const mostContainers = 1_000;
 
+/** A server that says nothing of it is given as many requests at a time, each of which may take so long. */
+const mostRequests = 10_000;
+const serverTimeoutMs = 3_600_000;
+
 /**
  * `of` says which containers it is for. A class that takes arguments is only ever called through its variants, so of
  * itself it keeps no container.
@@ -31,8 +35,11 @@ export function functionPolicy(
 ): FunctionPolicy {
   const { autoscalerSettings: settings, resources } = definition;
   const scaledownSeconds = settings?.scaledownWindow ?? definition.taskIdleTimeoutSecs;
-  const maxConcurrency = definition.maxConcurrentInputs || 1;
-  const targetConcurrency = Math.min(definition.targetConcurrentInputs || maxConcurrency, maxConcurrency);
+  const maxConcurrency = definition.maxConcurrentInputs || (definition.isServer ? mostRequests : 1);
+  const asked = definition.isServer
+    ? Math.ceil(settings?.targetConcurrencyFloat ?? 0)
+    : definition.targetConcurrentInputs;
+  const targetConcurrency = Math.min(asked || maxConcurrency, maxConcurrency);
   const batchSize = definition.batchMaxSize;
   const milliCpu = resources?.milliCpu || defaults.milliCpu;
   const takesArguments = (definition.classParameterInfo?.schema.length ?? 0) > 0;
@@ -53,7 +60,7 @@ export function functionPolicy(
     network: networkPolicy(definition),
     restricted: definition.untrusted,
     startupMs: startupMs(definition),
-    timeoutMs: definition.timeoutSecs * 1000 || defaults.timeoutMs,
+    timeoutMs: definition.isServer ? serverTimeoutMs : definition.timeoutSecs * 1000 || defaults.timeoutMs,
   };
 }
 

@@ -60,8 +60,24 @@ export const refusals: readonly Refusal[] = [
     what: "a web endpoint that answers before it has run",
     hint: "Let the endpoint `spawn` another function, and answer",
   },
-  { field: "isServer", asks: given("isServer"), what: "a server" },
-  { field: "httpConfig", asks: given("httpConfig"), what: "an HTTP server" },
+  {
+    field: "httpConfig",
+    asks: ({ httpConfig, isServer }) => httpConfig !== undefined && !isServer,
+    what: "an HTTP server",
+    hint: "Use app.server",
+  },
+  {
+    field: "httpConfig",
+    asks: ({ httpConfig }) => httpConfig?.h2Enabled === true,
+    what: "a server of HTTP/2",
+    hint: "Leave h2_enabled out",
+  },
+  {
+    field: "httpConfig",
+    asks: ({ httpConfig }) => httpConfig?.liftAndShiftConfig !== undefined,
+    what: "a server that its image's own command starts",
+    hint: "Start it in a method with @modal.enter",
+  },
   { field: "isSessioned", asks: given("isSessioned"), what: "sessions" },
   {
     field: "ExperimentalGroupSize",
@@ -128,12 +144,12 @@ export const concessions: readonly Concession[] = [
   },
   {
     field: "autoscalerSettings",
-    asks: ({ autoscalerSettings: settings }) =>
+    asks: ({ autoscalerSettings: settings, isServer }) =>
       [
         settings?.scaleupWindow,
         settings?.scaledownRateLimit,
         settings?.targetConcurrency,
-        settings?.targetConcurrencyFloat,
+        isServer ? 0 : settings?.targetConcurrencyFloat,
       ].some((asked) => (asked ?? 0) > 0),
     what: "a pace or a target of its own for scaling",
     instead: "Containers start as soon as inputs wait, and end when they have idled for their window.",

@@ -1,10 +1,13 @@
 /** One call on its HTTP/2 stream: what the client sends, what it is answered, and when it has gone. */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 
-import { frame, type FrameFault, FrameReader } from "@lydian/contract";
+import { frame, type FrameFault, frameHead, FrameReader } from "@lydian/contract";
 
 import { fail, tooLarge } from "../errors.ts";
 import { answerHead, type Status, timeoutOf, trailersOf } from "./headers.ts";
+
+/** A message from this size on is not copied once more for the head in front of it. */
+const largeBytes = 16 * 1024;
 
 /** setTimeout takes no more. */
 const longestTimeoutMs = 2 ** 31 - 1;
@@ -85,7 +88,12 @@ export class GrpcCall<Peer> {
     const stream = this.#stream;
     if (this.#state !== "open" || stream.destroyed) return false;
     if (!stream.headersSent) stream.respond(answerHead, { waitForTrailers: true });
-    return stream.write(frame(message));
+    if (message.length < largeBytes) return stream.write(frame(message));
+    stream.cork();
+    stream.write(frameHead(message.length));
+    const hasRoom = stream.write(message);
+    stream.uncork();
+    return hasRoom;
   }
 
   /** Resolves when there is room again, or nobody to read any more. */

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 
 import type { Clock } from "@lydian/kit";
 
-import { encodeMessage } from "../web/asgi.ts";
+import { encodeBody } from "../web/asgi.ts";
 import type { Exchange } from "../web/exchange.ts";
 
 export interface BodyLimits {
@@ -19,7 +19,8 @@ export type BodyEnd = "whole" | "tooLarge" | "tooSlow" | "gone";
 /** Bodies up to this size are taken in before a container is asked, so that slow callers hold none. */
 const smallBytes = 64 * 1024;
 
-const nothing = new Uint8Array();
+/** Pieces of a larger one are said together up to this size. */
+const togetherBytes = 512 * 1024;
 
 /** What a request says of its body; undefined when it may have any length. */
 export function announcedLength({ headers }: IncomingMessage): number | undefined {
@@ -48,7 +49,7 @@ export async function smallBody(
 }
 
 export function sayWhole(exchange: Exchange, body: Uint8Array): void {
-  void exchange.say(encodeMessage({ case: "httpRequest", value: { body, moreBody: false } }));
+  void exchange.say(encodeBody([body], false));
 }
 
 /** Ends with the body, or with what is wrong with it; what the container does not take is not read. */
@@ -58,27 +59,35 @@ export async function bringBody(
   clock: Clock,
   { mostBytes, silenceMs }: BodyLimits,
 ): Promise<BodyEnd> {
-  const say = (body: Uint8Array, moreBody: boolean): Promise<void> =>
-    exchange.say(encodeMessage({ case: "httpRequest", value: { body, moreBody } }));
-  await say(nothing, true); // containers give up a request that says nothing for 5 s
+  await exchange.say(encodeBody([], true)); // containers give up a request that says nothing for 5 s
+  const next = (): Promise<Piece> => nextPiece(request, clock, silenceMs);
+  let coming = next();
   for (let bytes = 0; ;) {
-    const piece = await nextPiece(request, clock, silenceMs);
-    if (typeof piece === "string") return piece;
-    if (piece === undefined) break;
-    bytes += piece.length;
+    const pieces: Buffer[] = [];
+    let last = await coming;
+    let size = 0;
+    while (last instanceof Buffer) {
+      pieces.push(last);
+      size += last.length;
+      coming = next();
+      // What the container has not asked for yet is said together: each message costs it a millisecond and more.
+      if (size >= togetherBytes || exchange.isHeard) break;
+      const more = await Promise.race([coming, exchange.heard().then(() => "heard" as const)]);
+      if (more === "heard") break;
+      last = more;
+    }
+    bytes += size;
     if (bytes > mostBytes) return "tooLarge";
-    await say(piece, true);
+    if (typeof last === "string") return last;
+    await exchange.say(encodeBody(pieces, last !== undefined));
+    if (last === undefined) return "whole";
   }
-  await say(nothing, false);
-  return "whole";
 }
 
-/** What has come of the body; undefined at its end. */
-async function nextPiece(
-  request: IncomingMessage,
-  clock: Clock,
-  silenceMs: number,
-): Promise<Buffer | undefined | "gone" | "tooSlow"> {
+/** Of a body; undefined at its end. */
+type Piece = Buffer | undefined | "gone" | "tooSlow";
+
+async function nextPiece(request: IncomingMessage, clock: Clock, silenceMs: number): Promise<Piece> {
   for (;;) {
     const piece = request.read() as Buffer | null;
     if (piece !== null) return piece;

@@ -29,6 +29,7 @@ import { proxyTokenRpcs } from "./proxy-tokens.ts";
 import { queueRpcs } from "./queues.ts";
 import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
+import type { ServerContainers } from "./server-containers.ts";
 import { taskRpcs } from "./tasks.ts";
 import { tokenRpcs } from "./tokens.ts";
 import { tunnelRpcs } from "./tunnels.ts";
@@ -39,13 +40,14 @@ import { webRpcs } from "./web.ts";
 
 export interface ClientRpcParts {
   deliveries: Deliveries;
+  servers: ServerContainers;
   images: ImageCollector;
   links: { blobs: BlobLinks; pieces: PieceLinks };
 }
 
 export function clientRpcs(
   platform: Platform,
-  { deliveries, images, links }: ClientRpcParts,
+  { deliveries, servers, images, links }: ClientRpcParts,
 ): Rpcs<typeof ModalClient>[] {
   return [
     identityRpcs(platform),
@@ -69,7 +71,7 @@ export function clientRpcs(
     queueRpcs(platform),
     callRpcs(platform),
     callHistoryRpcs(platform),
-    containerRpcs(platform, deliveries),
+    containerRpcs(platform, deliveries, servers),
     containerExecRpcs(platform),
     taskRpcs(platform),
     tunnelRpcs(platform),

@@ -20,14 +20,17 @@ import { advance } from "../containers/begin.ts";
 import { failedToInitialize } from "../containers/end.ts";
 import { containerBell, deskBell, inputsBell } from "../domain/bells.ts";
 import { fail } from "../errors.ts";
-import { type ContainerCaller, type Rpcs, container } from "./adapter-access.ts";
-import type { Call } from "./adapter-call.ts";
-import type { Deliveries } from "../calls/deliveries.ts";
+import { type Rpcs, container } from "./adapter-access.ts";
+import type { Deliveries, Poll } from "../calls/deliveries.ts";
 import type { Desk, Handed } from "../web/desks.ts";
 import type { Straight } from "../web/straight.ts";
 import { type Platform, contextOf } from "./platform.ts";
 
-export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<typeof ModalClient> {
+export function containerRpcs(
+  platform: Platform,
+  deliveries: Deliveries,
+  servers: { begin(containerId: string, signal: AbortSignal): Promise<void> },
+): Rpcs<typeof ModalClient> {
   const { store, bells, clock, lineOwners } = platform;
   const { times } = platform.config;
   return {
@@ -46,6 +49,10 @@ export function containerRpcs(platform: Platform, deliveries: Deliveries): Rpcs<
       const waitMs = times.containerHeartbeatHold;
       const inputIds = (await bells.until([containerBell(caller.id)], news, { clock, waitMs, signal })) ?? [];
       return inputIds.length === 0 ? {} : { cancelInputEvent: { inputIds } };
+    }),
+    containerServerLifecycleReady: container(async (_request, { caller, signal }) => {
+      await servers.begin(caller.id, signal);
+      return {};
     }),
     functionGetInputs: container(async (request, call) => {
       const straight = await platform.straight.of(call.caller.id);
@@ -127,13 +134,14 @@ async function functionOf(platform: Platform, deliveries: Deliveries, containerI
  * Takes inputs in the container's name and carries them, for about as long as a request is held; answers what else there is to
  * say to the container.
  */
-async function carryAll(
+export async function carryAll(
   platform: Platform,
   deliveries: Deliveries,
   straight: Straight,
-  call: Call<ContainerCaller>,
+  call: Poll,
 ): Promise<Found | undefined> {
   const { clock, config } = platform;
+  await platform.straight.listens(straight, call.signal);
   const slots = { inputConcurrency: straight.policy.maxConcurrency, batchMaxSize: 1, batchLingerMs: 0n };
   for (const until = clock.now() + config.times.claimHold; clock.now() < until;) {
     await platform.straight.room(straight, call.signal);
@@ -153,7 +161,7 @@ async function claim(
   platform: Platform,
   deliveries: Deliveries,
   request: Pick<FunctionGetInputsRequest, "inputConcurrency" | "batchMaxSize" | "batchLingerMs">,
-  call: Call<ContainerCaller>,
+  call: Poll,
   desk?: Desk,
 ): Promise<Found | undefined> {
   const { store, bells, clock, desks } = platform;

@@ -8,7 +8,7 @@ const scopes: readonly (readonly [rpcs: RegExp, what: string])[] = [
   ],
   [
     /^(?:Endpoint|Server|Flash|FunctionGetFlash|ContainerServer)/,
-    "Servers and LLM endpoints are not there: deploy a web function",
+    "Statistics of servers and LLM endpoints are not there",
   ],
   [/^SharedVolume/, "Network file systems are not there: use a volume"],
   [

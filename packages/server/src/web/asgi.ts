@@ -1,6 +1,13 @@
 /** Requests, answers and frames in the words that containers take and give: those of Python's ASGI. */
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type Asgi, AsgiSchema, DataFormat, type FunctionInput, FunctionInputSchema } from "@lydian/contract";
+import {
+  type Asgi,
+  Asgi_HttpRequestSchema,
+  AsgiSchema,
+  DataFormat,
+  type FunctionInput,
+  FunctionInputSchema,
+} from "@lydian/contract";
 
 import { type Cbor, encodeCbor } from "./cbor.ts";
 import { type Headers, towardsApp } from "./headers.ts";
@@ -67,6 +74,31 @@ const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
 
 export function encodeMessage(type: NonNullable<MessageInitShape<typeof AsgiSchema>["type"]>): Uint8Array {
   return toBinary(AsgiSchema, create(AsgiSchema, { type }));
+}
+
+/** The same for a piece of a body that lies in several: copied once, where the codec would copy it for each message around it. */
+export function encodeBody(pieces: readonly Uint8Array[], moreBody: boolean): Uint8Array {
+  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  const [outer, inner] = [tagOf(AsgiSchema.field.httpRequest), tagOf(Asgi_HttpRequestSchema.field.body)];
+  const more = moreBody ? [Asgi_HttpRequestSchema.field.moreBody.number << 3, 1] : [];
+  const body = bytes === 0 ? [] : [inner, ...varint(bytes)];
+  const head = [outer, ...varint(body.length + bytes + more.length), ...body];
+  const whole = Buffer.allocUnsafe(head.length + bytes + more.length);
+  whole.set(head);
+  let at = head.length;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  whole.set(more, at);
+  return whole;
+}
+
+/** Of a field with a length; all numbers here are small. */
+const tagOf = ({ number }: { number: number }): number => (number << 3) | 2;
+
+function varint(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }
 
 /** Throws at what is no such message. */

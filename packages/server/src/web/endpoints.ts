@@ -1,7 +1,16 @@
 /** Which web endpoints a definition has, and under which host names: named when it is defined, found at each request. */
 import { hash } from "node:crypto";
 
-import type { CustomDomainInfo, Function, MethodDefinition, WebhookConfig, WebUrlInfo } from "@lydian/contract";
+import { create } from "@bufbuild/protobuf";
+import {
+  type CustomDomainInfo,
+  type Function,
+  type MethodDefinition,
+  type WebhookConfig,
+  WebhookConfigSchema,
+  WebhookType,
+  type WebUrlInfo,
+} from "@lydian/contract";
 
 import { livingApp } from "../apps/known.ts";
 import type { ServerConfig } from "../config.ts";
@@ -50,7 +59,9 @@ export async function nameEndpoints(
     for (const domain of domains) refuseForeign(domain, name, settings);
     for (const each of [host, ...domains]) addresses.push({ host: each, method, guarded: config.requiresProxyAuth });
     const webUrlInfo = info(truncated, false);
-    const of = { webUrl: host, webUrlInfo, customDomainInfo: domains.map(domainInfo) };
+    const of = definition.isServer
+      ? { flashServiceUrls: [host] }
+      : { webUrl: host, webUrlInfo, customDomainInfo: domains.map(domainInfo) };
     const known = definition.methodDefinitions[method];
     if (known === undefined) Object.assign(named, of);
     else named.methodDefinitions[method] = { ...known, ...of };
@@ -87,7 +98,8 @@ export async function claimAddresses(tx: Tx, layout: AppLayout): Promise<void> {
 function addressesIn(definition: Function): Omit<WebAddress, "functionId">[] {
   return endpointsOf(definition).flatMap(({ method, config: { requiresProxyAuth: guarded } }) => {
     const { webUrl, customDomainInfo } = definition.methodDefinitions[method] ?? definition;
-    return [webUrl, ...customDomainInfo.map(({ url }) => url)].map((host) => ({ host, method, guarded }));
+    const own = definition.isServer ? definition.flashServiceUrls : [webUrl];
+    return [...own, ...customDomainInfo.map(({ url }) => url)].map((host) => ({ host, method, guarded }));
   });
 }
 
@@ -121,6 +133,7 @@ export function addressed(
   const methods = Object.entries(definition.methodDefinitions).map(([name, method]) => [name, complete(method)]);
   return {
     ...complete(definition),
+    ...(definition.isServer && { flashServiceUrls: definition.flashServiceUrls.map((host) => base.urlOf(host)) }),
     methodDefinitions: Object.fromEntries(methods) as Record<string, MethodDefinition>,
   };
 }
@@ -130,7 +143,17 @@ export function hasEndpoint(definition: Function): boolean {
   return endpointsOf(definition).length > 0;
 }
 
-function endpointsOf({ functionName, webhookConfig, methodDefinitions }: Function): Endpoint[] {
+/** The port of a user's own server, for those that have one: a function's, or what `app.server` makes of a class. */
+export function serverPortOf({ isServer, httpConfig, webhookConfig }: Function): number | undefined {
+  if (isServer) return httpConfig?.port;
+  return webhookConfig?.type === WebhookType.WEB_SERVER ? webhookConfig.webServerPort : undefined;
+}
+
+function endpointsOf({ functionName, isServer, httpConfig, webhookConfig, methodDefinitions }: Function): Endpoint[] {
+  if (isServer) {
+    const config = create(WebhookConfigSchema, { requiresProxyAuth: httpConfig?.unauthenticated !== true });
+    return [{ method: "", name: functionName, config }];
+  }
   const own = isWeb(webhookConfig) ? [{ method: "", name: functionName, config: webhookConfig }] : [];
   const methods = Object.entries(methodDefinitions).flatMap(([method, { functionName: name, webhookConfig: config }]) =>
     isWeb(config) ? [{ method, name, config }] : [],

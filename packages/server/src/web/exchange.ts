@@ -100,6 +100,15 @@ export class Exchange {
       await this.#appMoved.next();
   }
 
+  /** The container has been given all that the caller has said, or nobody hears it any more. */
+  get isHeard(): boolean {
+    return this.#readUpTo === this.#lastSaid || this.#ended !== undefined || this.over.signal.aborted;
+  }
+
+  async heard(): Promise<void> {
+    while (!this.isHeard) await this.#appMoved.next();
+  }
+
   /**
    * What the caller says after this index, for the container; waits for more until `signal` aborts. A container that has lost
    * its stream asks again from where it was; throws when that is no longer there.

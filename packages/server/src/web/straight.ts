@@ -6,8 +6,8 @@
  * all that there is to it are two connections to this server. The scheduler is told how many such there are.
  */
 import { create } from "@bufbuild/protobuf";
-import { DataFormat, GenericResultSchema, GenericResult_GenericStatus as Status, WebhookType } from "@lydian/contract";
-import type { Bells, Clock, Logger, NewId } from "@lydian/kit";
+import { DataFormat, GenericResultSchema, GenericResult_GenericStatus as Status } from "@lydian/contract";
+import { type Bells, type Clock, type Logger, type NewId, sleep } from "@lydian/kit";
 
 import type { ClaimedInput } from "../calls/claim.ts";
 import { completeInputs } from "../calls/complete.ts";
@@ -19,12 +19,14 @@ import type { Load } from "../domain/container.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { FunctionPolicy } from "../domain/function.ts";
 import type { Store, Tx } from "../domain/store.ts";
+import { isFail } from "../errors.ts";
 import { decodeDefinition } from "../functions/definition.ts";
 import type { Dials } from "../workers/dials.ts";
 import { AppServer } from "./app-server.ts";
 import type { WebRequest } from "./asgi.ts";
 import type { WebCalls } from "./calls.ts";
 import { type Ended, Exchange } from "./exchange.ts";
+import { serverPortOf } from "./endpoints.ts";
 import { Pulse } from "./pulse.ts";
 
 /** A container whose requests are carried. */
@@ -38,6 +40,8 @@ export interface Straight {
   readonly moved: Pulse;
   /** Open: it takes requests that are no calls, too, for it has answered one that was, and is not told to end. */
   phase: "new" | "open" | "ending";
+  /** Its port has taken a connection. */
+  isListening: boolean;
   /** How many of those are under way, and when the last of them ended. */
   uncounted: number;
   uncountedUntil: number;
@@ -56,6 +60,9 @@ export interface StraightDeps {
   timeouts: Pick<Timeouts, "finished">;
   deliveries: Pick<Deliveries, "finished">;
 }
+
+/** A server that starts is tried that often. */
+const tryAgainMs = 50;
 
 const succeeded = encodeResult(create(GenericResultSchema, { status: Status.SUCCESS }), DataFormat.UNSPECIFIED);
 
@@ -140,6 +147,19 @@ export class StraightCalls {
     });
   }
 
+  /** Tries the port, which tells nobody when it is open, until it is or the signal aborts. */
+  async listens(straight: Straight, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    while (!straight.isListening && !signal.aborted) {
+      const socket = await straight.server.connect().catch((error: unknown) => {
+        if (!isFail(error, "unavailable")) throw error;
+      });
+      straight.isListening = socket !== undefined;
+      socket?.destroy();
+      if (socket === undefined) await sleep(clock, tryAgainMs, signal);
+    }
+  }
+
   /** Waits until the container can take one more, or the signal aborts. */
   async room(straight: Straight, signal: AbortSignal): Promise<void> {
     await this.#until(straight, signal, () => straight.carried.size < straight.policy.maxConcurrency);
@@ -176,15 +196,17 @@ export class StraightCalls {
     });
     if (container === undefined || record === undefined || !hasOwnNetwork(container.workerId)) return undefined;
     // A deployment may have replaced it: it listens where its own definition says.
-    const { webhookConfig } = decodeDefinition(edition ?? record);
+    const definition = decodeDefinition(edition ?? record);
+    const port = serverPortOf(definition);
     const { policy } = record;
-    if (webhookConfig?.type !== WebhookType.WEB_SERVER || policy.singleUse) return undefined;
-    const server = new AppServer(() => dials.open(container, webhookConfig.webServerPort));
+    if (port === undefined || policy.singleUse) return undefined;
+    const server = new AppServer(() => dials.open(container, port));
     const { functionId } = container;
     const fresh = {
       carried: new Map(),
       moved: new Pulse(),
       phase: "new" as const,
+      isListening: !definition.isServer, // the clients wait for the port of a `web_server` themselves
       uncounted: 0,
       uncountedUntil: 0,
     };

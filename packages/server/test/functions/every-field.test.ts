@@ -143,7 +143,8 @@ const fates: Record<string, Fate> = {
   webUrl: { carried: "client" },
   webUrlInfo: { carried: "client" },
   customDomainInfo: { carried: "client" },
-  isServer: { refused: "a server" },
+  // It gets an address, too.
+  isServer: { set: { isServer: true, httpConfig: { h2Enabled: true } }, refused: "a server of HTTP/2" },
   httpConfig: { refused: "an HTTP server" },
   isSessioned: { refused: "sessions" },
   routingRegion: { warned: "requests that enter in a region" },

@@ -113,3 +113,14 @@ test("a class that takes arguments keeps containers for its variants, and none f
   assert.equal(policy(taking, "variant").minContainers, 2);
   assert.equal(policy({ warmPoolSize: 2, classParameterInfo: { schema: [] } }).minContainers, 2);
 });
+
+test("a server takes requests without a limit, and scales by them where it says so", () => {
+  const of = ({ maxConcurrency, targetConcurrency, timeoutMs }: FunctionPolicy): number[] => [
+    maxConcurrency,
+    targetConcurrency,
+    timeoutMs,
+  ];
+  assert.deepEqual(of(policy({ isServer: true, timeoutSecs: 300 })), [10_000, 10_000, 3_600_000]);
+  const settings = { autoscalerSettings: { targetConcurrencyFloat: 1.5 } };
+  assert.deepEqual(of(policy({ isServer: true, maxConcurrentInputs: 20, ...settings })), [20, 2, 3_600_000]);
+});

@@ -15,6 +15,8 @@ const refused: MessageInitShape<typeof FunctionSchema$>[] = [
   { cloudBucketMounts: [{ bucketName: "b", mountPath: "/x", oidcAuthRoleArn: "arn:aws:iam::1:role/r" }] },
   { webhookConfig: { type: WebhookType.FUNCTION, asyncMode: WebhookAsyncMode.TRIGGER } },
   { networkAccess: { allowedDomains: ["example.org"] } },
+  { httpConfig: { port: 8000 } },
+  { httpConfig: { port: 8000, liftAndShiftConfig: {} }, isServer: true },
 ];
 
 test("an ordinary definition is neither refused nor warned of", () => {

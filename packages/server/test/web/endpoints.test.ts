@@ -119,3 +119,17 @@ test("a web function has a domain of its own where the operator allows it", asyn
   const run = await define(test, domain, "ephemeral", allowed);
   assert.deepEqual(run.shown.customDomainInfo, [], "a run does not take the deployed app's");
 });
+
+test("a server has an address too, which is guarded unless it says otherwise", async () => {
+  await using test = await testStore();
+  const server = (unauthenticated: boolean): Written => ({
+    functionName: "order",
+    isServer: true,
+    httpConfig: { port: 8000, unauthenticated },
+  });
+  const { shown } = await define(test, server(false));
+  assert.deepEqual([shown.flashServiceUrls, shown.webUrl], [["http://home--app-order.localhost"], ""]);
+  assert.equal((await find(test, "home--app-order"))?.guarded, true);
+  await define(test, server(true), "ephemeral");
+  assert.equal((await find(test, "home--app-order-dev"))?.guarded, false);
+});

@@ -7,7 +7,7 @@ import { turns } from "@lydian/testkit";
 
 import type { Chunk } from "../../src/domain/chunk.ts";
 import { isFail } from "../../src/errors.ts";
-import { encodeMessage } from "../../src/web/asgi.ts";
+import { encodeBody, encodeMessage } from "../../src/web/asgi.ts";
 import { Exchange } from "../../src/web/exchange.ts";
 
 const noBlobs = (): never => assert.fail("there are no blobs here");
@@ -95,4 +95,14 @@ describe("what a caller says", () => {
     leaves.abort();
     assert.equal((await next).done, true);
   });
+});
+
+it("a piece of a body is encoded as the codec does it, in however many pieces it lies", () => {
+  for (const sizes of [[], [0], [1], [127], [128, 0, 200], [70_000, 16_384]]) {
+    for (const moreBody of [true, false]) {
+      const pieces = sizes.map((size, i) => new Uint8Array(size).fill(i + 1));
+      const whole = encodeMessage({ case: "httpRequest", value: { body: Buffer.concat(pieces), moreBody } });
+      assert.deepEqual(Buffer.from(encodeBody(pieces, moreBody)), Buffer.from(whole), `${sizes.join("+")} ${moreBody}`);
+    }
+  }
 });

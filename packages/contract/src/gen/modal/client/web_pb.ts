@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file modal/client/web.proto.
  */
 export const file_modal_client_web: GenFile = /*@__PURE__*/
-  fileDesc("ChZtb2RhbC9jbGllbnQvd2ViLnByb3RvEgxtb2RhbC5jbGllbnQiIgoSQ3VzdG9tRG9tYWluQ29uZmlnEgwKBG5hbWUYASABKAkiHwoQQ3VzdG9tRG9tYWluSW5mbxILCgN1cmwYASABKAkiTgoKV2ViVXJsSW5mbxIRCgl0cnVuY2F0ZWQYASABKAgSFwoPaGFzX3VuaXF1ZV9oYXNoGAIgASgIEhQKDGxhYmVsX3N0b2xlbhgDIAEoCCLfAgoNV2ViaG9va0NvbmZpZxInCgR0eXBlGAEgASgOMhkubW9kYWwuY2xpZW50LldlYmhvb2tUeXBlEg4KBm1ldGhvZBgCIAEoCRIYChByZXF1ZXN0ZWRfc3VmZml4GAQgASgJEjIKCmFzeW5jX21vZGUYBSABKA4yHi5tb2RhbC5jbGllbnQuV2ViaG9va0FzeW5jTW9kZRI4Cg5jdXN0b21fZG9tYWlucxgGIAMoCzIgLm1vZGFsLmNsaWVudC5DdXN0b21Eb21haW5Db25maWcSFwoPd2ViX3NlcnZlcl9wb3J0GAcgASgNEiIKGndlYl9zZXJ2ZXJfc3RhcnR1cF90aW1lb3V0GAggASgCEhkKEXdlYl9lbmRwb2ludF9kb2NzGAkgASgIEhsKE3JlcXVpcmVzX3Byb3h5X2F1dGgYCiABKAgSGAoQZXBoZW1lcmFsX3N1ZmZpeBgLIAEoCSKuAQoKSFRUUENvbmZpZxIMCgRwb3J0GAEgASgNEhUKDXByb3h5X3JlZ2lvbnMYAiADKAkSFwoPc3RhcnR1cF90aW1lb3V0GAMgASgNEhkKEWV4aXRfZ3JhY2VfcGVyaW9kGAQgASgNEhIKCmgyX2VuYWJsZWQYBSABKAgSGgoSdGFyZ2V0X2NvbmN1cnJlbmN5GAYgASgNEhcKD3VuYXV0aGVudGljYXRlZBgHIAEoCCKjDgoEQXNnaRInCgRodHRwGAEgASgLMhcubW9kYWwuY2xpZW50LkFzZ2kuSHR0cEgAEjYKDGh0dHBfcmVxdWVzdBgCIAEoCzIeLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXF1ZXN0SAASQwoTaHR0cF9yZXNwb25zZV9zdGFydBgDIAEoCzIkLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXNwb25zZVN0YXJ0SAASQQoSaHR0cF9yZXNwb25zZV9ib2R5GAQgASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuSHR0cFJlc3BvbnNlQm9keUgAEkkKFmh0dHBfcmVzcG9uc2VfdHJhaWxlcnMYBSABKAsyJy5tb2RhbC5jbGllbnQuQXNnaS5IdHRwUmVzcG9uc2VUcmFpbGVyc0gAEjwKD2h0dHBfZGlzY29ubmVjdBgGIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBEaXNjb25uZWN0SAASMQoJd2Vic29ja2V0GAcgASgLMhwubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0SAASQAoRd2Vic29ja2V0X2Nvbm5lY3QYCCABKAsyIy5tb2RhbC5jbGllbnQuQXNnaS5XZWJzb2NrZXRDb25uZWN0SAASPgoQd2Vic29ja2V0X2FjY2VwdBgJIAEoCzIiLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldEFjY2VwdEgAEkAKEXdlYnNvY2tldF9yZWNlaXZlGAogASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0UmVjZWl2ZUgAEjoKDndlYnNvY2tldF9zZW5kGAsgASgLMiAubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0U2VuZEgAEkYKFHdlYnNvY2tldF9kaXNjb25uZWN0GAwgASgLMiYubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0RGlzY29ubmVjdEgAEjwKD3dlYnNvY2tldF9jbG9zZRgNIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldENsb3NlSAAaxQEKBEh0dHASFAoMaHR0cF92ZXJzaW9uGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIOCgZzY2hlbWUYAyABKAkSDAoEcGF0aBgEIAEoCRIUCgxxdWVyeV9zdHJpbmcYBSABKAwSDwoHaGVhZGVycxgGIAMoDBIYCgtjbGllbnRfaG9zdBgHIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAggASgNSAGIAQFCDgoMX2NsaWVudF9ob3N0Qg4KDF9jbGllbnRfcG9ydBouCgtIdHRwUmVxdWVzdBIMCgRib2R5GAEgASgMEhEKCW1vcmVfYm9keRgCIAEoCBpGChFIdHRwUmVzcG9uc2VTdGFydBIOCgZzdGF0dXMYASABKA0SDwoHaGVhZGVycxgCIAMoDBIQCgh0cmFpbGVycxgDIAEoCBozChBIdHRwUmVzcG9uc2VCb2R5EgwKBGJvZHkYASABKAwSEQoJbW9yZV9ib2R5GAIgASgIGj4KFEh0dHBSZXNwb25zZVRyYWlsZXJzEg8KB2hlYWRlcnMYASADKAwSFQoNbW9yZV90cmFpbGVycxgCIAEoCBoQCg5IdHRwRGlzY29ubmVjdBrQAQoJV2Vic29ja2V0EhQKDGh0dHBfdmVyc2lvbhgBIAEoCRIOCgZzY2hlbWUYAiABKAkSDAoEcGF0aBgDIAEoCRIUCgxxdWVyeV9zdHJpbmcYBCABKAwSDwoHaGVhZGVycxgFIAMoDBIYCgtjbGllbnRfaG9zdBgGIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAcgASgNSAGIAQESFAoMc3VicHJvdG9jb2xzGAggAygJQg4KDF9jbGllbnRfaG9zdEIOCgxfY2xpZW50X3BvcnQaEgoQV2Vic29ja2V0Q29ubmVjdBpMCg9XZWJzb2NrZXRBY2NlcHQSGAoLc3VicHJvdG9jb2wYASABKAlIAIgBARIPCgdoZWFkZXJzGAIgAygMQg4KDF9zdWJwcm90b2NvbBo+ChBXZWJzb2NrZXRSZWNlaXZlEg8KBWJ5dGVzGAEgASgMSAASDgoEdGV4dBgCIAEoCUgAQgkKB2NvbnRlbnQaOwoNV2Vic29ja2V0U2VuZBIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIAEIJCgdjb250ZW50GjEKE1dlYnNvY2tldERpc2Nvbm5lY3QSEQoEY29kZRgBIAEoDUgAiAEBQgcKBV9jb2RlGjwKDldlYnNvY2tldENsb3NlEhEKBGNvZGUYASABKA1IAIgBARIOCgZyZWFzb24YAiABKAlCBwoFX2NvZGVCBgoEdHlwZSJ7ChJUdW5uZWxTdGFydFJlcXVlc3QSDAoEcG9ydBgBIAEoDRITCgt1bmVuY3J5cHRlZBgCIAEoCBIyCgt0dW5uZWxfdHlwZRgDIAEoDjIYLm1vZGFsLmNsaWVudC5UdW5uZWxUeXBlSACIAQFCDgoMX3R1bm5lbF90eXBlIpkBChNUdW5uZWxTdGFydFJlc3BvbnNlEgwKBGhvc3QYASABKAkSDAoEcG9ydBgCIAEoDRIdChB1bmVuY3J5cHRlZF9ob3N0GAMgASgJSACIAQESHQoQdW5lbmNyeXB0ZWRfcG9ydBgEIAEoDUgBiAEBQhMKEV91bmVuY3J5cHRlZF9ob3N0QhMKEV91bmVuY3J5cHRlZF9wb3J0IiEKEVR1bm5lbFN0b3BSZXF1ZXN0EgwKBHBvcnQYASABKA0iJAoSVHVubmVsU3RvcFJlc3BvbnNlEg4KBmV4aXN0cxgBIAEoCCqZAQoLV2ViaG9va1R5cGUSHAoYV0VCSE9PS19UWVBFX1VOU1BFQ0lGSUVEEAASGQoVV0VCSE9PS19UWVBFX0FTR0lfQVBQEAESGQoVV0VCSE9PS19UWVBFX0ZVTkNUSU9OEAISGQoVV0VCSE9PS19UWVBFX1dTR0lfQVBQEAMSGwoXV0VCSE9PS19UWVBFX1dFQl9TRVJWRVIQBCqUAQoQV2ViaG9va0FzeW5jTW9kZRIiCh5XRUJIT09LX0FTWU5DX01PREVfVU5TUEVDSUZJRUQQABIfChtXRUJIT09LX0FTWU5DX01PREVfRElTQUJMRUQQAhIeChpXRUJIT09LX0FTWU5DX01PREVfVFJJR0dFUhADEhsKF1dFQkhPT0tfQVNZTkNfTU9ERV9BVVRPEAQqPQoKVHVubmVsVHlwZRIbChdUVU5ORUxfVFlQRV9VTlNQRUNJRklFRBAAEhIKDlRVTk5FTF9UWVBFX0gyEAFiBnByb3RvMw");
+  fileDesc("ChZtb2RhbC9jbGllbnQvd2ViLnByb3RvEgxtb2RhbC5jbGllbnQiIgoSQ3VzdG9tRG9tYWluQ29uZmlnEgwKBG5hbWUYASABKAkiHwoQQ3VzdG9tRG9tYWluSW5mbxILCgN1cmwYASABKAkiTgoKV2ViVXJsSW5mbxIRCgl0cnVuY2F0ZWQYASABKAgSFwoPaGFzX3VuaXF1ZV9oYXNoGAIgASgIEhQKDGxhYmVsX3N0b2xlbhgDIAEoCCLfAgoNV2ViaG9va0NvbmZpZxInCgR0eXBlGAEgASgOMhkubW9kYWwuY2xpZW50LldlYmhvb2tUeXBlEg4KBm1ldGhvZBgCIAEoCRIYChByZXF1ZXN0ZWRfc3VmZml4GAQgASgJEjIKCmFzeW5jX21vZGUYBSABKA4yHi5tb2RhbC5jbGllbnQuV2ViaG9va0FzeW5jTW9kZRI4Cg5jdXN0b21fZG9tYWlucxgGIAMoCzIgLm1vZGFsLmNsaWVudC5DdXN0b21Eb21haW5Db25maWcSFwoPd2ViX3NlcnZlcl9wb3J0GAcgASgNEiIKGndlYl9zZXJ2ZXJfc3RhcnR1cF90aW1lb3V0GAggASgCEhkKEXdlYl9lbmRwb2ludF9kb2NzGAkgASgIEhsKE3JlcXVpcmVzX3Byb3h5X2F1dGgYCiABKAgSGAoQZXBoZW1lcmFsX3N1ZmZpeBgLIAEoCSLvAQoKSFRUUENvbmZpZxIMCgRwb3J0GAEgASgNEhUKDXByb3h5X3JlZ2lvbnMYAiADKAkSFwoPc3RhcnR1cF90aW1lb3V0GAMgASgNEhkKEWV4aXRfZ3JhY2VfcGVyaW9kGAQgASgNEhIKCmgyX2VuYWJsZWQYBSABKAgSGgoSdGFyZ2V0X2NvbmN1cnJlbmN5GAYgASgNEhcKD3VuYXV0aGVudGljYXRlZBgHIAEoCBI/ChVsaWZ0X2FuZF9zaGlmdF9jb25maWcYCCABKAsyIC5tb2RhbC5jbGllbnQuTGlmdEFuZFNoaWZ0Q29uZmlnIhQKEkxpZnRBbmRTaGlmdENvbmZpZyKjDgoEQXNnaRInCgRodHRwGAEgASgLMhcubW9kYWwuY2xpZW50LkFzZ2kuSHR0cEgAEjYKDGh0dHBfcmVxdWVzdBgCIAEoCzIeLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXF1ZXN0SAASQwoTaHR0cF9yZXNwb25zZV9zdGFydBgDIAEoCzIkLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBSZXNwb25zZVN0YXJ0SAASQQoSaHR0cF9yZXNwb25zZV9ib2R5GAQgASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuSHR0cFJlc3BvbnNlQm9keUgAEkkKFmh0dHBfcmVzcG9uc2VfdHJhaWxlcnMYBSABKAsyJy5tb2RhbC5jbGllbnQuQXNnaS5IdHRwUmVzcG9uc2VUcmFpbGVyc0gAEjwKD2h0dHBfZGlzY29ubmVjdBgGIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLkh0dHBEaXNjb25uZWN0SAASMQoJd2Vic29ja2V0GAcgASgLMhwubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0SAASQAoRd2Vic29ja2V0X2Nvbm5lY3QYCCABKAsyIy5tb2RhbC5jbGllbnQuQXNnaS5XZWJzb2NrZXRDb25uZWN0SAASPgoQd2Vic29ja2V0X2FjY2VwdBgJIAEoCzIiLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldEFjY2VwdEgAEkAKEXdlYnNvY2tldF9yZWNlaXZlGAogASgLMiMubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0UmVjZWl2ZUgAEjoKDndlYnNvY2tldF9zZW5kGAsgASgLMiAubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0U2VuZEgAEkYKFHdlYnNvY2tldF9kaXNjb25uZWN0GAwgASgLMiYubW9kYWwuY2xpZW50LkFzZ2kuV2Vic29ja2V0RGlzY29ubmVjdEgAEjwKD3dlYnNvY2tldF9jbG9zZRgNIAEoCzIhLm1vZGFsLmNsaWVudC5Bc2dpLldlYnNvY2tldENsb3NlSAAaxQEKBEh0dHASFAoMaHR0cF92ZXJzaW9uGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIOCgZzY2hlbWUYAyABKAkSDAoEcGF0aBgEIAEoCRIUCgxxdWVyeV9zdHJpbmcYBSABKAwSDwoHaGVhZGVycxgGIAMoDBIYCgtjbGllbnRfaG9zdBgHIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAggASgNSAGIAQFCDgoMX2NsaWVudF9ob3N0Qg4KDF9jbGllbnRfcG9ydBouCgtIdHRwUmVxdWVzdBIMCgRib2R5GAEgASgMEhEKCW1vcmVfYm9keRgCIAEoCBpGChFIdHRwUmVzcG9uc2VTdGFydBIOCgZzdGF0dXMYASABKA0SDwoHaGVhZGVycxgCIAMoDBIQCgh0cmFpbGVycxgDIAEoCBozChBIdHRwUmVzcG9uc2VCb2R5EgwKBGJvZHkYASABKAwSEQoJbW9yZV9ib2R5GAIgASgIGj4KFEh0dHBSZXNwb25zZVRyYWlsZXJzEg8KB2hlYWRlcnMYASADKAwSFQoNbW9yZV90cmFpbGVycxgCIAEoCBoQCg5IdHRwRGlzY29ubmVjdBrQAQoJV2Vic29ja2V0EhQKDGh0dHBfdmVyc2lvbhgBIAEoCRIOCgZzY2hlbWUYAiABKAkSDAoEcGF0aBgDIAEoCRIUCgxxdWVyeV9zdHJpbmcYBCABKAwSDwoHaGVhZGVycxgFIAMoDBIYCgtjbGllbnRfaG9zdBgGIAEoCUgAiAEBEhgKC2NsaWVudF9wb3J0GAcgASgNSAGIAQESFAoMc3VicHJvdG9jb2xzGAggAygJQg4KDF9jbGllbnRfaG9zdEIOCgxfY2xpZW50X3BvcnQaEgoQV2Vic29ja2V0Q29ubmVjdBpMCg9XZWJzb2NrZXRBY2NlcHQSGAoLc3VicHJvdG9jb2wYASABKAlIAIgBARIPCgdoZWFkZXJzGAIgAygMQg4KDF9zdWJwcm90b2NvbBo+ChBXZWJzb2NrZXRSZWNlaXZlEg8KBWJ5dGVzGAEgASgMSAASDgoEdGV4dBgCIAEoCUgAQgkKB2NvbnRlbnQaOwoNV2Vic29ja2V0U2VuZBIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIAEIJCgdjb250ZW50GjEKE1dlYnNvY2tldERpc2Nvbm5lY3QSEQoEY29kZRgBIAEoDUgAiAEBQgcKBV9jb2RlGjwKDldlYnNvY2tldENsb3NlEhEKBGNvZGUYASABKA1IAIgBARIOCgZyZWFzb24YAiABKAlCBwoFX2NvZGVCBgoEdHlwZSJ7ChJUdW5uZWxTdGFydFJlcXVlc3QSDAoEcG9ydBgBIAEoDRITCgt1bmVuY3J5cHRlZBgCIAEoCBIyCgt0dW5uZWxfdHlwZRgDIAEoDjIYLm1vZGFsLmNsaWVudC5UdW5uZWxUeXBlSACIAQFCDgoMX3R1bm5lbF90eXBlIpkBChNUdW5uZWxTdGFydFJlc3BvbnNlEgwKBGhvc3QYASABKAkSDAoEcG9ydBgCIAEoDRIdChB1bmVuY3J5cHRlZF9ob3N0GAMgASgJSACIAQESHQoQdW5lbmNyeXB0ZWRfcG9ydBgEIAEoDUgBiAEBQhMKEV91bmVuY3J5cHRlZF9ob3N0QhMKEV91bmVuY3J5cHRlZF9wb3J0IiEKEVR1bm5lbFN0b3BSZXF1ZXN0EgwKBHBvcnQYASABKA0iJAoSVHVubmVsU3RvcFJlc3BvbnNlEg4KBmV4aXN0cxgBIAEoCCqZAQoLV2ViaG9va1R5cGUSHAoYV0VCSE9PS19UWVBFX1VOU1BFQ0lGSUVEEAASGQoVV0VCSE9PS19UWVBFX0FTR0lfQVBQEAESGQoVV0VCSE9PS19UWVBFX0ZVTkNUSU9OEAISGQoVV0VCSE9PS19UWVBFX1dTR0lfQVBQEAMSGwoXV0VCSE9PS19UWVBFX1dFQl9TRVJWRVIQBCqUAQoQV2ViaG9va0FzeW5jTW9kZRIiCh5XRUJIT09LX0FTWU5DX01PREVfVU5TUEVDSUZJRUQQABIfChtXRUJIT09LX0FTWU5DX01PREVfRElTQUJMRUQQAhIeChpXRUJIT09LX0FTWU5DX01PREVfVFJJR0dFUhADEhsKF1dFQkhPT0tfQVNZTkNfTU9ERV9BVVRPEAQqPQoKVHVubmVsVHlwZRIbChdUVU5ORUxfVFlQRV9VTlNQRUNJRklFRBAAEhIKDlRVTk5FTF9UWVBFX0gyEAFiBnByb3RvMw");
 
 /**
  * @generated from message modal.client.CustomDomainConfig
@@ -197,6 +197,13 @@ export type HTTPConfig = Message<"modal.client.HTTPConfig"> & {
    * @generated from field: bool unauthenticated = 7;
    */
   unauthenticated: boolean;
+
+  /**
+   * set = the image's own command is the server
+   *
+   * @generated from field: modal.client.LiftAndShiftConfig lift_and_shift_config = 8;
+   */
+  liftAndShiftConfig?: LiftAndShiftConfig | undefined;
 };
 
 /**
@@ -205,6 +212,19 @@ export type HTTPConfig = Message<"modal.client.HTTPConfig"> & {
  */
 export const HTTPConfigSchema: GenMessage<HTTPConfig> = /*@__PURE__*/
   messageDesc(file_modal_client_web, 4);
+
+/**
+ * @generated from message modal.client.LiftAndShiftConfig
+ */
+export type LiftAndShiftConfig = Message<"modal.client.LiftAndShiftConfig"> & {
+};
+
+/**
+ * Describes the message modal.client.LiftAndShiftConfig.
+ * Use `create(LiftAndShiftConfigSchema)` to create a new message.
+ */
+export const LiftAndShiftConfigSchema: GenMessage<LiftAndShiftConfig> = /*@__PURE__*/
+  messageDesc(file_modal_client_web, 5);
 
 /**
  * One message between a web server and an application, as Python's ASGI has them. Headers are name, value, name, value, …
@@ -301,7 +321,7 @@ export type Asgi = Message<"modal.client.Asgi"> & {
  * Use `create(AsgiSchema)` to create a new message.
  */
 export const AsgiSchema: GenMessage<Asgi> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5);
+  messageDesc(file_modal_client_web, 6);
 
 /**
  * @generated from message modal.client.Asgi.Http
@@ -353,7 +373,7 @@ export type Asgi_Http = Message<"modal.client.Asgi.Http"> & {
  * Use `create(Asgi_HttpSchema)` to create a new message.
  */
 export const Asgi_HttpSchema: GenMessage<Asgi_Http> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 0);
+  messageDesc(file_modal_client_web, 6, 0);
 
 /**
  * @generated from message modal.client.Asgi.HttpRequest
@@ -375,7 +395,7 @@ export type Asgi_HttpRequest = Message<"modal.client.Asgi.HttpRequest"> & {
  * Use `create(Asgi_HttpRequestSchema)` to create a new message.
  */
 export const Asgi_HttpRequestSchema: GenMessage<Asgi_HttpRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 1);
+  messageDesc(file_modal_client_web, 6, 1);
 
 /**
  * @generated from message modal.client.Asgi.HttpResponseStart
@@ -402,7 +422,7 @@ export type Asgi_HttpResponseStart = Message<"modal.client.Asgi.HttpResponseStar
  * Use `create(Asgi_HttpResponseStartSchema)` to create a new message.
  */
 export const Asgi_HttpResponseStartSchema: GenMessage<Asgi_HttpResponseStart> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 2);
+  messageDesc(file_modal_client_web, 6, 2);
 
 /**
  * @generated from message modal.client.Asgi.HttpResponseBody
@@ -424,7 +444,7 @@ export type Asgi_HttpResponseBody = Message<"modal.client.Asgi.HttpResponseBody"
  * Use `create(Asgi_HttpResponseBodySchema)` to create a new message.
  */
 export const Asgi_HttpResponseBodySchema: GenMessage<Asgi_HttpResponseBody> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 3);
+  messageDesc(file_modal_client_web, 6, 3);
 
 /**
  * @generated from message modal.client.Asgi.HttpResponseTrailers
@@ -446,7 +466,7 @@ export type Asgi_HttpResponseTrailers = Message<"modal.client.Asgi.HttpResponseT
  * Use `create(Asgi_HttpResponseTrailersSchema)` to create a new message.
  */
 export const Asgi_HttpResponseTrailersSchema: GenMessage<Asgi_HttpResponseTrailers> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 4);
+  messageDesc(file_modal_client_web, 6, 4);
 
 /**
  * @generated from message modal.client.Asgi.HttpDisconnect
@@ -459,7 +479,7 @@ export type Asgi_HttpDisconnect = Message<"modal.client.Asgi.HttpDisconnect"> & 
  * Use `create(Asgi_HttpDisconnectSchema)` to create a new message.
  */
 export const Asgi_HttpDisconnectSchema: GenMessage<Asgi_HttpDisconnect> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 5);
+  messageDesc(file_modal_client_web, 6, 5);
 
 /**
  * @generated from message modal.client.Asgi.Websocket
@@ -511,7 +531,7 @@ export type Asgi_Websocket = Message<"modal.client.Asgi.Websocket"> & {
  * Use `create(Asgi_WebsocketSchema)` to create a new message.
  */
 export const Asgi_WebsocketSchema: GenMessage<Asgi_Websocket> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 6);
+  messageDesc(file_modal_client_web, 6, 6);
 
 /**
  * @generated from message modal.client.Asgi.WebsocketConnect
@@ -524,7 +544,7 @@ export type Asgi_WebsocketConnect = Message<"modal.client.Asgi.WebsocketConnect"
  * Use `create(Asgi_WebsocketConnectSchema)` to create a new message.
  */
 export const Asgi_WebsocketConnectSchema: GenMessage<Asgi_WebsocketConnect> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 7);
+  messageDesc(file_modal_client_web, 6, 7);
 
 /**
  * @generated from message modal.client.Asgi.WebsocketAccept
@@ -546,7 +566,7 @@ export type Asgi_WebsocketAccept = Message<"modal.client.Asgi.WebsocketAccept"> 
  * Use `create(Asgi_WebsocketAcceptSchema)` to create a new message.
  */
 export const Asgi_WebsocketAcceptSchema: GenMessage<Asgi_WebsocketAccept> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 8);
+  messageDesc(file_modal_client_web, 6, 8);
 
 /**
  * @generated from message modal.client.Asgi.WebsocketReceive
@@ -575,7 +595,7 @@ export type Asgi_WebsocketReceive = Message<"modal.client.Asgi.WebsocketReceive"
  * Use `create(Asgi_WebsocketReceiveSchema)` to create a new message.
  */
 export const Asgi_WebsocketReceiveSchema: GenMessage<Asgi_WebsocketReceive> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 9);
+  messageDesc(file_modal_client_web, 6, 9);
 
 /**
  * @generated from message modal.client.Asgi.WebsocketSend
@@ -604,7 +624,7 @@ export type Asgi_WebsocketSend = Message<"modal.client.Asgi.WebsocketSend"> & {
  * Use `create(Asgi_WebsocketSendSchema)` to create a new message.
  */
 export const Asgi_WebsocketSendSchema: GenMessage<Asgi_WebsocketSend> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 10);
+  messageDesc(file_modal_client_web, 6, 10);
 
 /**
  * @generated from message modal.client.Asgi.WebsocketDisconnect
@@ -621,7 +641,7 @@ export type Asgi_WebsocketDisconnect = Message<"modal.client.Asgi.WebsocketDisco
  * Use `create(Asgi_WebsocketDisconnectSchema)` to create a new message.
  */
 export const Asgi_WebsocketDisconnectSchema: GenMessage<Asgi_WebsocketDisconnect> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 11);
+  messageDesc(file_modal_client_web, 6, 11);
 
 /**
  * @generated from message modal.client.Asgi.WebsocketClose
@@ -643,7 +663,7 @@ export type Asgi_WebsocketClose = Message<"modal.client.Asgi.WebsocketClose"> & 
  * Use `create(Asgi_WebsocketCloseSchema)` to create a new message.
  */
 export const Asgi_WebsocketCloseSchema: GenMessage<Asgi_WebsocketClose> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 5, 12);
+  messageDesc(file_modal_client_web, 6, 12);
 
 /**
  * Makes a port of the calling container reachable from outside.
@@ -674,7 +694,7 @@ export type TunnelStartRequest = Message<"modal.client.TunnelStartRequest"> & {
  * Use `create(TunnelStartRequestSchema)` to create a new message.
  */
 export const TunnelStartRequestSchema: GenMessage<TunnelStartRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 6);
+  messageDesc(file_modal_client_web, 7);
 
 /**
  * @generated from message modal.client.TunnelStartResponse
@@ -706,7 +726,7 @@ export type TunnelStartResponse = Message<"modal.client.TunnelStartResponse"> & 
  * Use `create(TunnelStartResponseSchema)` to create a new message.
  */
 export const TunnelStartResponseSchema: GenMessage<TunnelStartResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 7);
+  messageDesc(file_modal_client_web, 8);
 
 /**
  * @generated from message modal.client.TunnelStopRequest
@@ -723,7 +743,7 @@ export type TunnelStopRequest = Message<"modal.client.TunnelStopRequest"> & {
  * Use `create(TunnelStopRequestSchema)` to create a new message.
  */
 export const TunnelStopRequestSchema: GenMessage<TunnelStopRequest> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 8);
+  messageDesc(file_modal_client_web, 9);
 
 /**
  * @generated from message modal.client.TunnelStopResponse
@@ -740,7 +760,7 @@ export type TunnelStopResponse = Message<"modal.client.TunnelStopResponse"> & {
  * Use `create(TunnelStopResponseSchema)` to create a new message.
  */
 export const TunnelStopResponseSchema: GenMessage<TunnelStopResponse> = /*@__PURE__*/
-  messageDesc(file_modal_client_web, 9);
+  messageDesc(file_modal_client_web, 10);
 
 /**
  * @generated from enum modal.client.WebhookType
