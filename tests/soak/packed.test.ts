@@ -79,3 +79,59 @@ test("pnpm: a run", async () => {
   const output = await run(folder.path, "node_modules/.bin/lydian", "run", "hello.ts");
   assert.match(output, /Hello, World, from linux/);
 });
+
+/** As a user writes it, with the frameworks' own packages, which this repository has not. */
+const frameworks = `
+import { App } from "lydian";
+import { fromNode } from "lydian/node";
+import { Hono } from "hono";
+import express from "express";
+import Fastify from "fastify";
+const app = new App("frameworks");
+export const hono = app.webEndpoint(new Hono().get("/hello/:name", (c) => c.text("hono " + c.req.param("name"))));
+export const expressed = app.webEndpoint(() => {
+  const own = express();
+  own.use(express.json());
+  own.post("/hello", (request, response) => void response.status(201).json({ express: request.body.name }));
+  return fromNode(own);
+});
+export const fast = app.webEndpoint(async () => {
+  const own = Fastify();
+  own.get("/hello/:name", async (request: { params: unknown }) => ({ fastify: (request.params as { name: string }).name }));
+  await own.ready();
+  return fromNode(own.routing);
+});
+export const version = app.function(() => process.version);
+export const main = app.localEntrypoint(async () => {
+  const ask = async (func: { getWebUrl(): Promise<string> }, path: string, init = {}) => {
+    const { port, host } = new URL(await func.getWebUrl());
+    const { get, request } = await import("node:http");
+    return await new Promise<string>((resolve, reject) => {
+      const asked = request({ host: "127.0.0.1", port, path, headers: { host, "content-type": "application/json" }, ...init }, async (answer) => {
+        let text = answer.statusCode + " ";
+        for await (const piece of answer) text += piece;
+        resolve(text);
+      });
+      asked.on("error", reject).end("method" in init ? '{"name":"Ada"}' : undefined);
+    });
+  };
+  console.log(await ask(hono, "/hello/Ada"));
+  console.log(await ask(expressed, "/hello", { method: "POST" }));
+  console.log(await ask(fast, "/hello/Ada"));
+  console.log("node", await version.remote());
+});
+`;
+
+test("Hono, Express and Fastify, on the Node that the project's version file names", async () => {
+  await using folder = await temporaryFolder();
+  const others = { hono: "4.13.19", express: "5", fastify: "5" };
+  await project(folder.path, { dependencies: { ...(await packed()), ...others } });
+  await writeFile(join(folder.path, "frameworks.ts"), frameworks);
+  await writeFile(join(folder.path, ".nvmrc"), "22\n");
+  await run(folder.path, "npm", "install", "--no-audit", "--no-fund");
+  const output = await run(folder.path, "node_modules/.bin/lydian", "run", "-q", "frameworks.ts");
+  assert.match(output, /^200 hono Ada$/m);
+  assert.match(output, /^201 \{"express":"Ada"\}$/m);
+  assert.match(output, /^200 \{"fastify":"Ada"\}$/m);
+  assert.match(output, /^node v22\./m);
+});
