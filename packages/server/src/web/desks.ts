@@ -17,6 +17,7 @@ import type { WebAddress } from "../domain/web-address.ts";
 import { decodeDefinition } from "../functions/definition.ts";
 import { takesParameters } from "./arguments.ts";
 import { inputOf, type WebRequest } from "./asgi.ts";
+import { ByContainer } from "./by-container.ts";
 import { endedBy, type WebCalls } from "./calls.ts";
 import { Exchange } from "./exchange.ts";
 import { hasEndpoint } from "./endpoints.ts";
@@ -71,8 +72,7 @@ export interface DesksDeps {
 
 export class Desks {
   readonly #deps: DesksDeps;
-  readonly #known = new Map<string, Desk | "none">();
-  readonly #byFunction = new Map<string, Set<Desk>>();
+  readonly #known = new ByContainer((containerId) => this.#look(containerId));
 
   constructor(deps: DesksDeps) {
     this.#deps = deps;
@@ -80,23 +80,13 @@ export class Desks {
 
   /** Undefined for a container whose function is asked in other ways. */
   async of(containerId: string): Promise<Desk | undefined> {
-    const known = this.#known.get(containerId);
-    if (known !== undefined) return known === "none" ? undefined : known;
-    const found = await this.#look(containerId);
-    const now = this.#known.get(containerId); // somebody else may have looked meanwhile
-    if (now !== undefined) return now === "none" ? undefined : now;
-    this.#known.set(containerId, found ?? "none");
-    if (found !== undefined) {
-      this.#byFunction.set(found.functionId, (this.#byFunction.get(found.functionId) ?? new Set()).add(found));
-    }
-    return found;
+    return await this.#known.of(containerId);
   }
 
   /** Undefined when no container of the function has room: then it is to be called as any other. */
   begin(address: WebAddress, request: WebRequest): Exchange | undefined {
     const { functionId, method } = address;
-    const own = this.#byFunction.get(functionId);
-    if (own === undefined) return undefined;
+    const own = this.#known.ofFunction(functionId);
     const desk = this.#free(own);
     if (desk === undefined) {
       for (const each of own) shut(each); // it waits in the store now, and nobody overtakes it
@@ -119,10 +109,9 @@ export class Desks {
 
   /** Of all containers that have some, or have had some. */
   loads(): Load[] {
-    return [...this.#known.values()].flatMap((each) => {
-      if (each === "none" || each.until === 0) return [];
-      const { containerId, functionId, waiting, taken, until } = each;
-      return [{ containerId, functionId, requests: waiting.length + taken.size, until }];
+    const used = this.#known.all().filter(({ until }) => until > 0);
+    return used.map(({ containerId, functionId, waiting, taken, until }) => {
+      return { containerId, functionId, requests: waiting.length + taken.size, until };
     });
   }
 
@@ -171,8 +160,8 @@ export class Desks {
   /** Answers whether the container had this from here. */
   finish(containerId: string, inputId: string, result: GenericResult): boolean {
     const desk = this.#known.get(containerId);
-    const taken = typeof desk === "object" ? desk.taken.get(inputId) : undefined;
-    if (taken === undefined || typeof desk !== "object") return false;
+    const taken = desk?.taken.get(inputId);
+    if (desk === undefined || taken === undefined) return false;
     taken.timer[Symbol.dispose]();
     desk.taken.delete(inputId);
     if (taken.isAnswered) desk.answered--;
@@ -183,9 +172,7 @@ export class Desks {
 
   /** What the container has not been told to stop yet; from now on it has. */
   toStop(containerId: string): string[] {
-    const desk = this.#known.get(containerId);
-    if (typeof desk !== "object") return [];
-    const untold = [...desk.taken.values()].filter(({ stop }) => stop === "untold");
+    const untold = [...(this.#known.get(containerId)?.taken.values() ?? [])].filter(({ stop }) => stop === "untold");
     for (const each of untold) each.stop = "told";
     return untold.map(({ inputId }) => inputId);
   }
@@ -203,12 +190,8 @@ export class Desks {
 
   /** The container is gone. */
   cut(containerId: string): void {
-    const desk = this.#known.get(containerId);
-    this.#known.delete(containerId);
-    if (typeof desk !== "object") return;
-    const own = this.#byFunction.get(desk.functionId);
-    own?.delete(desk);
-    if (own?.size === 0) this.#byFunction.delete(desk.functionId);
+    const desk = this.#known.forget(containerId);
+    if (desk === undefined) return;
     this.retire(desk);
     for (const { timer, exchange } of desk.taken.values()) {
       timer[Symbol.dispose]();
@@ -244,7 +227,7 @@ export class Desks {
     for (const each of handed) {
       const { exchange, address } = each;
       if (exchange.over.signal.aborted) continue;
-      const desk = this.#free(this.#byFunction.get(address.functionId) ?? []);
+      const desk = this.#free(this.#known.ofFunction(address.functionId));
       if (desk !== undefined) {
         this.#put(desk, each);
         continue;
@@ -272,13 +255,13 @@ export class Desks {
 
   /** Nobody waits for it any more: what is not taken goes, and what is runs on unless its caller gave it up. */
   #left(exchange: Exchange): void {
-    for (const desk of this.#byFunction.get(exchange.functionId) ?? []) {
+    for (const desk of this.#known.ofFunction(exchange.functionId)) {
       const place = desk.waiting.findIndex((each) => each.exchange === exchange);
       if (place >= 0) desk.waiting.splice(place, 1);
     }
     const desk = this.#known.get(exchange.holder ?? "");
     const taken = this.#taken(exchange.holder ?? "", exchange.callId);
-    if (taken === undefined || typeof desk !== "object") return;
+    if (taken === undefined || desk === undefined) return;
     if (exchange.isGivenUp) return this.#stop(desk.containerId, taken);
     taken.isAnswered = true;
     desk.answered++;
@@ -294,9 +277,7 @@ export class Desks {
   }
 
   #taken(containerId: string, callId: string): Taken | undefined {
-    const desk = this.#known.get(containerId);
-    if (typeof desk !== "object") return undefined;
-    return [...desk.taken.values()].find(({ exchange }) => exchange.callId === callId);
+    return [...(this.#known.get(containerId)?.taken.values() ?? [])].find(({ exchange }) => exchange.callId === callId);
   }
 
   #stop(containerId: string, taken: Taken): void {

@@ -24,6 +24,7 @@ import { decodeDefinition } from "../functions/definition.ts";
 import type { Dials } from "../workers/dials.ts";
 import { AppServer } from "./app-server.ts";
 import type { WebRequest } from "./asgi.ts";
+import { ByContainer } from "./by-container.ts";
 import type { WebCalls } from "./calls.ts";
 import { type Ended, Exchange } from "./exchange.ts";
 import { serverPortOf } from "./endpoints.ts";
@@ -76,8 +77,7 @@ const whys: Record<Exclude<Ended, "finished">, string> = {
 
 export class StraightCalls {
   readonly #deps: StraightDeps;
-  readonly #known = new Map<string, Straight | "none">();
-  readonly #byFunction = new Map<string, Set<Straight>>();
+  readonly #known = new ByContainer((containerId) => this.#look(containerId));
 
   constructor(deps: StraightDeps) {
     this.#deps = deps;
@@ -85,21 +85,12 @@ export class StraightCalls {
 
   /** Undefined for a container whose client answers its requests itself. */
   async of(containerId: string): Promise<Straight | undefined> {
-    const known = this.#known.get(containerId);
-    if (known !== undefined) return known === "none" ? undefined : known;
-    const found = await this.#look(containerId);
-    const now = this.#known.get(containerId); // somebody else may have looked meanwhile
-    if (now !== undefined) return now === "none" ? undefined : now;
-    this.#known.set(containerId, found ?? "none");
-    if (found !== undefined) {
-      this.#byFunction.set(found.functionId, (this.#byFunction.get(found.functionId) ?? new Set()).add(found));
-    }
-    return found;
+    return await this.#known.of(containerId);
   }
 
   /** Undefined when no container of the function has room: then it is to be called as any other. */
   begin(functionId: string, request: WebRequest): Exchange | undefined {
-    const own = [...(this.#byFunction.get(functionId) ?? [])];
+    const own = [...this.#known.ofFunction(functionId)];
     const isFree = ({ phase, carried, policy }: Straight): boolean =>
       phase === "open" && carried.size < policy.maxConcurrency;
     // One after the other up to what they are meant for, so that what is not needed has nothing to do.
@@ -118,18 +109,10 @@ export class StraightCalls {
 
   /** Of all containers that have some, or have had some. */
   loads(): Load[] {
-    return [...this.#known.values()].flatMap((each) =>
-      each === "none" || each.uncountedUntil === 0
-        ? []
-        : [
-            {
-              containerId: each.containerId,
-              functionId: each.functionId,
-              requests: each.uncounted,
-              until: each.uncountedUntil,
-            },
-          ],
-    );
+    const used = this.#known.all().filter(({ uncountedUntil }) => uncountedUntil > 0);
+    return used.map(({ containerId, functionId, uncounted, uncountedUntil }) => {
+      return { containerId, functionId, requests: uncounted, until: uncountedUntil };
+    });
   }
 
   /** It is told to end: it has what it has. */
@@ -172,19 +155,13 @@ export class StraightCalls {
 
   /** These are to end now. */
   stop(containerId: string, inputIds: readonly string[]): void {
-    const straight = this.#known.get(containerId);
-    if (typeof straight === "object") for (const id of inputIds) straight.carried.get(id)?.abort();
+    const carried = this.#known.get(containerId)?.carried;
+    for (const id of inputIds) carried?.get(id)?.abort();
   }
 
   /** The container is gone. */
   cut(containerId: string): void {
-    const straight = this.#known.get(containerId);
-    this.#known.delete(containerId);
-    if (typeof straight !== "object") return;
-    straight.server.close();
-    const own = this.#byFunction.get(straight.functionId);
-    own?.delete(straight);
-    if (own?.size === 0) this.#byFunction.delete(straight.functionId);
+    this.#known.forget(containerId)?.server.close();
   }
 
   async #look(containerId: string): Promise<Straight | undefined> {
