@@ -29,6 +29,7 @@ const examples: Record<string, Example> = {
   },
   "watch.ts": { prints: ["now 80, from 100", "price: 80"] },
   "pipeline.ts": { prints: ["rows: 2", "total: 42"], needs: "runc" },
+  "batch.ts": { prints: ["Processed 10000 items, the last of them to 9999"] },
   "map-reduce.ts": { prints: ["sum of squares: 333283335000"] },
   "training.ts": { prints: ["epoch 4, loss 0.0625, went on from epoch 2"], needs: "runc" },
   "llm.ts": { prints: ["12/4 5/2", "TO", "BE", "OR", "NOT"] },
