@@ -48,7 +48,7 @@ export class Containers {
   async pid(id: string, part: Part): Promise<number | undefined> {
     const hostId = this.#hostId(id);
     const own = this.#own(hostId);
-    const conmon = Number(text(join(this.#names.data, "worker", "containers", id, "keeper-pid")));
+    const conmon = Number(text(join(own, "bundle", "conmon-pid")));
     switch (part) {
       case "conmon":
         return argumentsOf(conmon).some((argument) => argument.startsWith(own)) ? conmon : undefined;
@@ -85,7 +85,7 @@ export class Containers {
     if (begun !== ended) return begun > ended ? "run" : "idle";
     const hostId = this.#hostId(id);
     const own = this.#own(hostId);
-    if (!existsSync(join(folder, "keeper-pid"))) return "lay";
+    if (!existsSync(join(own, "bundle", "conmon-pid"))) return "lay";
     const state = join(own, "runc", hostId);
     return existsSync(join(state, "state.json")) && !existsSync(join(state, "exec.fifo")) ? "import" : "create";
   }

@@ -16,7 +16,7 @@ const longestSocketPath = 107;
 /** What it is in every keeper: the first descriptor that neither keeper uses. */
 export const doorDescriptor = 5;
 
-/** Has the number of the keeper's process; written by the keeper, or when it begins. */
+/** Has the number of the keeper's process, or leads to where the keeper writes it. */
 export function keeperPidFile(folder: string): string {
   return join(folder, "keeper-pid");
 }

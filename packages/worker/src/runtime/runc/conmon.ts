@@ -60,11 +60,13 @@ export async function createContainer(
   const log = join(place.folder, "log");
   const answered = new AbortController();
   try {
+    await rm(keeperPidFile(kept.folder), { force: true }); // of a try before
+    await symlink(conmonPid(place), keeperPidFile(kept.folder));
     await symlink(kept.logFile, log); // conmon takes a colon in the path, which is the user's to choose, for its end
     const stdio: StdioOptions = ["ignore", "ignore", errors.fd, "pipe", "pipe"];
     if (kept.door !== undefined) stdio[doorDescriptor] = kept.door.fd;
     const env = { ...environment, _OCI_SYNCPIPE: "3", _OCI_STARTPIPE: "4" };
-    const conmon = spawn(programs.conmon, conmonArguments(programs, place, log, kept), {
+    const conmon = spawn(programs.conmon, conmonArguments(programs, place, log, kept.terminal), {
       cwd: "/",
       env,
       stdio,
@@ -85,17 +87,24 @@ export async function createContainer(
   }
 }
 
+const conmonPid = (place: HostPlace): string => join(place.bundle, "conmon-pid");
+
 /** Where runc writes its own errors, and conmon its. */
 const runcLog = (place: HostPlace): string => join(place.folder, "runc-log");
 const conmonErrors = (place: HostPlace): string => join(place.folder, "conmon-errors");
 
-function conmonArguments(programs: RuncPrograms, place: HostPlace, log: string, { folder, terminal }: Kept): string[] {
+function conmonArguments(
+  programs: RuncPrograms,
+  place: HostPlace,
+  log: string,
+  terminal: Terminal | undefined,
+): string[] {
   const runcArguments = ["--root", place.state, "--log", runcLog(place)]; // stderr is then for people
   return [
     ...["--api-version", "1", "--cid", place.id, "--cuuid", place.id, "--name", place.id],
     ...["--runtime", programs.runc, ...runcArguments.flatMap((argument) => ["--runtime-arg", argument])],
     ...["--bundle", place.bundle, "--container-pidfile", join(place.bundle, "pid")],
-    ...["--conmon-pidfile", keeperPidFile(folder), "--exit-dir", place.exits, "--persist-dir", place.notes],
+    ...["--conmon-pidfile", conmonPid(place), "--exit-dir", place.exits, "--persist-dir", place.notes],
     // Its attach socket goes into the bundle. After a power cut nobody reads the log, so it need not be synced at the end.
     ...["--log-path", `k8s-file:${log}`, "--no-sync-log", "--full-attach"],
     // It holds the terminal, and whoever types at it comes and goes.
