@@ -3,9 +3,9 @@ import { operator } from "@lydian/contract";
 
 import { type CliCommand, type CommandGroup, exitStatus } from "../command.ts";
 import { connect } from "../platform-client.ts";
-import { dataOption } from "./options.ts";
+import { dataOption, jsonOption } from "./options.ts";
 
-const rotateKey: CliCommand<{ data?: string }> = {
+const rotateKey: CliCommand<{ data?: string; json?: boolean }> = {
   name: "rotate-key",
   summary: "encrypt all secrets under a new key",
   description:
@@ -13,12 +13,13 @@ const rotateKey: CliCommand<{ data?: string }> = {
     "readable, and running it again ends it. A backup of the database that was made before needs the key of its time. " +
     "With LYDIAN_SECRETS_KEY or LYDIAN_SECRETS_KEY_FILE the keys are yours: write the new one before the old one, start " +
     "`lydian up` again, run this, and take the old one away.",
-  options: [dataOption()],
+  options: [jsonOption(), dataOption()],
   examples: [{ line: "lydian secret rotate-key", effect: "of the platform that runs on this machine" }],
   run: async (options, terminal) => {
     using client = await connect(options, terminal.env);
     const { keyId, secrets, unreadable } = await client.ask(operator.Operators.method.rotateSecretsKey, {});
-    terminal.print(`${secrets} ${secrets === 1 ? "secret is" : "secrets are"} under key ${keyId} now.`);
+    const done = `${secrets} ${secrets === 1 ? "secret is" : "secrets are"} under key ${keyId} now.`;
+    terminal.print(options.json ? JSON.stringify({ keyId, secrets, unreadable }) : done);
     if (unreadable.length === 0) return exitStatus.ok;
     terminal.report(`No key opens these, which have to be created anew: ${unreadable.join(", ")}`);
     return exitStatus.error;

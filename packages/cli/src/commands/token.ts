@@ -68,12 +68,12 @@ const revoke: CliCommand<Options> = {
   summary: "take a token away",
   description: "From then on the token opens nothing. What was made with it stays.",
   operands: [new Argument("<token>", "its id or name")],
-  options: [dataOption()],
+  options: [jsonOption(), dataOption()],
   examples: [{ line: 'lydian token revoke "CI"', effect: "by its name" }],
   run: async (options, terminal, [token = ""]) => {
     using client = await connect(options, terminal.env);
     const { tokenId } = await client.ask(methods.revokeToken, { token });
-    terminal.print(`${tokenId} is revoked.`);
+    terminal.print(options.json ? JSON.stringify({ tokenId }) : `${tokenId} is revoked.`);
     return exitStatus.ok;
   },
 };
@@ -98,7 +98,8 @@ const approve: CliCommand<Options & { name: string }> = {
     using client = await connect(options, terminal.env);
     if (code !== undefined) {
       await client.ask(methods.approveTokenRequest, { request: code, name: options.name });
-      terminal.print("The token is granted: the client that waits has it now.");
+      const granted = "The token is granted: the client that waits has it now.";
+      terminal.print(options.json ? JSON.stringify({ granted: code }) : granted);
       return exitStatus.ok;
     }
     const reply = await client.ask(methods.listTokenRequests, {});
