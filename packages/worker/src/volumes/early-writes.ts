@@ -1,6 +1,6 @@
 /**
  * Has the kernel bring to disk what a container writes to a volume while it writes: a commit of gigabytes would wait for all of it
- * otherwise. Looks as long as something new is there, and sleeps until the kernel tells that a first name has come.
+ * otherwise. Looks as long as large files grow, and else sleeps until the kernel tells that something happens in the folder.
  */
 import { type FSWatcher, watch } from "node:fs";
 import { constants, open, readdir, stat } from "node:fs/promises";
@@ -17,6 +17,9 @@ const write = 2;
 
 const betweenMs = 500;
 
+/** After so many looks that have found nothing new it sleeps. */
+const quietLooks = 20;
+
 /** Smaller files are many, and no great matter. */
 const largeBytes = 8 * 1024 * 1024;
 
@@ -29,6 +32,9 @@ export class EarlyWrites implements Disposable {
   readonly #logger: Logger;
   #watcher: FSWatcher | undefined;
   #timer: Timer | undefined;
+  /** Bytes of the large files that the last look found, and for how many looks it has been the same. */
+  #bytes = 0;
+  #quiet = 0;
   #isOver = false;
 
   /** Of an upper. */
@@ -36,14 +42,19 @@ export class EarlyWrites implements Disposable {
     this.#folder = folder;
     this.#clock = clock;
     this.#logger = logger;
-    this.#watcher = watch(folder, { persistent: false }, () => this.#begin());
-    this.#watcher.on("error", (error) => this.#failed(error));
+    this.#sleep();
   }
 
   [Symbol.dispose](): void {
     this.#isOver = true;
     this.#watcher?.close();
     this.#timer?.[Symbol.dispose]();
+  }
+
+  #sleep(): void {
+    this.#quiet = 0;
+    this.#watcher = watch(this.#folder, { persistent: false }, () => this.#begin());
+    this.#watcher.on("error", (error) => this.#failed(error));
   }
 
   #begin(): void {
@@ -56,23 +67,37 @@ export class EarlyWrites implements Disposable {
     if (this.#isOver) return;
     this.#timer = this.#clock.timer(betweenMs, () => {
       this.#look()
-        .catch((error: unknown) => this.#failed(error))
-        .finally(() => this.#lookLater());
+        .then((bytes) => {
+          this.#quiet = bytes === this.#bytes ? this.#quiet + 1 : 0;
+          this.#bytes = bytes;
+          if (this.#quiet >= quietLooks && !this.#isOver) this.#sleep();
+          else this.#lookLater();
+        })
+        .catch((error: unknown) => {
+          this.#failed(error);
+          this.#lookLater();
+        });
     });
     this.#timer.unref();
   }
 
-  async #look(): Promise<void> {
-    let names = 0;
+  /** Answers how many bytes the large files have. */
+  async #look(): Promise<number> {
+    let [names, bytes] = [0, 0];
     const folders = [this.#folder];
     for (const folder of folders) {
       for (const each of await readdir(folder, { withFileTypes: true })) {
-        if (++names > mostNames || this.#isOver) return;
+        if (++names > mostNames || this.#isOver) return bytes;
         const path = join(folder, each.name);
         if (each.isDirectory()) folders.push(path);
-        else if (each.isFile() && (await stat(path)).size >= largeBytes) await writeOut(path);
+        if (!each.isFile()) continue;
+        const { size } = await stat(path);
+        if (size < largeBytes) continue;
+        bytes += size;
+        await writeOut(path);
       }
     }
+    return bytes;
   }
 
   /** What is looked at goes, and comes again another time. */
