@@ -16,6 +16,7 @@ import type { TaskTokens } from "../identity/task-tokens.ts";
 import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
+import type { VolumeChanges } from "../volumes/volume-changes.ts";
 import type { WebCalls } from "../web/calls.ts";
 import type { Desks } from "../web/desks.ts";
 import type { StraightCalls } from "../web/straight.ts";
@@ -49,6 +50,7 @@ export interface Platform {
   unneeded: Unneeded;
   serverKey: Uint8Array;
   vault: Vault;
+  volumeChanges: VolumeChanges;
   desks: Desks;
   straight: StraightCalls;
   tunnels: Tunnels;
@@ -100,6 +102,12 @@ export async function onceThere<Reply extends DescMessage>(
     await tx.replies.keep(key, toBinary(schema, reply), context.now);
     return reply;
   });
+}
+
+/** Whether the reply to this call is kept. */
+export async function wasAnswered(tx: Tx, call: Call): Promise<boolean> {
+  const key = replyKey(call);
+  return key !== undefined && (await tx.replies.find(key)) !== undefined;
 }
 
 /** What the reply to this call is kept under, for the next time that it comes; undefined when its client gives no key. */
