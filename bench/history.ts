@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ModalClient, operator } from "@lydian/contract";
 import { findProfile, PlatformClient } from "@lydian/cli/src/platform-client";
 import { Bells } from "@lydian/kit";
@@ -20,6 +21,13 @@ using folder = mkdtempDisposableSync(join(tmpdir(), "lydian-bench-"));
 const data = folder.path;
 const file = join(data, "server", "store.sqlite");
 
+/** What a busy function did within a minute: a tally has no more steps than times differ by tenths. */
+function busyMinute(): string {
+  const steps = Object.fromEntries(Array.from({ length: 40 }, (_, step) => [step + 20, 50]));
+  return JSON.stringify({ succeeded: 1_950, failed: 50, ran: steps, took: steps });
+}
+const tally = busyMinute();
+
 /** Calls of the last day, all but a few of one app; one in ten thousand failed, and forty still wait. */
 async function plant(): Promise<void> {
   await openStore(file, new Bells()).close();
@@ -28,6 +36,7 @@ async function plant(): Promise<void> {
   const count = (n: number): string =>
     `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ${n - 1})`;
   const appOf = `iif(i % 50000 = 7, i / 50000 % ${apps}, 0)`;
+  const minute = now - (now % 60_000);
   const at = `${now} - (${calls} - i) * 80`;
   database.exec(`BEGIN;
     ${count(apps)} INSERT INTO apps (id, environment_id, name, state, created_at, layout, version)
@@ -43,6 +52,11 @@ async function plant(): Promise<void> {
         x'', 1, 0, iif(i % 25000 = 11, NULL, i + 1) FROM n;
     ${count(calls)} INSERT INTO outputs (entry, call_id, input_id, idx, result, data_format, created_at)
       SELECT i + 1, printf('fc-%022d', i), printf('in-%022d', i), 0, x'0801', 1, ${at} + 20 FROM n;
+    ${count(2 * 1440)} INSERT INTO tallies (function_id, began_at, span, container_id, tally)
+      SELECT printf('fu-%022d', 0), ${minute} - i * 60000, 60000, container, '${tally}'
+      FROM n, (SELECT 'ta-1' AS container UNION ALL SELECT 'ta-2' UNION ALL SELECT 'ta-3' UNION ALL SELECT 'ta-4');
+    ${count(29 * 24)} INSERT INTO tallies (function_id, began_at, span, container_id, tally)
+      SELECT printf('fu-%022d', 0), ${minute} - (48 + i) * 3600000, 3600000, '', '${tally}' FROM n;
     COMMIT; PRAGMA wal_checkpoint(TRUNCATE)`);
   database.close();
   const { uid, gid } = statSync(join(data, "server"));
@@ -57,6 +71,11 @@ const operators = operator.Operators.method;
 const list = (narrowed: Partial<Parameters<typeof ask>[0]>) => () => ask(narrowed);
 const ask = (narrowed: { app?: string; function?: string; state?: operator.CallState }) =>
   client.ask(operators.listCalls, { limit: 100, ...narrowed });
+const busiest = `fu-${"0".repeat(22)}`;
+const days = (count: number) => {
+  const now = Date.now();
+  return { since: timestampFromMs(now - count * 86_400_000), until: timestampFromMs(now) };
+};
 const some = `fc-${String(calls - 3).padStart(22, "0")}`;
 const questions: Record<string, () => Promise<unknown>> = {
   "modal app list": () => client.ask(ModalClient.method.appList, { environmentName: "" }),
@@ -74,6 +93,19 @@ const questions: Record<string, () => Promise<unknown>> = {
   "… that failed": list({ state: operator.CallState.FAILED }),
   "… that are open": list({ state: operator.CallState.OPEN }),
   "lydian call inspect": () => client.ask(operators.inspectCall, { callId: some }),
+  "modal function calls": () =>
+    client.ask(ModalClient.method.functionCallFetch, {
+      functionId: busiest,
+      queryOneof: { case: "tail", value: { count: 10 } },
+    }),
+  "… counted over an hour": () =>
+    client.ask(ModalClient.method.functionCallCount, { functionId: busiest, ...days(1 / 24), bucketSecs: 60 }),
+  "modal function stats over 7 days": () =>
+    client.ask(ModalClient.method.functionGetTimeRangeStats, { functionId: busiest, ...days(7) }),
+  "modal function metrics over 31 days": () =>
+    client.ask(ModalClient.method.functionGetMetrics, { functionId: busiest, ...days(31) }),
+  "modal app stats over 7 days": () =>
+    client.ask(ModalClient.method.appGetTimeRangeStats, { appId: `ap-${"0".repeat(22)}`, ...days(7) }),
   "lydian schedule list": () => client.ask(operators.listSchedules, {}),
 };
 const rows: string[][] = [];

@@ -44,6 +44,7 @@ const useCases = [
   "scheduler",
   "schedules",
   "secrets",
+  "statistics",
   "sweeps",
   "traces",
   "volumes",

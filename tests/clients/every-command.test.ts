@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { missingClient, newestClient, platformOfFile, python } from "@lydian/testkit";
+import { missingClient, modal, newestClient, platformOfFile, python } from "@lydian/testkit";
 
-import { app, runCommands } from "./stories.ts";
+import { app, outcomesOf, runCommands } from "./stories.ts";
 
 const platform = await platformOfFile();
 
@@ -15,11 +15,10 @@ const works = (...args: string[]): Answer => ({ works: args });
 const refused = (words: RegExp, ...args: string[]): Answer => ({ refused: words, args });
 const elsewhere = (file: string): Answer => ({ not: `told in ${file}` });
 
-const [noBilling, noServers, oneUser, noStatistics] = [
+const [noBilling, noEndpoints, oneUser] = [
   /There is no billing/,
-  /Statistics of servers and LLM endpoints are not there/,
+  /Endpoints of language models, and what only they are asked, are not there/,
   /A platform has one user/,
-  /Statistics over time are not kept here/,
 ];
 const theirs = "it asks servers of Modal's own";
 const browser = "it opens a page of Modal's own";
@@ -33,14 +32,14 @@ const answers: Readonly<Record<string, Answer>> = {
   "app logs": works("tree"),
   "app rollover": works("tree"),
   "app rollback": works("tree", "v1"),
-  "app stats": refused(noStatistics, "tree"),
+  "app stats": works("tree", "--json"),
   "app dashboard": { not: browser },
   "function info": works("tree/edition"),
   "function logs": works("tree/edition"),
   "function variants": works("tree/edition", "--json"),
   "function calls": works("tree/edition", "--json", "--since", "1h"),
-  "function stats": refused(noStatistics, "tree/edition"),
-  "function metrics": refused(noStatistics, "tree/edition"),
+  "function stats": works("tree/edition", "--json"),
+  "function metrics": works("tree/edition", "--group", "calls", "--csv"),
   "function autoscaler settings": works("tree/edition"),
   "function autoscaler update": works("tree/edition", "--max-containers", "2"),
   "container list": works("--json"),
@@ -50,13 +49,13 @@ const answers: Readonly<Record<string, Answer>> = {
   "server deploy": {
     not: "it takes an image from a registry first, whose own command is the server: that is refused, as review.test.ts shows",
   },
-  "server info": refused(/is a Function/, "tree/edition"),
-  "server logs": refused(/is a Function/, "tree/edition"),
-  "server stats": refused(/is a Function/, "tree/edition"),
-  "server requests": refused(/is a Function/, "tree/edition"),
-  "server metrics": refused(/is a Function/, "tree/edition"),
-  "server autoscaler settings": refused(/is a Function/, "tree/edition"),
-  "server autoscaler update": refused(/is a Function/, "tree/edition", "--max-containers", "1"),
+  "server info": works("servers/Open"),
+  "server logs": works("servers/Open"),
+  "server stats": works("servers/Open", "--json"),
+  "server requests": works("servers/Open", "--since", "1h", "--json"),
+  "server metrics": works("servers/Open", "--json"),
+  "server autoscaler settings": works("servers/Open"),
+  "server autoscaler update": works("servers/Open", "--max-containers", "1"),
   "app stop": works("tree", "--yes"),
 
   "environment create": works("tree"),
@@ -144,13 +143,13 @@ const answers: Readonly<Record<string, Answer>> = {
   "skills install": { not: theirs },
   "skills show": { not: theirs },
   "skills update": { not: theirs },
-  "endpoint create": refused(noServers, "--model", "x"),
-  "endpoint library": refused(noServers),
-  "endpoint list": refused(noServers),
-  "endpoint info": refused(noServers, "tree"),
-  "endpoint logs": refused(noServers, "tree"),
-  "endpoint stats": refused(noServers, "tree"),
-  "endpoint stop": refused(noServers, "tree", "--yes"),
+  "endpoint create": refused(noEndpoints, "--model", "x"),
+  "endpoint library": refused(noEndpoints),
+  "endpoint list": refused(noEndpoints),
+  "endpoint info": refused(noEndpoints, "tree"),
+  "endpoint logs": refused(noEndpoints, "tree"),
+  "endpoint stats": refused(noEndpoints, "tree"),
+  "endpoint stop": refused(noEndpoints, "tree", "--yes"),
   shell: elsewhere("exec.test.ts"),
   serve: elsewhere("web.test.ts"),
   curl: { not: "it runs curl" },
@@ -163,6 +162,8 @@ test(
     await using walk = python(platform, newestClient, [app("every_command.py")]);
     const commands = (await walk.finishWith(0)).trim().split("\n");
     assert.deepEqual(Object.keys(answers).toSorted(), commands.toSorted(), "the commands that the help shows");
+    await using servers = modal(platform, newestClient, ["deploy", app("web_servers.py")]);
+    await servers.finishWith(0, 120_000);
     const given = Object.entries(answers).filter(([, answer]) => !("not" in answer));
     const lines = given.map(([command, answer]) => [
       ...command.split(" "),
@@ -177,3 +178,38 @@ test(
     assert.equal(wrong.join("\n\n"), "");
   },
 );
+
+const calls = `
+import modal
+edition = modal.Function.from_name("counted", "edition")
+print([edition.remote()[0] for _ in range(2)])
+try:
+    edition.remote(unknown=1)
+except TypeError:
+    print("and a wrong one")
+`;
+
+test("what was called is counted and listed", { skip: missingClient(newestClient) }, async () => {
+  const { said } = await outcomesOf(platform, newestClient, {
+    deployed: ["deploy", "--name", "counted", app("versions.py")],
+    called: ["-c", calls],
+    app: ["app", "stats", "counted", "--json"],
+    function: ["function", "stats", "counted/edition", "--json"],
+    calls: ["function", "calls", "counted/edition", "--json"],
+  });
+  assert.match(said("called"), /and a wrong one/);
+  const { functions, deployment_count: deployments } = JSON.parse(said("app"));
+  assert.deepEqual(functions.by_name.edition.counts, {
+    calls: { total: 3, succeeded: 2, failed: 1 },
+    containers: { errors: 0, total: 1 },
+  });
+  assert.equal(deployments, 1);
+  const { input_success_count: succeeded, input_failure_count: failed, ...stats } = JSON.parse(said("function"));
+  assert.deepEqual([succeeded, failed, stats.container_started_count], [2, 1, 1]);
+  assert.ok(stats.input_percentile_stats["Execution time (s)"].percentiles.p50 < 10);
+  const listed = JSON.parse(said("calls")) as { status: string }[];
+  assert.deepEqual(
+    listed.map(({ status }) => status.toLowerCase()),
+    ["failure", "success", "success"],
+  );
+});

@@ -14,6 +14,7 @@ import { type BuildHands, Builds, type BuildsDeps } from "./images/builds.ts";
 import { ImageCollector } from "./images/collect.ts";
 import { Interest } from "./images/interest.ts";
 import type { Load } from "./domain/container.ts";
+import type { Hear } from "./domain/happening.ts";
 import { LineOwners } from "./logs/line-owners.ts";
 import type { Tell } from "./logs/log-book.ts";
 import { LogRetention } from "./logs/retention.ts";
@@ -44,11 +45,13 @@ import { WorkerSessions } from "./workers/sessions.ts";
 
 type Founded =
   | ("config" | "store" | "bells" | "clock" | "newId" | "log" | "serverKey")
-  | ("vault" | "content" | "unneeded" | "logBook");
+  | ("vault" | "content" | "unneeded" | "logBook" | "statistics");
 
 /** What is there before the parts: files that are open, keys, and the world outside. */
 export interface Foundations extends Pick<Platform, Founded> {
   askAws: BuildsDeps["askAws"];
+  /** Told what happens, as the store's committed units tell it. */
+  hear: Hear;
   /** Ends every connection of a container that is gone. */
   cutConnections: (containerId: string) => void;
   /** Removes uploads that were given up before this time. */
@@ -85,7 +88,7 @@ export function assemble({
   lockRemovals,
   ...founded
 }: Foundations): Assembly {
-  const { config, clock, log, logBook, serverKey } = founded;
+  const { config, clock, log, logBook, serverKey, statistics } = founded;
   const { limits, times } = config;
   const shared = { ...founded, times, limits, settings: config };
   const deliveries = new Deliveries();
@@ -151,7 +154,7 @@ export function assemble({
     ...bind(TaskCommandRouter, taskRouterRpcs(platform)),
   ];
   const actors: Actor[] = [
-    ...[presence, sessions, timeouts, heartbeats, alarms, sweeper, ...webActors, servers, interest],
+    ...[statistics, presence, sessions, timeouts, heartbeats, alarms, sweeper, ...webActors, servers, interest],
     ...[builds, scheduler, timekeeper, reaper, images, contents, retention],
   ];
   return { platform, rpcs, workers, images, addresses, links, actors };

@@ -14,6 +14,7 @@ import type { ContentPlace } from "./content/place.ts";
 import { contentRoutes } from "./content/routes.ts";
 import { removalLock } from "./content/removal-lock.ts";
 import { Unneeded } from "./content/unneeded.ts";
+import type { Hear } from "./domain/happening.ts";
 import type { Store } from "./domain/store.ts";
 import { endpointHost } from "./domain/web-address.ts";
 import { pageRoutes } from "./identity/pages.ts";
@@ -32,6 +33,7 @@ import { createRpcServer } from "./rpc/adapter.ts";
 import type { Platform } from "./rpc/platform.ts";
 import { KeyRing } from "./secrets/key-ring.ts";
 import { Vault } from "./secrets/vault.ts";
+import { StatisticsBook } from "./statistics/book.ts";
 import { openStore } from "./store/sqlite.ts";
 import { type SpanSink, Tracer } from "./traces/tracer.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
@@ -66,11 +68,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const bells = new Bells();
   const newId = idMaker(() => clock.now());
   const counts = new Counts();
-  const store: Store = openStore(join(config.data, "store.sqlite"), bells, undefined, (happening) => {
+  const hear: Hear = (happening) => {
     counts.hear(happening);
+    statistics.hear(happening);
     tracer?.hear(happening);
     if (happening.kind === "volumeCommitted") assembly.platform.sessions.volumeChanged(happening);
-  });
+  };
+  const store: Store = openStore(join(config.data, "store.sqlite"), bells, undefined, hear);
+  const statistics = new StatisticsBook({ store, clock, log });
   const tracer = options.spans && new Tracer({ store, sink: options.spans, log });
   await store.write((tx) => ensureIdentity(tx, config, { now: clock.now(), newId }));
   const unneeded = await Unneeded.load(store);
@@ -80,14 +85,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await logBook.start();
   const vault = new Vault(await KeyRing.load(join(config.data, "secrets-key"), config.secretsKey), store);
   const assembly = assemble({
-    ...{ config, store, bells, clock, newId, log, serverKey, vault, content, unneeded, logBook },
+    ...{ config, store, bells, clock, newId, log, serverKey, vault, content, unneeded, logBook, statistics, hear },
     askAws: awsPassword,
     cutConnections: (containerId) => port.cutDoors(containerId), // there is a port before there is any container
     sweepUploads: (before) => uploads.sweep(before),
     room: () => roomOf(config.data),
     lockRemovals: () => tryLock(removalLock(config.data)),
   });
-  const port: Port = await openPort(options, assembly, { uploads, counts, connections: () => port.connections });
+  const port: Port = await openPort(options, assembly, { uploads, counts, hear, connections: () => port.connections });
   await startAll(assembly.actors);
   await port.listen(options.listenAt);
   assembly.platform.tunnels.listenHost = port.host;
@@ -128,7 +133,12 @@ async function roomOf(folder: string): Promise<{ free: number; total: number }> 
 async function openPort(
   { config, clock, log, tls }: ServerOptions,
   { platform, addresses, workers, links, rpcs }: Assembly,
-  { uploads, counts, connections }: { uploads: BlobUploads; counts: Counts; connections: () => number },
+  {
+    uploads,
+    counts,
+    hear,
+    connections,
+  }: { uploads: BlobUploads; counts: Counts; hear: Hear; connections: () => number },
 ): Promise<Port> {
   const { store, bells, content, newId, serverKey, tokens, sessions, drain, desks, straight, tunnels } = platform;
   const { web: calls, volumeChanges } = platform;
@@ -139,7 +149,7 @@ async function openPort(
   const isWorker = (socket: Socket): boolean => identityOf(socket)?.kind === "worker";
   const web = await createWeb({
     logger: log,
-    functions: new WebFunctions({ web: calls, addresses, desks, straight, tunnels, store, clock, config, log }),
+    functions: new WebFunctions({ web: calls, addresses, desks, straight, tunnels, store, clock, config, log, hear }),
     routes: [
       contentRoutes({ store: content, links: links.blobs, uploads, isWorker }),
       volumeRoutes({ store: content, links: links.pieces }),

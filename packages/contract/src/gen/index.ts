@@ -29,6 +29,7 @@ export * from "./modal/client/result_pb.ts";
 export * from "./modal/client/schedule_pb.ts";
 export * from "./modal/client/secret_pb.ts";
 export * from "./modal/client/service_pb.ts";
+export * from "./modal/client/statistics_pb.ts";
 export * from "./modal/client/task_pb.ts";
 export * from "./modal/client/volume_pb.ts";
 export * from "./modal/client/web_pb.ts";

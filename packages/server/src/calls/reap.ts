@@ -1,6 +1,6 @@
 /**
  * Forgets what nobody will ask for again: acknowledged and old calls, kept replies, containers long gone, secrets that
- * nothing uses, entries of dicts and partitions of queues whose time is over, files of deleted volumes,
+ * nothing uses, entries of dicts and partitions of queues whose time is over, files of deleted volumes, old statistics,
  * uploads that were given up.
  */
 import type { Clock, Logger, Timer } from "@lydian/kit";
@@ -15,6 +15,11 @@ import { forgetCall } from "./sweep.ts";
 const roundMs = 60_000;
 /** How long a container that is gone can still be looked up. */
 const containersKeptMs = 7 * 86_400_000;
+
+/** What was counted by minutes is kept so long, and as hours so long; lists of what has ended, so long at most. */
+const minutesKeptMs = 2 * 86_400_000;
+const hoursKeptMs = 32 * 86_400_000;
+const pastKeptMs = 7 * 86_400_000;
 
 /** How long what a deploy has defined waits for it to be published. */
 const editionsKeptMs = 86_400_000;
@@ -71,6 +76,10 @@ export class Reaper {
       await this.#all((tx) => tx.dicts.forget(now, portion));
       await this.#all((tx) => forgetPartitions(tx, portion, now));
       await this.#all((tx) => tx.volumes.forget(portion));
+      await this.#all((tx) => tx.statistics.rollUp(now - minutesKeptMs, portion));
+      await this.#all((tx) => tx.statistics.forget(now - hoursKeptMs, portion));
+      await this.#all((tx) => tx.statistics.forgetRequests(now - pastKeptMs, portion));
+      await this.#all((tx) => tx.callHistory.forget(now - pastKeptMs, portion));
       await this.#deps.sweepUploads(now - uploadsKeptMs);
     } catch (error) {
       log.error({ err: error }, "old rows could not be removed; the next round tries again");

@@ -43,7 +43,8 @@ export async function endContainer(
   await releaseInputs(tx, container, held, { crashed: isBlamed, reason }, policy, context);
   const last = (await tx.containers.get(container.id)) ?? container;
   await tx.containers.update({ ...last, state: "gone", held: 0, goneAt: context.now, goneReason: reason });
-  tx.tell({ kind: "containerGone", reason: exit.reason });
+  const isError = crashed || (exit.reason === "exited" && container.readyAt === undefined);
+  tx.tell({ kind: "containerGone", container, reason: exit.reason, isError, at: context.now });
   if (crashed) await countCrash(tx, container, exit, policy, context);
   await finishStop(tx, container.appId, context);
   tx.ring(containerBell(container.id));

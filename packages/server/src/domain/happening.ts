@@ -2,13 +2,16 @@
 import type { Call } from "./call.ts";
 import type { Container, ExitReason } from "./container.ts";
 import type { Failure, Input } from "./input.ts";
+import type { PastRequest } from "./statistics.ts";
 
 export type Happening =
   | { readonly kind: "inputsQueued"; readonly count: number }
   | InputEnded
   | { readonly kind: "inputDelayed" }
   | { readonly kind: "containerReady"; readonly container: Container; readonly readyAt: number }
-  | { readonly kind: "containerGone"; readonly reason: ExitReason }
+  | ContainerGone
+  | RequestEnded
+  | RequestAnswered
   | { readonly kind: "volumeCommitted"; readonly volumeId: string; readonly number: number };
 
 /** An input has its output. */
@@ -21,6 +24,35 @@ export interface InputEnded {
   /** When its code began, if it ever did. */
   readonly startedAt: number | undefined;
   readonly endedAt: number;
+}
+
+export interface ContainerGone {
+  readonly kind: "containerGone";
+  readonly container: Container;
+  readonly reason: ExitReason;
+  /** It crashed, or ended before it was ready. */
+  readonly isError: boolean;
+  readonly at: number;
+}
+
+/** A container is done with a request that is in no database. */
+export interface RequestEnded {
+  readonly kind: "requestEnded";
+  readonly functionId: string;
+  readonly containerId: string;
+  readonly callId: string;
+  /** Of a class; empty for a plain function. */
+  readonly method: string;
+  readonly status: InputEnded["status"];
+  readonly queuedAt: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+/** A web function's caller has its answer, or has left. */
+export interface RequestAnswered {
+  readonly kind: "requestAnswered";
+  readonly request: PastRequest;
 }
 
 /** Must be quick, and must not throw: the store's next unit waits for it. */

@@ -19,6 +19,7 @@ import type { NamedObject, ObjectKind } from "./named-object.ts";
 import type { Schedules } from "./schedule.ts";
 import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
 import type { Secret } from "./secret.ts";
+import type { Statistics, Window } from "./statistics.ts";
 import type { Sweep } from "./sweep.ts";
 import type { Image } from "./image.ts";
 import type { ImageUse } from "./image-use.ts";
@@ -68,6 +69,7 @@ export interface Tx {
   readonly replies: Replies;
   readonly schedules: Schedules;
   readonly secrets: Secrets;
+  readonly statistics: Statistics;
   readonly sweeps: Sweeps;
   readonly unneeded: UnneededThings;
   readonly volumes: Volumes;
@@ -234,6 +236,8 @@ export interface Containers {
   /** Those of a worker that are not gone. */
   ofWorker(workerId: string): Promise<Container[]>;
   forget(goneBefore: number, limit: number): Promise<number>;
+  /** How many there were in the window, and how many were not ready yet at its end. */
+  during(window: Window): Promise<{ total: number; creating: number }>;
 }
 
 export interface Mounts {

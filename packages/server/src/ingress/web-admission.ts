@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Clock, Logger } from "@lydian/kit";
 
 import type { ServerConfig } from "../config.ts";
+import type { Hear } from "../domain/happening.ts";
 import type { Store } from "../domain/store.ts";
 import type { WebAddress } from "../domain/web-address.ts";
 import { isFail } from "../errors.ts";
@@ -29,6 +30,7 @@ export interface WebDeps {
   clock: Clock;
   config: ServerConfig;
   log: Logger;
+  hear: Hear;
 }
 
 /** Where a request goes: a web function, or in its place what a container has made reachable. */

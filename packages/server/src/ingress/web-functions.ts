@@ -84,9 +84,11 @@ export class WebFunctions {
     exchange: Exchange,
     body: Promise<BodyEnd>,
   ): Promise<void> {
-    const { web } = this.#deps;
+    const { web, clock } = this.#deps;
+    const at = clock.now();
     const leave = (): void => void web.abandon(exchange, "http");
     response.once("close", leave);
+    response.once("close", () => this.#answered(request, response, exchange, at));
     if (response.destroyed) leave();
     void body.then((end) => {
       if (end === "whole") return;
@@ -103,6 +105,21 @@ export class WebFunctions {
     response.off("close", leave);
     if (end === "answered") web.close(exchange, "http");
     else leave();
+  }
+
+  #answered(
+    { url = "/" }: IncomingMessage,
+    response: ServerResponse,
+    { functionId, holder }: Exchange,
+    at: number,
+  ): void {
+    const { clock, hear } = this.#deps;
+    const [route = "/"] = url.split("?", 1);
+    const status = response.headersSent ? response.statusCode : 0;
+    hear({
+      kind: "requestAnswered",
+      request: { functionId, at, route, containerId: holder ?? "", ms: clock.now() - at, status },
+    });
   }
 
   /** Waits for the beginning of the answer; `late`: it has taken too long, and the whole request is there. */

@@ -68,12 +68,18 @@ export class Counts {
         this.#ran.observe((happening.endedAt - claimedAt) / 1000);
         break;
       }
+      case "requestEnded":
+        add(this.#ended, happening.status);
+        this.#waited.observe((happening.startedAt - happening.queuedAt) / 1000);
+        this.#ran.observe((happening.endedAt - happening.startedAt) / 1000);
+        break;
       case "containerReady":
         this.#started.observe((happening.readyAt - happening.container.createdAt) / 1000);
         break;
       case "containerGone":
         add(this.#gone, happening.reason);
         break;
+      case "requestAnswered":
       case "volumeCommitted":
         break;
     }
@@ -102,7 +108,11 @@ export class Counts {
       ),
       counter("lydian_inputs_queued_total", "Inputs that were accepted.", [{ value: this.#queued }]),
       counter("lydian_inputs_retried_total", "Attempts that failed and are made again.", [{ value: this.#delayed }]),
-      counter("lydian_inputs_ended_total", "Inputs that have an output.", byLabel(this.#ended, "status")),
+      counter(
+        "lydian_inputs_ended_total",
+        "Inputs that have an output, and web requests in memory that were answered.",
+        byLabel(this.#ended, "status"),
+      ),
       histogram(
         "lydian_input_wait_seconds",
         "How long inputs waited for a container, at their last attempt.",

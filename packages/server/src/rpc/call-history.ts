@@ -18,10 +18,11 @@ import type { Platform } from "./platform.ts";
 /** Inputs in one answer. */
 const mostEntries = 10_000;
 
-export function callHistoryRpcs({ store }: Platform): Rpcs<typeof ModalClient> {
+export function callHistoryRpcs({ store, statistics }: Platform): Rpcs<typeof ModalClient> {
   return {
-    functionCallFetch: userOrContainer(({ functionId, allVariants, queryOneof: query }) =>
-      store.read(async (tx) => {
+    functionCallFetch: userOrContainer(async ({ functionId, allVariants, queryOneof: query }) => {
+      await statistics.flush();
+      return await store.read(async (tx) => {
         const functionIds = await idsOf(tx, functionId, allVariants);
         const most = (limit: number): number => Math.min(limit || mostEntries, mostEntries);
         switch (query.case) {
@@ -34,10 +35,11 @@ export function callHistoryRpcs({ store }: Platform): Rpcs<typeof ModalClient> {
           case undefined:
             throw fail("invalidArgument", "The request says neither how many of the last inputs, nor of which time.");
         }
-      }),
-    ),
-    functionCallCount: userOrContainer(({ functionId, allVariants, since, until, bucketSecs }) =>
-      store.read(async (tx) => {
+      });
+    }),
+    functionCallCount: userOrContainer(async ({ functionId, allVariants, since, until, bucketSecs }) => {
+      await statistics.flush();
+      return await store.read(async (tx) => {
         const functionIds = await idsOf(tx, functionId, allVariants);
         const span = { functionIds, ...spanOf(since, until) };
         const bucketMs = bucketSecs * 1000;
@@ -49,8 +51,8 @@ export function callHistoryRpcs({ store }: Platform): Rpcs<typeof ModalClient> {
             count: BigInt(inputs),
           })),
         };
-      }),
-    ),
+      });
+    }),
     functionListVariants: userOrContainer(({ functionId, limit }) =>
       store.read(async (tx) => {
         const variants = await listVariants(tx, functionId, limit || undefined);
@@ -105,8 +107,14 @@ const endings: Readonly<Partial<Record<number, Status>>> = {
 /** The tag of a GenericResult's first field, an enum of fewer than 128 values. */
 const statusTag = 0x08;
 
-function statusOf({ state, resultHead }: HistoryEntry): Status {
+const outcomes = {
+  ...{ success: Status.SUCCESS, failure: Status.FAILURE, timeout: Status.TIMEOUT },
+  ...{ terminated: Status.TERMINATED, initFailure: Status.INIT_FAILURE },
+};
+
+function statusOf({ state, resultHead, outcome }: HistoryEntry): Status {
   if (state !== "ended") return state === "runs" ? Status.RUNNING : Status.PENDING;
+  if (outcome !== undefined) return outcomes[outcome];
   const [tag, value = 0] = resultHead ?? [];
   return (tag === statusTag ? endings[value] : undefined) ?? Status.UNSPECIFIED;
 }

@@ -23,6 +23,7 @@ import { imageRpcs } from "./images.ts";
 import { logsByTimeRpcs } from "./logs-by-time.ts";
 import { logRpcs } from "./logs.ts";
 import { lookupRpcs } from "./lookups.ts";
+import { metricRpcs } from "./metrics.ts";
 import { blobRpcs, mountRpcs } from "./mounts.ts";
 import type { Platform } from "./platform.ts";
 import { proxyTokenRpcs } from "./proxy-tokens.ts";
@@ -30,6 +31,8 @@ import { queueRpcs } from "./queues.ts";
 import { scalingRpcs } from "./scaling.ts";
 import { secretRpcs } from "./secrets.ts";
 import type { ServerContainers } from "./server-containers.ts";
+import { serverRequestRpcs } from "./server-requests.ts";
+import { statisticsRpcs } from "./statistics.ts";
 import { taskRpcs } from "./tasks.ts";
 import { tokenRpcs } from "./tokens.ts";
 import { tunnelRpcs } from "./tunnels.ts";
@@ -71,6 +74,9 @@ export function clientRpcs(
     queueRpcs(platform),
     callRpcs(platform),
     callHistoryRpcs(platform),
+    statisticsRpcs(platform),
+    metricRpcs(platform),
+    serverRequestRpcs(platform),
     containerRpcs(platform, deliveries, servers),
     containerExecRpcs(platform),
     taskRpcs(platform),

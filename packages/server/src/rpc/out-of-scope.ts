@@ -8,16 +8,12 @@ const scopes: readonly (readonly [rpcs: RegExp, what: string])[] = [
   ],
   [
     /^(?:Endpoint|Server|Flash|FunctionGetFlash|ContainerServer)/,
-    "Statistics of servers and LLM endpoints are not there",
+    "Endpoints of language models, and what only they are asked, are not there",
   ],
   [/^SharedVolume/, "Network file systems are not there: use a volume"],
   [
     /^(?:ServiceUser|EnvironmentGetRoles|EnvironmentRoleSet|AuditLog|WorkspaceMembersSet)/,
     "A platform has one user: there are no members, service users, roles or audit logs; `lydian token` makes tokens for others",
-  ],
-  [
-    /^(?:AppGetTimeRangeStats|FunctionGetTimeRangeStats|FunctionGetMetrics|MetricsGetInfo)/,
-    "Statistics over time are not kept here: `modal function calls` lists what was called, and Prometheus can collect /metrics",
   ],
   [/^(?:Cluster|TaskCluster)/, "Clusters of containers are not there"],
   [/^WebhookToken/, "A proxy token opens the web functions of all environments"],

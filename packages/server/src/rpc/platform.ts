@@ -16,6 +16,7 @@ import type { TaskTokens } from "../identity/task-tokens.ts";
 import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
+import type { StatisticsBook } from "../statistics/book.ts";
 import type { VolumeChanges } from "../volumes/volume-changes.ts";
 import type { WebCalls } from "../web/calls.ts";
 import type { Desks } from "../web/desks.ts";
@@ -49,6 +50,7 @@ export interface Platform {
   tokens: Tokens;
   unneeded: Unneeded;
   serverKey: Uint8Array;
+  statistics: StatisticsBook;
   vault: Vault;
   volumeChanges: VolumeChanges;
   desks: Desks;

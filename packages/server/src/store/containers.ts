@@ -70,6 +70,13 @@ export function containersIn(database: DatabaseSync): Containers {
     database,
     `DELETE FROM containers WHERE id IN (SELECT id FROM containers WHERE gone_at < :goneBefore LIMIT :limit)`,
   );
+  const during = prepare<{ total: number; creating: number }>(
+    database,
+    `SELECT count(*) AS total, ifnull(sum(ifnull(ready_at, :until) >= :until AND ifnull(gone_at, :until) >= :until), 0) AS creating
+     FROM containers INDEXED BY containers_by_function
+     WHERE function_id IN (SELECT value FROM json_each(:functionIds)) AND created_at < :until AND ifnull(gone_at, :since) >= :since
+       AND :containerId IN ('', id)`,
+  );
   return {
     insert: async (container) => void insert.run(toRow(container)),
     get: async (id) => {
@@ -86,6 +93,8 @@ export function containersIn(database: DatabaseSync): Containers {
     alive: async () => alive.all().map(toContainer),
     ofApp: async (appId, states) => ofApp.all({ appId, states: list(states) }).map(toContainer),
     ofWorker: async (workerId) => ofWorker.all({ workerId }).map(toContainer),
+    during: async ({ functionIds, containerId = "", since, until }) =>
+      during.one({ functionIds: list(functionIds), containerId, since, until }) ?? { total: 0, creating: 0 },
     forget: async (goneBefore, limit) => forget.run({ goneBefore, limit }),
   };
 }

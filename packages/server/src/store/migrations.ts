@@ -367,4 +367,27 @@ export const migrations: readonly string[] = [
   `
   CREATE TABLE volume_owed (volume_id TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  // What was counted by the time that it happened, and the last of what has ended.
+  `
+  CREATE TABLE tallies (
+    function_id TEXT NOT NULL, began_at INTEGER NOT NULL, span INTEGER NOT NULL, container_id TEXT NOT NULL, tally TEXT NOT NULL,
+    PRIMARY KEY (function_id, began_at, span, container_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tallies_by_age ON tallies (span, began_at);
+
+  CREATE TABLE past_inputs (
+    function_id TEXT NOT NULL, queued_at INTEGER NOT NULL, call_id TEXT NOT NULL, idx INTEGER NOT NULL, method TEXT NOT NULL,
+    started_at INTEGER, ended_at INTEGER NOT NULL, container_id TEXT, outcome TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX past_inputs_by_time ON past_inputs (function_id, queued_at);
+  CREATE INDEX past_inputs_by_end ON past_inputs (ended_at);
+
+  CREATE TABLE past_requests (
+    function_id TEXT NOT NULL, at INTEGER NOT NULL, route TEXT NOT NULL, container_id TEXT NOT NULL, ms INTEGER NOT NULL, status INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX past_requests_by_time ON past_requests (function_id, at);
+  CREATE INDEX past_requests_by_age ON past_requests (at);
+
+  CREATE INDEX containers_by_function ON containers (function_id, created_at);
+  `,
 ];

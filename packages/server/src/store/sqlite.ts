@@ -28,6 +28,7 @@ import { objectsIn } from "./objects.ts";
 import { queuesIn } from "./queues.ts";
 import { schedulesIn } from "./schedules.ts";
 import { secretsIn } from "./secrets.ts";
+import { statisticsIn } from "./statistics.ts";
 import { volumeHistoryIn } from "./volume-history.ts";
 import { volumesIn } from "./volumes.ts";
 import { type Sync, WriteAheadLog } from "./write-ahead-log.ts";
@@ -164,6 +165,7 @@ function nouns(database: DatabaseSync): Nouns {
     replies: repliesIn(database),
     schedules: schedulesIn(database),
     secrets: secretsIn(database),
+    statistics: statisticsIn(database),
     sweeps: sweepsIn(database),
     unneeded: unneededIn(database),
     volumes: { ...volumesIn(database), ...volumeHistoryIn(database) },

@@ -12,6 +12,7 @@ import { drain } from "../containers/begin.ts";
 import { containerBell, deskBell, demandBell } from "../domain/bells.ts";
 import type { Load } from "../domain/container.ts";
 import type { FunctionPolicy } from "../domain/function.ts";
+import type { Hear } from "../domain/happening.ts";
 import type { Store } from "../domain/store.ts";
 import type { WebAddress } from "../domain/web-address.ts";
 import { decodeDefinition } from "../functions/definition.ts";
@@ -19,7 +20,7 @@ import { takesParameters } from "./arguments.ts";
 import { inputOf, type WebRequest } from "./asgi.ts";
 import { ByContainer } from "./by-container.ts";
 import { endedBy, type WebCalls } from "./calls.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, statusOf } from "./exchange.ts";
 import { hasEndpoint } from "./endpoints.ts";
 
 /** A request that a container is to have, or has. */
@@ -28,9 +29,11 @@ export interface Handed {
   readonly address: Pick<WebAddress, "functionId" | "method">;
   readonly inputId: Id<"in">;
   readonly input: FunctionInput;
+  readonly since: number;
 }
 
 interface Taken extends Handed {
+  readonly takenAt: number;
   /** Until its time is up; then, until the container has to have stopped it. */
   timer: Timer;
   isAnswered: boolean;
@@ -68,6 +71,7 @@ export interface DesksDeps {
   times: Pick<Times, "stopGrace">;
   web: Pick<WebCalls, "adopt" | "call">;
   deliveries: Pick<Deliveries, "count">;
+  hear: Hear;
 }
 
 export class Desks {
@@ -103,6 +107,7 @@ export class Desks {
       address: { functionId, method },
       inputId: newId("in"),
       input: inputOf(request, method),
+      since: this.#deps.clock.now(),
     });
     return exchange;
   }
@@ -126,7 +131,7 @@ export class Desks {
     if (next === undefined) return undefined;
     const { inputId, exchange } = next;
     const timer = clock.timer(desk.policy.timeoutMs, () => this.#late(desk, inputId)).unref();
-    desk.taken.set(inputId, { ...next, timer, isAnswered: false, stop: "no" });
+    desk.taken.set(inputId, { ...next, takenAt: clock.now(), timer, isAnswered: false, stop: "no" });
     desk.last = { key: poll.key, inputId };
     exchange.holder = desk.containerId;
     return next;
@@ -167,6 +172,7 @@ export class Desks {
     if (taken.isAnswered) desk.answered--;
     desk.until = this.#deps.clock.now();
     taken.exchange.end(endedBy(result));
+    this.#tell(desk, taken);
     return true;
   }
 
@@ -193,9 +199,10 @@ export class Desks {
     const desk = this.#known.forget(containerId);
     if (desk === undefined) return;
     this.retire(desk);
-    for (const { timer, exchange } of desk.taken.values()) {
-      timer[Symbol.dispose]();
-      exchange.end("lost");
+    for (const taken of desk.taken.values()) {
+      taken.timer[Symbol.dispose]();
+      taken.exchange.end("lost");
+      this.#tell(desk, taken);
     }
     desk.taken.clear();
   }
@@ -274,6 +281,12 @@ export class Desks {
     this.#stop(desk.containerId, taken);
     const { clock, times } = this.#deps;
     taken.timer = clock.timer(times.stopGrace, () => void this.#kill(desk, inputId)).unref();
+  }
+
+  #tell({ containerId, functionId }: Desk, { exchange, address, since, takenAt }: Taken): void {
+    const of = { functionId, containerId, callId: exchange.callId, method: address.method };
+    const times = { queuedAt: since, startedAt: takenAt, endedAt: this.#deps.clock.now() };
+    this.#deps.hear({ kind: "requestEnded", ...of, ...times, status: statusOf(exchange) });
   }
 
   #taken(containerId: string, callId: string): Taken | undefined {

@@ -6,6 +6,7 @@
 import type { Id } from "@lydian/kit";
 
 import type { Chunk } from "../domain/chunk.ts";
+import type { RequestEnded } from "../domain/happening.ts";
 import { fail } from "../errors.ts";
 import { type AsgiMessage, decodeMessage, type WebRequest } from "./asgi.ts";
 import { Pulse } from "./pulse.ts";
@@ -23,6 +24,12 @@ export type Ended =
   | "unreachable"
   /** Somebody stopped it. */
   | "stopped";
+
+/** What its container is said to have made of it, once it is done. */
+export function statusOf({ ended, isGivenUp }: Exchange): RequestEnded["status"] {
+  if (isGivenUp || ended === "stopped") return "terminated";
+  return ended === "finished" ? "success" : ended === "timeout" ? "timeout" : "failure";
+}
 
 /** One way may hold so many bytes before its sender waits. */
 const roomBytes = 1024 * 1024;

@@ -18,6 +18,7 @@ import { drain, exitGraceMs } from "../containers/begin.ts";
 import type { Load } from "../domain/container.ts";
 import { demandBell } from "../domain/bells.ts";
 import type { FunctionPolicy } from "../domain/function.ts";
+import type { Hear } from "../domain/happening.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { isFail } from "../errors.ts";
 import { decodeDefinition } from "../functions/definition.ts";
@@ -26,7 +27,7 @@ import { AppServer } from "./app-server.ts";
 import type { WebRequest } from "./asgi.ts";
 import { ByContainer } from "./by-container.ts";
 import type { WebCalls } from "./calls.ts";
-import { type Ended, Exchange } from "./exchange.ts";
+import { type Ended, Exchange, statusOf } from "./exchange.ts";
 import { serverPortOf } from "./endpoints.ts";
 import { Pulse } from "./pulse.ts";
 
@@ -60,6 +61,7 @@ export interface StraightDeps {
   hasOwnNetwork: (workerId: string) => boolean;
   timeouts: Pick<Timeouts, "finished">;
   deliveries: Pick<Deliveries, "finished">;
+  hear: Hear;
 }
 
 /** A server that starts is tried that often. */
@@ -191,13 +193,15 @@ export class StraightCalls {
   }
 
   async #serve(straight: Straight, exchange: Exchange): Promise<void> {
-    const { clock, store } = this.#deps;
+    const { clock, store, hear } = this.#deps;
     const { callId } = exchange;
+    const began = clock.now();
+    exchange.holder = straight.containerId;
     const stop = new AbortController();
     let isLate = false;
     straight.carried.set(callId, stop);
     straight.uncounted++;
-    straight.uncountedUntil = clock.now();
+    straight.uncountedUntil = began;
     let ended: Ended;
     {
       using _time = clock.timer(straight.policy.timeoutMs, () => {
@@ -211,6 +215,9 @@ export class StraightCalls {
     straight.uncountedUntil = clock.now();
     straight.moved.beat();
     exchange.end(isLate ? "timeout" : ended);
+    const times = { queuedAt: began, startedAt: began, endedAt: clock.now() };
+    const { containerId, functionId } = straight;
+    hear({ kind: "requestEnded", functionId, containerId, callId, method: "", ...times, status: statusOf(exchange) });
     if (ended === "unreachable") await store.write((tx) => this.#drain(tx, straight));
   }
 

@@ -29,6 +29,16 @@ async function comes(what: () => unknown): Promise<void> {
   assert.fail(`it does not come: ${what.toString()}`);
 }
 
+test("an answer is told, with its path alone", async () => {
+  await using it = await webScene(answersOk);
+  await it.raw(get(it.host, closing, "/some/path?secret=1"));
+  await comes(() => it.heard.length === 1);
+  const [told] = it.heard;
+  assert.ok(told?.kind === "requestAnswered");
+  const { functionId, route, status } = told.request;
+  assert.deepEqual([functionId, route, status], [it.of.id, "/some/path", 200]);
+});
+
 test("a request arrives as it was sent, without what is of the connection and what only a proxy may say", async () => {
   await using it = await webScene(answersOk);
   const lines = [

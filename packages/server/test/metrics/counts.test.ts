@@ -6,6 +6,7 @@ import type { Happening } from "../../src/domain/happening.ts";
 import { Counts } from "../../src/metrics/counts.ts";
 import { expose } from "../../src/metrics/exposition.ts";
 import { testStore } from "../support/open-store.ts";
+import { container } from "../support/rows.ts";
 
 const queued = (count: number): Happening => ({ kind: "inputsQueued", count });
 
@@ -36,7 +37,7 @@ test("counters, and histograms whose buckets hold all that is as short or shorte
   counts.rpc("FunctionMap", 40, 0);
   counts.rpc("FunctionMap", 60_000, 13);
   counts.hear(queued(5));
-  counts.hear({ kind: "containerGone", reason: "outOfMemory" });
+  counts.hear({ kind: "containerGone", container: container(), reason: "outOfMemory", isError: true, at: 0 });
   const lines = expose(counts.families()).split("\n");
   for (const line of [
     "# TYPE lydian_rpcs_total counter",

@@ -30,6 +30,7 @@ import type { Call, Caller } from "../../src/rpc/adapter-call.ts";
 import { admit } from "../../src/rpc/adapter-identity.ts";
 import { KeyRing } from "../../src/secrets/key-ring.ts";
 import { Vault } from "../../src/secrets/vault.ts";
+import { StatisticsBook } from "../../src/statistics/book.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import { doorResolver } from "../../src/workers/doors.ts";
 import { runSession } from "../../src/workers/session-stream.ts";
@@ -85,10 +86,12 @@ export class ServerProcess {
     const serverKey = new Uint8Array(32).fill(7);
     const { store } = this;
     this.#logBook = new LogBook({ folder: join(config.data, "logs"), store, bells });
+    const statistics = new StatisticsBook({ store, clock: mortalClock, log: silentLogger });
     this.#assembly = assemble({
       ...{ config, store, bells, clock: mortalClock, newId, log: silentLogger, serverKey, content, unneeded },
       ...{ logBook: this.#logBook, vault: new Vault(ring, store) },
       askAws: async () => "password",
+      ...{ statistics, hear: (happening) => statistics.hear(happening) },
       cutConnections: () => {},
       sweepUploads: async () => {},
       lockRemovals: () => ({ [Symbol.dispose]: () => {} }),

@@ -15,6 +15,7 @@ import { inputsBell } from "../../src/domain/bells.ts";
 import type { Chunk } from "../../src/domain/chunk.ts";
 import type { Context } from "../../src/domain/context.ts";
 import type { FunctionPolicy, FunctionRecord } from "../../src/domain/function.ts";
+import type { Happening } from "../../src/domain/happening.ts";
 import { WebFunctions } from "../../src/ingress/web-functions.ts";
 import { type AsgiMessage, decodeMessage, encodeMessage } from "../../src/web/asgi.ts";
 import { Addresses } from "../../src/web/addresses.ts";
@@ -50,6 +51,8 @@ export interface WebScene extends TestStore {
   host: string;
   /** What the application was asked, in order. */
   asked: Asked[];
+  /** What was told beside the store. */
+  heard: readonly Happening[];
   /** Says these bytes on a connection of its own, and answers all that comes until it closes. */
   raw: (text: string) => Promise<string>;
 }
@@ -98,6 +101,7 @@ export async function webScene(application: Application, options: WebSceneOption
   const web = new WebCalls({ ...test, limits: config.limits, log: silentLogger });
   const addresses = new Addresses({ ...test, log: silentLogger });
   addresses.start();
+  const heard: Happening[] = [];
   const functions = new WebFunctions({
     web,
     addresses,
@@ -108,6 +112,7 @@ export async function webScene(application: Application, options: WebSceneOption
     clock,
     config,
     log: silentLogger,
+    hear: (happening) => void heard.push(happening),
   });
   const { headersTimeoutMs } = options;
   const rig = await startRig({ web: { functions, ...(headersTimeoutMs !== undefined && { headersTimeoutMs }) } });
@@ -116,6 +121,7 @@ export async function webScene(application: Application, options: WebSceneOption
   const container = contain(test, { web, of, containerId, application, asked, signal: over.signal });
   return {
     ...test,
+    heard,
     ...{ rig, web, of, containerId, host, asked },
     raw: async (text) => await readAll(await rawConnection(rig.port.number, Buffer.from(text, "latin1"))),
     async [Symbol.asyncDispose]() {

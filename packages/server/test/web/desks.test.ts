@@ -13,6 +13,7 @@ import { silentLogger } from "@lydian/kit";
 
 import { Deliveries } from "../../src/calls/deliveries.ts";
 import type { FunctionPolicy } from "../../src/domain/function.ts";
+import type { Happening } from "../../src/domain/happening.ts";
 import { encodeDefinition } from "../../src/functions/definition.ts";
 import type { WebRequest } from "../../src/web/asgi.ts";
 import { WebCalls } from "../../src/web/calls.ts";
@@ -45,7 +46,15 @@ async function scene(changes: Partial<FunctionPolicy> = {}, containers = 1) {
   });
   const web = new WebCalls({ ...test, limits, log: silentLogger });
   const deliveries = new Deliveries();
-  const desks = new Desks({ ...test, web, deliveries, times: { stopGrace: 3_000 }, log: silentLogger });
+  const heard: Happening[] = [];
+  const desks = new Desks({
+    ...test,
+    web,
+    deliveries,
+    times: { stopGrace: 3_000 },
+    log: silentLogger,
+    hear: (each) => heard.push(each),
+  });
   const open = async (): Promise<Desk> => {
     const { id } = await test.does((tx, context) => plantContainer(tx, of, context));
     const desk = (await desks.of(id)) ?? assert.fail("it has no desk");
@@ -57,7 +66,7 @@ async function scene(changes: Partial<FunctionPolicy> = {}, containers = 1) {
   const begin = () => desks.begin({ host: "h", functionId: of.id, method: "", guarded: false }, request);
   const queued = () => test.store.read(async (tx) => (await tx.functions.demand(of.id))?.queued ?? 0);
   const [desk = assert.fail()] = all;
-  return { ...test, of, web, deliveries, desks, desk, all, begin, queued };
+  return { ...test, heard, of, web, deliveries, desks, desk, all, begin, queued };
 }
 
 describe("a desk", () => {
@@ -74,6 +83,8 @@ describe("a desk", () => {
     );
     assert.equal(it.desks.finish(it.desk.containerId, handed.inputId, success), true);
     assert.equal(exchange.ended, "finished");
+    const [told] = it.heard;
+    assert.ok(told?.kind === "requestEnded" && told.callId === exchange.callId && told.status === "success");
     assert.deepEqual(
       it.desks.loads().map(({ requests }) => requests),
       [0],

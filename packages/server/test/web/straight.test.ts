@@ -58,7 +58,7 @@ async function scene() {
     },
   };
   const parts = { hasOwnNetwork: () => true, timeouts: { finished: () => {} }, deliveries: new Deliveries() };
-  const calls = new StraightCalls({ ...test, ...parts, web, dials, log: silentLogger });
+  const calls = new StraightCalls({ ...test, ...parts, web, dials, log: silentLogger, hear: () => {} });
   const straight = (await calls.of(containerId)) ?? assert.fail("it is not carried");
   const comes = (count: number): Promise<void> =>
     until(
