@@ -11,3 +11,4 @@ export * from "./leases.ts";
 export * from "./lock.ts";
 export * from "./logger.ts";
 export * from "./lookout.ts";
+export * from "./turns.ts";

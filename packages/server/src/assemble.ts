@@ -34,6 +34,7 @@ import { type Hands, Scheduler } from "./scheduler/loop.ts";
 import { Timekeeper } from "./schedules/timekeeper.ts";
 import { Sweeper } from "./sweeps/sweeper.ts";
 import { PieceLinks } from "./volumes/piece-links.ts";
+import { VolumeChanges } from "./volumes/volume-changes.ts";
 import type { Addresses } from "./web/addresses.ts";
 import { webParts } from "./web/parts.ts";
 import { Drain } from "./workers/drain.ts";
@@ -115,7 +116,8 @@ export function assemble({
   const tokens = new Tokens(founded.store, clock);
   const drain = new Drain(shared);
   const told = { drain, execs, heartbeats, interest, lineOwners, presence, sessions, tell, timeouts };
-  const platform: Platform = { ...founded, ...told, ...web, tokens, taskTokens };
+  const volumeChanges = new VolumeChanges(shared);
+  const platform: Platform = { ...founded, ...told, ...web, tokens, taskTokens, volumeChanges };
   const servers = new ServerContainers(platform, deliveries);
   const alarms = new Alarms(shared);
   const sweeper = new Sweeper(shared);

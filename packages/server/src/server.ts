@@ -141,7 +141,7 @@ async function openPort(
   }: { uploads: BlobUploads; counts: Counts; hear: Hear; connections: () => number },
 ): Promise<Port> {
   const { store, bells, content, newId, serverKey, tokens, sessions, drain, desks, straight, tunnels } = platform;
-  const { web: calls } = platform;
+  const { web: calls, volumeChanges } = platform;
   const free = async (): Promise<number> => (await roomOf(config.data)).free;
   const disk = { data: config.data, room: () => roomOf(config.data) };
   const reading = { store, disk, workers: () => sessions.workers(), drain, connections };
@@ -161,7 +161,7 @@ async function openPort(
         isAtDoor: (socket) => identityOf(socket) !== undefined,
       }),
       pageRoutes({ store, clock, newId }),
-      volumeWorkerRoutes({ store, bells, content, clock, newId, limits: config.limits, isWorker, free }),
+      volumeWorkerRoutes({ store, bells, content, clock, volumeChanges, limits: config.limits, isWorker, free }),
     ],
   });
   const rpc = createRpcServer({

@@ -50,7 +50,7 @@ test("a power cut after a commit leaves all of it", { skip }, async () => {
   const content = await ContentStore.open(join(cut.path, "content"));
   const entries = await store.read(async (tx) => {
     const { id, head } = await knownVolume(tx, rig.volumeId);
-    return await allBelow(tx, id, "", head);
+    return await allBelow((unit) => unit(tx), id, "", head);
   });
   await store.close();
   const found = new Map<string, string>();

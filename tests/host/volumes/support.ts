@@ -18,6 +18,7 @@ import { allBelow } from "@lydian/server/src/volumes/commit";
 import { knownVolume } from "@lydian/server/src/volumes/known";
 import { settled } from "@lydian/server/src/volumes/owed";
 import { getOrCreateVolume } from "@lydian/server/src/volumes/manage";
+import { VolumeChanges } from "@lydian/server/src/volumes/volume-changes";
 import { volumeWorkerRoutes } from "@lydian/server/src/volumes/worker-routes";
 import { Mounter, syncFileSystem } from "@lydian/worker/src/layers/index";
 import { MountedVolume, type MountedVolumeDeps } from "@lydian/worker/src/volumes/mounted-volume";
@@ -91,9 +92,11 @@ export class VolumeRig implements AsyncDisposable {
       return bavail * bsize;
     };
     const uploads = new BlobUploads({ store: content, folder: join(serverFolder, "uploads"), stored: async () => {} });
+    const clock = systemClock;
+    const volumeChanges = new VolumeChanges({ store, bells, clock, limits });
     const routes = [
       contentRoutes({ store: content, uploads, links: new BlobLinks(key, Date.now), isWorker }),
-      volumeWorkerRoutes({ store, bells, content, limits, clock: systemClock, newId, isWorker, free }),
+      volumeWorkerRoutes({ store, bells, content, limits, clock, volumeChanges, isWorker, free }),
     ];
     const web = await createWeb({ logger: log, routes });
     const doorFile = join(folder, "door");
@@ -148,7 +151,9 @@ export class VolumeRig implements AsyncDisposable {
     await settled({ store: this.store, bells: this.#bells, clock: systemClock }, this.volumeId);
     return await this.store.read(async (tx) => {
       const { id, head } = await knownVolume(tx, this.volumeId);
-      return (await allBelow(tx, id, "", head)).flatMap(({ path, kind }) => (kind === "folder" ? [] : [path]));
+      return (await allBelow((unit) => unit(tx), id, "", head)).flatMap(({ path, kind }) =>
+        kind === "folder" ? [] : [path],
+      );
     });
   }
 

@@ -426,8 +426,8 @@ export interface Volumes extends VolumeHistory, OwedCommits {
   newest(environmentId: string, before: number, limit: number): Promise<Volume[]>;
   ephemeral(): Promise<Volume[]>;
 
-  /** What a path shows in the state of a commit; without one, in the newest. */
-  entry(volumeId: string, path: string, at?: number): Promise<KeptEntry | undefined>;
+  /** What a path shows in the state of a commit. */
+  entry(volumeId: string, path: string, at: number): Promise<KeptEntry | undefined>;
   /** How many entries a folder has in the state of a commit. */
   width(volumeId: string, folder: string, at: number): Promise<number>;
   /** What a folder shows in the state of a commit, by path. */
@@ -438,6 +438,11 @@ export interface Volumes extends VolumeHistory, OwedCommits {
   begin(volumeId: string, entry: Entry, since: number): Promise<void>;
   /** From commit `until` on the path shows nothing. Answers what it showed. */
   end(volumeId: string, path: string, until: number): Promise<KeptEntry | undefined>;
+
+  /** Whether anything has begun or ended after the commit `head`. */
+  isAhead(volumeId: string, head: number): Promise<boolean>;
+  /** Takes back what has begun and ended after it; answers how many rows. */
+  takeBack(volumeId: string, head: number, limit: number): Promise<number>;
 
   addCommit(commit: VolumeCommit): Promise<void>;
   /** The number of the commit with this key. */

@@ -17,6 +17,7 @@ import type { Tokens } from "../identity/tokens.ts";
 import type { Heartbeats } from "../objects/heartbeats.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { StatisticsBook } from "../statistics/book.ts";
+import type { VolumeChanges } from "../volumes/volume-changes.ts";
 import type { WebCalls } from "../web/calls.ts";
 import type { Desks } from "../web/desks.ts";
 import type { StraightCalls } from "../web/straight.ts";
@@ -51,6 +52,7 @@ export interface Platform {
   serverKey: Uint8Array;
   statistics: StatisticsBook;
   vault: Vault;
+  volumeChanges: VolumeChanges;
   desks: Desks;
   straight: StraightCalls;
   tunnels: Tunnels;
@@ -102,6 +104,12 @@ export async function onceThere<Reply extends DescMessage>(
     await tx.replies.keep(key, toBinary(schema, reply), context.now);
     return reply;
   });
+}
+
+/** Whether the reply to this call is kept. */
+export async function wasAnswered(tx: Tx, call: Call): Promise<boolean> {
+  const key = replyKey(call);
+  return key !== undefined && (await tx.replies.find(key)) !== undefined;
 }
 
 /** What the reply to this call is kept under, for the next time that it comes; undefined when its client gives no key. */

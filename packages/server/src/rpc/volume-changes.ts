@@ -3,23 +3,21 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { ModalClient } from "@lydian/contract";
 
-import type { Context } from "../domain/context.ts";
-import type { Tx } from "../domain/store.ts";
 import type { Entry, Volume } from "../domain/volume.ts";
-import { type Change, commit } from "../volumes/commit.ts";
+import type { InUnit } from "../volumes/changes.ts";
+import type { Change } from "../volumes/commit.ts";
 import { checkFree, copies, removal } from "../volumes/files.ts";
 import { knownVolume } from "../volumes/known.ts";
-import { settled } from "../volumes/owed.ts";
 import { filePath } from "../volumes/paths.ts";
 import { type PieceLinks, pieceLinkLifeMs } from "../volumes/piece-links.ts";
 import { blockFiles, wholeFiles } from "../volumes/uploads.ts";
 import { type Rpcs, userOrContainer } from "./adapter-access.ts";
 import type { Call } from "./adapter-call.ts";
 import { baseFor } from "./base-url.ts";
-import { once, type Platform } from "./platform.ts";
+import { once, type Platform, wasAnswered } from "./platform.ts";
 
-/** What a change writes and takes away, found out in the unit of work that commits it. */
-type Find = (tx: Tx, volume: Volume, context: Context) => Promise<Partial<Pick<Change, "written" | "removed">>>;
+/** What a change writes and takes away, of the volume as it is. */
+type Find = (volume: Volume, inUnit: InUnit) => Promise<Partial<Pick<Change, "written" | "removed">>>;
 
 interface RemoveRequest {
   volumeId: string;
@@ -37,14 +35,16 @@ interface CopyFilesRequest {
 export function volumeChangeRpcs(platform: Platform, links: PieceLinks): Rpcs<typeof ModalClient> {
   const { content, clock, store } = platform;
   const remove = ({ volumeId, path, recursive }: RemoveRequest, call: Call) =>
-    change(platform, call, volumeId, async (tx, volume) => ({ removed: await removal(tx, volume, path, recursive) }));
+    change(platform, call, volumeId, async (volume, inUnit) => ({
+      removed: await removal(inUnit, volume, path, recursive),
+    }));
   const copy = ({ volumeId, srcPaths: sources, dstPath: target, recursive }: CopyFilesRequest, call: Call) =>
-    change(platform, call, volumeId, async (tx, volume, { now }) => ({
-      written: await copies(tx, volume, { sources, target, recursive }, now),
+    change(platform, call, volumeId, async (volume, inUnit) => ({
+      written: await copies(inUnit, volume, { sources, target, recursive }, clock.now()),
     }));
   const put = (volumeId: string, written: readonly Entry[], isNew: boolean, call: Call) =>
-    change(platform, call, volumeId, async (tx, volume) => {
-      if (isNew) await checkFree(tx, volume, written);
+    change(platform, call, volumeId, async (volume, inUnit) => {
+      if (isNew) await inUnit((tx) => checkFree(tx, volume, written));
       return { written };
     });
   return {
@@ -92,13 +92,18 @@ async function change(
   volumeId: string,
   find: Find,
 ): Promise<MessageInitShape<typeof EmptySchema>> {
-  const { workspace, limits } = platform.config;
-  await settled(platform, volumeId, call);
-  return await once(platform, call, EmptySchema, async (tx, context) => {
-    const volume = await knownVolume(tx, volumeId);
-    const found = { written: [], removed: [], ...(await find(tx, volume, context)) };
-    const madeBy = call.caller.kind === "container" ? call.caller.id : workspace;
-    await commit(tx, volume, { ...found, key: undefined, madeBy }, limits, context);
-    return {};
+  const { workspace } = platform.config;
+  const madeBy = call.caller.kind === "container" ? call.caller.id : workspace;
+  return await platform.volumeChanges.make({
+    ...{ volumeId, signal: call.signal, isKnown: (tx) => wasAnswered(tx, call) },
+    find: async (volume, inUnit) => ({
+      ...{ written: [], removed: [], key: undefined, madeBy },
+      ...(await find(volume, inUnit)),
+    }),
+    finish: (unit) =>
+      once(platform, call, EmptySchema, async (tx) => {
+        await unit(tx);
+        return {};
+      }),
   });
 }

@@ -4,12 +4,11 @@ import { operator } from "@lydian/contract";
 
 import type { Tx } from "../domain/store.ts";
 import type { Entry, Volume } from "../domain/volume.ts";
-import { commit } from "../volumes/commit.ts";
 import { differences, namedVolume, wayBack } from "../volumes/history.ts";
 import { knownVolume } from "../volumes/known.ts";
 import { settled } from "../volumes/owed.ts";
 import { type Rpcs, user } from "./adapter-access.ts";
-import { once, type Platform } from "./platform.ts";
+import { once, type Platform, wasAnswered } from "./platform.ts";
 
 /** Lines of an answer, when it is not said how many. */
 const usualCommits = 100;
@@ -47,14 +46,19 @@ export function volumeHistoryRpcs(platform: Platform): Rpcs<typeof operator.Oper
       return { to: BigInt(range.to), changes: lines, more };
     }),
     restoreVolume: user(async ({ volume: name, commit: to }, call) => {
-      const { id } = await findSettled(name);
-      return await once(platform, call, operator.RestoreVolumeResponseSchema, async (tx, context) => {
-        const volume = await knownVolume(tx, id);
-        const change = await wayBack(tx, volume, Number(to));
-        const whole = { ...change, key: undefined, madeBy: `${config.workspace}, restoring ${to}` };
-        const number = await commit(tx, volume, whole, config.limits, context);
-        const [made] = number === undefined ? [] : await tx.volumes.commitsBefore(volume.id, number + 1, 1);
-        return { commit: BigInt(number ?? 0), written: made?.written ?? 0, removed: made?.removed ?? 0 };
+      const { id: volumeId } = await store.read((tx) => find(tx, name));
+      return await platform.volumeChanges.make({
+        ...{ volumeId, signal: call.signal, isKnown: (tx) => wasAnswered(tx, call) },
+        find: async (volume, inUnit) => ({
+          ...{ key: undefined, madeBy: `${config.workspace}, restoring ${to}` },
+          ...(await wayBack(inUnit, volume, Number(to))),
+        }),
+        finish: (unit) =>
+          once(platform, call, operator.RestoreVolumeResponseSchema, async (tx) => {
+            const number = await unit(tx);
+            const [made] = number === undefined ? [] : await tx.volumes.commitsBefore(volumeId, number + 1, 1);
+            return { commit: BigInt(number ?? 0), written: made?.written ?? 0, removed: made?.removed ?? 0 };
+          }),
       });
     }),
   };

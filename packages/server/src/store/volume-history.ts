@@ -4,10 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { VolumeHistory } from "../domain/store.ts";
 import type { Volume, VolumeCommit } from "../domain/volume.ts";
 import { prepare } from "./sql.ts";
-import { volumeColumns } from "./volumes.ts";
-
-/** Behind every path. */
-const lastPath = "\u{10FFFF}";
+import { lastPath, volumeColumns } from "./volumes.ts";
 
 export function volumeHistoryIn(database: DatabaseSync): VolumeHistory {
   const columns = `volume_id AS volumeId, number, key, made_at AS madeAt, made_by AS madeBy, written, removed`;

@@ -1,7 +1,7 @@
 /** SQL of volumes, their commits and their entries. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { OwedCommits, VolumeHistory, Volumes } from "../domain/store.ts";
+import type { CommitRange, EntryPlace, OwedCommits, VolumeHistory, Volumes } from "../domain/store.ts";
 import { type EntryKind, folderOf, type KeptEntry, type Volume, type VolumeCommit } from "../domain/volume.ts";
 import { decodePieces, encodePieces } from "./pieces.ts";
 import { prepare } from "./sql.ts";
@@ -34,9 +34,12 @@ const toEntry = ({ path, since, kind, mode, mtime, size, content }: Row): KeptEn
   target: kind === "link" ? Buffer.from(content).toString() : "",
 });
 
+/** Behind every path. */
+export const lastPath = "\u{10FFFF}";
+
 /** "0" is the character after the slash: what is below a folder lies between the two. */
 const rangeBelow = (folder: string): { first: string; last: string } =>
-  folder === "" ? { first: "", last: "\u{10FFFF}" } : { first: `${folder}/`, last: `${folder}0` };
+  folder === "" ? { first: "", last: lastPath } : { first: `${folder}/`, last: `${folder}0` };
 
 export function volumesIn(database: DatabaseSync): Omit<Volumes, keyof VolumeHistory> {
   const put = prepare(
@@ -68,6 +71,7 @@ export function volumesIn(database: DatabaseSync): Omit<Volumes, keyof VolumeHis
     newest: async (environmentId, before, limit) => newest.all({ environmentId, before, limit }),
     ephemeral: async () => ephemeral.all(),
     ...entriesIn(database),
+    ...aheadIn(database),
     ...commitsIn(database),
     ...owedIn(database),
     forget: forgetIn(
@@ -114,7 +118,7 @@ function entriesIn(database: DatabaseSync): Entries {
     database,
     `DELETE FROM volume_entries WHERE volume_id = :volumeId AND path = :path AND since = :since`,
   );
-  const entry = (volumeId: string, path: string, at = Number.MAX_SAFE_INTEGER): KeptEntry | undefined => {
+  const entry = (volumeId: string, path: string, at: number): KeptEntry | undefined => {
     const row = last.one({ volumeId, path, at });
     if (row === undefined || (row.until !== null && row.until <= at)) return undefined;
     return toEntry(row);
@@ -133,7 +137,7 @@ function entriesIn(database: DatabaseSync): Entries {
       begin.run({ volumeId, path, since, folder: folderOf(path), kind, mode, mtime, size, content });
     },
     end: async (volumeId, path, until) => {
-      const found = entry(volumeId, path);
+      const found = entry(volumeId, path, until);
       if (found === undefined) return undefined;
       const { since } = found;
       if (since === until) undo.run({ volumeId, path, since });
@@ -142,6 +146,38 @@ function entriesIn(database: DatabaseSync): Entries {
     },
   };
 }
+
+/** What lies after the newest commit is of one that was begun and is not made. */
+function aheadIn(database: DatabaseSync): Pick<Volumes, "isAhead" | "takeBack"> {
+  const ahead = prepare<{ path: string }>(
+    database,
+    `SELECT * FROM (SELECT path FROM volume_entries INDEXED BY volume_entries_by_begin
+                    WHERE volume_id = :volumeId AND since > :head LIMIT 1)
+     UNION ALL SELECT * FROM (SELECT path FROM volume_entries INDEXED BY volume_entries_by_end
+                              WHERE volume_id = :volumeId AND until > :head LIMIT 1) LIMIT 1`,
+  );
+  const takeBegun = prepare(
+    database,
+    `DELETE FROM volume_entries WHERE volume_id = :volumeId AND (path, since) IN (
+       SELECT path, since FROM volume_entries INDEXED BY volume_entries_by_begin
+       WHERE volume_id = :volumeId AND since > :head LIMIT :limit)`,
+  );
+  const takeEnded = prepare(
+    database,
+    `UPDATE volume_entries SET until = NULL WHERE volume_id = :volumeId AND (path, since) IN (
+       SELECT path, since FROM volume_entries INDEXED BY volume_entries_by_end
+       WHERE volume_id = :volumeId AND until > :head LIMIT :limit)`,
+  );
+  return {
+    isAhead: async (volumeId, head) => ahead.one({ volumeId, head }) !== undefined,
+    takeBack: async (volumeId, head, limit) =>
+      takeBegun.run({ volumeId, head, limit }) || takeEnded.run({ volumeId, head, limit }),
+  };
+}
+
+/** One bound, by which the index is entered: with a second one, each page would begin with all pages before it. */
+const placeIn = ({ from }: CommitRange, after: EntryPlace): EntryPlace =>
+  after.number > from ? after : { number: from, path: lastPath };
 
 type Commits = Pick<Volumes, "addCommit" | "commitOf" | "begun" | "ended">;
 
@@ -158,15 +194,13 @@ function commitsIn(database: DatabaseSync): Commits {
   const begun = prepare<Row>(
     database,
     `SELECT ${entryColumns} FROM volume_entries INDEXED BY volume_entries_by_begin
-     WHERE volume_id = :volumeId AND since > :from AND since <= :to AND (until IS NULL OR until > :to)
-       AND (since, path) > (:number, :path)
+     WHERE volume_id = :volumeId AND (since, path) > (:number, :path) AND since <= :to AND (until IS NULL OR until > :to)
      ORDER BY since, path LIMIT :limit`,
   );
   const ended = prepare<{ number: number; path: string }>(
     database,
     `SELECT until AS number, path FROM volume_entries AS old INDEXED BY volume_entries_by_end
-     WHERE volume_id = :volumeId AND until > :from AND until <= :to AND since <= :from
-       AND (until, path) > (:number, :path)
+     WHERE volume_id = :volumeId AND (until, path) > (:number, :path) AND until <= :to AND since <= :from
        AND NOT EXISTS (
          SELECT 1 FROM volume_entries WHERE volume_id = :volumeId AND path = old.path
            AND since <= :to AND (until IS NULL OR until > :to))
@@ -175,8 +209,9 @@ function commitsIn(database: DatabaseSync): Commits {
   return {
     addCommit: async (commit) => void addCommit.run({ ...commit }),
     commitOf: async (volumeId, key) => commitOf.one({ volumeId, key })?.number,
-    begun: async (volumeId, range, after, limit) => begun.all({ volumeId, ...range, ...after, limit }).map(toEntry),
-    ended: async (volumeId, range, after, limit) => ended.all({ volumeId, ...range, ...after, limit }),
+    begun: async (volumeId, range, after, limit) =>
+      begun.all({ volumeId, to: range.to, ...placeIn(range, after), limit }).map(toEntry),
+    ended: async (volumeId, range, after, limit) => ended.all({ volumeId, ...range, ...placeIn(range, after), limit }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What leads from one state of a volume to another, a page at a time. A state never changes, so nor does this. */
-import type { CommitRange, EntryPlace, Tx } from "../domain/store.ts";
+import type { CommitRange, EntryPlace, Store, Tx } from "../domain/store.ts";
 import type { KeptEntry, Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { knownVolume, nameOf } from "./known.ts";
@@ -9,6 +9,15 @@ export const page = 1000;
 
 /** Runs a unit of work: each its own one, or all in one. */
 export type InUnit = <T>(unit: (tx: Tx) => Promise<T>) => Promise<T>;
+
+/** One unit after the other, each of its own moment; others have their turn between any two. */
+export function readsOf(store: Store): InUnit {
+  return async (unit) => {
+    const value = await store.read(unit);
+    await new Promise((resolve) => setImmediate(resolve));
+    return value;
+  };
+}
 
 export type ChangePage = { readonly ended: readonly EntryPlace[] } | { readonly begun: readonly KeptEntry[] };
 

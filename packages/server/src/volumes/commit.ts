@@ -1,14 +1,13 @@
 /**
- * A commit: what it writes and takes away becomes the volume's newest state, in one unit of work. Whoever commits last
- * wins, path by path; what a container has never seen it cannot take away.
+ * A commit: what it writes and takes away becomes the volume's newest state, all at once. Whoever commits last wins, path by
+ * path; what a container has never seen it cannot take away.
  */
 import type { Limits } from "../config.ts";
-import type { Context } from "../domain/context.ts";
 import type { Tx } from "../domain/store.ts";
 import { type Entry, foldersAbove, folderOf, type KeptEntry, type Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
-import { page } from "./changes.ts";
-import { nameOf } from "./known.ts";
+import { type InUnit, page } from "./changes.ts";
+import { knownVolume, nameOf } from "./known.ts";
 
 export interface Change {
   /** The same change that comes again has the same one, and changes nothing. Undefined: its request is known by its own key. */
@@ -23,40 +22,13 @@ export interface Change {
   written: readonly Entry[];
 }
 
+export type CommitLimits = Pick<Limits, "volumeEntries" | "volumeBytes" | "volumeFolder" | "volumeFile">;
+
+/** Entries of a folder that are counted in the time of any other step. */
+const countedInStep = 10;
+
 /** For folders that nobody has written: those above a file. */
 const usualFolderMode = 0o755;
-
-/** Answers the number of the commit; undefined for one that changes nothing, which is none. */
-export async function commit(
-  tx: Tx,
-  volume: Volume,
-  change: Change,
-  limits: Pick<Limits, "volumeEntries" | "volumeBytes" | "volumeFolder" | "volumeFile">,
-  context: Context,
-): Promise<number | undefined> {
-  const repeated = change.key === undefined ? undefined : await tx.volumes.commitOf(volume.id, change.key);
-  if (repeated !== undefined) return repeated;
-  const commit = new Commit(tx, volume, context.now);
-  checkSizes(volume, change.written, limits.volumeFile);
-  for (const path of change.removed) await commit.remove(path);
-  for (const entry of change.written) await commit.write(entry);
-  if (commit.isEmpty) return undefined;
-  await commit.checkWidths(limits.volumeFolder);
-  const after = commit.after;
-  checkLimits(after, volume, limits);
-  await tx.volumes.put(after);
-  await tx.volumes.addCommit({
-    volumeId: volume.id,
-    number: after.head,
-    key: change.key ?? `#${after.head}`,
-    madeAt: context.now,
-    madeBy: change.madeBy,
-    written: commit.written,
-    removed: commit.removed,
-  });
-  tx.tell({ kind: "volumeCommitted", volumeId: volume.id, number: after.head });
-  return after.head;
-}
 
 function checkSizes(volume: Volume, written: readonly Entry[], most: number): void {
   const large = written.find(({ size }) => size > most);
@@ -80,85 +52,142 @@ function checkLimits(after: Volume, before: Volume, limits: Pick<Limits, "volume
   }
 }
 
-class Commit {
-  readonly #tx: Tx;
+/** What it does is done in its order, some of it in each unit of work, and is seen by nobody before the last one. */
+export class Commit {
   readonly #volume: Volume;
-  readonly #number: number;
+  readonly #change: Change;
+  readonly #limits: CommitLimits;
   readonly #now: number;
+  readonly #number: number;
+  readonly #steps: AsyncGenerator<void, void>;
+  /** Of the unit of work that is under way. */
+  #tx: Tx | undefined;
   /** Folders that are known to be there. */
   readonly #folders = new Set<string>([""]);
   /** Folders that have new entries. */
   readonly #grown = new Set<string>();
   #entries = 0;
   #bytes = 0;
-  written = 0;
-  removed = 0;
+  #written = 0;
+  #removed = 0;
 
-  constructor(tx: Tx, volume: Volume, now: number) {
-    this.#tx = tx;
+  /** `volume`: as it is; nobody else changes its files until it is done. Throws resourceExhausted for a file that is too large. */
+  constructor(volume: Volume, change: Change, limits: CommitLimits, now: number) {
+    checkSizes(volume, change.written, limits.volumeFile);
     this.#volume = volume;
-    this.#number = volume.head + 1;
+    this.#change = change;
+    this.#limits = limits;
     this.#now = now;
+    this.#number = volume.head + 1;
+    this.#steps = this.#all();
   }
 
-  get isEmpty(): boolean {
-    return this.written === 0 && this.removed === 0;
+  /** About how many steps it has. */
+  get size(): number {
+    return this.#change.removed.length + this.#change.written.length;
   }
 
-  /** The volume as it is with this commit. */
-  get after(): Volume {
-    const { entries, bytes } = this.#volume;
-    return { ...this.#volume, head: this.#number, entries: entries + this.#entries, bytes: bytes + this.#bytes };
+  /** The next steps, which nobody sees; false when none is left. */
+  async go(tx: Tx, steps: number): Promise<boolean> {
+    this.#tx = tx;
+    for (let i = 0; i < steps; i++) if ((await this.#steps.next()).done === true) return false;
+    return true;
+  }
+
+  /** What is left of it, and then shows it. Answers its number; undefined for one that changes nothing, which is none. */
+  async finish(tx: Tx): Promise<number | undefined> {
+    while (await this.go(tx, page));
+    if (this.#written === 0 && this.#removed === 0) return undefined;
+    const before = await knownVolume(tx, this.#volume.id);
+    const after = {
+      ...before,
+      head: this.#number,
+      entries: before.entries + this.#entries,
+      bytes: before.bytes + this.#bytes,
+    };
+    checkLimits(after, before, this.#limits);
+    await tx.volumes.put(after);
+    await tx.volumes.addCommit({
+      volumeId: after.id,
+      number: after.head,
+      key: this.#change.key ?? `#${after.head}`,
+      madeAt: this.#now,
+      madeBy: this.#change.madeBy,
+      written: this.#written,
+      removed: this.#removed,
+    });
+    tx.tell({ kind: "volumeCommitted", volumeId: after.id, number: after.head });
+    return after.head;
+  }
+
+  async *#all(): AsyncGenerator<void, void> {
+    for (const path of this.#change.removed) {
+      await this.#remove(path);
+      yield;
+    }
+    for (const entry of this.#change.written) {
+      yield* this.#write(entry);
+      yield;
+    }
+    yield* this.#checkWidths(this.#limits.volumeFolder);
+  }
+
+  get #volumes(): Tx["volumes"] {
+    if (this.#tx === undefined) throw new Error("a commit is made in units of work");
+    return this.#tx.volumes;
+  }
+
+  async #shown(path: string): Promise<KeptEntry | undefined> {
+    return await this.#volumes.entry(this.#volume.id, path, this.#number);
   }
 
   /** Throws resourceExhausted where a folder has become too wide. */
-  async checkWidths(most: number): Promise<void> {
-    const { id, version } = this.#volume;
-    if (version === 1) return;
+  async *#checkWidths(most: number): AsyncGenerator<void, void> {
+    const { id, version, entries } = this.#volume;
+    if (version === 1 || entries + this.#entries <= most) return;
     for (const folder of this.#grown) {
-      const width = await this.#tx.volumes.width(id, folder, this.#number);
+      const width = await this.#volumes.width(id, folder, this.#number);
+      for (let counted = 0; counted < width; counted += countedInStep) yield;
       if (width <= most) continue;
       const text = `Folder "/${folder}" of volume ${nameOf(this.#volume)} would have ${width} entries; ${most} are the most.`;
       throw fail("resourceExhausted", text, { hint: "Spread them over several folders" });
     }
   }
 
-  async remove(removed: string): Promise<void> {
-    const { volumes } = this.#tx;
+  async #remove(removed: string): Promise<void> {
     const isFolder = removed.endsWith("/");
     const path = isFolder ? removed.slice(0, -1) : removed;
-    const found = await volumes.entry(this.#volume.id, path);
+    const found = await this.#shown(path);
     if (found === undefined || (found.kind === "folder") !== isFolder) return;
     if (isFolder && (await this.#hasChildren(path))) return;
     await this.#end(path);
-    this.removed++;
+    this.#removed++;
   }
 
-  async write(entry: Entry): Promise<void> {
-    const { id } = this.#volume;
-    const found = await this.#tx.volumes.entry(id, entry.path);
+  async *#write(entry: Entry): AsyncGenerator<void, void> {
+    const found = await this.#shown(entry.path);
     if (entry.kind === "folder") {
       if (found !== undefined && found.kind !== "folder") return;
       for (const folder of foldersAbove(entry.path)) {
         if (this.#folders.has(folder)) continue;
-        const above = await this.#tx.volumes.entry(id, folder);
+        const above = await this.#shown(folder);
         if (above !== undefined && above.kind !== "folder") return;
       }
     }
     if (found !== undefined && isSame(found, entry)) return;
     await this.#makeFolders(entry.path);
-    if (found?.kind === "folder" && entry.kind !== "folder") await this.#endBelow(entry.path);
+    if (found?.kind === "folder" && entry.kind !== "folder") yield* this.#endBelow(entry.path);
     if (found === undefined) this.#grown.add(folderOf(entry.path));
     else await this.#end(entry.path);
     await this.#begin(entry);
-    this.written++;
+    this.#written++;
   }
 
   async #makeFolders(path: string): Promise<void> {
     if (this.#folders.has(folderOf(path))) return;
     for (const folder of foldersAbove(path)) {
       if (this.#folders.has(folder)) continue;
-      const found = await this.#tx.volumes.entry(this.#volume.id, folder);
+      const found = await this.#shown(folder);
       if (found !== undefined && found.kind !== "folder") await this.#end(folder);
       if (found?.kind !== "folder") await this.#begin(newFolder(folder, this.#now));
       if (found === undefined) this.#grown.add(folderOf(folder));
@@ -167,34 +196,43 @@ class Commit {
   }
 
   async #begin(entry: Entry): Promise<void> {
-    await this.#tx.volumes.begin(this.#volume.id, entry, this.#number);
+    await this.#volumes.begin(this.#volume.id, entry, this.#number);
     this.#entries += 1;
     this.#bytes += entry.size;
   }
 
   async #end(path: string): Promise<void> {
-    const ended = await this.#tx.volumes.end(this.#volume.id, path, this.#number);
+    const ended = await this.#volumes.end(this.#volume.id, path, this.#number);
     if (ended === undefined) return;
     this.#folders.delete(path);
     this.#entries -= 1;
     this.#bytes -= ended.size;
   }
 
-  async #endBelow(folder: string): Promise<void> {
-    for (const { path } of await allBelow(this.#tx, this.#volume.id, folder, this.#number)) await this.#end(path);
+  async *#endBelow(folder: string): AsyncGenerator<void, void> {
+    for (let after = ""; ;) {
+      const found = await this.#volumes.below(this.#volume.id, folder, this.#number, { after, limit: page });
+      for (const { path } of found) {
+        await this.#end(path);
+        yield;
+      }
+      if (found.length < page) return;
+      after = found.at(-1)?.path ?? "";
+    }
   }
 
   async #hasChildren(folder: string): Promise<boolean> {
     const { id } = this.#volume;
-    return (await this.#tx.volumes.children(id, folder, this.#number, { after: "", limit: 1 })).length > 0;
+    return (await this.#volumes.children(id, folder, this.#number, { after: "", limit: 1 })).length > 0;
   }
 }
 
 /** All below a folder in the state of a commit, by path. */
-export async function allBelow(tx: Tx, volumeId: string, folder: string, at: number): Promise<KeptEntry[]> {
+export async function allBelow(inUnit: InUnit, volumeId: string, folder: string, at: number): Promise<KeptEntry[]> {
   const all: KeptEntry[] = [];
   for (let after = ""; ; after = all.at(-1)?.path ?? "") {
-    const found = await tx.volumes.below(volumeId, folder, at, { after, limit: page });
+    const from = after;
+    const found = await inUnit((tx) => tx.volumes.below(volumeId, folder, at, { after: from, limit: page }));
     all.push(...found);
     if (found.length < page) return all;
   }

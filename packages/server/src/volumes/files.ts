@@ -2,7 +2,7 @@
 import type { Tx } from "../domain/store.ts";
 import { type Entry, joinPath, nameIn, type KeptEntry, type Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
-import { page } from "./changes.ts";
+import { type InUnit, page } from "./changes.ts";
 import { allBelow, newFolder } from "./commit.ts";
 import { nameOf } from "./known.ts";
 import { filePath, volumePath } from "./paths.ts";
@@ -30,7 +30,7 @@ export async function listFiles(tx: Tx, { volume, path, recursive }: Listing, af
 /** Throws alreadyExists for the first one that is there and must not be replaced. */
 export async function checkFree(tx: Tx, volume: Volume, written: readonly Pick<Entry, "path">[]): Promise<void> {
   for (const { path } of written) {
-    const found = await tx.volumes.entry(volume.id, path);
+    const found = await tx.volumes.entry(volume.id, path, volume.head);
     if (found === undefined) continue;
     const what = found.kind === "folder" ? "folder" : "file";
     throw fail("alreadyExists", `${path}: there is a ${what} with this name in volume ${nameOf(volume)}.`, {
@@ -40,10 +40,10 @@ export async function checkFree(tx: Tx, volume: Volume, written: readonly Pick<E
 }
 
 /** What goes: the path, and all below it, the innermost first. Throws notFound, and invalidArgument for a folder without `recursive`. */
-export async function removal(tx: Tx, volume: Volume, text: string, recursive: boolean): Promise<string[]> {
+export async function removal(inUnit: InUnit, volume: Volume, text: string, recursive: boolean): Promise<string[]> {
   const path = volumePath(text);
   if (path !== "") {
-    const found = await tx.volumes.entry(volume.id, path);
+    const found = await inUnit((tx) => tx.volumes.entry(volume.id, path, volume.head));
     if (found === undefined) throw missing(volume, path);
     if (found.kind !== "folder") return [path];
   }
@@ -52,7 +52,7 @@ export async function removal(tx: Tx, volume: Volume, text: string, recursive: b
       hint: "Remove it with all that is in it by `recursive=True`, or `modal volume rm -r`",
     });
   }
-  const below = await allBelow(tx, volume.id, path, volume.head);
+  const below = await allBelow(inUnit, volume.id, path, volume.head);
   const removed = below.map((entry) => (entry.kind === "folder" ? `${entry.path}/` : entry.path)).toReversed();
   return path === "" ? removed : [...removed, `${path}/`];
 }
@@ -64,11 +64,12 @@ export interface CopyRequest {
 }
 
 /** What is written by a copy, as `cp` has it: into a folder that is there, else under the target's name. */
-export async function copies(tx: Tx, volume: Volume, request: CopyRequest, now: number): Promise<Entry[]> {
+export async function copies(inUnit: InUnit, volume: Volume, request: CopyRequest, now: number): Promise<Entry[]> {
   const { sources, target, recursive } = request;
   if (sources.length === 0) throw fail("invalidArgument", "There is nothing to copy.");
+  const entryAt = (path: string) => inUnit((tx) => tx.volumes.entry(volume.id, path, volume.head));
   const to = volumePath(target);
-  const there = to === "" ? newFolder("", now) : await tx.volumes.entry(volume.id, to);
+  const there = to === "" ? newFolder("", now) : await entryAt(to);
   const isFolder = there?.kind === "folder";
   if (!isFolder && (sources.length > 1 || target.endsWith("/"))) {
     throw fail("invalidArgument", `${target} is no folder of volume ${nameOf(volume)}.`);
@@ -76,7 +77,7 @@ export async function copies(tx: Tx, volume: Volume, request: CopyRequest, now: 
   const written: Entry[] = [];
   for (const source of sources) {
     const from = filePath(source);
-    const found = await tx.volumes.entry(volume.id, from);
+    const found = await entryAt(from);
     if (found === undefined) throw missing(volume, from);
     const path = isFolder ? joinPath(to, nameIn(from)) : to;
     if (path === from) throw fail("invalidArgument", `${from} and ${path} are the same file.`);
@@ -93,8 +94,9 @@ export async function copies(tx: Tx, volume: Volume, request: CopyRequest, now: 
     if (`${path}/`.startsWith(`${from}/`)) {
       throw fail("invalidArgument", `${from} cannot be copied into itself.`);
     }
-    const below = await allBelow(tx, volume.id, from, volume.head);
-    written.push(copy(found, path), ...below.map((entry) => copy(entry, path + entry.path.slice(from.length))));
+    written.push(copy(found, path));
+    for (const each of await allBelow(inUnit, volume.id, from, volume.head))
+      written.push(copy(each, path + each.path.slice(from.length)));
   }
   return written;
 }
@@ -102,7 +104,7 @@ export async function copies(tx: Tx, volume: Volume, request: CopyRequest, now: 
 /** Throws notFound where there is nothing, invalidArgument for what is no file. */
 export async function fileAt(tx: Tx, volume: Volume, text: string): Promise<KeptEntry> {
   const path = volumePath(text);
-  const found = path === "" ? undefined : await tx.volumes.entry(volume.id, path);
+  const found = path === "" ? undefined : await tx.volumes.entry(volume.id, path, volume.head);
   if (found === undefined && path !== "") throw missing(volume, path);
   if (found?.kind === "file") return found;
   const what = found?.kind === "link" ? `a symbolic link to ${found.target}` : "a folder";

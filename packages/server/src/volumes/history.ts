@@ -3,7 +3,7 @@ import type { Store, Tx } from "../domain/store.ts";
 import type { Entry, KeptEntry, Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { findEnvironment } from "../identity/environments.ts";
-import { changePages, checkKept } from "./changes.ts";
+import { changePages, checkKept, type InUnit, readsOf } from "./changes.ts";
 import { type Change, hasSameContent } from "./commit.ts";
 import { knownVolume } from "./known.ts";
 
@@ -37,7 +37,7 @@ export async function differences(
   checkKept(volume, to);
   const range = { from: Math.min(from, to), to: Math.max(from, to) };
   const changes: PathChange[] = [];
-  for await (const page of changePages((unit) => store.read(unit), volume.id, range)) {
+  for await (const page of changePages(readsOf(store), volume.id, range)) {
     const later = "begun" in page ? page.begun : page.ended;
     const found = await store.read(async (tx) => {
       checkKept(await knownVolume(tx, volume.id), range.from);
@@ -59,24 +59,36 @@ function isSame(before: Entry | undefined, after: Entry | undefined): boolean {
 }
 
 /** The change that makes of the newest state what the volume showed after this commit. Throws as `checkKept` does. */
-export async function wayBack(tx: Tx, volume: Volume, to: number): Promise<Pick<Change, "written" | "removed">> {
+export async function wayBack(
+  inUnit: InUnit,
+  volume: Volume,
+  to: number,
+): Promise<Pick<Change, "written" | "removed">> {
   checkKept(volume, to);
   const written: KeptEntry[] = [];
   const removed: string[] = [];
   const range = { from: to, to: volume.head };
-  for await (const page of changePages((unit) => unit(tx), volume.id, range)) {
-    for (const each of "begun" in page ? page.begun : page.ended) {
-      const then = await tx.volumes.entry(volume.id, each.path, to);
+  for await (const page of changePages(inUnit, volume.id, range)) {
+    const changed = "begun" in page ? page.begun : page.ended;
+    const before = await inUnit((tx) => Promise.all(changed.map(({ path }) => tx.volumes.entry(volume.id, path, to))));
+    for (const [i, each] of changed.entries()) {
+      const then = before[i];
       if (then !== undefined) written.push(then);
       // A file that gives way to a folder goes first; a folder that gives way to a file goes by itself.
       if ("kind" in each && (then === undefined || (each.kind !== "folder" && then.kind === "folder")))
         removed.push(each.kind === "folder" ? `${each.path}/` : each.path);
     }
   }
-  return {
-    written: written.toSorted((one, other) => (one.path < other.path ? -1 : 1)),
-    removed: removed.toSorted((one, other) => (one < other ? 1 : -1)),
-  };
+  return { written: byDepth(written, ({ path }) => path), removed: byDepth(removed, plain).toReversed() };
+}
+
+const plain = (path: string): string => (path.endsWith("/") ? path.slice(0, -1) : path);
+
+/** Folders before what is in them. */
+function byDepth<T>(all: readonly T[], pathOf: (each: T) => string): T[] {
+  const depths: T[][] = [];
+  for (const each of all) (depths[pathOf(each).split("/").length] ??= []).push(each);
+  return depths.flat();
 }
 
 /** Commits that are looked at for each volume at a time. */

@@ -55,7 +55,8 @@ export async function renameVolume(tx: Tx, id: string, name: string): Promise<vo
 /** Its name is free at once; its files go in portions. Containers that use it keep what they see until they end. */
 export async function deleteVolume(tx: Tx, id: string): Promise<void> {
   const volume = await knownVolume(tx, id);
-  await tx.volumes.put({ ...volume, state: "deleted" });
+  // With what the next commit may have left that was not made.
+  await tx.volumes.put({ ...volume, state: "deleted", head: volume.head + 1 });
   await forgive(tx, id);
 }
 

@@ -38,7 +38,7 @@ const spareBytes = 2 ** 28;
 export async function settled(
   { store, bells, clock }: OwedDeps,
   volumeId: string,
-  { key, signal }: { key?: string; signal?: AbortSignal } = {},
+  { key, signal }: { key?: string | undefined; signal?: AbortSignal } = {},
 ): Promise<void> {
   const look = async (): Promise<true | undefined> => {
     const owed = await store.read((tx) => tx.volumes.owedOf(volumeId));

@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { sizeDelimitedDecodeStream, sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
 import { worker } from "@lydian/contract";
-import type { Bells, Clock, NewId } from "@lydian/kit";
+import type { Bells, Clock } from "@lydian/kit";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import { z } from "zod";
 
@@ -13,14 +13,14 @@ import type { Limits } from "../config.ts";
 import type { ContentStore } from "../content/content-store.ts";
 import { sha256Of } from "../content/digest.ts";
 import { bodyOf } from "../content/request-body.ts";
-import type { CommitRange, Store } from "../domain/store.ts";
+import type { CommitRange, Store, Tx } from "../domain/store.ts";
 import type { Entry } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
-import { changePages, checkKept } from "./changes.ts";
-import { commit } from "./commit.ts";
+import { changePages, checkKept, readsOf } from "./changes.ts";
 import { knownVolume } from "./known.ts";
 import { owe, owesOnly, paid, settled } from "./owed.ts";
 import { filePath } from "./paths.ts";
+import type { VolumeChanges } from "./volume-changes.ts";
 import { entryOfWire, entryToWire } from "./wire.ts";
 
 export interface WorkerRoutesOptions {
@@ -29,7 +29,7 @@ export interface WorkerRoutesOptions {
   content: ContentStore;
   limits: Limits;
   clock: Clock;
-  newId: NewId;
+  volumeChanges: VolumeChanges;
   /** Whether a connection is a worker's. */
   isWorker: (socket: Socket) => boolean;
   /** Free on the disk of the server's data, in bytes. */
@@ -48,7 +48,7 @@ const sizeSchema = z.object({
 
 /** 403: not a worker; 404: there is no such volume, commit or content; 410: of that commit the state is not kept. */
 export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginAsync {
-  const { store, content, limits, clock, newId } = options;
+  const { store, content, limits, volumeChanges } = options;
   return async (app) => {
     app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", (_request, _body, done) => done(null));
@@ -85,20 +85,20 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
 
     app.post<VolumeRequest>("/volumes/:id/commits", async (request) => {
       const [key, madeBy] = [textIn(request.query, "key"), textIn(request.query, "by")];
-      const { written, removed } = await changeIn(bodyOf(request.raw));
-      const digests = written.flatMap(({ pieces }) =>
-        pieces.flatMap(({ sha256, length }) => (length > 0 ? [sha256] : [])),
-      );
+      const { written, removed, digests } = await changeIn(bodyOf(request.raw));
       const [missing] = await content.missing(digests);
       if (missing !== undefined) throw fail("failedPrecondition", `Content ${missing} of the commit was not uploaded.`);
-      const { id } = request.params;
-      await settled(options, id, { key });
-      const number = await store.write(async (tx) => {
-        const volume = await knownVolume(tx, id);
-        const change = { key, madeBy, written, removed };
-        const number = await commit(tx, volume, change, limits, { now: clock.now(), newId });
-        await paid(tx, id, key);
-        return number;
+      const { id: volumeId } = request.params;
+      const commitOf = (tx: Tx): Promise<number | undefined> => tx.volumes.commitOf(volumeId, key);
+      const number = await volumeChanges.make({
+        ...{ volumeId, key, isKnown: async (tx) => (await commitOf(tx)) !== undefined },
+        find: async () => ({ key, madeBy, written, removed }),
+        finish: (unit) =>
+          store.write(async (tx) => {
+            const number = (await commitOf(tx)) ?? (await unit(tx));
+            await paid(tx, volumeId, key);
+            return number;
+          }),
       });
       return String(number ?? 0);
     });
@@ -107,9 +107,11 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
       const [{ id }, key] = [request.params, textIn(request.query, "key")];
       const size = sizeSchema.parse(await jsonIn(bodyOf(request.raw)));
       if (!isLocal(request.raw.socket)) return "0"; // another machine may be lost with what it owes
-      await settled(options, id, { key });
       const free = await options.free();
-      return (await store.write((tx) => owe(tx, id, { key, size, limits, free }))) ? "1" : "0";
+      const owed = await volumeChanges.whenSettled(id, { key }, () =>
+        store.write((tx) => owe(tx, id, { key, size, limits, free })),
+      );
+      return owed ? "1" : "0";
     });
 
     app.put("/volumes/owed", async (request) => {
@@ -124,7 +126,7 @@ export function volumeWorkerRoutes(options: WorkerRoutesOptions): FastifyPluginA
 /** What leads from one state to the other, the removed paths first. */
 async function* changes(store: Store, id: string, range: CommitRange): AsyncGenerator<worker.VolumeChange> {
   yield create(worker.VolumeChangeSchema, { change: { case: "head", value: BigInt(range.to) } });
-  for await (const page of changePages((unit) => store.read(unit), id, range)) {
+  for await (const page of changePages(readsOf(store), id, range)) {
     if ("begun" in page) yield* page.begun.map(entryToWire);
     else for (const { path } of page.ended) yield removal(path);
   }
@@ -138,15 +140,26 @@ async function* encoded(messages: AsyncIterable<worker.VolumeChange>): AsyncGene
   for await (const message of messages) yield sizeDelimitedEncode(worker.VolumeChangeSchema, message);
 }
 
-async function changeIn(body: AsyncIterable<Uint8Array>): Promise<{ written: Entry[]; removed: string[] }> {
+interface SentChange {
+  written: Entry[];
+  removed: string[];
+  /** Of the content that it refers to. */
+  digests: Set<string>;
+}
+
+async function changeIn(body: AsyncIterable<Uint8Array>): Promise<SentChange> {
   const written: Entry[] = [];
   const removed: string[] = [];
+  const digests = new Set<string>();
   for await (const { change } of sizeDelimitedDecodeStream(worker.VolumeChangeSchema, body)) {
-    if (change.case === "written") written.push(entryOfWire(change.value));
-    else if (change.case === "removed")
+    if (change.case === "written") {
+      const entry = entryOfWire(change.value);
+      written.push(entry);
+      for (const { sha256, length } of entry.pieces) if (length > 0) digests.add(sha256);
+    } else if (change.case === "removed")
       removed.push(`${filePath(change.value)}${change.value.endsWith("/") ? "/" : ""}`);
   }
-  return { written, removed };
+  return { written, removed, digests };
 }
 
 async function jsonIn(body: AsyncIterable<Uint8Array>): Promise<unknown> {

@@ -13,7 +13,7 @@ import type { Tx } from "../../src/domain/store.ts";
 import type { Entry } from "../../src/domain/volume.ts";
 import { encodeDefinition } from "../../src/functions/definition.ts";
 import { buildManifest } from "../../src/mounts/manifest.ts";
-import { allBelow, commit } from "../../src/volumes/commit.ts";
+import { allBelow, Commit } from "../../src/volumes/commit.ts";
 import { deleteVolume, getOrCreateVolume } from "../../src/volumes/manage.ts";
 import { image, limits, plantFunction, recipe } from "../support/rows.ts";
 import { beginContent, type MortalContent, times } from "./mortal-content.ts";
@@ -77,11 +77,11 @@ export class ContentScene {
   async commit(volumeId: string, path: string, sha256?: string): Promise<void> {
     const pieces = sha256 === undefined ? [] : [{ sha256, offset: 0, length: 1 }];
     const entry: Entry = { path, kind: "file", mode: 0o644, mtime: this.clock.now(), size: 1, pieces, target: "" };
-    await this.does(async (tx, context) => {
+    await this.does(async (tx, { now }) => {
       const volume = await tx.volumes.get(volumeId);
       assert.ok(volume);
       const change = sha256 === undefined ? { removed: [path], written: [] } : { removed: [], written: [entry] };
-      await commit(tx, volume, { ...change, key: undefined, madeBy: "me" }, limits, context);
+      await new Commit(volume, { ...change, key: undefined, madeBy: "me" }, limits, now).finish(tx);
     });
   }
 
@@ -176,7 +176,8 @@ export class ContentScene {
         const volume = await tx.volumes.get(id);
         if (volume === undefined || volume.state === "deleted") continue;
         for (let at = volume.oldest; at <= volume.head; at++) {
-          for (const { pieces } of await allBelow(tx, id, "", at)) for (const { sha256 } of pieces) digests.add(sha256);
+          for (const { pieces } of await allBelow((unit) => unit(tx), id, "", at))
+            for (const { sha256 } of pieces) digests.add(sha256);
         }
       }
     });

@@ -116,13 +116,15 @@ describe("commits of whatever changes", () => {
         const to = from + random.below(model.length - from);
         const start = { number: 0, path: "" };
         const changed = await it.test.does(async (tx) => {
-          const state = new Map((await allBelow(tx, it.id, "", from)).map((entry) => [entry.path, entry.mtime]));
+          const state = new Map(
+            (await allBelow((unit) => unit(tx), it.id, "", from)).map((entry) => [entry.path, entry.mtime]),
+          );
           for (const { path } of await tx.volumes.ended(it.id, { from, to }, start, 1e6)) state.delete(path);
           for (const entry of await tx.volumes.begun(it.id, { from, to }, start, 1e6))
             state.set(entry.path, entry.mtime);
           return state;
         });
-        const wanted = await it.test.does((tx) => allBelow(tx, it.id, "", to));
+        const wanted = await allBelow((unit) => it.test.store.read(unit), it.id, "", to);
         assert.deepEqual(sorted(changed), sorted(new Map(wanted.map(({ path, mtime }) => [path, mtime]))));
       }
     });

@@ -28,7 +28,7 @@ async function diff({ test, volume }: Scene, from: number, to: number, limit = 1
 
 async function restore({ test, volume, commits }: Scene, to: number): Promise<number | undefined> {
   const known = await volume();
-  return await commits(await test.does((tx) => wayBack(tx, known, to)));
+  return await commits(await wayBack((unit) => test.store.read(unit), known, to));
 }
 
 /** What was not the newest any more before now is forgotten. */
@@ -143,7 +143,7 @@ describe("a state that is forgotten", () => {
         }
       }
       const known = await it.volume();
-      const counted = await it.test.does((tx) => allBelow(tx, it.id, "", known.head));
+      const counted = await allBelow((unit) => it.test.store.read(unit), it.id, "", known.head);
       assert.equal(counted.length, known.entries);
     });
   }

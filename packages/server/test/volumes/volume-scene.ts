@@ -1,10 +1,11 @@
 /** A volume in a real store, with files of which the content is known by a number. */
-import type { Tx } from "../../src/domain/store.ts";
+import type { Store, Tx } from "../../src/domain/store.ts";
 import type { Entry, Volume } from "../../src/domain/volume.ts";
 import { limitsSchema } from "../../src/config.ts";
-import { allBelow, type Change, commit } from "../../src/volumes/commit.ts";
+import { allBelow, type Change } from "../../src/volumes/commit.ts";
 import { knownVolume } from "../../src/volumes/known.ts";
 import { getOrCreateVolume } from "../../src/volumes/manage.ts";
+import { VolumeChanges } from "../../src/volumes/volume-changes.ts";
 import { testStore } from "../support/open-store.ts";
 
 const limits = limitsSchema.parse({});
@@ -28,19 +29,31 @@ export async function volumeScene(own: Partial<typeof limits> = {}, version: 1 |
     return await getOrCreateVolume(tx, request, context);
   });
   const known = (tx: Tx): Promise<Volume> => knownVolume(tx, volume.id);
+  const knownCommit = async (tx: Tx, { key }: Change): Promise<number | undefined> =>
+    key === undefined ? undefined : await tx.volumes.commitOf(volume.id, key);
+  const through = (store: Store) => {
+    const changes = new VolumeChanges({ ...test, store, limits: { ...limits, ...own } });
+    return async (change: Partial<Change>): Promise<number | undefined> => {
+      const whole = { key: undefined, madeBy: "me", removed: [], written: [], ...change };
+      return await changes.make({
+        volumeId: volume.id,
+        isKnown: async (tx) => (await knownCommit(tx, whole)) !== undefined,
+        find: async () => whole,
+        finish: (unit) => test.does(async (tx) => (await knownCommit(tx, whole)) ?? (await unit(tx))),
+      });
+    };
+  };
   return {
     test,
     id: volume.id,
-    commits: (change: Partial<Change>): Promise<number | undefined> =>
-      test.does(async (tx, context) => {
-        const whole = { key: undefined, madeBy: "me", removed: [], written: [], ...change };
-        return await commit(tx, await known(tx), whole, { ...limits, ...own }, context);
-      }),
+    commits: through(test.store),
+    /** Commits through another store. */
+    withStore: through,
     volume: (): Promise<Volume> => test.does(known),
     shows: (at?: number): Promise<string[]> =>
       test.does(async (tx) => {
         const { id, head } = await known(tx);
-        return (await allBelow(tx, id, "", at ?? head)).map(shown);
+        return (await allBelow((unit) => unit(tx), id, "", at ?? head)).map(shown);
       }),
     [Symbol.asyncDispose]: () => test[Symbol.asyncDispose](),
   };

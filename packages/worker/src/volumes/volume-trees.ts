@@ -6,7 +6,7 @@ import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import type * as wire from "@lydian/contract/worker";
-import { type Logger, namesIn, removeBelow, temporaryBeside, textOf } from "@lydian/kit";
+import { type Logger, namesIn, removeBelow, temporaryBeside, textOf, Turns } from "@lydian/kit";
 
 import { currentBoot } from "../boot.ts";
 import type { Layer } from "../layers/index.ts";
@@ -44,7 +44,7 @@ export class VolumeTrees {
   /** Volumes whose layers are being folded or removed. */
   readonly #tidied = new Set<string>();
   /** One thing after the other for each volume. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
   /** How many trees have a layer, by its folder. */
   readonly #holds = new Map<string, number>();
   #isClosed = false;
@@ -115,7 +115,7 @@ export class VolumeTrees {
       if (number === undefined) return undefined;
       return this.#holdAt(volumeId, number, await this.#chain(volumeId, { to: number, fileOf }));
     };
-    const state = isOwed ? this.#inTurn(volumeId, make) : this.#whenSettled(volumeId, make);
+    const state = isOwed ? this.#turns.take(volumeId, make) : this.#whenSettled(volumeId, make);
     state.catch(committed.reject);
     const number = await committed.promise;
     if (number !== undefined) this.#tidyLater(volumeId);
@@ -124,7 +124,7 @@ export class VolumeTrees {
 
   /** One of which this worker has all layers already, or gets them; undefined where it knows later ones alone. */
   async known(volumeId: string, number: number): Promise<Tree | undefined> {
-    return await this.#inTurn(volumeId, async () =>
+    return await this.#turns.take(volumeId, async () =>
       this.#holdAt(volumeId, number, await this.#chain(volumeId, { to: number })),
     );
   }
@@ -220,7 +220,7 @@ export class VolumeTrees {
   /** Makes one layer of those that are better one, and removes what no tree and no newer state needs. */
   async #tidy(volumeId: string): Promise<void> {
     const folder = join(this.#folder, volumeId);
-    const { chain, held } = await this.#inTurn(volumeId, async () => {
+    const { chain, held } = await this.#turns.take(volumeId, async () => {
       const steps = await this.#steps(volumeId);
       const newest = chainTo(steps, newestOf(steps) ?? 0);
       return { chain: newest, held: this.#hold(volumeId, newest) };
@@ -234,7 +234,7 @@ export class VolumeTrees {
       this.release(held);
     }
     const gone = temporaryBeside(join(folder, "gone"));
-    await this.#inTurn(volumeId, async () => {
+    await this.#turns.take(volumeId, async () => {
       const steps = await this.#steps(volumeId);
       const needed = new Set(chainTo(steps, newestOf(steps) ?? 0).map(nameOf));
       await mkdir(gone);
@@ -269,21 +269,11 @@ export class VolumeTrees {
   async #whenSettled<T>(volumeId: string, act: () => Promise<T>): Promise<T> {
     for (;;) {
       await this.#owed.settled(volumeId);
-      const done = await this.#inTurn(volumeId, async () =>
+      const done = await this.#turns.take(volumeId, async () =>
         this.#owed.of(volumeId) === undefined ? { value: await act() } : undefined,
       );
       if (done !== undefined) return done.value;
     }
-  }
-
-  #inTurn<T>(volumeId: string, act: () => Promise<T>): Promise<T> {
-    const turn = (this.#turns.get(volumeId) ?? Promise.resolve()).then(act);
-    const settled = turn.catch(() => {}); // told to the caller
-    this.#turns.set(volumeId, settled);
-    void settled.then(() => {
-      if (this.#turns.get(volumeId) === settled) this.#turns.delete(volumeId);
-    });
-    return turn;
   }
 }
 
