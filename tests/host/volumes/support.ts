@@ -138,8 +138,8 @@ export class VolumeRig implements AsyncDisposable {
   }
 
   /** What another worker has, which knows no state yet. */
-  async anotherWorker(): Promise<MountedVolumeDeps> {
-    const { server, logger } = this.deps;
+  async anotherWorker(server = this.deps.server): Promise<MountedVolumeDeps> {
+    const { logger } = this.deps;
     const owed = await OwedCommits.open(join(this.folder, "other-owed"), { logger });
     const trees = await VolumeTrees.open(join(this.folder, "other"), { server, owed, logger, maker: new LayerMaker() });
     this.#stack.defer(() => trees.close());
