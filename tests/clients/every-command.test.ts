@@ -189,11 +189,27 @@ except TypeError:
     print("and a wrong one")
 `;
 
+/** What a container has used is told by the minute, and at its end. */
+const endsItsContainer = `
+import json, subprocess, sys, time
+def modal(*args):
+    return subprocess.run([sys.executable, "-m", "modal", *args], check=True, capture_output=True, text=True).stdout
+def containers():
+    rows = [{key.lower().replace(" ", "_"): value for key, value in row.items()} for row in json.loads(modal("container", "list", "--json"))]
+    return [row["container_id"] for row in rows if row["app_name"] == "counted"]
+for container in containers():
+    modal("container", "stop", container, "--yes")
+deadline = time.monotonic() + 30
+while containers() and time.monotonic() < deadline:
+    time.sleep(0.1)
+`;
+
 test("what was called is counted and listed", { skip: missingClient(newestClient) }, async () => {
   const { said } = await outcomesOf(platform, newestClient, {
     deployed: ["deploy", "--name", "counted", app("versions.py")],
     called: ["-c", calls],
     app: ["app", "stats", "counted", "--json"],
+    ended: ["-c", endsItsContainer],
     function: ["function", "stats", "counted/edition", "--json"],
     calls: ["function", "calls", "counted/edition", "--json"],
   });
@@ -207,6 +223,8 @@ test("what was called is counted and listed", { skip: missingClient(newestClient
   const { input_success_count: succeeded, input_failure_count: failed, ...stats } = JSON.parse(said("function"));
   assert.deepEqual([succeeded, failed, stats.container_started_count], [2, 1, 1]);
   assert.ok(stats.input_percentile_stats["Execution time (s)"].percentiles.p50 < 10);
+  const { "CPU Usage (cores)": cpu, "Memory Usage (GiB)": memory } = stats.container_percentile_stats;
+  assert.ok(cpu.percentiles.p50 > 0.001 && memory.percentiles.p50 > 0.005, JSON.stringify({ cpu, memory }));
   const listed = JSON.parse(said("calls")) as { status: string }[];
   assert.deepEqual(
     listed.map(({ status }) => status.toLowerCase()),

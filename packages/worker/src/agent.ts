@@ -21,6 +21,7 @@ import { Commands } from "./exec/commands.ts";
 import { Execs } from "./exec/execs.ts";
 import { RefusedError } from "./volumes/volume-server.ts";
 import { Container, type ContainerHost } from "./container/container.ts";
+import type { Usage } from "./container/usage-meter.ts";
 import { currentState, report } from "./report.ts";
 import { Session } from "./session.ts";
 
@@ -44,8 +45,8 @@ export interface AgentOptions {
   doorFile: string;
   builds: BuildHost;
   collector: ImageCollector;
-  /** All but `onPhase`, which is the agent's own. */
-  host: Omit<ContainerHost, "onPhase">;
+  /** All but what the agent tells the server. */
+  host: Omit<ContainerHost, "onPhase" | "onUsage">;
   /** Called once, when the server has first welcomed this worker. */
   onReady: () => void;
 }
@@ -73,7 +74,11 @@ export class Agent {
     this.#options = options;
     this.#clock = options.host.clock;
     this.#logger = options.host.logger;
-    this.host = { ...options.host, onPhase: (container) => this.#tellState(container) };
+    this.host = {
+      ...options.host,
+      onPhase: (container) => this.#tellState(container),
+      onUsage: (container, usage) => this.#tellUsage(container, usage),
+    };
     const commands = new Commands({ ...options.host, find: (id) => this.#runningContainer(id) });
     this.#execs = new Execs({ ...options.host, doorFile: options.doorFile, commands });
     this.host.images.onGone((id) => this.#tellGone([id]));
@@ -349,6 +354,12 @@ export class Agent {
     if (container.isGone || this.#joined === undefined) return;
     if (this.#containers.get(container.id) !== container) return;
     void this.#joined.send({ case: "containerState", value: currentState(container) });
+  }
+
+  /** Of the container that is there; without a session nobody counts it. */
+  #tellUsage({ id: containerId, fence }: Assignment, { cpuMicroseconds, overMs, memoryBytes }: Usage): void {
+    const used = { cpuMicroseconds: BigInt(cpuMicroseconds), overMs: BigInt(overMs), memoryBytes: BigInt(memoryBytes) };
+    void this.#joined?.send({ case: "usage", value: { containerId, fence, ...used } });
   }
 
   #report(container: Assignment, session: Session): void {

@@ -6,6 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { within } from "@lydian/testkit";
 
 import { containerPlace } from "@lydian/worker/src/container/folder";
+import type { Part } from "../../faults/containers.ts";
 import { type Crash, crashRound, startHalfWorker } from "./crash-round.ts";
 import { needsContainers, newIdentity, nothingIsLeft, outputOf, Rig, type RigIdentity } from "./rig.ts";
 
@@ -76,9 +77,14 @@ describe("a worker that is killed", needsContainers, () => {
   for (const [number, round] of rounds.entries()) {
     const who = [...round.victims, "the worker"].join(" and ");
     it(`leaves nothing that the next one does not remove: ${who}, after ${round.afterMs} ms`, async () => {
-      const { left, hit } = await crashRound(identity, { id: `ta-KILLED${number}`, ...round });
-      assert.deepEqual(left, []);
-      assert.equal(hit[0], round.victims[0]);
+      let found: Part | undefined;
+      let tries = 0;
+      do {
+        const { left, hit } = await crashRound(identity, { id: `ta-KILLED${number}-${tries++}`, ...round });
+        assert.deepEqual(left, []);
+        [found] = hit;
+      } while (found !== round.victims[0] && tries < 5); // on a busy machine a victim may be gone before it is found
+      assert.equal(found, round.victims[0]);
     });
   }
 });

@@ -10,6 +10,7 @@ export type Happening =
   | { readonly kind: "inputDelayed" }
   | { readonly kind: "containerReady"; readonly container: Container; readonly readyAt: number }
   | ContainerGone
+  | ContainerUsed
   | RequestEnded
   | RequestAnswered
   | { readonly kind: "volumeCommitted"; readonly volumeId: string; readonly number: number };
@@ -33,6 +34,18 @@ export interface ContainerGone {
   /** It crashed, or ended before it was ready. */
   readonly isError: boolean;
   readonly at: number;
+}
+
+/** What a container has used within some time. */
+export interface ContainerUsed {
+  readonly kind: "containerUsed";
+  readonly functionId: string;
+  readonly containerId: string;
+  /** The end of that time. */
+  readonly at: number;
+  /** On the average. */
+  readonly milliCpu: number;
+  readonly memoryMib: number;
 }
 
 /** A container is done with a request that is in no database. */

@@ -1,8 +1,8 @@
 /** What happened to one function within one span of time, as counts; times by how long they were. Pure but for `add`, which counts on. */
 
 /**
- * Times by how long they were, without the times themselves: how many fell into each of the steps that grow by a tenth. What it says
- * is thus within five per cent. As JSON it is small, for most steps are empty.
+ * Times and other measures by how large they were, without themselves: how many fell into each of the steps that grow by a tenth. What
+ * it says is thus within five per cent. As JSON it is small, for most steps are empty.
  */
 export type Sketch = Record<number, number>;
 
@@ -20,6 +20,9 @@ export interface Tally {
   started: number;
   startup: Sketch;
   errors: number;
+  /** What they used, in thousandths of a core and in MiB: of each minute of each container one value, and one at its end. */
+  cpu: Sketch;
+  memory: Sketch;
   /** Answers over HTTP by their status; 0 where a caller left before. And how long they took. */
   statuses: Record<number, number>;
   answered: Sketch;
@@ -27,20 +30,20 @@ export interface Tally {
 
 export const emptyTally = (): Tally => ({
   ...{ succeeded: 0, failed: 0, timedOut: 0, cancelled: 0, started: 0, errors: 0 },
-  ...{ ran: {}, took: {}, startup: {}, statuses: {}, answered: {} },
+  ...{ ran: {}, took: {}, startup: {}, cpu: {}, memory: {}, statuses: {}, answered: {} },
 });
 
 const growth = 1.1;
-/** Shorter ones are as this, in milliseconds. */
-const shortest = 0.1;
+/** Smaller ones are as this. */
+const smallest = 0.1;
 
-/** Counts a time, in milliseconds. */
-export function observe(sketch: Sketch, ms: number): void {
-  const step = Math.ceil(Math.log(Math.max(ms, shortest)) / Math.log(growth));
+/** Counts one more. */
+export function observe(sketch: Sketch, value: number): void {
+  const step = Math.ceil(Math.log(Math.max(value, smallest)) / Math.log(growth));
   sketch[step] = (sketch[step] ?? 0) + 1;
 }
 
-/** In milliseconds; undefined where nothing was counted. `share` is from 0 to 1. */
+/** Undefined where nothing was counted. `share` is from 0 to 1. */
 export function quantile(sketch: Sketch, share: number): number | undefined {
   const steps = Object.entries(sketch)
     .map(([step, count]) => [Number(step), count] as const)

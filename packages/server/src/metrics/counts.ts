@@ -79,6 +79,7 @@ export class Counts {
       case "containerGone":
         add(this.#gone, happening.reason);
         break;
+      case "containerUsed":
       case "requestAnswered":
       case "volumeCommitted":
         break;

@@ -12,11 +12,11 @@ import type {
 import { knownApp } from "../apps/known.ts";
 import type { FunctionRecord } from "../domain/function.ts";
 import type { Tx } from "../domain/store.ts";
-import { quantile, type Sketch } from "../domain/tally.ts";
+import type { Sketch } from "../domain/tally.ts";
 import { decodeDefinition } from "../functions/definition.ts";
 import { withVariants } from "../functions/variants.ts";
 import { type Past, pastOf, type Whose } from "../statistics/past.ts";
-import { inSeconds } from "../statistics/series.ts";
+import { cores, gibibytes, quantileIn, seconds, type Unit } from "../statistics/series.ts";
 import { type Span, spanOf } from "../statistics/span.ts";
 import { type Rpcs, userOrContainer } from "./adapter-access.ts";
 import { lifecycleOf } from "./app-lookups.ts";
@@ -43,15 +43,17 @@ export function statisticsRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         const counted = rollup && containerId === undefined ? [own, ...variants] : [own];
         const whose = { functionIds: counted.map((record) => record?.id ?? functionId), containerId };
         const { tally, containers } = await pastOf(tx, whose, span);
-        const times = { "Execution time (s)": tally.ran, "End-to-end latency (s)": tally.took };
         return {
           ...timesOf(span),
           inputSuccessCount: BigInt(tally.succeeded),
           inputFailureCount: BigInt(tally.failed + tally.cancelled),
           inputTimeoutCount: BigInt(tally.timedOut),
           inputRunningAtEndCount: BigInt(await running(platform, tx, whose, span.until)),
-          inputPercentileStats: distributions(times),
-          ...containersOf({ tally, containers }),
+          inputPercentileStats: distributions([
+            ["Execution time (s)", tally.ran, seconds],
+            ["End-to-end latency (s)", tally.took, seconds],
+          ]),
+          ...containersOf({ tally, containers }, ["CPU Usage (cores)", "Memory Usage (GiB)"]),
           variantCount: rollup ? variants.length : 0,
         };
       });
@@ -71,8 +73,8 @@ export function statisticsRpcs(platform: Platform): Rpcs<typeof ModalClient> {
             count: BigInt(count),
           })),
           requestRatePerSecond: total / ((span.until - span.since) / 1000),
-          requestPercentileStats: distributions({ "Latency (s)": answered }),
-          ...containersOf(past),
+          requestPercentileStats: distributions([["Latency (s)", answered, seconds]]),
+          ...containersOf(past, ["CPU usage (cores)", "Memory usage (GiB)"]),
         };
       });
     }),
@@ -128,13 +130,18 @@ function timesOf({ since, until }: Span): { since: Timestamp; until: Timestamp }
   return { since: timestampFromMs(since), until: timestampFromMs(until) };
 }
 
-function containersOf({ tally, containers }: Past) {
+/** The client orders what it shows by the names that it knows, which it spells in two ways. */
+function containersOf({ tally, containers }: Past, [cpu, memory]: readonly [string, string]) {
   return {
     containerStartedCount: BigInt(tally.started),
     containerErrorCount: BigInt(tally.errors),
     containerCreatingAtEndCount: BigInt(containers.creating),
     containerTotalCount: BigInt(containers.total),
-    containerPercentileStats: distributions({ "Startup time (s)": tally.startup }),
+    containerPercentileStats: distributions([
+      ["Startup time (s)", tally.startup, seconds],
+      [cpu, tally.cpu, cores],
+      [memory, tally.memory, gibibytes],
+    ]),
   };
 }
 
@@ -142,16 +149,16 @@ function containersOf({ tally, containers }: Past) {
 const percentiles = [5_000, 9_000, 9_500, 9_900];
 
 function distributions(
-  sketches: Record<string, Sketch>,
+  sketches: readonly (readonly [name: string, sketch: Sketch, unit: Unit])[],
 ): Record<string, MessageInitShape<typeof StatsPercentileDistributionSchema>> {
-  const seen = Object.entries(sketches).filter(([, sketch]) => Object.keys(sketch).length > 0);
+  const seen = sketches.filter(([, sketch]) => Object.keys(sketch).length > 0);
   return Object.fromEntries(
-    seen.map(([name, sketch]) => {
+    seen.map(([name, sketch, unit]) => {
       const values = percentiles.map((percentile) => ({
         percentileBasisPoints: percentile,
-        value: inSeconds(quantile(sketch, percentile / 10_000)) ?? 0,
+        value: quantileIn(sketch, percentile / 10_000, unit) ?? 0,
       }));
-      return [name, { unit: "seconds", percentiles: values }];
+      return [name, { unit: unit.name, percentiles: values }];
     }),
   );
 }

@@ -76,6 +76,13 @@ export class StatisticsBook {
         if (happening.isError)
           this.#tally(happening.container.functionId, happening.container.id, happening.at).errors++;
         break;
+      case "containerUsed": {
+        const { functionId, containerId, at, milliCpu, memoryMib } = happening;
+        const tally = this.#tally(functionId, containerId, at);
+        observe(tally.cpu, milliCpu);
+        observe(tally.memory, memoryMib);
+        break;
+      }
       case "inputsQueued":
       case "inputDelayed":
       case "volumeCommitted":

@@ -30,10 +30,30 @@ function count(name: string, unit: string, description: string, value: (tally: T
   return { displayName: whole, description, series: [{ name: whole, unit, description, value }] };
 }
 
-function percentiles(name: string, description: string, sketch: (tally: Tally) => Sketch): SeriesRow {
+/** What a sketch counts, and in how many of those its unit is. */
+export interface Unit {
+  name: string;
+  size: number;
+}
+
+export const seconds: Unit = { name: "seconds", size: 1_000 };
+export const cores: Unit = { name: "cores", size: 1_000 };
+export const gibibytes: Unit = { name: "GiB", size: 1_024 };
+
+export function quantileIn(sketch: Sketch, share: number, unit: Unit): number | undefined {
+  const value = quantile(sketch, share);
+  return value === undefined ? undefined : value / unit.size;
+}
+
+function percentiles(
+  name: string,
+  description: string,
+  sketch: (tally: Tally) => Sketch,
+  unit: Unit = seconds,
+): SeriesRow {
   const series = Object.entries(shares).map(([suffix, share]) => ({
-    ...{ name: `${name}_${suffix}`, unit: "seconds", description: `${description}: ${suffix}` },
-    value: (tally: Tally) => inSeconds(quantile(sketch(tally), share)),
+    ...{ name: `${name}_${suffix}`, unit: unit.name, description: `${description}: ${suffix}` },
+    value: (tally: Tally) => quantileIn(sketch(tally), share, unit),
   }));
   return { displayName: `${name}_{${Object.keys(shares).join(",")}}`, description, series };
 }
@@ -44,6 +64,23 @@ const containers: SeriesGroup = {
     count("started_containers", "containers", "Containers that became ready", ({ started }) => started),
     count("failed_containers", "containers", "Containers whose end was an error", ({ errors }) => errors),
     percentiles("container_startup_time", "From a container's creation until it is ready", ({ startup }) => startup),
+  ],
+};
+
+const cpu: SeriesGroup = {
+  name: "cpu",
+  rows: [percentiles("cpu_usage", "Processor use of containers, by the minute", (tally) => tally.cpu, cores)],
+};
+
+const memory: SeriesGroup = {
+  name: "memory",
+  rows: [
+    percentiles(
+      "memory_usage",
+      "Memory of containers with their page cache, by the minute",
+      (tally) => tally.memory,
+      gibibytes,
+    ),
   ],
 };
 
@@ -81,11 +118,10 @@ const requests: SeriesGroup = {
   ],
 };
 
-export const groupsOf = { function: [calls, containers], server: [requests, containers] } as const;
+export const groupsOf = {
+  function: [calls, containers, cpu, memory],
+  server: [requests, containers, cpu, memory],
+} as const;
 
 /** What the clients know and nobody measures here. */
-export const notMeasured = ["cpu", "memory", "network", "gpu"];
-
-export function inSeconds(ms: number | undefined): number | undefined {
-  return ms === undefined ? undefined : ms / 1000;
-}
+export const notMeasured = ["network", "gpu"];

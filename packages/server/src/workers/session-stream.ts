@@ -1,6 +1,7 @@
 /** One worker's session from Join to its end: what each message of the worker changes. */
 import type { worker } from "@lydian/contract";
 
+import type { Hear } from "../domain/happening.ts";
 import { fail } from "../errors.ts";
 import { LogDecoders } from "../logs/decode.ts";
 import type { LineOwners, Owner } from "../logs/line-owners.ts";
@@ -16,6 +17,7 @@ export interface StreamDeps extends SessionDeps {
   logBook: LogBook;
   lineOwners: LineOwners;
   dials: Dials;
+  hear: Hear;
   /** Has what nobody needs removed from a worker, until so much is free. */
   makeRoom(workerId: string, bytes: number): void;
 }
@@ -130,6 +132,8 @@ class SessionStream {
         return this.#deps.dials.failed(message.value.secret, message.value.reason);
       case "volumeDone":
         return this.#deps.sessions.acted(message.value);
+      case "usage":
+        return await this.#used(message.value);
       case "renew":
       case "join":
       case undefined:
@@ -154,6 +158,16 @@ class SessionStream {
     } else if (isRunning(state)) {
       await charge?.runs();
     }
+  }
+
+  async #used({ containerId, fence, cpuMicroseconds, overMs, memoryBytes }: worker.Usage): Promise<void> {
+    const charge = await this.#current(containerId, fence);
+    if (charge === undefined || charge.log.functionId === "" || overMs <= 0n) return;
+    const { hear, sessions } = this.#deps;
+    const milliCpu = Number(cpuMicroseconds) / Number(overMs);
+    const memoryMib = Number(memoryBytes) / 1_048_576;
+    const { functionId } = charge.log;
+    hear({ kind: "containerUsed", functionId, containerId, at: sessions.context().now, milliCpu, memoryMib });
   }
 
   /** Those of one container go in order; pieces of several, and several of one, go to the disk together. */

@@ -7,6 +7,7 @@ import { FakeWorker, type FakeWorkerOptions } from "@lydian/testkit";
 
 import { timesSchema } from "../../src/config.ts";
 import type { Container } from "../../src/domain/container.ts";
+import type { Happening, Hear } from "../../src/domain/happening.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { LineOwners } from "../../src/logs/line-owners.ts";
 import { LogBook } from "../../src/logs/log-book.ts";
@@ -33,7 +34,9 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
   const wanted: { workerId: string; bytes: number }[] = [];
   const makeRoom = (workerId: string, bytes: number): void => void wanted.push({ workerId, bytes });
   const dials = new Dials(test.clock, (workerId, message) => sessions.push(workerId, message));
-  const deps = { ...shared, sessions, dials, logBook, lineOwners: new LineOwners(), makeRoom };
+  const heard: Happening[] = [];
+  const hear: Hear = (happening) => void heard.push(happening);
+  const deps = { ...shared, sessions, dials, logBook, lineOwners: new LineOwners(), makeRoom, hear };
   const workers: FakeWorker[] = [];
   const open = (messages: AsyncIterable<wire.FromWorker>, signal: AbortSignal) => runSession(deps, messages, signal);
   const settle = (): Promise<void> => test.clock.settle();
@@ -43,6 +46,8 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
     sessions,
     dials,
     cut,
+    /** What was told beside the store. */
+    heard,
     /** Room that workers have asked for. */
     wanted,
     open,

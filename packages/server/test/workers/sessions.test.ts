@@ -205,3 +205,18 @@ describe("logs", () => {
     assert.equal((await it.container(containerId))?.logOffset, 20);
   });
 });
+
+describe("what a container uses", () => {
+  it("is told of the container that is there, as an average", async () => {
+    await using it = await sessionScene();
+    const worker = it.worker();
+    await it.join(worker);
+    const { id: containerId, fence } = await it.plant({ state: "ready" });
+    const used = { cpuMicroseconds: 15_000_000n, overMs: 60_000n, memoryBytes: 256n * 1_048_576n };
+    worker.send({ case: "usage", value: create(wire.UsageSchema, { containerId, fence: "another", ...used }) });
+    worker.send({ case: "usage", value: create(wire.UsageSchema, { containerId, fence, ...used }) });
+    await it.settle();
+    const told = { kind: "containerUsed", functionId: it.of.id, containerId, at: it.clock.now() };
+    assert.deepEqual(it.heard, [{ ...told, milliCpu: 250, memoryMib: 256 }]);
+  });
+});

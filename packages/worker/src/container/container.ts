@@ -19,6 +19,7 @@ import { formatRecords } from "./log-format.ts";
 import type { LogTrim } from "./log-trim.ts";
 import { readProcess, writeProcess } from "./process-file.ts";
 import { prepareProcess, type Workshop } from "./prepare.ts";
+import { type Usage, UsageMeter } from "./usage-meter.ts";
 import type { WaitingStarter } from "../starters/starters.ts";
 import { type ContainerPhase, move } from "./state.ts";
 import type { Assignment } from "../assignment.ts";
@@ -32,6 +33,8 @@ export interface ContainerHost extends Workshop {
   logger: Logger;
   /** Called after each change of a container's phase. */
   onPhase: (container: Container) => void;
+  /** Told what a container has used since it was told before. */
+  onUsage: (container: Container, usage: Usage) => void;
 }
 
 /** The log of most containers is shorter, and stays as it is until their end. */
@@ -58,6 +61,7 @@ export class Container implements Assignment {
   #door: Door | undefined;
   #phase: ContainerPhase = "preparing";
   #process: ContainerProcess | undefined;
+  #meter: Promise<UsageMeter | undefined> = Promise.resolve(undefined);
   #killTimer: Timer | undefined;
   /** Its own failures until then may be ours. */
   #blamelessUntil = 0;
@@ -243,6 +247,7 @@ export class Container implements Assignment {
   /** Leaves the container running for the next worker. */
   async leave(): Promise<void> {
     this.#killTimer?.[Symbol.dispose]();
+    (await this.#meter)?.close();
     this.#process?.release();
     await this.#door?.close();
   }
@@ -310,9 +315,22 @@ export class Container implements Assignment {
   #attach(process: ContainerProcess): void {
     this.#process = process;
     this.#enter("running");
+    this.#meter = this.#measure(process);
     // Asked to stop while it was being started, or by a worker before.
     if (this.#lease.stop !== undefined) this.#endProcess(process, true);
     void process.end.then((end) => this.#end(this.#exitOf(end)));
+  }
+
+  async #measure({ usage }: ContainerProcess): Promise<UsageMeter | undefined> {
+    if (usage === undefined) return undefined;
+    const { clock, onUsage } = this.#host;
+    const tell = (used: Usage): void => onUsage(this, used);
+    try {
+      return await UsageMeter.begin(usage, { clock, logger: this.#logger, tell });
+    } catch (error) {
+      this.#logger.debug({ err: error }, "what a container uses cannot be read");
+      return undefined;
+    }
   }
 
   #endProcess(process: ContainerProcess, isFirst: boolean): void {
@@ -335,6 +353,7 @@ export class Container implements Assignment {
     try {
       await this.#door?.close();
       this.#host.buckets?.hurry(this.id);
+      await (await this.#meter)?.finish();
       await this.#host.runtime.clear(this.place);
       this.#isCleared = true;
       await this.#host.buckets?.finish(this.id);

@@ -203,6 +203,16 @@ export interface ContainerProcess {
   signal(name: "SIGTERM" | "SIGKILL"): void;
   /** Stops watching and leaves the process as it is; `end` then never resolves. */
   release(): void;
+  /** What it and all that it has started have used so far; until it is cleared. Absent: this runtime does not count it. */
+  readonly usage?: () => Promise<ProcessUsage>;
+}
+
+export interface ProcessUsage {
+  readonly cpuMicroseconds: number;
+  /** With what its files take of the page cache. */
+  readonly memoryBytes: number;
+  /** The most that it ever was; undefined where the kernel does not keep it. */
+  readonly peakBytes: number | undefined;
 }
 
 export type Adoption =

@@ -55,6 +55,7 @@ export function watchRunning(
   return {
     end: ended.promise,
     signal: (name) => signal(name, "group"),
+    usage: () => parts.cgroups.usage(host.cgroup),
     release: () => {
       watch.close();
       held.diskWatch?.[Symbol.dispose]();

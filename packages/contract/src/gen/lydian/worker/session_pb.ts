@@ -29,7 +29,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/worker/session.proto.
  */
 export const file_lydian_worker_session: GenFile = /*@__PURE__*/
-  fileDesc("ChtseWRpYW4vd29ya2VyL3Nlc3Npb24ucHJvdG8SDWx5ZGlhbi53b3JrZXIiuQMKCkZyb21Xb3JrZXISIwoEam9pbhgBIAEoCzITLmx5ZGlhbi53b3JrZXIuSm9pbkgAEiUKBXJlbmV3GAIgASgLMhQubHlkaWFuLndvcmtlci5SZW5ld0gAEjgKD2NvbnRhaW5lcl9zdGF0ZRgDIAEoCzIdLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3RhdGVIABIjCgRsb2dzGAQgASgLMhMubHlkaWFuLndvcmtlci5Mb2dzSAASMAoLaW1hZ2VzX2dvbmUYBSABKAsyGS5seWRpYW4ud29ya2VyLkltYWdlc0dvbmVIABIwCgtyb29tX3dhbnRlZBgGIAEoCzIZLmx5ZGlhbi53b3JrZXIuUm9vbVdhbnRlZEgAEi0KCWNvbGxlY3RlZBgHIAEoCzIYLmx5ZGlhbi53b3JrZXIuQ29sbGVjdGVkSAASMAoLdm9sdW1lX2RvbmUYCCABKAsyGS5seWRpYW4ud29ya2VyLlZvbHVtZURvbmVIABIwCgtkaWFsX2ZhaWxlZBgJIAEoCzIZLmx5ZGlhbi53b3JrZXIuRGlhbEZhaWxlZEgAQgkKB21lc3NhZ2Ui7gMKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIABIpCgdjb2xsZWN0GAcgASgLMhYubHlkaWFuLndvcmtlci5Db2xsZWN0SAASLAoJdm9sdW1lX2RvGAggASgLMhcubHlkaWFuLndvcmtlci5Wb2x1bWVEb0gAEiMKBGRpYWwYCSABKAsyEy5seWRpYW4ud29ya2VyLkRpYWxIABIqCgtleGVjX3dhbnRlZBgKIAEoCzITLmx5ZGlhbi5leGVjLldhbnRlZEgAEjYKDnZvbHVtZV9jaGFuZ2VkGAsgASgLMhwubHlkaWFuLndvcmtlci5Wb2x1bWVDaGFuZ2VkSABCCQoHbWVzc2FnZSKRAgoESm9pbhIRCgl3b3JrZXJfaWQYASABKAkSKQoIY2FwYWNpdHkYAiABKAsyFy5seWRpYW4ud29ya2VyLkNhcGFjaXR5EigKCHJ1bnRpbWVzGAMgAygLMhYubHlkaWFuLndvcmtlci5SdW50aW1lEi8KBmxhYmVscxgEIAMoCzIfLmx5ZGlhbi53b3JrZXIuSm9pbi5MYWJlbHNFbnRyeRIuCgdhZG9wdGVkGAUgAygLMh0ubHlkaWFuLndvcmtlci5Db250YWluZXJTdGF0ZRIRCglpbWFnZV9pZHMYBiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJUCghDYXBhY2l0eRIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIhCgRncHVzGAMgAygLMhMubHlkaWFuLndvcmtlci5HcHVzIl8KB1J1bnRpbWUSDAoEbmFtZRgBIAEoCRIQCghpc29sYXRlcxgCIAEoCBITCgtvd25fbmV0d29yaxgDIAEoCBIOCgZsaW1pdHMYBCABKAgSDwoHYnVja2V0cxgFIAEoCCIHCgVSZW5ldyIgCgdXZWxjb21lEhUKDWxlYXNlX3NlY29uZHMYASABKAMikwEKBkFzc2lnbhIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEwoLZG9vcl9zZWNyZXQYAyABKAkSKgoEc3BlYxgEIAEoCzIcLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYxIjCgVidWlsZBgFIAEoCzIULmx5ZGlhbi53b3JrZXIuQnVpbGQi0gEKDkNvbnRhaW5lclN0YXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIyCgVwaGFzZRgDIAEoDjIjLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3RhdGUuUGhhc2USIQoEZXhpdBgEIAEoCzITLmx5ZGlhbi53b3JrZXIuRXhpdCJECgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEg0KCVBSRVBBUklORxABEgsKB1JVTk5JTkcQAhIICgRHT05FEAMipwIKBEV4aXQSKgoGcmVhc29uGAEgASgOMhoubHlkaWFuLndvcmtlci5FeGl0LlJlYXNvbhIMCgRjb2RlGAIgASgFEg4KBnNpZ25hbBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEigKBWJ1aWx0GAUgASgLMhkubHlkaWFuLndvcmtlci5CdWlsdEltYWdlIpkBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGRVhJVEVEEAESDAoIU0lHTkFMRUQQAhIRCg1PVVRfT0ZfTUVNT1JZEAMSCwoHU1RPUFBFRBAEEhMKD0ZBSUxFRF9UT19TVEFSVBAFEggKBExPU1QQBhIPCgtPVVRfT0ZfRElTSxAHEg0KCVRJTUVEX09VVBAIIj0KBFN0b3ASFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhAKCGdyYWNlX21zGAMgASgDIi4KB1JlbGVhc2USFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJIiwKBVJlYWR5EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSKfAgoETG9ncxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSJwoFbGluZXMYBSADKAsyGC5seWRpYW4ud29ya2VyLkxvZ3MuTGluZRpfCgRMaW5lEioKBnN0cmVhbRgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuTG9ncy5TdHJlYW0SDwoHdGltZV9tcxgCIAEoAxIMCgRkYXRhGAMgASgMEgwKBHNpemUYBCABKA0iRAoGU3RyZWFtEhYKElNUUkVBTV9VTlNQRUNJRklFRBAAEgoKBlNURE9VVBABEgoKBlNUREVSUhACEgoKBlNZU1RFTRADIkIKB0xvZ3NBY2sSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhIKCmVuZF9vZmZzZXQYAyABKAMyTAoHV29ya2VycxJBCgdTZXNzaW9uEhkubHlkaWFuLndvcmtlci5Gcm9tV29ya2VyGhcubHlkaWFuLndvcmtlci5Ub1dvcmtlcigBMAFiBnByb3RvMw", [file_lydian_exec, file_lydian_worker_container, file_lydian_worker_dial, file_lydian_worker_image, file_lydian_worker_volume]);
+  fileDesc("ChtseWRpYW4vd29ya2VyL3Nlc3Npb24ucHJvdG8SDWx5ZGlhbi53b3JrZXIi4AMKCkZyb21Xb3JrZXISIwoEam9pbhgBIAEoCzITLmx5ZGlhbi53b3JrZXIuSm9pbkgAEiUKBXJlbmV3GAIgASgLMhQubHlkaWFuLndvcmtlci5SZW5ld0gAEjgKD2NvbnRhaW5lcl9zdGF0ZRgDIAEoCzIdLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3RhdGVIABIjCgRsb2dzGAQgASgLMhMubHlkaWFuLndvcmtlci5Mb2dzSAASMAoLaW1hZ2VzX2dvbmUYBSABKAsyGS5seWRpYW4ud29ya2VyLkltYWdlc0dvbmVIABIwCgtyb29tX3dhbnRlZBgGIAEoCzIZLmx5ZGlhbi53b3JrZXIuUm9vbVdhbnRlZEgAEi0KCWNvbGxlY3RlZBgHIAEoCzIYLmx5ZGlhbi53b3JrZXIuQ29sbGVjdGVkSAASMAoLdm9sdW1lX2RvbmUYCCABKAsyGS5seWRpYW4ud29ya2VyLlZvbHVtZURvbmVIABIwCgtkaWFsX2ZhaWxlZBgJIAEoCzIZLmx5ZGlhbi53b3JrZXIuRGlhbEZhaWxlZEgAEiUKBXVzYWdlGAogASgLMhQubHlkaWFuLndvcmtlci5Vc2FnZUgAQgkKB21lc3NhZ2Ui7gMKCFRvV29ya2VyEikKB3dlbGNvbWUYASABKAsyFi5seWRpYW4ud29ya2VyLldlbGNvbWVIABInCgZhc3NpZ24YAiABKAsyFS5seWRpYW4ud29ya2VyLkFzc2lnbkgAEiMKBHN0b3AYAyABKAsyEy5seWRpYW4ud29ya2VyLlN0b3BIABIqCghsb2dzX2FjaxgEIAEoCzIWLmx5ZGlhbi53b3JrZXIuTG9nc0Fja0gAEikKB3JlbGVhc2UYBSABKAsyFi5seWRpYW4ud29ya2VyLlJlbGVhc2VIABIlCgVyZWFkeRgGIAEoCzIULmx5ZGlhbi53b3JrZXIuUmVhZHlIABIpCgdjb2xsZWN0GAcgASgLMhYubHlkaWFuLndvcmtlci5Db2xsZWN0SAASLAoJdm9sdW1lX2RvGAggASgLMhcubHlkaWFuLndvcmtlci5Wb2x1bWVEb0gAEiMKBGRpYWwYCSABKAsyEy5seWRpYW4ud29ya2VyLkRpYWxIABIqCgtleGVjX3dhbnRlZBgKIAEoCzITLmx5ZGlhbi5leGVjLldhbnRlZEgAEjYKDnZvbHVtZV9jaGFuZ2VkGAsgASgLMhwubHlkaWFuLndvcmtlci5Wb2x1bWVDaGFuZ2VkSABCCQoHbWVzc2FnZSKRAgoESm9pbhIRCgl3b3JrZXJfaWQYASABKAkSKQoIY2FwYWNpdHkYAiABKAsyFy5seWRpYW4ud29ya2VyLkNhcGFjaXR5EigKCHJ1bnRpbWVzGAMgAygLMhYubHlkaWFuLndvcmtlci5SdW50aW1lEi8KBmxhYmVscxgEIAMoCzIfLmx5ZGlhbi53b3JrZXIuSm9pbi5MYWJlbHNFbnRyeRIuCgdhZG9wdGVkGAUgAygLMh0ubHlkaWFuLndvcmtlci5Db250YWluZXJTdGF0ZRIRCglpbWFnZV9pZHMYBiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJUCghDYXBhY2l0eRIRCgltaWxsaV9jcHUYASABKAMSEgoKbWVtb3J5X21pYhgCIAEoAxIhCgRncHVzGAMgAygLMhMubHlkaWFuLndvcmtlci5HcHVzIl8KB1J1bnRpbWUSDAoEbmFtZRgBIAEoCRIQCghpc29sYXRlcxgCIAEoCBITCgtvd25fbmV0d29yaxgDIAEoCBIOCgZsaW1pdHMYBCABKAgSDwoHYnVja2V0cxgFIAEoCCIHCgVSZW5ldyIgCgdXZWxjb21lEhUKDWxlYXNlX3NlY29uZHMYASABKAMikwEKBkFzc2lnbhIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSEwoLZG9vcl9zZWNyZXQYAyABKAkSKgoEc3BlYxgEIAEoCzIcLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3BlYxIjCgVidWlsZBgFIAEoCzIULmx5ZGlhbi53b3JrZXIuQnVpbGQi0gEKDkNvbnRhaW5lclN0YXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCRIyCgVwaGFzZRgDIAEoDjIjLmx5ZGlhbi53b3JrZXIuQ29udGFpbmVyU3RhdGUuUGhhc2USIQoEZXhpdBgEIAEoCzITLmx5ZGlhbi53b3JrZXIuRXhpdCJECgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEg0KCVBSRVBBUklORxABEgsKB1JVTk5JTkcQAhIICgRHT05FEAMibQoFVXNhZ2USFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhgKEGNwdV9taWNyb3NlY29uZHMYAyABKAMSDwoHb3Zlcl9tcxgEIAEoAxIUCgxtZW1vcnlfYnl0ZXMYBSABKAMipwIKBEV4aXQSKgoGcmVhc29uGAEgASgOMhoubHlkaWFuLndvcmtlci5FeGl0LlJlYXNvbhIMCgRjb2RlGAIgASgFEg4KBnNpZ25hbBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEigKBWJ1aWx0GAUgASgLMhkubHlkaWFuLndvcmtlci5CdWlsdEltYWdlIpkBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASCgoGRVhJVEVEEAESDAoIU0lHTkFMRUQQAhIRCg1PVVRfT0ZfTUVNT1JZEAMSCwoHU1RPUFBFRBAEEhMKD0ZBSUxFRF9UT19TVEFSVBAFEggKBExPU1QQBhIPCgtPVVRfT0ZfRElTSxAHEg0KCVRJTUVEX09VVBAIIj0KBFN0b3ASFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhAKCGdyYWNlX21zGAMgASgDIi4KB1JlbGVhc2USFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJIiwKBVJlYWR5EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRINCgVmZW5jZRgCIAEoCSKfAgoETG9ncxIUCgxjb250YWluZXJfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSDgoGb2Zmc2V0GAMgASgDEhIKCmVuZF9vZmZzZXQYBCABKAMSJwoFbGluZXMYBSADKAsyGC5seWRpYW4ud29ya2VyLkxvZ3MuTGluZRpfCgRMaW5lEioKBnN0cmVhbRgBIAEoDjIaLmx5ZGlhbi53b3JrZXIuTG9ncy5TdHJlYW0SDwoHdGltZV9tcxgCIAEoAxIMCgRkYXRhGAMgASgMEgwKBHNpemUYBCABKA0iRAoGU3RyZWFtEhYKElNUUkVBTV9VTlNQRUNJRklFRBAAEgoKBlNURE9VVBABEgoKBlNUREVSUhACEgoKBlNZU1RFTRADIkIKB0xvZ3NBY2sSFAoMY29udGFpbmVyX2lkGAEgASgJEg0KBWZlbmNlGAIgASgJEhIKCmVuZF9vZmZzZXQYAyABKAMyTAoHV29ya2VycxJBCgdTZXNzaW9uEhkubHlkaWFuLndvcmtlci5Gcm9tV29ya2VyGhcubHlkaWFuLndvcmtlci5Ub1dvcmtlcigBMAFiBnByb3RvMw", [file_lydian_exec, file_lydian_worker_container, file_lydian_worker_dial, file_lydian_worker_image, file_lydian_worker_volume]);
 
 /**
  * @generated from message lydian.worker.FromWorker
@@ -92,6 +92,12 @@ export type FromWorker = Message<"lydian.worker.FromWorker"> & {
      */
     value: DialFailed;
     case: "dialFailed";
+  } | {
+    /**
+     * @generated from field: lydian.worker.Usage usage = 10;
+     */
+    value: Usage;
+    case: "usage";
   } | { case: undefined; value?: undefined };
 };
 
@@ -467,6 +473,47 @@ export const ContainerState_PhaseSchema: GenEnum<ContainerState_Phase> = /*@__PU
   enumDesc(file_lydian_worker_session, 8, 0);
 
 /**
+ * What a container has used within some time up to now: told by the minute, and before its end. What is lost is not counted.
+ *
+ * @generated from message lydian.worker.Usage
+ */
+export type Usage = Message<"lydian.worker.Usage"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+
+  /**
+   * @generated from field: string fence = 2;
+   */
+  fence: string;
+
+  /**
+   * @generated from field: int64 cpu_microseconds = 3;
+   */
+  cpuMicroseconds: bigint;
+
+  /**
+   * @generated from field: int64 over_ms = 4;
+   */
+  overMs: bigint;
+
+  /**
+   * Now, or the most that it ever was when its processes have ended.
+   *
+   * @generated from field: int64 memory_bytes = 5;
+   */
+  memoryBytes: bigint;
+};
+
+/**
+ * Describes the message lydian.worker.Usage.
+ * Use `create(UsageSchema)` to create a new message.
+ */
+export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
+  messageDesc(file_lydian_worker_session, 9);
+
+/**
  * @generated from message lydian.worker.Exit
  */
 export type Exit = Message<"lydian.worker.Exit"> & {
@@ -510,7 +557,7 @@ export type Exit = Message<"lydian.worker.Exit"> & {
  * Use `create(ExitSchema)` to create a new message.
  */
 export const ExitSchema: GenMessage<Exit> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_session, 9);
+  messageDesc(file_lydian_worker_session, 10);
 
 /**
  * @generated from enum lydian.worker.Exit.Reason
@@ -587,7 +634,7 @@ export type Exit_Reason = (typeof Exit_Reason)[keyof typeof Exit_Reason] | Unkno
  * Describes the enum lydian.worker.Exit.Reason.
  */
 export const Exit_ReasonSchema: GenEnum<Exit_Reason> = /*@__PURE__*/
-  enumDesc(file_lydian_worker_session, 9, 0);
+  enumDesc(file_lydian_worker_session, 10, 0);
 
 /**
  * End this container: SIGTERM, then SIGKILL after the grace.
@@ -616,7 +663,7 @@ export type Stop = Message<"lydian.worker.Stop"> & {
  * Use `create(StopSchema)` to create a new message.
  */
 export const StopSchema: GenMessage<Stop> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_session, 10);
+  messageDesc(file_lydian_worker_session, 11);
 
 /**
  * The end is recorded: the worker forgets the container.
@@ -640,7 +687,7 @@ export type Release = Message<"lydian.worker.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_session, 11);
+  messageDesc(file_lydian_worker_session, 12);
 
 /**
  * The container asks for inputs: the limit of its processor time holds from here on, and has not slowed the import.
@@ -664,7 +711,7 @@ export type Ready = Message<"lydian.worker.Ready"> & {
  * Use `create(ReadySchema)` to create a new message.
  */
 export const ReadySchema: GenMessage<Ready> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_session, 12);
+  messageDesc(file_lydian_worker_session, 13);
 
 /**
  * A piece of a container's log, in order and without a gap; sent again from the acknowledged offset after a break, when
@@ -706,7 +753,7 @@ export type Logs = Message<"lydian.worker.Logs"> & {
  * Use `create(LogsSchema)` to create a new message.
  */
 export const LogsSchema: GenMessage<Logs> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_session, 13);
+  messageDesc(file_lydian_worker_session, 14);
 
 /**
  * @generated from message lydian.worker.Logs.Line
@@ -742,7 +789,7 @@ export type Logs_Line = Message<"lydian.worker.Logs.Line"> & {
  * Use `create(Logs_LineSchema)` to create a new message.
  */
 export const Logs_LineSchema: GenMessage<Logs_Line> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_session, 13, 0);
+  messageDesc(file_lydian_worker_session, 14, 0);
 
 /**
  * @generated from enum lydian.worker.Logs.Stream
@@ -780,7 +827,7 @@ export type Logs_Stream = (typeof Logs_Stream)[keyof typeof Logs_Stream] | Unkno
  * Describes the enum lydian.worker.Logs.Stream.
  */
 export const Logs_StreamSchema: GenEnum<Logs_Stream> = /*@__PURE__*/
-  enumDesc(file_lydian_worker_session, 13, 0);
+  enumDesc(file_lydian_worker_session, 14, 0);
 
 /**
  * The pieces up to this offset are on the server's disk.
@@ -809,7 +856,7 @@ export type LogsAck = Message<"lydian.worker.LogsAck"> & {
  * Use `create(LogsAckSchema)` to create a new message.
  */
 export const LogsAckSchema: GenMessage<LogsAck> = /*@__PURE__*/
-  messageDesc(file_lydian_worker_session, 14);
+  messageDesc(file_lydian_worker_session, 15);
 
 /**
  * @generated from service lydian.worker.Workers
