@@ -106,7 +106,7 @@ export function assemble({
   const presence = new Presence(shared);
   const heartbeats = new Heartbeats(shared);
   const sessions = new WorkerSessions({ ...shared, cutDoors });
-  const dials = new Dials(clock, (workerId, message) => sessions.push(workerId, message));
+  const dials = new Dials(shared, (workerId, message) => sessions.push(workerId, message));
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const hasOwnNetwork = (workerId: string): boolean => sessions.hasOwnNetwork(workerId);
