@@ -109,6 +109,8 @@ test(
     assert.match(diff, /^changed +4 B +6 B +weights$/m);
     assert.equal((JSON.parse(json) as { changes: { after: { size: string } }[] }).changes[0]?.after.size, "4");
     assert.match(await lydian("volume", "restore", "past@1"), /commit 3 has written 1 path and removed 0/);
+    const again: unknown = JSON.parse(await lydian("volume", "restore", "past@1", "--json"));
+    assert.deepEqual(again, { commit: "0", written: 0, removed: 0 }); // it shows that already
     await using refused = runLydian(["volume", "restore", "past@9", "--data", own.data]);
     await refused.finishWith(1);
     assert.match(refused.output, /Volume "past" has no commit 9: its newest one is 3/);

@@ -1,6 +1,7 @@
 /**
  * Deployments under load: none of 200 requests a second, nor of the calls beside them, is lost or waits for a container to start, and
- * in the end all are answered by the last edition; also where the server is killed meanwhile, and where an edition cannot start.
+ * in the end all are answered by the last edition. Where server or worker is killed meanwhile, what was under way then may be lost and
+ * nothing after it is.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -148,5 +149,47 @@ describe("a deployment under load", { skip, timeout: 6 * minutes }, () => {
         count,
       );
     });
+  }
+});
+
+describe("a deployment under load, and a process killed meanwhile:", { skip, timeout: 6 * minutes }, () => {
+  for (const name of ["asked", "served"]) {
+    for (const role of ["server", "worker"] as const) {
+      test(`of ${name} loses no more than what is under way when the ${role} is killed`, async (t) => {
+        const [old, next] = [`${name} before ${role}`, `${name} after ${role}`];
+        await deploy(old, "--strategy", "recreate");
+        await caller.ask(address(name));
+        const load = new Load(name, perSecond);
+        await load.sees(old);
+        const published = deploy(next);
+        const fresh = platform.functions().length;
+        await until(
+          2 * minutes,
+          () => platform.functions().length > fresh,
+          () => "no container of the next edition begins",
+        );
+        const killed = await platform.kill(role);
+        const killedAt = performance.now();
+        await platform.replaced(role, killed);
+        const backAt = performance.now();
+        await published;
+        await load.sees(next);
+        await load.stop();
+        const isLost = ({ text }: Answered): boolean => ![old, next].includes(text);
+        const lost = load.answers.filter(isLost);
+        t.diagnostic(
+          `${load.answers.length} requests, ${lost.length} lost, the new ${role} after ${(backAt - killedAt).toFixed(0)} ms; ${latencies(load.answers)}`,
+        );
+        // Until its caller hears of it, it also asks on connections that the dead server has.
+        const answered = load.answers.filter((each) => !isLost(each) && each.at > killedAt);
+        const again = Math.min(...answered.map(({ at, tookMs }) => at + tookMs));
+        assert.deepEqual(
+          lost.filter(({ at }) => at > again),
+          [],
+          "once one is answered again, all are",
+        );
+        assert.ok(lost.length <= most, `${lost.length} lost, where ${most} can be under way`);
+      });
+    }
   }
 });

@@ -2,6 +2,7 @@
 export * from "./absent.ts";
 export * from "./backoff.ts";
 export * from "./bells.ts";
+export * from "./buffer-memory.ts";
 export * from "./child.ts";
 export * from "./clock.ts";
 export * from "./durable.ts";

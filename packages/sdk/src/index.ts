@@ -20,6 +20,7 @@ export type { VolumeBatch, VolumeFile } from "./objects/volume-files.ts";
 export type { NameOptions } from "./objects/place.ts";
 export { Proxy } from "./objects/proxy.ts";
 export { type PartitionOptions, Queue, type TakeOptions } from "./objects/queue.ts";
+export { Sandbox, type SandboxOptions, type SandboxOutput, type SandboxProcess } from "./objects/sandbox.ts";
 export { Cron, Period, type PeriodParts } from "./objects/schedule.ts";
 export { Secret } from "./objects/secret.ts";
 export { Volume, type VolumeEntry, type VolumeOptions } from "./objects/volume.ts";

@@ -106,7 +106,7 @@ export function assemble({
   const presence = new Presence(shared);
   const heartbeats = new Heartbeats(shared);
   const sessions = new WorkerSessions({ ...shared, cutDoors });
-  const dials = new Dials(clock, (workerId, message) => sessions.push(workerId, message));
+  const dials = new Dials(shared, (workerId, message) => sessions.push(workerId, message));
   const timeouts = new Timeouts(shared);
   const interest = new Interest({ ...shared, stop: (build, reason) => sessions.stop(build, reason) });
   const hasOwnNetwork = (workerId: string): boolean => sessions.hasOwnNetwork(workerId);
@@ -114,14 +114,14 @@ export function assemble({
   const execs = new Execs({ line: (workerId) => sessions.openLine(workerId) });
   const taskTokens = new TaskTokens(serverKey, () => clock.now());
   const tokens = new Tokens(founded.store, clock);
-  const drain = new Drain(shared);
+  const loads = (): Load[] => [...web.straight.loads(), ...web.desks.loads()];
+  const drain = new Drain({ ...shared, loads });
   const told = { drain, execs, heartbeats, interest, lineOwners, presence, sessions, tell, timeouts };
   const volumeChanges = new VolumeChanges(shared);
   const platform: Platform = { ...founded, ...told, ...web, tokens, taskTokens, volumeChanges };
   const servers = new ServerContainers(platform, deliveries);
   const alarms = new Alarms(shared);
   const sweeper = new Sweeper(shared);
-  const loads = (): Load[] => [...platform.straight.loads(), ...platform.desks.loads()];
   const scheduler = new Scheduler({ ...shared, hands: openHands(sessions, drain), loads, tell });
   const timekeeper = new Timekeeper({ ...shared, tell });
   const tellImage: BuildsDeps["tell"] = (imageId, text) => tell({ appId: imageId, functionId: "" }, text);

@@ -4,6 +4,7 @@ import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 
 import {
+  countBuffersAsHeap,
   createLogger,
   lockWithin,
   type Logger,
@@ -26,6 +27,7 @@ import { version } from "./version.ts";
 const lockWaitMs = 10_000;
 
 async function main(): Promise<void> {
+  countBuffersAsHeap();
   const config = serverConfigSchema.parse(await readConfiguration(() => process.exit(0)));
   const log = createLogger("server", config.logLevel);
   const tls = config.tls && {

@@ -113,7 +113,7 @@ export class VolumeRig implements AsyncDisposable {
     opening.defer(() => mounter.unmountBelow(folder));
     const maker = new LayerMaker();
     const owed = await OwedCommits.open(join(folder, "owed"), {
-      logger: log,
+      ...{ logger: log, sync: syncFileSystem },
       ...(options.boot !== undefined && { boot: options.boot }),
     });
     const trees = await VolumeTrees.open(join(folder, "trees"), { server, owed, logger: log, maker });
@@ -122,7 +122,6 @@ export class VolumeRig implements AsyncDisposable {
       reader: new UpperReader(),
       packs: new PackReader(),
       clock: systemClock,
-      sync: syncFileSystem,
       owedFrom: options.owedFrom ?? usualOwedFrom,
       throwAway: (path: string) => rm(path, { recursive: true, force: true }),
     };
@@ -138,9 +137,9 @@ export class VolumeRig implements AsyncDisposable {
   }
 
   /** What another worker has, which knows no state yet. */
-  async anotherWorker(): Promise<MountedVolumeDeps> {
-    const { server, logger } = this.deps;
-    const owed = await OwedCommits.open(join(this.folder, "other-owed"), { logger });
+  async anotherWorker(server = this.deps.server): Promise<MountedVolumeDeps> {
+    const { logger } = this.deps;
+    const owed = await OwedCommits.open(join(this.folder, "other-owed"), { logger, sync: syncFileSystem });
     const trees = await VolumeTrees.open(join(this.folder, "other"), { server, owed, logger, maker: new LayerMaker() });
     this.#stack.defer(() => trees.close());
     return { ...this.deps, trees };

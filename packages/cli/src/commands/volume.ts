@@ -1,5 +1,5 @@
 /** `lydian volume`: what volumes were like before. Volumes themselves are the clients' affair. */
-import { toJson } from "@bufbuild/protobuf";
+import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
 import { operator } from "@lydian/contract";
 import { Argument, Option } from "commander";
 
@@ -48,7 +48,7 @@ const history: CliCommand<CommonOptions & { limit: number }> = {
     using client = await connect(options, terminal.env);
     const request = { volume: nameOf(volume, options), limit: options.limit };
     const reply = await client.ask(methods.listVolumeCommits, request);
-    if (options.json === true) return printJson(terminal, toJson(operator.ListVolumeCommitsResponseSchema, reply));
+    if (options.json === true) return printJson(terminal, operator.ListVolumeCommitsResponseSchema, reply);
     const { commits, oldest } = reply;
     if (commits.length === 0) terminal.print(`Volume ${volume} has no commits.`);
     else terminal.print(tableOf(commits, commitColumns(terminal, reply), (title) => terminal.paint("dim", title)));
@@ -88,7 +88,7 @@ const diff: CliCommand<CommonOptions & { limit: number }> = {
       limit: options.limit,
     };
     const reply = await client.ask(methods.diffVolume, request, patienceMs);
-    if (options.json === true) return printJson(terminal, toJson(operator.DiffVolumeResponseSchema, reply));
+    if (options.json === true) return printJson(terminal, operator.DiffVolumeResponseSchema, reply);
     const { changes, more } = reply;
     if (changes.length === 0) terminal.print(`${one} and ${from.volume}@${reply.to} are the same.`);
     else terminal.print(tableOf(changes, changeColumns(terminal), (title) => terminal.paint("dim", title)));
@@ -112,7 +112,7 @@ const restore: CliCommand<CommonOptions> = {
     using client = await connect(options, terminal.env);
     const request = { volume: nameOf(volume, options), commit: BigInt(commit) };
     const reply = await client.ask(methods.restoreVolume, request, patienceMs);
-    if (options.json === true) return printJson(terminal, toJson(operator.RestoreVolumeResponseSchema, reply));
+    if (options.json === true) return printJson(terminal, operator.RestoreVolumeResponseSchema, reply);
     if (reply.commit === 0n) terminal.print(`${volume} shows what it showed after commit ${commit} already.`);
     else {
       const { written, removed } = reply;
@@ -184,7 +184,8 @@ function stateOf(text: string): State {
   });
 }
 
-function printJson(terminal: Terminal, value: unknown): number {
-  terminal.print(JSON.stringify(value, undefined, 2));
+/** Zeros as well: who reads it expects each field. */
+function printJson<Reply extends DescMessage>(terminal: Terminal, schema: Reply, reply: MessageShape<Reply>): number {
+  terminal.print(JSON.stringify(toJson(schema, reply, { alwaysEmitImplicit: true }), undefined, 2));
   return exitStatus.ok;
 }

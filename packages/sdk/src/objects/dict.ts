@@ -2,6 +2,7 @@
 import { ModalClient } from "@lydian/contract";
 
 import type { Client } from "../client/client.ts";
+import { SerializationError } from "../errors.ts";
 import { readPickle } from "../values/pickle-read.ts";
 import { writePickle } from "../values/pickle-write.ts";
 import { Named, type NamedOptions, type Request } from "./named.ts";
@@ -117,4 +118,8 @@ export class Dict<K = string, V = unknown> {
   }
 }
 
-const keyOf = (key: unknown): Uint8Array => writePickle(key, "key");
+function keyOf(key: unknown): Uint8Array {
+  if (!(key instanceof Date)) return writePickle(key, "key");
+  // The server compares keys' bytes, and Python pickles the same date in several ways.
+  throw new SerializationError("key is a Date, which no key of a dict can be", { hint: "use key.toISOString()" });
+}

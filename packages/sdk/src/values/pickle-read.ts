@@ -1,9 +1,10 @@
 /**
  * Reads the part of Python's pickles that is plain data. A pickle can name any class, and code that is run as it is read; none
- * of that is ever done here: what names one is an error.
+ * of that is ever done here: what names one is an error, but for aware datetimes, which are read as Dates.
  */
 import { SerializationError } from "../errors.ts";
 import { define } from "./error-value.ts";
+import { isPart, Maker, makers } from "./pickle-dates.ts";
 
 const mark = Symbol("mark");
 
@@ -31,11 +32,7 @@ class Reader {
 
   #step(opcode: number): void {
     const found = scalars[opcode] ?? containers[opcode];
-    if (found === undefined) {
-      throw new SerializationError("it holds an object of a Python class, and no class is loaded here", {
-        hint: "put plain data there: str, int, float, bool, None, bytes, list, tuple, dict, set",
-      });
-    }
+    if (found === undefined) throw unknownClass();
     found(this);
   }
 
@@ -44,8 +41,7 @@ class Reader {
   }
 
   #pop(): unknown {
-    if (this.#stack.length === 0) throw malformed();
-    return this.#stack.pop();
+    return this.take(1)[0];
   }
 
   /** What stands above the last mark. */
@@ -147,6 +143,16 @@ const containers: Readonly<Record<number, Step>> = {
     const items = reader.above();
     for (const item of items) reader.top(Set).add(item);
   },
+  0x93: (reader) => {
+    const maker = makers.get(reader.take(2).map(String).join("."));
+    if (maker === undefined) throw unknownClass();
+    reader.push(maker);
+  },
+  0x52: (reader) => {
+    const [maker, args] = reader.take(2);
+    if (!(maker instanceof Maker) || !Array.isArray(args)) throw malformed();
+    reader.push(maker.call(args));
+  },
   0x94: (reader) => reader.memoize(),
   0x71: (reader) => reader.memoize(reader.bytes(1).readUInt8()),
   0x72: (reader) => reader.memoize(reader.bytes(4).readUInt32LE()),
@@ -173,6 +179,7 @@ function integer(bytes: Buffer): number | bigint {
 
 /** Dicts with texts as keys are objects, as they are in results of functions. */
 function plain(value: unknown): unknown {
+  if (isPart(value)) throw unknownClass();
   if (Array.isArray(value)) return value.map(plain);
   if (value instanceof Set) return new Set([...value].map(plain));
   if (!(value instanceof Map)) return value;
@@ -181,6 +188,12 @@ function plain(value: unknown): unknown {
   const object = {};
   for (const [key, each] of entries) define(object, String(key), each);
   return object;
+}
+
+function unknownClass(): SerializationError {
+  return new SerializationError("it holds an object of a Python class, and no class is loaded here", {
+    hint: "put plain data there: str, int, float, bool, None, bytes, list, tuple, dict, set, datetime with a timezone",
+  });
 }
 
 function malformed(): SerializationError {

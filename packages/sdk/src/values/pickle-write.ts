@@ -3,6 +3,7 @@
  * by byte, so strings and numbers are written exactly as Python's own pickler does (protocol 4).
  */
 import { SerializationError } from "../errors.ts";
+import { writeDate } from "./pickle-dates.ts";
 
 /** Frames are written around what has at least so many bytes. */
 const leastFramed = 4;
@@ -99,6 +100,7 @@ class Writer {
     if (value instanceof Uint8Array) this.#sized(value, ["C".charCodeAt(0), "B".charCodeAt(0), 0x8e]);
     else if (Array.isArray(value)) this.#list(value, path);
     else if (value instanceof Set) this.#set(value, path);
+    else if (value instanceof Date) this.add(writeDate(value, path));
     else if (value instanceof Map) this.#dict([...value], path);
     else if (Object.prototype.toString.call(value) === "[object Object]") {
       this.#dict(
@@ -108,7 +110,7 @@ class Writer {
     } else {
       const kind = Object.prototype.toString.call(value).slice(8, -1);
       throw new SerializationError(`${path} is a ${kind}, which dicts and queues do not hold`, {
-        hint: "they hold plain data: texts, numbers, bytes, arrays, objects, maps and sets",
+        hint: "they hold plain data: texts, numbers, bytes, dates, arrays, objects, maps and sets",
       });
     }
     this.#open.delete(value);

@@ -434,6 +434,13 @@ export interface Volumes extends VolumeHistory, OwedCommits {
   children(volumeId: string, folder: string, at: number, page: EntryPage): Promise<KeptEntry[]>;
   /** All below a folder in the state of a commit, by path. */
   below(volumeId: string, folder: string, at: number, page: EntryPage): Promise<KeptEntry[]>;
+  /** All that is kept of what lies in a folder, by path and age, and whether the state of a commit shows it. */
+  kept(
+    volumeId: string,
+    folder: string,
+    at: number,
+    page: { after: { path: string; since: number }; limit: number },
+  ): Promise<{ path: string; since: number; isShown: 0 | 1 }[]>;
   /** From commit `since` on the path shows this. Nothing else may be there. */
   begin(volumeId: string, entry: Entry, since: number): Promise<void>;
   /** From commit `until` on the path shows nothing. Answers what it showed. */

@@ -82,7 +82,7 @@ export function volumesIn(database: DatabaseSync): Omit<Volumes, keyof VolumeHis
   };
 }
 
-type Entries = Pick<Volumes, "entry" | "width" | "children" | "below" | "begin" | "end">;
+type Entries = Pick<Volumes, "entry" | "width" | "children" | "kept" | "below" | "begin" | "end">;
 
 function entriesIn(database: DatabaseSync): Entries {
   const last = prepare<Row & { until: number | null }>(
@@ -99,6 +99,11 @@ function entriesIn(database: DatabaseSync): Entries {
     database,
     `SELECT count(*) AS count FROM volume_entries INDEXED BY volume_entries_by_folder
      WHERE volume_id = :volumeId AND folder = :folder AND ${shownAt}`,
+  );
+  const kept = prepare<{ path: string; since: number; isShown: 0 | 1 }>(
+    database,
+    `SELECT path, since, ${shownAt} AS isShown FROM volume_entries INDEXED BY volume_entries_by_folder
+     WHERE volume_id = :volumeId AND folder = :folder AND (path, since) > (:path, :since) ORDER BY path, since LIMIT :limit`,
   );
   const below = prepare<Row>(
     database,
@@ -128,6 +133,8 @@ function entriesIn(database: DatabaseSync): Entries {
     width: async (volumeId, folder, at) => width.one({ volumeId, folder, at })?.count ?? 0,
     children: async (volumeId, folder, at, { after, limit }) =>
       children.all({ volumeId, folder, at, after, limit }).map(toEntry),
+    kept: async (volumeId, folder, at, { after: { path, since }, limit }) =>
+      kept.all({ volumeId, folder, at, path, since, limit }),
     below: async (volumeId, folder, at, { after, limit }) => {
       const { first, last: end } = rangeBelow(folder);
       return below.all({ volumeId, at, after: after > first ? after : first, last: end, limit }).map(toEntry);

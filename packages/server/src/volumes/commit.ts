@@ -24,7 +24,7 @@ export interface Change {
 
 export type CommitLimits = Pick<Limits, "volumeEntries" | "volumeBytes" | "volumeFolder" | "volumeFile">;
 
-/** Entries of a folder that are counted in the time of any other step. */
+/** Entries of a folder that are looked at in the time of any other step. */
 const countedInStep = 10;
 
 /** For folders that nobody has written: those above a file. */
@@ -122,7 +122,7 @@ export class Commit {
 
   async *#all(): AsyncGenerator<void, void> {
     for (const path of this.#change.removed) {
-      await this.#remove(path);
+      yield* this.#remove(path);
       yield;
     }
     for (const entry of this.#change.written) {
@@ -154,12 +154,12 @@ export class Commit {
     }
   }
 
-  async #remove(removed: string): Promise<void> {
+  async *#remove(removed: string): AsyncGenerator<void, void> {
     const isFolder = removed.endsWith("/");
     const path = isFolder ? removed.slice(0, -1) : removed;
     const found = await this.#shown(path);
     if (found === undefined || (found.kind === "folder") !== isFolder) return;
-    if (isFolder && (await this.#hasChildren(path))) return;
+    if (isFolder && (yield* this.#hasChildren(path))) return;
     await this.#end(path);
     this.#removed++;
   }
@@ -221,9 +221,15 @@ export class Commit {
     }
   }
 
-  async #hasChildren(folder: string): Promise<boolean> {
-    const { id } = this.#volume;
-    return (await this.#volumes.children(id, folder, this.#number, { after: "", limit: 1 })).length > 0;
+  /** Those that have ended lie among them, and may be very many. */
+  async *#hasChildren(folder: string): AsyncGenerator<void, boolean> {
+    for (let after = { path: "", since: 0 }; ;) {
+      const found = await this.#volumes.kept(this.#volume.id, folder, this.#number, { after, limit: page });
+      if (found.some(({ isShown }) => isShown === 1)) return true;
+      if (found.length < page) return false;
+      for (let looked = 0; looked < page; looked += countedInStep) yield;
+      after = found.at(-1) ?? after;
+    }
   }
 }
 

@@ -91,13 +91,10 @@ function byDepth<T>(all: readonly T[], pathOf: (each: T) => string): T[] {
   return depths.flat();
 }
 
-/** Commits that are looked at for each volume at a time. */
-const commitsAtOnce = 1000;
-
 /** A worker may ask so long whether the commit was made of which it has heard no reply. */
 const commitsKeptMs = 7 * 86_400_000;
 
-/** Rows, or volumes, in one unit of work. */
+/** Rows, commits or volumes in one unit of work. */
 const portion = 200;
 
 /**
@@ -118,7 +115,7 @@ export async function forgetHistory(
   }
 }
 
-/** The same for some volumes after this id; answers the last one's id, undefined behind the last. */
+/** A portion of states and commits of volumes after this id; answers after which one to go on, undefined behind the last. */
 export async function forgetStates(
   tx: Tx,
   { time, now }: { time: number; now: number },
@@ -126,10 +123,20 @@ export async function forgetStates(
   limit: number,
 ): Promise<string | undefined> {
   const volumes = await tx.volumes.withHistory(after, limit);
-  for (const volume of volumes) {
-    const oldest = await tx.volumes.stateAt(volume, time, commitsAtOnce);
-    if (oldest > volume.oldest) await tx.volumes.setOldest(volume.id, oldest);
-    await tx.volumes.forgetCommits({ id: volume.id, oldest }, now - commitsKeptMs, limit);
+  const before = now - commitsKeptMs;
+  let [done, work] = [after, 0];
+  for (const { id, oldest } of volumes) {
+    const rows = await tx.volumes.forgetCommits({ id, oldest }, before, limit);
+    if (rows === limit) return done; // there may be more, which nobody would look for once the newest state is the oldest
+    const next = await tx.volumes.stateAt({ id, oldest }, time, limit);
+    if (next > oldest) {
+      await tx.volumes.setOldest(id, next);
+      await tx.volumes.forgetCommits({ id, oldest: next }, before, limit);
+    }
+    if (next - oldest === limit) return done;
+    done = id;
+    work += rows + next - oldest;
+    if (work >= limit) return done;
   }
-  return volumes.length < limit ? undefined : volumes.at(-1)?.id;
+  return volumes.length < limit ? undefined : done;
 }

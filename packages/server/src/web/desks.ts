@@ -9,7 +9,7 @@ import type { Bells, Clock, Id, Logger, NewId, Timer } from "@lydian/kit";
 import type { Deliveries } from "../calls/deliveries.ts";
 import type { Times } from "../config.ts";
 import { drain } from "../containers/begin.ts";
-import { containerBell, deskBell, demandBell } from "../domain/bells.ts";
+import { containerBell, deskBell, demandBell, idleBell } from "../domain/bells.ts";
 import type { Load } from "../domain/container.ts";
 import type { FunctionPolicy } from "../domain/function.ts";
 import type { Hear } from "../domain/happening.ts";
@@ -47,7 +47,7 @@ export interface Desk {
   readonly policy: FunctionPolicy;
   /** Open: nothing waits in the store that it could take instead. Ending: it takes nothing any more. */
   phase: "shut" | "open" | "ending";
-  waiting: Handed[];
+  readonly waiting: Handed[];
   readonly taken: Map<string, Taken>;
   /** How many of those have been answered, and are about to be finished. */
   answered: number;
@@ -57,9 +57,13 @@ export interface Desk {
   lookedAt: number;
   /** When it last had something; 0 for never. */
   until: number;
+  /** How many its container has taken. */
+  takes: number;
+  /** While something waits: looks whether its container takes any of it. */
+  watch: Timer | undefined;
 }
 
-/** So long at most it takes requests without a look into the store. */
+/** So long at most it takes requests without a look into the store, and lets them wait for a container that takes none. */
 const lookMs = 200;
 
 export interface DesksDeps {
@@ -133,6 +137,7 @@ export class Desks {
     const timer = clock.timer(desk.policy.timeoutMs, () => this.#late(desk, inputId)).unref();
     desk.taken.set(inputId, { ...next, takenAt: clock.now(), timer, isAnswered: false, stop: "no" });
     desk.last = { key: poll.key, inputId };
+    desk.takes++;
     exchange.holder = desk.containerId;
     return next;
   }
@@ -144,7 +149,11 @@ export class Desks {
     taken.timer[Symbol.dispose]();
     desk.taken.delete(inputId);
     if (desk.phase === "ending") void this.#elsewhere([taken]);
-    else desk.waiting.unshift(taken);
+    else {
+      desk.waiting.unshift(taken);
+      this.#deps.bells.ring(deskBell(desk.containerId), 1); // it may have asked again before its old request was seen to be gone
+      this.#watch(desk);
+    }
   }
 
   /** The store was asked for this container: whether it has something for it. */
@@ -152,14 +161,13 @@ export class Desks {
     desk.lookedAt = this.#deps.clock.now();
     if (found === "end") this.retire(desk);
     else if (desk.phase !== "ending") desk.phase = found === "nothing" ? "open" : "shut";
+    if (found === "inputs") this.#makeRoom(desk);
   }
 
   /** It is told to end: it has what it has, and what waits goes elsewhere. */
   retire(desk: Desk): void {
     desk.phase = "ending";
-    const left = desk.waiting;
-    desk.waiting = [];
-    void this.#elsewhere(left);
+    void this.#elsewhere(desk.waiting.splice(0));
   }
 
   /** Answers whether the container had this from here. */
@@ -173,6 +181,7 @@ export class Desks {
     desk.until = this.#deps.clock.now();
     taken.exchange.end(endedBy(result));
     this.#tell(desk, taken);
+    this.#rests(desk);
     return true;
   }
 
@@ -225,8 +234,36 @@ export class Desks {
     const { clock, bells } = this.#deps;
     desk.until = clock.now();
     bells.ring(deskBell(desk.containerId), 1);
-    // What has been answered may be at work for long behind its answer.
-    if (desk.answered > 0) clock.timer(lookMs, () => this.#leave(desk, handed)).unref();
+    this.#watch(desk);
+  }
+
+  #watch(desk: Desk): void {
+    const { takes } = desk;
+    desk.watch ??= this.#deps.clock.timer(lookMs, () => this.#leave(desk, takes)).unref();
+  }
+
+  /**
+   * A container that asks for nothing is at work behind its answers, or on what a server before this one has given it: what waits for
+   * it waits in the store instead, for any container.
+   */
+  #leave(desk: Desk, takes: number): void {
+    desk.watch = undefined;
+    if (desk.waiting.length === 0) return;
+    if (desk.takes > takes) return this.#watch(desk);
+    shut(desk);
+    void this.#elsewhere(desk.waiting.splice(0));
+  }
+
+  /** It has one from the store, which it may be at for long: what it has no room for any more does not wait behind that. */
+  #makeRoom(desk: Desk): void {
+    const { containerId, policy, taken, waiting } = desk;
+    const room = policy.targetConcurrency - taken.size - this.#deps.deliveries.count(containerId) - 1;
+    void this.#elsewhere(waiting.splice(Math.max(0, room)));
+  }
+
+  /** Others may wait for the room that its container takes. */
+  #rests({ waiting, taken }: Desk): void {
+    if (waiting.length + taken.size === 0) this.#deps.bells.ring(idleBell);
   }
 
   async #elsewhere(handed: readonly Handed[]): Promise<void> {
@@ -251,20 +288,13 @@ export class Desks {
     }
   }
 
-  /** The container has not asked for it yet: it waits in the store instead, for any container. */
-  #leave(desk: Desk, handed: Handed): void {
-    const place = desk.waiting.indexOf(handed);
-    if (place < 0) return;
-    desk.waiting.splice(place, 1);
-    shut(desk);
-    void this.#elsewhere([handed]);
-  }
-
   /** Nobody waits for it any more: what is not taken goes, and what is runs on unless its caller gave it up. */
   #left(exchange: Exchange): void {
     for (const desk of this.#known.ofFunction(exchange.functionId)) {
       const place = desk.waiting.findIndex((each) => each.exchange === exchange);
-      if (place >= 0) desk.waiting.splice(place, 1);
+      if (place < 0) continue;
+      desk.waiting.splice(place, 1);
+      this.#rests(desk);
     }
     const desk = this.#known.get(exchange.holder ?? "");
     const taken = this.#taken(exchange.holder ?? "", exchange.callId);
@@ -326,12 +356,12 @@ export class Desks {
     const { functionId } = container;
     const fresh = {
       phase: "shut",
-      waiting: [],
-      taken: new Map(),
       last: undefined,
       lookedAt: 0,
       until: 0,
       answered: 0,
+      takes: 0,
+      watch: undefined,
     } as const;
     return { containerId, functionId, policy, ...fresh, waiting: [], taken: new Map() };
   }

@@ -16,7 +16,7 @@ import { encodeResult, failureResult } from "../calls/result.ts";
 import type { Timeouts } from "../calls/timeouts.ts";
 import { drain, exitGraceMs } from "../containers/begin.ts";
 import type { Load } from "../domain/container.ts";
-import { demandBell } from "../domain/bells.ts";
+import { demandBell, idleBell } from "../domain/bells.ts";
 import type { FunctionPolicy } from "../domain/function.ts";
 import type { Hear } from "../domain/happening.ts";
 import type { Store, Tx } from "../domain/store.ts";
@@ -214,6 +214,7 @@ export class StraightCalls {
     straight.uncounted--;
     straight.uncountedUntil = clock.now();
     straight.moved.beat();
+    if (straight.carried.size === 0) this.#deps.bells.ring(idleBell);
     exchange.end(isLate ? "timeout" : ended);
     const times = { queuedAt: began, startedAt: began, endedAt: clock.now() };
     const { containerId, functionId } = straight;

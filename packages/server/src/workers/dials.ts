@@ -1,8 +1,9 @@
 /** Connections to what listens in containers: asked of their workers, which bring them through the port. */
 import type { Socket } from "node:net";
 
-import type { Clock } from "@lydian/kit";
+import type { Bells, Clock } from "@lydian/kit";
 
+import { workerBell } from "../domain/bells.ts";
 import { fail } from "../errors.ts";
 import { Questions } from "./questions.ts";
 import type { Acting, ToWorker } from "./sessions.ts";
@@ -11,13 +12,20 @@ import type { Acting, ToWorker } from "./sessions.ts";
 const patienceMs = 60_000;
 
 export class Dials {
+  readonly #bells: Bells;
+  readonly #clock: Clock;
   readonly #push: (workerId: string, message: ToWorker) => boolean;
   readonly #asked: Questions<Socket>;
   /** By container. */
   readonly #open = new Map<string, Set<Socket>>();
 
   /** `push` answers false when the worker is not connected. */
-  constructor(clock: Clock, push: (workerId: string, message: ToWorker) => boolean) {
+  constructor(
+    { bells, clock }: { bells: Bells; clock: Clock },
+    push: (workerId: string, message: ToWorker) => boolean,
+  ) {
+    this.#bells = bells;
+    this.#clock = clock;
     this.#push = push;
     this.#asked = new Questions(clock, {
       answerMs: patienceMs,
@@ -25,12 +33,20 @@ export class Dials {
     });
   }
 
-  /** Rejects with `unavailable` when nothing listens there, with `aborted` when none came. The connection ends with the container, at the latest. */
+  /**
+   * Rejects with `unavailable` when nothing listens there, with `aborted` when none came. The connection ends with the container, at the
+   * latest. A worker that dies, and its container with it not, is asked again when it is back.
+   */
   async open({ id: containerId, fence, workerId }: Acting, port: number): Promise<Socket> {
-    const socket = await this.#asked.ask(workerId, (secret) => {
-      const message = { case: "dial", value: { secret, containerId, fence, port } } as const;
-      if (!this.#push(workerId, { message })) this.#asked.left(workerId);
-    });
+    const settled = new AbortController();
+    const socket = await this.#asked
+      .ask(workerId, (secret) => {
+        const message = { case: "dial", value: { secret, containerId, fence, port } } as const;
+        const look = async (): Promise<undefined> => void this.#push(workerId, { message });
+        const options = { clock: this.#clock, waitMs: patienceMs, signal: settled.signal };
+        this.#bells.until([workerBell(workerId)], look, options).catch(() => {}); // there is an answer
+      })
+      .finally(() => settled.abort());
     const open = this.#open.get(containerId) ?? new Set();
     this.#open.set(containerId, open.add(socket));
     socket.once("close", () => {

@@ -6,6 +6,7 @@ import type { Bells, Clock, NewId } from "@lydian/kit";
 
 import { drain, exitGraceMs } from "../containers/begin.ts";
 import { demandBell, idleBell, imagesBell } from "../domain/bells.ts";
+import type { Container, Load } from "../domain/container.ts";
 import type { Store } from "../domain/store.ts";
 import type { WorkerView } from "../domain/worker.ts";
 
@@ -14,6 +15,8 @@ export interface DrainDeps {
   bells: Bells;
   clock: Clock;
   newId: NewId;
+  /** What containers are busy with that stands in no database. */
+  loads(): Load[];
 }
 
 /** What is left. */
@@ -75,16 +78,19 @@ export class Drain {
       containers: await tx.containers.alive(),
       builds: (await tx.images.underWay()).filter(({ state }) => state === "building").length,
     }));
+    const loads = new Map(this.#deps.loads().map((load) => [load.containerId, load.requests]));
+    const heldBy = ({ id, held }: Container): number => held + (loads.get(id) ?? 0);
     const going = containers.filter(({ state, killAt }) => state !== "draining" || (killAt ?? Infinity) > deadline);
     if (going.length > 0 && this.#isOn) {
       await store.write(async (tx) => {
         for (const { id } of going) {
-          const held = (await tx.containers.get(id))?.held ?? 0;
-          await drain(tx, id, held > 0 ? deadline : Math.min(deadline, clock.now() + exitGraceMs));
+          const now = await tx.containers.get(id);
+          const isBusy = now !== undefined && heldBy(now) > 0;
+          await drain(tx, id, isBusy ? deadline : Math.min(deadline, clock.now() + exitGraceMs));
         }
       });
     }
-    return { containers: containers.length, inputs: containers.reduce((sum, { held }) => sum + held, 0), builds };
+    return { containers: containers.length, inputs: containers.reduce((sum, each) => sum + heldBy(each), 0), builds };
   }
 }
 

@@ -33,7 +33,7 @@ export async function sessionScene(wrap: (store: Store) => Store = (store) => st
   const logBook = new LogBook({ folder: `${test.folder}/logs`, store: test.store, bells: test.bells });
   const wanted: { workerId: string; bytes: number }[] = [];
   const makeRoom = (workerId: string, bytes: number): void => void wanted.push({ workerId, bytes });
-  const dials = new Dials(test.clock, (workerId, message) => sessions.push(workerId, message));
+  const dials = new Dials(test, (workerId, message) => sessions.push(workerId, message));
   const heard: Happening[] = [];
   const hear: Hear = (happening) => void heard.push(happening);
   const deps = { ...shared, sessions, dials, logBook, lineOwners: new LineOwners(), makeRoom, hear };

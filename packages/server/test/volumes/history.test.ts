@@ -34,7 +34,10 @@ async function restore({ test, volume, commits }: Scene, to: number): Promise<nu
 /** What was not the newest any more before now is forgotten. */
 async function forget({ test }: Scene, portion = 200): Promise<void> {
   const now = test.clock.now();
-  await test.does((tx) => forgetStates(tx, { time: now, now }, "", portion));
+  for (let after: string | undefined = ""; after !== undefined;) {
+    const from: string = after;
+    after = await test.does((tx) => forgetStates(tx, { time: now, now }, from, portion));
+  }
   while ((await test.does((tx) => tx.volumes.trim(portion))) === portion);
 }
 
@@ -113,6 +116,19 @@ describe("a state that is forgotten", () => {
     await it.test.does((tx) => forgetStates(tx, { time, now: time }, "", 200));
     assert.equal((await it.volume()).oldest, 1);
     assert.deepEqual(await it.shows(1), ["a=1"]);
+  });
+
+  it("goes with its commit once nobody asks for that any more, however many there are", async () => {
+    await using it = await volumeScene();
+    for (let i = 1; i <= 20; i++) await it.commits({ written: [file("a", i)] });
+    await it.test.clock.advance(7 * 86_400_000 + 1);
+    await forget(it, 3);
+    const commits = await it.test.does((tx) => tx.volumes.commitsBefore(it.id, 100, 100));
+    assert.deepEqual(
+      commits.map(({ number }) => number),
+      [20],
+    );
+    assert.equal((await it.volume()).oldest, 20);
   });
 
   for (const seed of [1, 2, 3]) {

@@ -56,6 +56,16 @@ describe("a change of more than a portion", () => {
     assert.deepEqual([entries, bytes], [1503, 4500]);
   });
 
+  it("takes away folders of very many files, unless something of others is left in one", async () => {
+    await using it = await volumeScene({}, 2);
+    const files = many(1, 6000);
+    await it.commits({ written: files });
+    await it.commits({ written: [file("d1/zz", 2)] });
+    const removed = [...files.map(({ path }) => path), "d0/", "d1/", "d2/"];
+    assert.equal(await it.commits({ removed }), 3);
+    assert.deepEqual(await it.shows(), ["d1/", "d1/zz=2"]);
+  });
+
   it("that is refused in the end leaves nothing behind", async () => {
     await using it = await volumeScene({ volumeBytes: 3000 }, 2);
     await it.commits({ written: [file("d0/0000", 1)] });

@@ -12,13 +12,14 @@ import {
 import { silentLogger } from "@lydian/kit";
 
 import { Deliveries } from "../../src/calls/deliveries.ts";
+import { deskBell, idleBell } from "../../src/domain/bells.ts";
 import type { FunctionPolicy } from "../../src/domain/function.ts";
 import type { Happening } from "../../src/domain/happening.ts";
 import { encodeDefinition } from "../../src/functions/definition.ts";
 import type { WebRequest } from "../../src/web/asgi.ts";
 import { WebCalls } from "../../src/web/calls.ts";
 import { type Desk, Desks } from "../../src/web/desks.ts";
-import { testStore } from "../support/open-store.ts";
+import { countRings, testStore } from "../support/open-store.ts";
 import { limits, plantContainer, plantFunction } from "../support/rows.ts";
 
 const request: WebRequest = {
@@ -147,11 +148,64 @@ describe("a desk, further on,", () => {
 
   it("sees after a while whether the container is to end", async () => {
     await using it = await scene();
-    it.begin();
     await it.clock.advance(200);
+    it.begin();
     assert.equal(it.desks.take(it.desk, poll), undefined, "the store is asked");
     it.desks.looked(it.desk, "nothing");
     assert.ok(it.desks.take(it.desk, poll));
+  });
+});
+
+describe("nobody is left behind at a desk: what waits there", () => {
+  it("waits in the store when its container asks for nothing, and goes on waiting while it takes others", async () => {
+    await using it = await scene();
+    const [taken, waits] = [it.begin() ?? assert.fail(), it.begin() ?? assert.fail()];
+    assert.ok(it.desks.take(it.desk, poll));
+    await it.clock.advance(200);
+    assert.deepEqual([await it.queued(), it.desk.waiting.length], [0, 1]);
+    await it.clock.advance(200);
+    assert.deepEqual([await it.queued(), it.desk.waiting.length], [1, 0]);
+    assert.deepEqual([waits.isCall, taken.isCall, it.begin()], [true, false, undefined]);
+    it.web.close(waits, "http");
+  });
+
+  it("does not wait for what its container has taken from the store meanwhile", async () => {
+    await using it = await scene({ targetConcurrency: 1 }, 2);
+    const [behind, other] = [it.begin() ?? assert.fail(), it.begin() ?? assert.fail()];
+    it.desks.looked(it.desk, "inputs");
+    await it.clock.settle();
+    assert.deepEqual([behind.isCall, await it.queued(), it.desk.waiting.length], [true, 1, 0]);
+    assert.equal(it.all[1]?.waiting[0]?.exchange, other);
+    it.web.close(behind, "http");
+    await using roomy = await scene({ targetConcurrency: 2 });
+    roomy.begin();
+    roomy.desks.looked(roomy.desk, "inputs");
+    assert.equal(roomy.desk.waiting.length, 1, "there is room for both");
+  });
+
+  it("wakes a poll that came before the one that hung up was seen to be gone", async () => {
+    await using it = await scene();
+    it.begin();
+    const handed = it.desks.take(it.desk, poll) ?? assert.fail();
+    const rings = countRings(it.bells, deskBell(it.desk.containerId));
+    it.desks.putBack(it.desk, handed);
+    await it.clock.settle();
+    assert.equal(rings.count, 1);
+    await rings.stop();
+  });
+
+  it("lets others have the container's room once nothing does", async () => {
+    await using it = await scene();
+    const [, waits] = [it.begin(), it.begin() ?? assert.fail()];
+    const handed = it.desks.take(it.desk, poll) ?? assert.fail();
+    const rings = countRings(it.bells, idleBell);
+    it.desks.finish(it.desk.containerId, handed.inputId, success);
+    await it.clock.settle();
+    assert.equal(rings.count, 0);
+    await it.web.abandon(waits, "http");
+    await it.clock.settle();
+    assert.equal(rings.count, 1);
+    await rings.stop();
   });
 });
 

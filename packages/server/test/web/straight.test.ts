@@ -13,13 +13,14 @@ import { until } from "@lydian/testkit";
 import { claimInputs } from "../../src/calls/claim.ts";
 import { transition } from "../../src/calls/transition.ts";
 import { Deliveries } from "../../src/calls/deliveries.ts";
+import { idleBell } from "../../src/domain/bells.ts";
 import { fail } from "../../src/errors.ts";
 import { encodeDefinition } from "../../src/functions/definition.ts";
 import { encodeMessage, type WebRequest } from "../../src/web/asgi.ts";
 import { WebCalls } from "../../src/web/calls.ts";
 import type { Exchange } from "../../src/web/exchange.ts";
 import { type Straight, StraightCalls } from "../../src/web/straight.ts";
-import { testStore } from "../support/open-store.ts";
+import { countRings, testStore } from "../support/open-store.ts";
 import { claimRequest, limits, plantContainer, plantFunction } from "../support/rows.ts";
 
 const request: WebRequest = {
@@ -135,9 +136,13 @@ it("what waits is a call; when one was answered, others begin at once as long as
     it.calls.loads().map(({ containerId, requests }) => [containerId, requests]),
     [[it.containerId, 2]],
   );
+  const rings = countRings(it.bells, idleBell);
   it.answer();
   it.answer();
   for (const each of both) assert.equal(await ended(it, each), "finished");
+  await it.clock.settle();
+  assert.equal(rings.count, 1, "others may have its room");
+  await rings.stop();
   assert.equal(it.calls.loads()[0]?.requests, 0);
 });
 

@@ -4,6 +4,9 @@ import { test } from "node:test";
 
 import { DataFormat, GenericResult_GenericStatus as Status, operator, worker as wire } from "@lydian/contract";
 
+import { Drain } from "../../src/workers/drain.ts";
+import { testStore } from "../support/open-store.ts";
+import { plantContainer, plantFunction } from "../support/rows.ts";
 import { World, rpc } from "../support/world.ts";
 
 const methods = operator.Operators.method;
@@ -97,4 +100,22 @@ test("a rest that is undone tells nothing more, and the next one begins anew", a
   await it.world.clock.settle();
   await done;
   assert.equal((await it.world.asUser(methods.endDrain, {})).drained, false);
+});
+
+test("one with web requests that stand in no database is as busy as any other", async () => {
+  await using it = await testStore();
+  const [busy, idle] = await it.does(async (tx, context) => {
+    const of = await plantFunction(tx, context);
+    return [await plantContainer(tx, of, context), await plantContainer(tx, of, context)] as const;
+  });
+  const loads = [{ containerId: busy.id, functionId: busy.functionId, requests: 2, until: 0 }];
+  const drain = new Drain({ ...it, loads: () => loads });
+  const over = new AbortController();
+  const told = await drain.begin(600_000, over.signal).next();
+  assert.deepEqual(told.value, { containers: 2, inputs: 2, builds: 0 });
+  const ends = await it.store.read(async (tx) => [
+    (await tx.containers.get(busy.id))?.killAt,
+    (await tx.containers.get(idle.id))?.killAt,
+  ]);
+  assert.deepEqual(ends, [it.clock.now() + 600_000, it.clock.now() + 30_000]);
 });

@@ -30,6 +30,7 @@ export class EarlyWrites implements Disposable {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #write: (path: string) => Promise<void>;
   #watcher: FSWatcher | undefined;
   #timer: Timer | undefined;
   /** Bytes of the large files that the last look found, and for how many looks it has been the same. */
@@ -37,12 +38,18 @@ export class EarlyWrites implements Disposable {
   #quiet = 0;
   #isOver = false;
 
-  /** Of an upper. */
-  constructor(folder: string, { clock, logger }: { clock: Clock; logger: Logger }) {
+  /** Of an upper. `write` begins to bring a file to disk. */
+  constructor(folder: string, { clock, logger }: { clock: Clock; logger: Logger }, write = writeOut) {
     this.#folder = folder;
     this.#clock = clock;
     this.#logger = logger;
+    this.#write = write;
     this.#sleep();
+  }
+
+  /** Whether it looks at nothing, and waits for the kernel's word. */
+  get isAsleep(): boolean {
+    return this.#watcher !== undefined;
   }
 
   [Symbol.dispose](): void {
@@ -94,7 +101,7 @@ export class EarlyWrites implements Disposable {
         const { size } = await stat(path);
         if (size < largeBytes) continue;
         bytes += size;
-        await writeOut(path);
+        await this.#write(path);
       }
     }
     return bytes;

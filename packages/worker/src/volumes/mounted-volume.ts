@@ -32,8 +32,6 @@ export interface MountedVolumeDeps extends PublisherDeps, UppersDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly owedFrom: OwedFrom;
-  /** Brings to disk what lies in a folder. */
-  sync(folder: string): Promise<void>;
 }
 
 const alone: StandStill = (work) => work();
@@ -266,7 +264,6 @@ export class MountedVolume {
     const size = sizeOf(change);
     if (changesNothing(change)) return false;
     if (!mayBeOwed(change, size, { upper: upper.folder, from: this.#deps.owedFrom }) || !(await isStill)) return false;
-    await this.#deps.sync(upper.folder);
     const { containerId } = this.#place;
     const { volumeId } = this.#record;
     const key = await this.#nextKey();

@@ -16,7 +16,7 @@ export interface OwedCommit {
   readonly volumeId: string;
   readonly containerId: string;
   readonly key: string;
-  /** Has `u` in it, an upper that is on disk, and in which all files of the change lie. */
+  /** Has `u` in it, an upper in which all that the change writes lies. */
   readonly upper: string;
   readonly change: Change;
 }
@@ -38,22 +38,27 @@ const recordEnd = ".json";
 export class OwedCommits {
   readonly #folder: string;
   readonly #boot: string;
+  readonly #sync: (folder: string) => Promise<void>;
   /** By volume: there is one at most. */
   readonly #owed = new Map<string, Owed>();
   /** Of containers that are gone. */
   readonly orphans: OwedCommit[] = [];
 
-  private constructor(folder: string, boot: string) {
+  private constructor(folder: string, boot: string, sync: (folder: string) => Promise<void>) {
     this.#folder = folder;
     this.#boot = boot;
+    this.#sync = sync;
   }
 
-  /** On the disk of the uppers. Those of an earlier boot are taken out of their containers' folders. */
+  /**
+   * On the disk of the uppers. Those of an earlier boot are taken out of their containers' folders. `sync` brings to disk what
+   * lies in a folder.
+   */
   static async open(
     folder: string,
-    { logger, boot = currentBoot }: { logger: Logger; boot?: string },
+    { logger, sync, boot = currentBoot }: { logger: Logger; sync: (folder: string) => Promise<void>; boot?: string },
   ): Promise<OwedCommits> {
-    const commits = new OwedCommits(folder, boot);
+    const commits = new OwedCommits(folder, boot, sync);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const names = (await readdir(folder)).filter((name) => name.endsWith(recordEnd));
     for (const name of names) {
@@ -77,7 +82,7 @@ export class OwedCommits {
     await this.#owed.get(volumeId)?.paid.promise;
   }
 
-  /** Keeps one that is on disk, when `ask` answers that it may be owed. */
+  /** Brings one to disk and keeps it, when `ask` answers that it may be owed. */
   async owe(commit: OwedCommit, ask: () => Promise<boolean>): Promise<boolean> {
     await this.#save(commit);
     let isGranted = false;
@@ -129,13 +134,16 @@ export class OwedCommits {
   }
 
   async #save({ change, ...commit }: OwedCommit): Promise<void> {
-    const files = join(commit.upper, "u");
+    const files = join(commit.upper, "u", "/");
     const written = [...change.written].map(
-      ([path, each]) => [path, { ...each, file: relative(files, each.file) }] as const,
+      ([path, each]) => [path, { ...each, file: each.file.slice(files.length) }] as const,
     );
     const upper = relative(this.#folder, commit.upper);
     const saved: Saved = { ...commit, upper, boot: this.#boot, removed: change.removed, written };
-    await writeDurably(this.#fileOf(commit), JSON.stringify(saved));
+    await writeDurably(this.#fileOf(commit), async (handle) => {
+      // A record that is there is of files that are: it gets its name last.
+      await Promise.all([this.#sync(commit.upper), handle.writeFile(JSON.stringify(saved))]);
+    });
   }
 
   #fileOf({ volumeId }: Pick<OwedCommit, "volumeId">): string {
@@ -193,5 +201,5 @@ export function mayBeOwed(
 ): boolean {
   if ((bytes < from.bytes && paths < from.paths) || paths > mostPaths) return false;
   const files = join(upper, "u", "/");
-  return [...written.values()].every(({ kind, file }) => kind !== "file" || file.startsWith(files));
+  return [...written.values()].every(({ file }) => file.startsWith(files));
 }

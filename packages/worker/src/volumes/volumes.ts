@@ -6,6 +6,7 @@ import * as wire from "@lydian/contract/worker";
 import { backoffMs, type Clock, type Logger, messageOf, PlatformError, sleep, type Timer } from "@lydian/kit";
 
 import type { ContainerPlace } from "../container/folder.ts";
+import { FetchAhead } from "./fetch-ahead.ts";
 import type { OwedCommit, OwedCommits } from "./owed-commits.ts";
 import { Publisher } from "./publisher.ts";
 import { MountedVolume, type MountedVolumeDeps } from "./mounted-volume.ts";
@@ -32,8 +33,6 @@ type Say = (line: string) => void;
 class Held {
   readonly place: ContainerPlace;
   readonly volumes = new Map<string, MountedVolume>();
-  /** Those that it has reloaded. */
-  readonly reloaded = new Set<string>();
   timer: Timer | undefined;
   /** How often the next commit that nobody asks for was postponed. */
   postponed = 0;
@@ -65,6 +64,7 @@ export class Volumes {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #held = new Map<string, Held>();
+  readonly #ahead: FetchAhead;
   #tries = lastTries;
   readonly #closed = new AbortController();
 
@@ -75,6 +75,7 @@ export class Volumes {
     this.#clock = clock;
     this.#logger = deps.logger;
     this.#owed = owed;
+    this.#ahead = new FetchAhead({ trees: deps.trees, logger: deps.logger, clock });
   }
 
   /** Makes the commits that have returned and whose containers are gone, with the boot in which they were. */
@@ -95,6 +96,7 @@ export class Volumes {
     for (const [volumeId, points] of pointsByVolume(mounts)) {
       const folder = join(held.folder, volumeId);
       await mkdir(folder, { recursive: true, mode: 0o700 });
+      this.#ahead.asked(volumeId);
       held.volumes.set(
         volumeId,
         await MountedVolume.prepare(this.#deps, this.#placeOf(held, volumeId), volumeId, points),
@@ -133,22 +135,14 @@ export class Volumes {
     }
     if (act === wire.VolumeDo_Act.COMMIT) await volume.commit();
     else if (act === wire.VolumeDo_Act.RELOAD) {
-      this.#held.get(containerId)?.reloaded.add(volumeId);
+      this.#ahead.asked(volumeId);
       await volume.reload(Number(head));
     }
   }
 
-  /** Fetches what others have changed ahead, for containers that reload now and then. */
+  /** Others have changed it. */
   changed({ volumeId, head }: Pick<wire.VolumeChanged, "volumeId" | "head">): void {
-    if (![...this.#held.values()].some(({ reloaded }) => reloaded.has(volumeId))) return;
-    const { trees } = this.#deps;
-    trees
-      .newest(volumeId, Number(head))
-      .then((tree) => trees.release(tree))
-      .catch((error: unknown) => {
-        if (this.#closed.signal.aborted) return;
-        this.#logger.debug({ err: error, volume: volumeId }, "what others have changed is not fetched ahead");
-      });
+    void this.#ahead.changed(volumeId, Number(head));
   }
 
   /** The last commits of a container whose processes are gone; what cannot be committed is told in its log. */
@@ -186,6 +180,7 @@ export class Volumes {
   /** Leaves the containers as they are, for the next worker. */
   async close(): Promise<void> {
     this.#closed.abort(new PlatformError("the worker ends"));
+    this.#ahead.close();
     for (const { timer } of this.#held.values()) timer?.[Symbol.dispose]();
     this.#deps.server.close();
     await this.#deps.reader[Symbol.asyncDispose]();

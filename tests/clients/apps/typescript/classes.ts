@@ -103,9 +103,10 @@ export const main = app.localEntrypoint(async () => {
   assert.equal((await ada.greet.getCurrentStats()).backlog, 0);
   {
     await using numbers = await Dict.ephemeral<string, number>();
-    await using words = await Queue.ephemeral<string>();
-    await Promise.all([numbers.put("a", 1), words.put("b")]);
-    assert.deepEqual([await numbers.get("a"), await words.get()], [1, "b"]);
+    await using words = await Queue.ephemeral<string | Date>();
+    const now = new Date();
+    await Promise.all([numbers.put("a", 1), words.putMany(["b", now])]);
+    assert.deepEqual([await numbers.get("a"), await words.get(), await words.get()], [1, "b", now]);
     await using files = await Volume.ephemeral();
     await files.batchUpload((batch) => {
       batch.putFile(new Uint8Array(9 * 1024 * 1024).fill(7, 0, 9_000_000), "/large.bin");

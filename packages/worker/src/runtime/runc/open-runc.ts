@@ -116,12 +116,12 @@ async function openVolumes(
 ): Promise<Volumes> {
   const server = new VolumeServer({ doorFile, clock });
   const maker = new LayerMaker();
-  const owed = await OwedCommits.open(join(config.data, "owed"), { logger });
+  const owed = await OwedCommits.open(join(config.data, "owed"), { logger, sync: syncFileSystem });
   const trees = await VolumeTrees.open(join(config.data, "volumes"), { server, owed, maker, logger });
   const throwAway = (folder: string): Promise<void> => trash.throwAway(folder);
   const threads = { maker, reader: new UpperReader(), packs: new PackReader() };
   const volumes = new Volumes(
-    { server, trees, mounter, ...threads, logger, throwAway, clock, sync: syncFileSystem, owedFrom: usualOwedFrom },
+    { server, trees, mounter, ...threads, logger, throwAway, clock, owedFrom: usualOwedFrom },
     { clock, owed },
   );
   volumes.start();
