@@ -80,14 +80,18 @@ export async function readProfile(file: string): Promise<Profile | undefined> {
     });
   }
   const tables = parseTables(text, file);
-  const table = tables[ownName(tables)];
-  const [serverUrl, tokenId, tokenSecret] = [table?.["server_url"], table?.["token_id"], table?.["token_secret"]];
-  if (typeof serverUrl === "string" && typeof tokenId === "string" && typeof tokenSecret === "string") {
-    return { serverUrl, tokenId, tokenSecret };
-  }
+  const profile = profileIn(tables[ownName(tables)]);
+  if (profile !== undefined) return profile;
   throw new PlatformError(`${file} holds no profile with server_url, token_id and token_secret`, {
     hint: "restore it, or move it away: the next start makes a new token, and profiles with the old one stop working",
   });
+}
+
+/** Undefined when the table does not say all of it. */
+export function profileIn(table: TomlTable | undefined): Profile | undefined {
+  const [serverUrl, tokenId, tokenSecret] = [table?.["server_url"], table?.["token_id"], table?.["token_secret"]];
+  const isWhole = typeof serverUrl === "string" && typeof tokenId === "string" && typeof tokenSecret === "string";
+  return isWhole ? { serverUrl, tokenId, tokenSecret } : undefined;
 }
 
 /** A configuration file of the clients: one table per profile. */

@@ -12,8 +12,9 @@ import {
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { PlatformError } from "@lydian/kit";
 
-import { type Profile, readProfile } from "./identity.ts";
-import { layoutOf } from "./paths.ts";
+import { activeName, readClientConfig } from "./client-config.ts";
+import { type Profile, profileIn, readProfile } from "./identity.ts";
+import { clientConfigFile, layoutOf } from "./paths.ts";
 
 /** A platform that does not answer sooner is taken for one that is not there, in milliseconds. */
 const patienceMs = 30_000;
@@ -106,12 +107,18 @@ export async function connect({ data }: { data?: string }, env: NodeJS.ProcessEn
   return new PlatformClient(await findProfile(data, env));
 }
 
-/** The one in the file that MODAL_CONFIG_PATH names, unless a data folder is named; else the data folder's own. */
+/**
+ * The one in the file that MODAL_CONFIG_PATH names, unless a data folder is named; else the data folder's own; where there is none in the
+ * usual place, the one that `lydian setup` has written for the clients.
+ */
 export async function findProfile(data: string | undefined, env: NodeJS.ProcessEnv): Promise<Profile> {
   const layout = layoutOf(data, env);
   const file = data === undefined && env["MODAL_CONFIG_PATH"] ? env["MODAL_CONFIG_PATH"] : layout.profile;
   const profile = await readProfile(file);
   if (profile !== undefined) return profile;
+  const config = data === undefined ? await readClientConfig(clientConfigFile(env)) : undefined;
+  const usual = config && profileIn(config.tables[activeName(config) ?? ""]);
+  if (usual !== undefined) return usual;
   throw new PlatformError(`there is no platform: ${file} does not exist`, {
     hint: "start one with `lydian up`, or name its folder with --data",
   });

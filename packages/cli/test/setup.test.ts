@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,8 @@ import { it } from "node:test";
 import { parse } from "smol-toml";
 
 import { type Profile, ensureProfile } from "../src/identity.ts";
+import { layoutOf } from "../src/paths.ts";
+import { findProfile } from "../src/platform-client.ts";
 import { runProgram } from "../src/program.ts";
 import { captureTerminal } from "./captured-terminal.ts";
 
@@ -125,3 +127,18 @@ it("says what to do when there is no platform yet, and when the configuration is
   assert.equal(await runProgram(["setup", "--data", join(home.folder, "elsewhere")], terminal), 1);
   assert.match(err(), /there is no platform in .*elsewhere yet\nHint: start it with `lydian up --data /);
 });
+
+const usual = layoutOf(undefined, {}).profile;
+
+it(
+  "is what operators' commands use where the usual data folder has no platform",
+  { skip: existsSync(usual) },
+  async () => {
+    await using home = await stage(others);
+    const env = { HOME: home.folder };
+    await assert.rejects(findProfile(undefined, env), /there is no platform/, "the active one is of another platform");
+    await home.setup(["--yes"]);
+    assert.deepEqual(await findProfile(undefined, env), home.profile);
+    await assert.rejects(findProfile(join(home.folder, "elsewhere"), env), /there is no platform/, "a folder is named");
+  },
+);
