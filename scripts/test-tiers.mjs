@@ -12,7 +12,7 @@ import { globSync } from "node:fs";
 
 // Closing the process after the last test keeps one test that failed before its clean-up from holding up the whole tier.
 const shared = ["--test-reporter=spec", "--test-force-exit"];
-const isolated = [...shared, "--test-concurrency=3"];
+const isolated = [...shared, "--test-concurrency=2"];
 
 export const tiers = /** @type {Record<string, Tier>} */ ({
   // Two processes for all files: a process a file would cost more than the tests.

@@ -2,26 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  missingClient,
-  modal,
-  newestClient,
-  Platform,
-  seededRandom,
-  temporaryFolder,
-  usualRuntime,
-} from "@lydian/testkit";
+import { missingClient, modal, newestClient, Platform, seededRandom, usualRuntime } from "@lydian/testkit";
 
 import type { Aim } from "../faults/aims.ts";
 import { faultRun } from "../faults/fault-run.ts";
-import { powerCut } from "../faults/power-cut.ts";
-import { type StopRound, stopRound } from "../faults/stop-round.ts";
+import { stopRound } from "../faults/stop-round.ts";
 import { app } from "./stories.ts";
 
 const skip = usualRuntime === "runc" ? missingClient(newestClient) : "containers cannot run here";
 const runtime = "runc";
 
-/** tests/soak has the same with hundreds of kills by chance. */
+/** tests/soak has the same with hundreds of kills by chance, power cuts, and stops at other moments. */
 const rounds: readonly (readonly Aim[])[] = [
   [
     { victims: ["runc"], moments: ["create"] },
@@ -55,24 +46,6 @@ test("a function goes on in its container while worker and server are killed, wi
   );
 });
 
-test(
-  "all processes of the platform are killed: the next one on the folder answers what was called",
-  { skip },
-  async () => {
-    await using folder = await temporaryFolder();
-    await powerCut(folder.path, { calls: 2, afterMs: 700, parts: [] });
-  },
-);
-
-const stops: StopRound[] = [
-  { moments: ["lay"], victims: ["worker"], stopAfterMs: 0 },
-  { moments: ["create"], victims: [], stopAfterMs: 0 },
-  { moments: ["run"], victims: ["worker"], stopAfterMs: -100 },
-];
-for (const stop of stops) {
-  const { moments, victims, stopAfterMs } = stop;
-  const what = victims.length === 0 ? "" : ` and a kill of the ${victims.join()} ${-stopAfterMs} ms after`;
-  test(`after a stop of the platform at ${moments.join()}${what} nothing is left`, { skip }, async () => {
-    await stopRound(stop);
-  });
-}
+test("after a stop of the platform, 100 ms after a kill of the worker, nothing is left", { skip }, async () => {
+  await stopRound({ moments: ["run"], victims: ["worker"], stopAfterMs: -100 });
+});
