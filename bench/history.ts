@@ -52,11 +52,11 @@ async function plant(): Promise<void> {
         x'', 1, 0, iif(i % 25000 = 11, NULL, i + 1) FROM n;
     ${count(calls)} INSERT INTO outputs (entry, call_id, input_id, idx, result, data_format, created_at)
       SELECT i + 1, printf('fc-%022d', i), printf('in-%022d', i), 0, x'0801', 1, ${at} + 20 FROM n;
-    ${count(2 * 1440)} INSERT INTO tallies (function_id, began_at, span, container_id, tally)
+    ${count(720)} INSERT INTO tallies (function_id, began_at, span, container_id, tally)
       SELECT printf('fu-%022d', 0), ${minute} - i * 60000, 60000, container, '${tally}'
       FROM n, (SELECT 'ta-1' AS container UNION ALL SELECT 'ta-2' UNION ALL SELECT 'ta-3' UNION ALL SELECT 'ta-4');
-    ${count(29 * 24)} INSERT INTO tallies (function_id, began_at, span, container_id, tally)
-      SELECT printf('fu-%022d', 0), ${minute} - (48 + i) * 3600000, 3600000, '', '${tally}' FROM n;
+    ${count(30 * 24)} INSERT INTO tallies (function_id, began_at, span, container_id, tally)
+      SELECT printf('fu-%022d', 0), ${minute} - (12 + i) * 3600000, 3600000, '', '${tally}' FROM n;
     COMMIT; PRAGMA wal_checkpoint(TRUNCATE)`);
   database.close();
   const { uid, gid } = statSync(join(data, "server"));

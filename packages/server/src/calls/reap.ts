@@ -17,7 +17,7 @@ const roundMs = 60_000;
 const containersKeptMs = 7 * 86_400_000;
 
 /** What was counted by minutes is kept so long, and as hours so long; lists of what has ended, so long at most. */
-const minutesKeptMs = 2 * 86_400_000;
+const minutesKeptMs = 43_200_000;
 const hoursKeptMs = 32 * 86_400_000;
 const pastKeptMs = 7 * 86_400_000;
 

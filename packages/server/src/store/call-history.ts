@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 
 import type { CallHistory, HistoryEntry, HistorySpan, PastInput } from "../domain/call-history.ts";
 import { list, type Nullable, orNull, orUndefined, prepare } from "./sql.ts";
-import { mostPast } from "./statistics.ts";
+import { firstOf, mostPast } from "./statistics.ts";
 
 type Optional = "startedAt" | "endedAt" | "containerId" | "resultHead" | "outcome";
 type Row = Omit<HistoryEntry, Optional> & { [K in Optional]: Nullable<NonNullable<HistoryEntry[K]>> };
@@ -86,6 +86,7 @@ function pastIn(database: DatabaseSync): Pick<CallHistory, "add" | "forget" | "r
     database,
     "DELETE FROM past_inputs WHERE rowid IN (SELECT rowid FROM past_inputs WHERE ended_at < :before LIMIT :limit)",
   );
+  const forgetFirst = prepare(database, firstOf("past_inputs"));
   const running = prepare<{ count: number }>(
     database,
     `SELECT count(*) AS count FROM (
@@ -103,7 +104,7 @@ function pastIn(database: DatabaseSync): Pick<CallHistory, "add" | "forget" | "r
       }
       for (const functionId of new Set(ended.map((each) => each.functionId))) trim.run({ functionId });
     },
-    forget: async (before, limit) => forget.run({ before, limit }),
+    forget: async (before, limit) => Math.max(forget.run({ before, limit }), forgetFirst.run({ limit })),
     running: async (functionIds, at, containerId = "") =>
       running.one({ functionIds: list(functionIds), at, containerId })?.count ?? 0,
   };

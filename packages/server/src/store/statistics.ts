@@ -8,6 +8,13 @@ import { list, prepare } from "./sql.ts";
 /** Of each function so many past requests are kept, and so many inputs that have ended. */
 export const mostPast = 1_000;
 
+/** Of all functions together. */
+const mostOfAll = 1_000_000;
+
+/** Deletes the first of what is more than that. */
+export const firstOf = (table: string): string => `DELETE FROM ${table} WHERE rowid IN (
+  SELECT rowid FROM ${table} WHERE rowid <= (SELECT max(rowid) FROM ${table}) - ${mostOfAll} LIMIT :limit)`;
+
 type Row = TallyKey & { tally: string };
 
 export function statisticsIn(database: DatabaseSync): Statistics {
@@ -96,6 +103,7 @@ function requestsIn(
     database,
     "DELETE FROM past_requests WHERE rowid IN (SELECT rowid FROM past_requests INDEXED BY past_requests_by_age WHERE at < :before LIMIT :limit)",
   );
+  const forgetFirst = prepare(database, firstOf("past_requests"));
   return {
     addRequests: async (requests) => {
       for (const { functionId, at, route, containerId, ms, status } of requests) {
@@ -103,7 +111,7 @@ function requestsIn(
       }
       for (const functionId of new Set(requests.map((each) => each.functionId))) trim.run({ functionId });
     },
-    forgetRequests: async (before, limit) => forget.run({ before, limit }),
+    forgetRequests: async (before, limit) => Math.max(forget.run({ before, limit }), forgetFirst.run({ limit })),
     newestRequests: async (functionId, limit) => newest.all({ functionId, limit }),
     requests: async ({ functionIds, since, until }: Window, limit) =>
       between.all({ functionIds: list(functionIds), since, until, limit }),
