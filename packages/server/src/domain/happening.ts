@@ -62,7 +62,7 @@ export interface RequestEnded {
   readonly endedAt: number;
 }
 
-/** A web function's caller has its answer, or has left. */
+/** The caller of a server (`app.server`) has its answer, or has left. */
 export interface RequestAnswered {
   readonly kind: "requestAnswered";
   readonly request: PastRequest;

@@ -5,6 +5,9 @@ import type { Tally } from "./tally.ts";
 export const minute = 60_000;
 export const hour = 3_600_000;
 
+/** Of each function so many past requests are kept, and so many inputs that have ended. */
+export const mostPast = 1_000;
+
 export interface TallyKey {
   functionId: string;
   /** Empty: of all of them, or of none. */

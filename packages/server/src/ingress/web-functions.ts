@@ -110,9 +110,10 @@ export class WebFunctions {
   #answered(
     { url = "/" }: IncomingMessage,
     response: ServerResponse,
-    { functionId, holder }: Exchange,
+    { functionId, holder, isOfServer }: Exchange,
     at: number,
   ): void {
+    if (!isOfServer) return;
     const { clock, hear } = this.#deps;
     const [route = "/"] = url.split("?", 1);
     const status = response.headersSent ? response.statusCode : 0;

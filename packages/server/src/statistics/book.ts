@@ -6,14 +6,12 @@ import type { Clock, Logger, Timer } from "@lydian/kit";
 
 import type { PastInput } from "../domain/call-history.ts";
 import type { Happening, InputEnded, RequestEnded } from "../domain/happening.ts";
-import { minute, type PastRequest, type TallyKey } from "../domain/statistics.ts";
+import { minute, mostPast, type PastRequest, type TallyKey } from "../domain/statistics.ts";
 import type { Store, Tx } from "../domain/store.ts";
 import { emptyTally, observe, type Tally } from "../domain/tally.ts";
 
 /** So long after something happened it is in the store. */
 const flushMs = 10_000;
-/** Of each function no more is remembered between two times, as no more is kept. */
-const mostOfFunction = 1_000;
 /** Rows in one unit of work. */
 const portion = 500;
 
@@ -150,5 +148,5 @@ export class StatisticsBook {
 function remember<T extends { functionId: string }>(past: Map<string, T[]>, each: T): void {
   const own = past.get(each.functionId);
   if (own === undefined) past.set(each.functionId, [each]);
-  else if (own.push(each) >= 2 * mostOfFunction) own.splice(0, own.length - mostOfFunction);
+  else if (own.push(each) >= 2 * mostPast) own.splice(0, own.length - mostPast);
 }

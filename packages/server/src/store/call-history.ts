@@ -2,8 +2,9 @@
 import type { DatabaseSync } from "node:sqlite";
 
 import type { CallHistory, HistoryEntry, HistorySpan, PastInput } from "../domain/call-history.ts";
+import { mostPast } from "../domain/statistics.ts";
 import { list, type Nullable, orNull, orUndefined, prepare } from "./sql.ts";
-import { firstOf, mostPast } from "./statistics.ts";
+import { firstOf } from "./statistics.ts";
 
 type Optional = "startedAt" | "endedAt" | "containerId" | "resultHead" | "outcome";
 type Row = Omit<HistoryEntry, Optional> & { [K in Optional]: Nullable<NonNullable<HistoryEntry[K]>> };

@@ -1,12 +1,17 @@
 /** SQL of what was counted. Tallies are JSON: nothing is sought by what is in them. */
 import type { DatabaseSync } from "node:sqlite";
 
-import { hour, minute, type PastRequest, type Statistics, type TallyKey, type Window } from "../domain/statistics.ts";
+import {
+  hour,
+  minute,
+  mostPast,
+  type PastRequest,
+  type Statistics,
+  type TallyKey,
+  type Window,
+} from "../domain/statistics.ts";
 import { add, compact, emptyTally, type Tally } from "../domain/tally.ts";
 import { list, prepare } from "./sql.ts";
-
-/** Of each function so many past requests are kept, and so many inputs that have ended. */
-export const mostPast = 1_000;
 
 /** Of all functions together. */
 const mostOfAll = 1_000_000;

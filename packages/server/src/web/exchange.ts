@@ -51,6 +51,8 @@ export class Exchange {
   readonly over = new AbortController();
   /** The container that has the call, once it has shown that it does. */
   holder: string | undefined;
+  /** A server of a user's own (`app.server`) has it: how it is answered is counted, as its callers have no calls. */
+  isOfServer = false;
   /** It is a call, in the store. */
   isCall = false;
   /** Its caller is gone before it had its answer. */

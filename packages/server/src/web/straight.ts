@@ -37,6 +37,8 @@ export interface Straight {
   readonly functionId: string;
   readonly policy: FunctionPolicy;
   readonly server: AppServer;
+  /** Of `app.server`, whose requests are no calls to its client. */
+  readonly isServer: boolean;
   /** What is under way, each with what stops it. */
   readonly carried: Map<string, AbortController>;
   readonly moved: Pulse;
@@ -185,6 +187,7 @@ export class StraightCalls {
       carried: new Map(),
       moved: new Pulse(),
       phase: "new" as const,
+      isServer: definition.isServer,
       isListening: !definition.isServer, // the clients wait for the port of a `web_server` themselves
       uncounted: 0,
       uncountedUntil: 0,
@@ -241,7 +244,8 @@ export class StraightCalls {
     }
   }
 
-  async #run({ server }: Straight, exchange: Exchange, stop: AbortSignal): Promise<Ended> {
+  async #run({ server, isServer }: Straight, exchange: Exchange, stop: AbortSignal): Promise<Ended> {
+    exchange.isOfServer = isServer;
     if (exchange.request === undefined) return "stopped";
     const stopped = new Promise<"stopped">((resolve) => {
       stop.addEventListener("abort", () => resolve("stopped"), { once: true });

@@ -29,8 +29,11 @@ async function comes(what: () => unknown): Promise<void> {
   assert.fail(`it does not come: ${what.toString()}`);
 }
 
-test("an answer is told, with its path alone", async () => {
-  await using it = await webScene(answersOk);
+test("an answer of a server is told, with its path alone", async () => {
+  await using it = await webScene(async (asked) => {
+    asked.exchange.isOfServer = true;
+    await answersOk(asked);
+  });
   await it.raw(get(it.host, closing, "/some/path?secret=1"));
   await comes(() => it.heard.length === 1);
   const [told] = it.heard;
