@@ -102,7 +102,7 @@ test("a rest that is undone tells nothing more, and the next one begins anew", a
   assert.equal((await it.world.asUser(methods.endDrain, {})).drained, false);
 });
 
-test("one with web requests that stand in no database is as busy as any other", async () => {
+test("a container whose web requests stand in no database is as busy as any other", async () => {
   await using it = await testStore();
   const [busy, idle] = await it.does(async (tx, context) => {
     const of = await plantFunction(tx, context);
