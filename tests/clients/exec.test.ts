@@ -129,7 +129,8 @@ test("a server that is killed meanwhile loses nothing of a command; a worker's d
   await using lasting = modal(platform, newestClient, [...exec, "sh", "-c", "echo begun; exec sleep 4242"]);
   await lasting.sees("begun\n");
   const isThere = (): boolean => commandsOf(platform, "4242").length > 0;
-  assert.ok(isThere());
+  // The shell has said that it begun, and has yet to become what it said.
+  await until(30_000, isThere, () => platform.describe("a command is not there"));
   const worker = await platform.kill("worker");
   await platform.replaced("worker", worker);
   await until(
