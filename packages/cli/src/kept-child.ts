@@ -55,6 +55,7 @@ export interface ChildSurroundings {
 export class KeptChild {
   readonly #plan: ChildPlan;
   readonly #around: ChildSurroundings;
+  readonly #onStart: (child: ChildProcess) => void;
   readonly #firstReady = Promise.withResolvers<void>();
   #everReady = false;
   /** The process that runs now has said so. */
@@ -68,9 +69,11 @@ export class KeptChild {
   #restart: Timer | undefined;
   #deathsInARow = 0;
 
-  constructor(plan: ChildPlan, around: ChildSurroundings) {
+  /** `onStart` is called with each process. */
+  constructor(plan: ChildPlan, around: ChildSurroundings, onStart: (child: ChildProcess) => void) {
     this.#plan = plan;
     this.#around = around;
+    this.#onStart = onStart;
     this.#firstReady.promise.catch(() => {}); // for whoever asks `ready`; when nobody does, the failure is not lost but moot
   }
 
@@ -90,10 +93,11 @@ export class KeptChild {
     const { clock, execArgv } = this.#around;
     const startedAt = clock.now();
     const child = spawn(process.execPath, [...execArgv, this.#plan.script, ...args], {
-      stdio: ["pipe", "pipe", "inherit", ...this.#plan.descriptors],
+      stdio: ["pipe", "pipe", "inherit", ...this.#plan.descriptors, "ipc"],
       detached: true, // a session of its own: the terminal's Ctrl-C reaches us alone, and we stop them in order
     });
     this.#process = child;
+    this.#onStart(child);
     // Died before it read its configuration (EPIPE): its exit is what tells.
     child.stdin?.on("error", (error) =>
       this.#around.log.debug({ child: this.#plan.name, error: error.message }, "stdin"),

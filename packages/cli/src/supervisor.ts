@@ -1,11 +1,12 @@
 /**
  * Binds the port once and never accepts: the server inherits the descriptor, so while a server is being restarted the
- * kernel's backlog is the queue and no connection is refused.
+ * kernel's backlog is the queue and no connection is refused. What the worker accepts for the server is handed on to it.
  */
 import net from "node:net";
 
 import { PlatformError, hasCode, messageOf } from "@lydian/kit";
 
+import { Handover } from "./handover.ts";
 import { type ChildPlan, type ChildSurroundings, KeptChild } from "./kept-child.ts";
 
 /** What server and worker each get to end in order. */
@@ -49,8 +50,9 @@ export class Supervisor {
   readonly #worker: KeptChild;
 
   constructor(plans: { server: ChildPlan; worker: ChildPlan }, around: ChildSurroundings) {
-    this.#server = new KeptChild(plans.server, around);
-    this.#worker = new KeptChild(plans.worker, around);
+    const handover = new Handover();
+    this.#server = new KeptChild(plans.server, around, (child) => handover.to(child));
+    this.#worker = new KeptChild(plans.worker, around, (child) => handover.from(child));
   }
 
   /** Resolves when both are ready for the first time; rejects with what the first that cannot start has said. */

@@ -9,6 +9,7 @@ import {
   lockWithin,
   type Logger,
   messageOf,
+  onHanded,
   PlatformError,
   readConfiguration,
   systemClock,
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
     ...(tls && { tls }),
     ...(spans && { spans }),
   });
+  onHanded((secret, socket) => server.port.takeHanded(secret, socket));
   tellSupervisor({ event: "ready" });
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     process.once("SIGTERM", resolve).once("SIGINT", resolve);

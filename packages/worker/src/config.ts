@@ -8,8 +8,8 @@ export const workerConfigSchema = z.object({
   data: z.string(),
   /** Packages of the public clients by version and Python; shared by all platforms of this user, filled on demand. */
   cache: z.string(),
-  /** Where the server listens: a numeric host and its port. */
-  server: z.object({ host: z.string(), port: z.number().int().positive() }),
+  /** Where the server listens: a numeric host and its port; and whether it can be handed connections as they are. */
+  server: z.object({ host: z.string(), port: z.number().int().positive(), takesConnections: z.boolean().optional() }),
   /** The first line of the worker's own connections to the server. */
   workerSecret: z.string().min(32),
   runtime: z.discriminatedUnion("name", [

@@ -52,5 +52,6 @@ export function whereabouts(configuration: unknown): { data: string; cache: stri
   ) {
     throw new PlatformError("the worker's configuration names no data folder, no cache or no server");
   }
-  return { data, cache, server: { host: server.host, port: server.port } };
+  const { host, port, takesConnections } = server;
+  return { data, cache, server: { host, port, takesConnections: takesConnections === true } };
 }

@@ -289,7 +289,7 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
     ...shared,
     data: layout.worker,
     cache: defaultCacheFolder(given.env),
-    server: given.address,
+    server: { ...given.address, takesConnections: true },
     runtime: given.runtime,
     ...(options.label && { labels: options.label }),
   };

@@ -1,8 +1,8 @@
 /**
  * The one port: gRPC, HTTP/1.1 and doors on the same address, told apart by their first bytes, with or without TLS.
  *
- * A door's connection begins with a line that names a secret; what follows it is routed like any other connection,
- * with the identity that the secret stands for.
+ * A door's connection is handed in with a secret, or begins with a line that names one; what follows is routed like any other
+ * connection, with the identity that the secret stands for.
  */
 import { once } from "node:events";
 import type { Server as HttpServer } from "node:http";
@@ -130,14 +130,25 @@ export class Port {
     this.#tls?.close();
   }
 
+  /** A connection that was accepted, or made, elsewhere for whom the secret names. */
+  takeHanded(secret: string, socket: Socket): void {
+    this.#keep(socket);
+    if (this.#closed === undefined) this.#atDoor(socket, secret, false);
+    else socket.destroy();
+  }
+
   #take(socket: Socket): void {
+    this.#keep(socket);
+    this.#decide(socket, { isSecure: false, identity: undefined });
+  }
+
+  #keep(socket: Socket): void {
     this.#sockets.add(socket);
     socket.once("close", () => {
       this.#sockets.delete(socket);
       if (this.#sockets.size === 0) this.#onLastGone();
     });
     this.#swallowErrors(socket);
-    this.#decide(socket, { isSecure: false, identity: undefined });
   }
 
   /** Reads until it is clear what the connection is, for as long as the patience lasts, then hands it over. */
@@ -166,13 +177,16 @@ export class Port {
         this.#route(socket, found.kind, known);
       } else if (known.identity === undefined && this.#isAllowed(socket, known.isSecure)) {
         if (found.rest.length > 0) socket.unshift(found.rest);
-        if (this.#options.takeDialed?.(found.secret, socket) === true) return;
-        void this.#enterDoor(socket, found.secret, known.isSecure);
+        this.#atDoor(socket, found.secret, known.isSecure);
       } else drop();
     };
     this.#undecided.set(socket, drop);
     if (this.#undecided.size > (this.#options.mostUndecided ?? 1024)) this.#undecided.values().next().value?.();
     socket.on("readable", look).on("close", settle);
+  }
+
+  #atDoor(socket: Socket, secret: string, isSecure: boolean): void {
+    if (this.#options.takeDialed?.(secret, socket) !== true) void this.#enterDoor(socket, secret, isSecure);
   }
 
   async #enterDoor(socket: Socket, secret: string, isSecure: boolean): Promise<void> {

@@ -81,7 +81,7 @@ export class DoorSocket {
 }
 
 async function listening(at: { path: string } | { fd: number }): Promise<net.Server> {
-  const listener = net.createServer({ allowHalfOpen: true });
+  const listener = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
   await new Promise<void>((resolve, reject) => {
     listener.once("error", reject);
     listener.listen(at, () => {

@@ -1,12 +1,15 @@
 /**
  * A door: a unix socket whose connections all reach the server as one known caller.
  *
- * Each connection that arrives is joined to a new one to the server, on which a line with the door's secret goes first.
- * From then on the door only moves bytes, both ways, each end of stream by itself. A server that cannot be reached shows
- * as a connection that closes: whoever is inside tries again. Nothing that happens to a connection ends the worker.
+ * Each connection that arrives is handed to the server with the door's secret, where a supervisor has both. Elsewhere it is joined
+ * to a new one to the server, on which a line with the secret goes first, and the door moves bytes, both ways, each end of stream by
+ * itself. A server that cannot be reached shows as a connection that waits or closes: whoever is inside tries again. Nothing that
+ * happens to a connection ends the worker.
  */
 import { once } from "node:events";
 import net from "node:net";
+
+import { handOver } from "@lydian/kit";
 
 import { DoorSocket } from "./door-socket.ts";
 
@@ -14,18 +17,20 @@ import { DoorSocket } from "./door-socket.ts";
 export interface ServerAddress {
   host: string;
   port: number;
+  /** Connections are handed to it by the supervisor of both. */
+  takesConnections?: boolean | undefined;
 }
 
 export class Door {
   /** What it listens at. */
   readonly socket: DoorSocket;
-  readonly #greeting: string;
+  readonly #secret: string;
   readonly #server: ServerAddress;
   readonly #sockets = new Set<net.Socket>();
 
   constructor(socket: DoorSocket, secret: string, server: ServerAddress) {
     this.socket = socket;
-    this.#greeting = `LYDIAN/1 ${secret}\n`;
+    this.#secret = secret;
     this.#server = server;
     socket.onConnection((inside) => this.admit(inside));
   }
@@ -39,14 +44,16 @@ export class Door {
     return new Door(await DoorSocket.bind(file), secret, server);
   }
 
-  /** Joins a connection from inside, whichever way it came, to a new one to the server. */
+  /** Brings the server a connection from inside, whichever way it came; it is paused. */
   admit(inside: net.Socket): void {
-    this.#join(inside, this.#greeting);
+    this.#bring(inside, this.#secret);
   }
 
-  #join(inside: net.Socket, greeting: string): void {
-    const out = net.connect({ ...this.#server, allowHalfOpen: true, noDelay: true });
-    out.write(greeting);
+  #bring(inside: net.Socket, secret: string): void {
+    const { host, port, takesConnections } = this.#server;
+    if (takesConnections === true) return handOver(inside, secret);
+    const out = net.connect({ host, port, allowHalfOpen: true, noDelay: true });
+    out.write(`LYDIAN/1 ${secret}\n`);
     join(inside, out);
     for (const socket of [inside, out]) {
       this.#sockets.add(socket);
@@ -55,17 +62,17 @@ export class Door {
   }
 
   /**
-   * Joins a connection that is being made to something inside to one to the server, which knows it by this secret. Rejects
-   * when nothing answers inside.
+   * Brings the server a connection that is being made to something inside, which knows it by this secret. Rejects when nothing
+   * answers inside.
    */
   async dial(inside: net.Socket, secret: string): Promise<void> {
     this.#sockets.add(inside);
     inside.once("close", () => this.#sockets.delete(inside));
-    await once(inside, "connect");
-    this.#join(inside, `LYDIAN/1 ${secret}\n`);
+    await once(inside.pause(), "connect");
+    this.#bring(inside, secret);
   }
 
-  /** Ends the door and all that goes through it. */
+  /** Ends the door and all that goes through it; what was handed over ends with those who are inside, or by the server. */
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await this.socket.close();

@@ -328,7 +328,7 @@ export class RuncRuntime implements Runtime {
 
   /** A listener inside the container's network, with the same door behind it as the unix socket. */
   async #openDoor(held: Held, slot: NetworkSlot): Promise<void> {
-    const listener = net.createServer({ allowHalfOpen: true }, (inside) => held.door(inside));
+    const listener = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (inside) => held.door(inside));
     held.listener = await this.#options.network.listen(slot, loopbackPort, listener);
     held.listener.on("error", () => {}); // only a failed accept (out of descriptors) comes here: one connection is lost
     held.listener.unref();
