@@ -4,7 +4,9 @@ const begin = "\u001b_lydian:";
 const end = "\u001b\\";
 /** No mark is longer; in characters. */
 const longest = 128;
-const marks = /\u001b_lydian:([\w-]*)\u001b\\/g;
+const marks = new RegExp(`${begin}([\\w-]*)${end.replace("\\", "\\\\")}`, "g");
+/** A mark but for its end. */
+const opening = new RegExp(`^${begin}[\\w-]*${end[0]}?$`);
 
 /** Before the line, or the part of one, that the input prints. */
 export function lineMark(inputId: string): string {
@@ -32,8 +34,7 @@ export function takeMarks(marked: string): Unmarked {
 
 function cutAt(text: string): number {
   const opened = text.lastIndexOf(begin);
-  if (opened !== -1 && text.length - opened < longest && /^[\w-]*\u001b?$/.test(text.slice(opened + begin.length)))
-    return opened;
+  if (opened !== -1 && text.length - opened < longest && opening.test(text.slice(opened))) return opened;
   const last = text.lastIndexOf("\u001b");
   return last !== -1 && begin.startsWith(text.slice(last)) ? last : text.length;
 }

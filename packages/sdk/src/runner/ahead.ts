@@ -48,7 +48,7 @@ export class Ahead {
     for (let at = 0; at < this.#held.inputs.length; at++) Atomics.store(this.#states, at + 1, waits(batch));
     this.#thread ??= this.#startThread();
     const told = this.#held.inputs.map(({ inputId, retryCount }) => ({ inputId, retryCount }));
-    this.#thread.postMessage({ batch, inputs: told } satisfies HeldAhead);
+    this.#thread.postMessage({ batch, inputs: told } satisfies HeldAhead, []);
     this.#timer ??= setTimeout(() => this.#look(), slowMs).unref();
     this.#timer.refresh();
   }
