@@ -61,16 +61,16 @@ test("volumes are filled, listed, read and emptied", async () => {
   await lydian("volume", "create", "files");
   assert.match(await refused("volume", "create", "files"), /files/);
   await lydian("volume", "put", "files", here, "/");
-  assert.match(await refused("volume", "put", "files", join(here, "a.txt"), "/tree/"), /there is a file with this name/);
+  assert.match(
+    await refused("volume", "put", "files", join(here, "a.txt"), "/tree/"),
+    /there is a file with this name/,
+  );
   const paths = (await json<{ path: string }[]>("volume", "ls", "files", "-r")).map(({ path }) => path);
   assert.deepEqual(paths.toSorted(), ["tree", "tree/a.txt", "tree/deep", "tree/deep/b.txt"]);
   assert.equal(await lydian("volume", "get", "files", "/tree/deep/b.txt", "-"), "b");
   await lydian("volume", "get", "files", "/tree", join(work.path, "back"));
   assert.equal(await readFile(join(work.path, "back", "deep", "b.txt"), "utf8"), "b");
-  assert.match(
-    await refused("volume", "get", "files", "/tree", join(work.path, "back", "..", "back")),
-    /is there already/,
-  );
+  assert.match(await refused("volume", "get", "files", "/tree", work.path), /is there already/);
   await lydian("volume", "rm", "files", "/tree", "-r");
   assert.deepEqual(await json("volume", "ls", "files"), []);
   await lydian("volume", "delete", "files", "--yes");

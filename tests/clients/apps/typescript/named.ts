@@ -4,7 +4,7 @@ import { App, Dict, Func, Queue } from "lydian";
 const app = new App("named");
 
 export const fill = app.function(async () => {
-  const prices = Dict.fromName<string | number, unknown>("prices");
+  const prices = Dict.fromName<string | number>("prices");
   await prices.put("widget", { price: 3 });
   await prices.put(7, "a number's");
   await Queue.fromName<number>("line").putMany([1, 2, 3]);
