@@ -179,7 +179,10 @@ export const main = app.localEntrypoint({ key: String }, async ({ key }) => {
   assert.equal(await retried.remote(key), 2);
 
   assert.deepEqual(await together.map([1, 2], { orderOutputs: true, returnExceptions: false }).toArray(), [2, 3]);
-  assert.deepEqual((await batched.map([1, 2, 3]).toArray()).toSorted(), [2, 4, 6]);
+  assert.deepEqual(
+    (await batched.map([1, 2, 3]).toArray()).toSorted((a, b) => a - b),
+    [2, 4, 6],
+  );
   const seen: number[] = [];
   for await (const n of generated.remoteGen(3)) seen.push(n);
   assert.deepEqual(seen, [0, 1, 2]);
@@ -191,7 +194,10 @@ export const main = app.localEntrypoint({ key: String }, async ({ key }) => {
   assert.deepEqual(await FunctionCall.gather(await together.spawn(1), await pairs.spawn("e", "f")), [2, "ef"]);
   const all: number[] = [];
   for await (const n of (await together.spawnMap([1, 2, 3])).iter()) all.push(n);
-  assert.deepEqual(all.toSorted(), [2, 3, 4]);
+  assert.deepEqual(
+    all.toSorted((a, b) => a - b),
+    [2, 3, 4],
+  );
   const endless = await waits.spawn();
   await endless.cancel();
   await assert.rejects(endless.get());
