@@ -20,6 +20,7 @@ const slowMs = 10;
 export class Ahead {
   readonly #client: Client;
   readonly #patienceMs: number;
+  readonly #given: (input: AheadInput) => void;
   readonly #states = newStates();
   #held: HeldAhead = { batch: 0, inputs: [] };
   #thread: Worker | undefined;
@@ -30,9 +31,11 @@ export class Ahead {
   #short = 0;
   #meanMs = 0;
 
-  constructor(client: Client, patienceMs: number) {
+  /** `given`: the platform knows that this one is given back; until then it may hand it out here again, as one that is held. */
+  constructor(client: Client, patienceMs: number, given: (input: AheadInput) => void) {
     this.#client = client;
     this.#patienceMs = patienceMs;
+    this.#given = given;
   }
 
   /** How many inputs are worth being taken at a time, by what those before took. */
@@ -72,7 +75,7 @@ export class Ahead {
   leave(isLeft: (input: AheadInput) => boolean = () => true): void {
     const { batch, inputs } = this.#held;
     const left = inputs.filter((input, at) => isLeft(input) && takeOne(this.#states, batch, at));
-    void giveBack(this.#client, left, this.#patienceMs);
+    void giveBack(this.#client, left, this.#patienceMs).then(() => left.forEach((input) => this.#given(input)));
   }
 
   /** Also where this loop turns, an input may be slow: it waits for something. */
@@ -85,6 +88,7 @@ export class Ahead {
   #startThread(): Worker {
     const workerData = { states: this.#states, patienceMs: this.#patienceMs };
     const thread = new Worker(new URL("./ahead-thread.js", import.meta.url), { workerData, execArgv: [] });
+    thread.on("message", (inputs: readonly AheadInput[]) => inputs.forEach((input) => this.#given(input)));
     thread.unref();
     return thread;
   }

@@ -8,6 +8,7 @@ import {
 import type { MessageInitShape } from "@bufbuild/protobuf";
 
 import { Client } from "../client/client.ts";
+import type { AheadInput } from "./ahead-states.ts";
 import { Ahead } from "./ahead.ts";
 import { type Code, execute, type Running } from "./execute.ts";
 import { cancelled, type Outcome } from "./results.ts";
@@ -64,7 +65,9 @@ export class Container {
   constructor(client: Client, work: Work) {
     this.#client = client;
     this.#work = work;
-    if (work.slots === 1 && work.batchSize === 0) this.#ahead = new Ahead(client, patienceMs);
+    if (work.slots === 1 && work.batchSize === 0) {
+      this.#ahead = new Ahead(client, patienceMs, (input) => this.#held.delete(keyOf(input)));
+    }
   }
 
   /** Takes inputs until the platform or `drain` ends it; resolves when the last output is kept. */
@@ -136,8 +139,7 @@ export class Container {
     while (this.#running.size < this.#work.slots) {
       const item = this.#waiting.shift();
       if (item === undefined) return;
-      if (this.#ahead?.begins(item) === false) this.#held.delete(keyOf(item));
-      else void this.#execute(this.#work.code(item.input?.methodName), [item]);
+      if (this.#ahead?.begins(item) !== false) void this.#execute(this.#work.code(item.input?.methodName), [item]);
     }
   }
 
@@ -224,7 +226,7 @@ export class Container {
   }
 }
 
-const keyOf = ({ inputId, retryCount }: FunctionGetInputsItem): string => `${inputId} ${retryCount}`;
+const keyOf = ({ inputId, retryCount }: AheadInput): string => `${inputId} ${retryCount}`;
 
 function outputOf(item: FunctionGetInputsItem, { result, format }: Outcome, startedAt: number): Output {
   return {
