@@ -26,7 +26,7 @@ async function rescue(): Promise<void> {
   const { batch, inputs } = held;
   const taken = inputs.filter((_, at) => takeOne(states, batch, at));
   await giveBack(Client.usual(), taken, patienceMs);
-  parentPort?.postMessage(taken);
+  parentPort?.postMessage(taken, []);
 }
 
 parentPort?.on("message", (told: HeldAhead) => {

@@ -90,11 +90,6 @@ export class Container {
     }
   }
 
-  /** What is printed now may be of one of several inputs; those of a batch are printed for together. */
-  get hasSeveral(): boolean {
-    return this.#work.batchSize === 0 && this.#held.size > 1;
-  }
-
   /** Takes no more inputs; those that run may end. */
   drain(): void {
     this.#draining.abort();

@@ -36,7 +36,7 @@ export async function main(): Promise<never> {
     timeoutMs: (definition.timeoutSecs || 300) * 1000,
   });
   own.container = container;
-  markOutput(() => container.hasSeveral);
+  if (definition.batchMaxSize === 0) markOutput(); // what a batch prints is of all its inputs
   process.once("SIGTERM", () => {
     container.drain();
     setTimeout(() => container.stopAll(new DOMException("the container ends", "AbortError")), graceMs).unref();

@@ -1,18 +1,18 @@
 /**
- * Says of each line that is printed which input prints it, where a container has several: the platform knows by the time alone
- * what a line belongs to, and takes these marks out of it again.
+ * Says of each line that is printed which input prints it. By the time alone, to the millisecond and as the line was read, nobody
+ * could know it of short inputs, nor of several at a time. The platform takes these marks out again.
  */
 import { lineMark } from "@lydian/contract";
 
 import { inputContext } from "../calls/context.ts";
 
-/** From now on, while `hasSeveral`. What the container's other processes print is not marked. */
-export function markOutput(hasSeveral: () => boolean): void {
+/** From now on. What the container's other processes print is not marked. */
+export function markOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
     if (stream.isTTY) continue;
     const write = stream.write.bind(stream) as (chunk: unknown, ...rest: unknown[]) => boolean;
     stream.write = (chunk: unknown, ...rest: unknown[]): boolean => {
-      const inputId = hasSeveral() ? inputContext.getStore()?.inputId : undefined;
+      const inputId = inputContext.getStore()?.inputId;
       return write(inputId === undefined ? chunk : marked(chunk, rest[0], lineMark(inputId)), ...rest);
     };
   }

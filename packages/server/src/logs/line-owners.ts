@@ -20,7 +20,7 @@ interface Work extends Held {
 }
 
 /** How many ended ones are remembered: their lines are on the way for some milliseconds. */
-const mostEnded = 256;
+const mostEnded = 1024;
 
 const nobody: Owner = {};
 
