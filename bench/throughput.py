@@ -109,12 +109,12 @@ async def callers(tasks, seconds):
     return {"seconds": time.perf_counter() - began, "count": answered}
 
 
-async def spawned(count, in_flight):
+async def spawned(function, count, in_flight):
     numbers = iter(range(count))
 
     async def spawn():
         for number in numbers:
-            await asleep.spawn.aio(number)
+            await function.spawn.aio(number)
 
     began = time.perf_counter()
     await asyncio.gather(*(spawn() for _ in range(in_flight)))
@@ -160,7 +160,7 @@ measurements = {
     "1 caller": lambda seconds: asyncio.run(callers(1, seconds)),
     "100 callers": lambda seconds: asyncio.run(callers(100, seconds)),
     "cancel": cancels,
-    "spawn.aio, 50 in flight": lambda count: asyncio.run(spawned(count, 50)),
+    "spawn.aio, 50 in flight": lambda count: asyncio.run(spawned(asleep, count, 50)),
     "spawn_map": lambda count: timed(count, lambda: asleep.spawn_map(range(count))),
 }
 

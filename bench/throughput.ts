@@ -2,22 +2,16 @@
  * Many calls by one stock client: maps, batches, spawns, callers in parallel, cancelling; who spends the processor time;
  * and the same work on Ray in the same run.
  */
-import { modal, newestClient, Platform, type Program, until } from "@lydian/testkit";
+import { modal, newestClient, Platform, type Program } from "@lydian/testkit";
 import { Cgroups } from "@lydian/worker";
 
+import { type CallCeiling, measureCallCeiling } from "./call-ceiling.ts";
 import { pidOf } from "./container-host.ts";
 import { cpuMs, ms, percentile, printTable } from "./measure.ts";
 import { rayRates, rayVersion } from "./ray.ts";
+import { type Result, ToldClient } from "./told-client.ts";
 
 const inputs = Number(process.env["BENCH_INPUTS"] ?? 10_000);
-const patienceMs = 600_000;
-
-interface Result {
-  readonly seconds: number;
-  readonly count: number;
-  readonly samples: readonly number[];
-}
-
 /** Milliseconds of processor time, by whom. */
 interface Spent {
   readonly server: number;
@@ -28,29 +22,18 @@ interface Spent {
 
 class Bench {
   readonly #platform: Platform;
-  readonly #client: Program;
+  readonly #client: ToldClient;
   readonly #cgroups: Cgroups;
-  #answers = 0;
 
   constructor(platform: Platform, client: Program, cgroups: Cgroups) {
     this.#platform = platform;
-    this.#client = client;
+    this.#client = new ToldClient(client);
     this.#cgroups = cgroups;
   }
 
   async measure(name: string, amount: number): Promise<{ result: Result; spent: Spent }> {
     const before = await this.#spent();
-    this.#client.tell(`${JSON.stringify({ name, amount })}\n`);
-    const line = await until(
-      patienceMs,
-      () => {
-        const answer = this.#client.stdout.split("\n").filter((text) => text.startsWith("{"))[this.#answers];
-        if (answer === undefined && this.#client.end !== undefined) throw new Error(this.#client.describe("ended"));
-        return answer;
-      },
-      () => this.#client.describe(`does not answer ${name}`),
-    );
-    this.#answers++;
+    const result = await this.#client.measure(name, amount);
     const after = await this.#spent();
     const spent = {
       server: after.server - before.server,
@@ -58,7 +41,7 @@ class Bench {
       containers: after.containers - before.containers,
       client: after.client - before.client,
     };
-    return { result: JSON.parse(line) as Result, spent };
+    return { result, spent };
   }
 
   async #spent(): Promise<Spent> {
@@ -68,7 +51,7 @@ class Bench {
       server: cpuMs(pidOf(this.#platform, "server")),
       worker: cpuMs(pidOf(this.#platform, "worker")),
       containers: cpuMicroseconds / 1000,
-      client: cpuMs(this.#client.pid ?? 0),
+      client: cpuMs(this.#client.program.pid),
     };
   }
 }
@@ -93,11 +76,13 @@ async function main(): Promise<void> {
   const rates = new Map<string, number>();
   const rows: string[][] = [];
   let cancels: readonly number[] = [];
+  let ceilings: readonly CallCeiling[] = [];
   {
     await using platform = await Platform.start({ runtime: "runc", args: ["--log-level", "warn"] });
     await using client = modal(platform, newestClient, ["run", "-q", "bench/throughput.py"], { listens: true });
     const bench = new Bench(platform, client, await Cgroups.detect());
     await bench.measure("map, 2 containers", inputs / 5); // installs the client's package, fills caches, warms up the server
+    ceilings = await measureCallCeiling(await containerOfOne(platform, bench), inputs);
     cancels = (await bench.measure("cancel", 20)).result.samples;
     for (const [name, amount] of measurements) {
       const { result, spent } = await bench.measure(name, amount);
@@ -115,6 +100,15 @@ async function main(): Promise<void> {
     ["", "inputs/s", "server CPU each", "of all: server", "worker", "containers", "client"],
     ...rows,
   ]);
+  printTable("beside the same client and container with a server that has nothing behind it", [
+    ["", "Lydian/s", "that/s", "ratio", "its CPU each"],
+    ...ceilings.map(({ name, perSecond: most, serverMs }) => {
+      const own = rates.get(name);
+      const beside =
+        own === undefined ? ["", most.toFixed(0), ""] : [own.toFixed(0), most.toFixed(0), (own / most).toFixed(2)];
+      return [name, ...beside, ms(serverMs)];
+    }),
+  ]);
   printTable(`${cancels.length} cancelled calls, from .cancel() to the exception in the container`, [
     ["", ""],
     ["p50", ms(percentile(cancels, 0.5))],
@@ -129,6 +123,15 @@ async function main(): Promise<void> {
       return [name, own.toFixed(0), rate.toFixed(0), (own / rate).toFixed(2)];
     }),
   ]);
+}
+
+/** The process of the container of a plain function, which is there after it. */
+async function containerOfOne(platform: Platform, bench: Bench): Promise<number> {
+  const before = new Set(platform.functions().map(({ pid }) => pid));
+  await bench.measure("calls", 1);
+  const come = platform.functions().find(({ pid }) => !before.has(pid));
+  if (come === undefined) throw new Error("a call has started no container");
+  return come.pid;
 }
 
 const perSecond = ({ count, seconds }: Result): string => (count / seconds).toFixed(0);

@@ -22,7 +22,7 @@ export async function measureCeiling(pid: number, plan: CeilingPlan): Promise<Ce
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   const said = text(server.stdout);
-  const container = startContainer(pid, into);
+  const container = startContainer(pid, into, port);
   const complaints = text(container.stderr);
   await once(server, "exit");
   container.kill("SIGKILL");
@@ -32,7 +32,7 @@ export async function measureCeiling(pid: number, plan: CeilingPlan): Promise<Ce
 }
 
 /** The same program with the same arguments in the same place; only the platform is another one. */
-function startContainer(pid: number, into: readonly string[]) {
+export function startContainer(pid: number, into: readonly string[], port: number) {
   const read = (name: string): string[] => readFileSync(`/proc/${pid}/${name}`, "utf8").split("\0").slice(0, -1);
   const variables = read("environ").filter((line) => !line.startsWith("MODAL_SERVER_URL="));
   const env = [...variables, `MODAL_SERVER_URL=http://127.0.0.1:${port}`];

@@ -38,6 +38,29 @@ test("every way to call one from its own program", async () => {
   assert.match(await ends(lydian("run", `${folder}/calls.ts`)), holds);
 });
 
+test("short inputs that are taken many at a time: one that computes keeps none waiting, and each line says whose it is", async () => {
+  await using program = lydian("run", `${folder}/ahead.ts`);
+  await program.sees(/apps\/ap-\w+\n/);
+  const [appId = ""] = /ap-\w+/.exec(program.stdout + program.stderr) ?? [];
+  await program.sees(/computes in \S+\n/);
+  const [, container = ""] = /computes in (\S+)/.exec(program.stdout) ?? [];
+  await program.sees(/^only 200 is left$/m); // while it still computes
+  const exec = ["container", "exec", "--no-pty", container, "--", "touch", `/tmp/go-${container}`];
+  await using touch = modal(platform, newestClient, exec);
+  await touch.finishWith(0);
+  const printed = await program.finishWith(0);
+  assert.match(printed, holds);
+  assert.ok(!printed.includes("\u001b_"), "no marks are seen");
+  const lines = (await ends(lydian("logs", appId, "--json", "--tail", "2000", "--search", " is in-")))
+    .trim()
+    .split("\n");
+  assert.equal(lines.length, 400);
+  for (const line of lines) {
+    const { text, inputId } = JSON.parse(line) as { text: string; inputId?: string };
+    assert.equal(/ is (\S+)/.exec(text)?.[1], inputId);
+  }
+});
+
 test("classes with parameters and hooks, dicts and queues", async () => {
   assert.match(await ends(lydian("run", `${folder}/classes.ts`)), holds);
 });

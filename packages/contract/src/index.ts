@@ -4,3 +4,4 @@ export * from "./bytes.ts";
 export * from "./clients.ts";
 export * from "./frames.ts";
 export * from "./gen/index.ts";
+export * from "./line-marks.ts";

@@ -5,12 +5,12 @@
  * Whatever else is thrown is a fault of Lydian's own and is reported with its stack.
  */
 export class PlatformError extends Error {
-  readonly hint: string | undefined;
+  declare readonly hint?: string; // not there where nothing is known, so that printed errors have no empty field
 
   constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
-    this.hint = options.hint;
+    if (options.hint !== undefined) this.hint = options.hint;
   }
 }
 

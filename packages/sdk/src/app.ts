@@ -1,7 +1,7 @@
 /** An app: functions that are defined, run and deployed together. */
 import { ModalClient, ObjectCreationType } from "@lydian/contract";
 
-import type { AppDefaults, Batching, FunctionOptions, WebOptions } from "./options.ts";
+import { type AppDefaults, type Batching, checkNames, type FunctionOptions, type WebOptions } from "./options.ts";
 import { checkClass, type Constructor, enterInstance, exit, methodsIn, parametersOf } from "./class-definition.ts";
 import { Client } from "./client/client.ts";
 import { type ClassMethods, type DefinedClass, type FoundClass, type NoOtherMethods, remoteClass } from "./cls.ts";
@@ -230,6 +230,7 @@ export class App {
   #define(given: Given, site: Definition["site"]): Definition {
     const nothing = { batched: undefined, web: undefined, server: undefined, methods: {}, schema: undefined };
     const options = given.options ?? {};
+    checkNames(options);
     const definition: Definition = { ...nothing, name: options.name, ...given, options, owner: this, site };
     (given.kind === "entrypoint" ? this.#entrypoints : this.#functions).push(definition);
     return definition;

@@ -68,7 +68,8 @@ export class RemoteError extends LydianError {
   readonly #classes: readonly string[];
 
   constructor(text: string, failure: Partial<RemoteFailure> = {}) {
-    super(text, { cause: failure.cause });
+    const hint = failure.data?.["hint"];
+    super(text, { cause: failure.cause, ...(typeof hint === "string" && { hint }) });
     this.remoteName = failure.name ?? "";
     this.remoteMessage = failure.message ?? text;
     this.remoteStack = failure.stack ?? "";

@@ -1,5 +1,6 @@
 /** How functions are run: what stands beside their code in `app.function(options, fn)`. */
 import type { Duration, Size } from "./duration.ts";
+import { InvalidError } from "./errors.ts";
 import type { Image } from "./objects/image.ts";
 import type { Cron, Period } from "./objects/schedule.ts";
 import type { Secret } from "./objects/secret.ts";
@@ -138,4 +139,43 @@ export interface AppDefaults {
   npmSecret?: Secret;
   /** Globs, from the workspace's root, of files that ship beside the code that is imported. */
   includeFiles?: string[];
+}
+
+const known: Readonly<Record<keyof FunctionOptions, true>> = {
+  cpu: true,
+  memory: true,
+  gpu: true,
+  timeout: true,
+  secrets: true,
+  volumes: true,
+  minContainers: true,
+  maxContainers: true,
+  bufferContainers: true,
+  scaledownWindow: true,
+  retries: true,
+  name: true,
+  image: true,
+  env: true,
+  concurrent: true,
+  schedule: true,
+  region: true,
+  cloud: true,
+  routingRegion: true,
+  nonpreemptible: true,
+  enableMemorySnapshot: true,
+  clustered: true,
+  startupTimeout: true,
+  blockNetwork: true,
+  proxy: true,
+  singleUseContainers: true,
+  ephemeralDisk: true,
+  isGenerator: true,
+};
+
+/** Throws an InvalidError for an option that there is not: what type-checks has none, but not all programs are type-checked. */
+export function checkNames(options: FunctionOptions): void {
+  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(known, name));
+  if (unknown.length === 0) return;
+  const hint = `there are: ${Object.keys(known).toSorted().join(", ")}`;
+  throw new InvalidError(`a function has no option ${unknown.join(", ")}`, { hint });
 }

@@ -21,6 +21,7 @@ import { LogRetention } from "./logs/retention.ts";
 import { Heartbeats } from "./objects/heartbeats.ts";
 import { type BoundRpc, bind } from "./rpc/adapter.ts";
 import { answeredCallRpcs } from "./rpc/answered-calls.ts";
+import { givenBackRpcs } from "./rpc/given-back.ts";
 import { clientRpcs } from "./rpc/client-rpcs.ts";
 import { operatorStatusRpcs } from "./rpc/operator-status.ts";
 import { operatorTokenRpcs } from "./rpc/operator-tokens.ts";
@@ -148,7 +149,7 @@ export function assemble({
       operatorTokenRpcs(platform),
       volumeHistoryRpcs(platform),
     ),
-    ...bind(call.Calls, answeredCallRpcs(platform)),
+    ...bind(call.Calls, answeredCallRpcs(platform), givenBackRpcs(platform, deliveries)),
     ...bind(worker.Workers, workerRpcs(workers)),
     ...bind(exec.Execs, execRpcs(sessions)),
     ...bind(TaskCommandRouter, taskRouterRpcs(platform)),

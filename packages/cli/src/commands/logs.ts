@@ -18,6 +18,8 @@ export interface LogsOptions {
   since?: number;
   search?: string;
   container?: string;
+  call?: string;
+  input?: string;
   timestamps?: boolean;
   json?: boolean;
 }
@@ -36,6 +38,8 @@ export const logs: CliCommand<LogsOptions> = {
     new Option("--since <age>", "only of this time, such as 30m, 6h, 2d").argParser(parseAge),
     new Option("--search <text>", "only lines with this text"),
     new Option("--container <container>", "only of this container, such as ta-…"),
+    new Option("--call <call>", "only of this call, such as fc-…"),
+    new Option("--input <input>", "only of this input, such as in-…"),
     new Option("-t, --timestamps", "begin each line with its time"),
     new Option("--env <environment>", "only in this environment"),
     jsonOption(),
@@ -63,8 +67,7 @@ async function showLast(client: PlatformClient, appId: string, options: LogsOpti
   const { batches } = await client.ask(ModalClient.method.appFetchLogs, {
     appId,
     limit: options.tail,
-    searchText: options.search ?? "",
-    taskId: options.container ?? "",
+    ...wantedOf(options),
     ...(options.since !== undefined && { since: timestampFromMs(Date.now() - options.since) }),
   });
   for (const { items, taskId } of batches) for (const item of items) show(item, taskId);
@@ -83,7 +86,7 @@ async function showComing(
   for (;;) {
     const request = {
       ...{ appId, lastEntryId, timeout: holdSeconds },
-      ...{ searchText: options.search ?? "", taskId: options.container ?? "" },
+      ...wantedOf(options),
     };
     for await (const batch of client.follow(ModalClient.method.appGetLogs, request)) {
       lastEntryId = batch.entryId || lastEntryId;
@@ -93,14 +96,21 @@ async function showComing(
   }
 }
 
+const wantedOf = ({ search = "", container = "", call = "", input = "" }: LogsOptions) => ({
+  ...{ searchText: search, taskId: container, functionCallId: call, inputId: input },
+});
+
 function printer({ json, timestamps }: LogsOptions, terminal: Terminal): Show {
   let beginsLine = true; // what a program writes comes in pieces, as it wrote them
   return (item, containerId) => {
-    const { data: text, timestampNs, fileDescriptor } = item;
+    const { data: text, timestampNs, fileDescriptor, functionCallId, inputId } = item;
     if (text === "") return;
     const stream = streams[fileDescriptor] ?? "system";
     const time = new Date(Number(timestampNs / 1_000_000n));
-    if (json === true) return terminal.print(JSON.stringify({ time: time.toISOString(), stream, containerId, text }));
+    if (json === true) {
+      const owner = { containerId, ...(functionCallId && { functionCallId }), ...(inputId && { inputId }) };
+      return terminal.print(JSON.stringify({ time: time.toISOString(), stream, ...owner, text }));
+    }
     const stamped = timestamps === true && beginsLine ? `${timeOf(BigInt(time.getTime()))}  ${text}` : text;
     beginsLine = text.endsWith("\n");
     if (stream === "stderr") terminal.writeReport(stamped);

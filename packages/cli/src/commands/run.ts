@@ -181,7 +181,11 @@ async function reportThrown(error: unknown, terminal: Terminal): Promise<number>
       : error instanceof Error
         ? (error.stack ?? error.message)
         : inspect(error);
-  terminal.report(`${terminal.paintReport("red", "Error:")} ${text}`);
-  if (remote !== "") terminal.report(terminal.paintReport("dim", remote));
+  // A stack begins with what is said above it.
+  const below = remote.startsWith(text) ? remote.slice(text.length).replace(/^\n/, "") : remote;
+  terminal.report(`${terminal.paintReport("red", "Error:")} ${text.replace(/^Error: /, "")}`);
+  if (below !== "") terminal.report(terminal.paintReport("dim", below));
+  if (error instanceof LydianError && error.hint !== undefined)
+    terminal.report(`${terminal.paintReport("cyan", "Hint:")} ${error.hint}`);
   return exitStatus.error;
 }

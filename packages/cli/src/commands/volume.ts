@@ -1,4 +1,4 @@
-/** `lydian volume`: what volumes were like before. Volumes themselves are the clients' affair. */
+/** `lydian volume`: volumes, and what they were like before. */
 import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
 import { operator } from "@lydian/contract";
 import { Argument, Option } from "commander";
@@ -9,6 +9,7 @@ import { type Column, tableOf } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { amountOf, countedOf, timeOf } from "../words.ts";
 import { dataOption, jsonOption, parseLimit } from "./options.ts";
+import { fileCommands } from "./volume-files.ts";
 
 const methods = operator.Operators.method;
 
@@ -127,10 +128,9 @@ const restore: CliCommand<CommonOptions> = {
 
 export const volume: CommandGroup = {
   name: "volume",
-  summary: "the history of volumes, and ways back",
-  description:
-    "What volumes were like before. To create, fill, list and delete volumes, use the clients: `modal volume`.",
-  commands: [history, diff, restore],
+  summary: "volumes, their files and their history",
+  description: "Volumes: made, filled, read and deleted; what they were like before, and the way back.",
+  commands: [...fileCommands, history, diff, restore],
 };
 
 function commitColumns(

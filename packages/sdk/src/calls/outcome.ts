@@ -44,7 +44,10 @@ async function failureOf(client: Client, result: GenericResult, format: DataForm
   const { exception, traceback } = result;
   if (format === DataFormat.CBOR && result.dataOneof.case !== undefined) {
     const error = decodeCbor(await dataOf(client, result));
-    if (error instanceof Error) return new RemoteError(exception, { ...failureIn(error), stack: traceback });
+    if (error instanceof Error) {
+      const failure = failureIn(error);
+      return new RemoteError(`${failure.name}: ${failure.message}`, { ...failure, stack: traceback });
+    }
   }
   return new RemoteError(exception, readFailure(exception, traceback));
 }

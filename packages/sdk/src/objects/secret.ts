@@ -16,7 +16,7 @@ export class Secret {
     this.#find = find;
   }
 
-  /** One that was made by `modal secret create` or in another way. `requiredKeys`: those that it must have. */
+  /** One that was made by `lydian secret create` or in another way. `requiredKeys`: those that it must have. */
   static fromName(
     name: string,
     { requiredKeys = [], environment }: { requiredKeys?: string[]; environment?: string } = {},

@@ -46,6 +46,7 @@ async function bundle(): Promise<{ inputs: readonly string[]; files: readonly Bu
       })),
       { in: join(here, "..", "runner", `main.${extension}`), out: "runner" },
       { in: join(here, "..", "runner", `build.${extension}`), out: "build" },
+      { in: join(here, "..", "runner", `ahead-thread.${extension}`), out: "ahead-thread" },
     ],
     bundle: true,
     splitting: true,

@@ -8,6 +8,8 @@ import {
 import type { MessageInitShape } from "@bufbuild/protobuf";
 
 import { Client } from "../client/client.ts";
+import type { AheadInput } from "./ahead-states.ts";
+import { Ahead } from "./ahead.ts";
 import { type Code, execute, type Running } from "./execute.ts";
 import { cancelled, type Outcome } from "./results.ts";
 
@@ -44,6 +46,8 @@ export class Container {
   readonly #client: Client;
   readonly #work: Work;
   readonly #running = new Set<Running & { readonly startedAt: number }>();
+  /** Of a container that runs one input at a time. */
+  readonly #ahead: Ahead | undefined;
   /** Have come with others, and wait for room. */
   #waiting: FunctionGetInputsItem[] = [];
   /** Each by its id and the number of its try: those that wait, those that run, and those whose outputs are on their way. */
@@ -54,11 +58,16 @@ export class Container {
   readonly #over = new AbortController();
   #freed = Promise.withResolvers<void>();
   readonly #outputs: Output[] = [];
-  #sent = Promise.resolve();
+  #sent: Promise<unknown> = Promise.resolve();
+  /** Not kept by the platform yet. */
+  #unsent = 0;
 
   constructor(client: Client, work: Work) {
     this.#client = client;
     this.#work = work;
+    if (work.slots === 1 && work.batchSize === 0) {
+      this.#ahead = new Ahead(client, patienceMs, (input) => this.#held.delete(keyOf(input)));
+    }
   }
 
   /** Takes inputs until the platform or `drain` ends it; resolves when the last output is kept. */
@@ -67,7 +76,7 @@ export class Container {
     try {
       while (!this.#draining.signal.aborted) {
         this.#begin();
-        if (this.#running.size >= this.#work.slots || this.#outputs.length >= mostUnsent) {
+        if (this.#running.size >= this.#work.slots || this.#unsent >= mostUnsent) {
           await this.#freed.promise;
           continue;
         }
@@ -84,6 +93,7 @@ export class Container {
   /** Takes no more inputs; those that run may end. */
   drain(): void {
     this.#draining.abort();
+    this.#ahead?.leave();
   }
 
   /** Tells all inputs that run to stop. */
@@ -92,13 +102,13 @@ export class Container {
   }
 
   /**
-   * False when there will be no more. A container that runs one input at a time takes one at a time, however short they are: the
-   * next may be a long one, and those behind it would wait for it while others idle. While one is taken the outputs before it
-   * are on their way, so the container has room for both.
+   * False when there will be no more. While inputs are taken the outputs of those before are on their way, so the container has
+   * room for both.
    */
   async #take(): Promise<boolean> {
     const { functionId, slots, batchSize, batchLingerMs } = this.#work;
-    const batchMaxSize = batchSize > 0 ? batchSize : Math.min(slots - this.#running.size, mostTaken);
+    const many = this.#ahead?.window ?? Math.min(slots - this.#running.size, mostTaken);
+    const batchMaxSize = batchSize > 0 ? batchSize : many;
     const request = { functionId, inputConcurrency: slots + 1, batchMaxSize, batchLingerMs };
     let items: FunctionGetInputsItem[];
     try {
@@ -115,6 +125,8 @@ export class Container {
     const code = this.#work.code(fresh[0]?.input?.methodName); // they are all of one method
     if (!code.isBatched) this.#waiting.push(...fresh);
     else if (fresh.length > 0) void this.#execute(code, fresh);
+    this.#begin();
+    if (this.#waiting.length > 0) this.#ahead?.hold(this.#waiting);
     return true;
   }
 
@@ -122,7 +134,7 @@ export class Container {
     while (this.#running.size < this.#work.slots) {
       const item = this.#waiting.shift();
       if (item === undefined) return;
-      void this.#execute(this.#work.code(item.input?.methodName), [item]);
+      if (this.#ahead?.begins(item) !== false) void this.#execute(this.#work.code(item.input?.methodName), [item]);
     }
   }
 
@@ -130,9 +142,12 @@ export class Container {
     const running = { items, stop: new AbortController(), startedAt: Date.now() };
     this.#running.add(running);
     const outcomes = await execute(this.#client, code, running);
+    this.#ahead?.ended();
+    const answered = this.#answer(items.map((item, at) => outputOf(item, outcomes[at] as Outcome, running.startedAt)));
+    if (this.#waiting.length > 0) await this.#onItsWay();
     this.#running.delete(running);
     this.#free();
-    await this.#answer(items.map((item, at) => outputOf(item, outcomes[at] as Outcome, running.startedAt)));
+    await answered;
     for (const item of items) this.#held.delete(keyOf(item));
     this.#free();
   }
@@ -142,11 +157,16 @@ export class Container {
     this.#freed = Promise.withResolvers();
   }
 
-  /** Resolves when the platform has them; outputs that come while one request is under way go together in the next. */
-  #answer(outputs: readonly Output[]): Promise<void> {
+  /**
+   * Resolves when the platform has them. Where several inputs run at a time, outputs that come while one request is under way go
+   * together in the next. Where one does, each goes at once: the next input may keep this loop from sending anything.
+   */
+  async #answer(outputs: readonly Output[]): Promise<void> {
     this.#outputs.push(...outputs);
-    this.#sent = this.#sent.then(() => this.#sendAll());
-    return this.#sent;
+    this.#unsent += outputs.length;
+    const sent = this.#ahead === undefined ? this.#sent.then(() => this.#sendAll()) : this.#sendAll();
+    this.#sent = Promise.all([this.#sent, sent]);
+    await sent;
   }
 
   async #sendAll(): Promise<void> {
@@ -154,7 +174,14 @@ export class Container {
       const outputs = this.#outputs.splice(0, mostOutputs);
       const request = { outputs, requestedAt: Date.now() / 1000 };
       await this.#client.ask(ModalClient.method.functionPutOutputs, request, { patienceMs });
+      this.#unsent -= outputs.length;
+      this.#free();
     }
+  }
+
+  /** What was sent has left this process: the connection writes at the end of a turn, and what it is given in one goes together. */
+  async #onItsWay(): Promise<void> {
+    for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate);
   }
 
   /** Says that it is alive, and hears which inputs are not wanted any more. */
@@ -175,7 +202,8 @@ export class Container {
 
   #cancel({ inputIds, cancellationReason }: CancelInputEvent): void {
     const wanted = new Set(inputIds);
-    const late = this.#waiting.filter(({ inputId }) => wanted.has(inputId));
+    this.#ahead?.leave(({ inputId }) => wanted.has(inputId));
+    const late = this.#ahead === undefined ? this.#waiting.filter(({ inputId }) => wanted.has(inputId)) : [];
     this.#waiting = this.#waiting.filter((item) => !late.includes(item));
     const outcome = cancelled(cancellationReason || "the input was cancelled before it began");
     void this.#answer(late.map((item) => outputOf(item, outcome, Date.now())));
@@ -193,7 +221,7 @@ export class Container {
   }
 }
 
-const keyOf = ({ inputId, retryCount }: FunctionGetInputsItem): string => `${inputId} ${retryCount}`;
+const keyOf = ({ inputId, retryCount }: AheadInput): string => `${inputId} ${retryCount}`;
 
 function outputOf(item: FunctionGetInputsItem, { result, format }: Outcome, startedAt: number): Output {
   return {

@@ -6,6 +6,7 @@ import { Client } from "../client/client.ts";
 import { beginContainer } from "../live.ts";
 import { readArguments } from "./arguments.ts";
 import { Container } from "./container.ts";
+import { markOutput } from "./marked-output.ts";
 import { failed } from "./results.ts";
 import { Service } from "./service.ts";
 
@@ -35,6 +36,7 @@ export async function main(): Promise<never> {
     timeoutMs: (definition.timeoutSecs || 300) * 1000,
   });
   own.container = container;
+  if (definition.batchMaxSize === 0) markOutput(); // what a batch prints is of all its inputs
   process.once("SIGTERM", () => {
     container.drain();
     setTimeout(() => container.stopAll(new DOMException("the container ends", "AbortError")), graceMs).unref();

@@ -37,11 +37,23 @@ export function failed(thrown: unknown): Outcome {
   const error = thrown instanceof Error ? thrown : new Error(`a value was thrown that is no Error: ${shown(thrown)}`);
   const result = create(GenericResultSchema, {
     status: Status.FAILURE,
-    exception: `${error.name}: ${error.message}`,
-    traceback: error.stack ?? "",
+    exception: `${error.name}: ${error.message}${hintOf(error)}`,
+    traceback: ownFrames(error.stack ?? ""),
     dataOneof: { case: "data", value: encodeError(error) },
   });
   return { result, format: DataFormat.CBOR };
+}
+
+/** For callers that read no more than the text. */
+function hintOf(error: Error): string {
+  return "hint" in error && typeof error.hint === "string" ? `\nHint: ${error.hint}` : "";
+}
+
+/** Without the frames below those of the function, which are this runner's. */
+export function ownFrames(stack: string, runner = import.meta.dirname): string {
+  const lines = stack.split("\n");
+  const last = lines.findLastIndex((line) => !line.includes(runner) && !/^ {4}at .*\bnode:/.test(line));
+  return lines[last]?.startsWith("    at ") === true ? lines.slice(0, last + 1).join("\n") : stack;
 }
 
 export function cancelled(reason: string): Outcome {

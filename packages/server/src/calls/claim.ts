@@ -8,14 +8,20 @@ import type { Input } from "../domain/input.ts";
 import type { Tx } from "../domain/store.ts";
 import { transition } from "./transition.ts";
 
-/** `end` tells the container to finish; `nothing` that no input waits, or too few until that moment. */
+/**
+ * `end` tells the container to finish; `nothing` that no input waits, or too few until that moment. `inTurn`: of these inputs
+ * it begins each when the one before is finished.
+ */
 export type Claim =
-  | { kind: "inputs"; inputs: ClaimedInput[] }
+  | { kind: "inputs"; inputs: ClaimedInput[]; inTurn: boolean }
   | { kind: "end" }
   | { kind: "nothing"; fullerUntil: number | undefined };
 
 /** With what a container must know of the call (how large an output may be inline), whose it is, and when its time is up. */
 export type ClaimedInput = Input & Pick<Call, "invocation" | "shape"> & { timeoutMs: number };
+
+/** Of what waits one container claims at most so much ahead. */
+const aheadShare = 0.25;
 
 export interface ClaimRequest {
   containerId: string;
@@ -36,6 +42,7 @@ export async function claimInputs(tx: Tx, request: ClaimRequest, context: Contex
   const terms = await tx.functions.terms(container.functionId);
   if (terms === undefined) throw new Error(`function ${container.functionId} is missing`);
   const { policy } = terms;
+  const inTurn = policy.batchSize === 0 && request.atMost > policy.maxConcurrency;
   // It may have been woken for an input that now another one has to take.
   const passOn = (): void => tx.ring(inputsBell(container.functionId), 1);
   if (container.state === "gone") return { kind: "end" };
@@ -44,13 +51,14 @@ export async function claimInputs(tx: Tx, request: ClaimRequest, context: Contex
     passOn();
     const lost = (await tx.inputs.heldBy(container.id)).filter(({ id }) => !request.received.has(id));
     const together = lost.filter(({ method }) => method === lost[0]?.method).slice(0, request.atMost);
-    return { kind: "inputs", inputs: await withCalls(tx, together, policy) };
+    return { kind: "inputs", inputs: await withCalls(tx, together, policy), inTurn };
   }
   if (!takesInputs(container.state)) {
     passOn();
     return { kind: "end" };
   }
-  const queued = await oneBatch(tx, container.functionId, request.atMost);
+  const take = inTurn ? ahead : oneBatch;
+  const queued = await take(tx, container.functionId, request.atMost, policy);
   const [first] = queued;
   if (first === undefined) return { kind: "nothing", fullerUntil: undefined };
   const fullerUntil = first.queuedAt + request.lingerMs;
@@ -58,7 +66,7 @@ export async function claimInputs(tx: Tx, request: ClaimRequest, context: Contex
   const inputs = await claim(tx, container, queued, context);
   // The container ends by itself when it has done what it has taken now.
   if (policy.singleUse) await endAfterThis(tx, container.id);
-  return { kind: "inputs", inputs: await withCalls(tx, inputs, policy) };
+  return { kind: "inputs", inputs: await withCalls(tx, inputs, policy), inTurn };
 }
 
 /** What goes out together is of one method: that of the input that has waited longest. */
@@ -66,6 +74,21 @@ async function oneBatch(tx: Tx, functionId: string, atMost: number): Promise<Inp
   const [oldest] = await tx.inputs.queued(functionId, 1);
   if (oldest === undefined || atMost === 1) return oldest === undefined ? [] : [oldest];
   return await tx.inputs.queued(functionId, atMost, oldest.method);
+}
+
+/**
+ * More than the container runs at a time: its inputs are so short that the way here takes longer than they do. They are of one
+ * call, and most of what waits is left to other containers. What was handed out before goes alone: it may have been what a
+ * container died of, or so slow that it was given back.
+ */
+async function ahead(tx: Tx, functionId: string, atMost: number, { singleUse }: FunctionPolicy): Promise<Input[]> {
+  const waiting = (await tx.functions.demand(functionId))?.queued ?? 0;
+  const share = singleUse ? 1 : Math.max(1, Math.min(atMost, Math.floor(waiting * aheadShare)));
+  const inputs = await oneBatch(tx, functionId, share);
+  const [oldest] = inputs;
+  const isFresh = ({ callId, attempt }: Input): boolean => callId === oldest?.callId && attempt === 0;
+  const end = inputs.findIndex((input) => !isFresh(input));
+  return end === -1 ? inputs : inputs.slice(0, Math.max(1, end));
 }
 
 async function claim(

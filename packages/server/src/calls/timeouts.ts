@@ -13,6 +13,8 @@ interface Running {
 export class Timeouts {
   readonly #deps: { store: Store; clock: Clock; newId: NewId; log: Logger };
   readonly #leases: Leases;
+  /** By input: those that its container begins one after the other, the one that runs first. */
+  readonly #turns = new Map<string, Running[]>();
 
   constructor(deps: { store: Store; clock: Clock; newId: NewId; log: Logger }) {
     this.#deps = deps;
@@ -33,13 +35,37 @@ export class Timeouts {
   }
 
   /** From the moment that it was claimed; watched again after a new claim, it has its whole time again. */
-  watch({ id, claimedAt, timeoutMs }: Running): void {
+  watch(input: Running): void {
+    this.#leaveTurn(input.id);
+    this.#renew(input);
+  }
+
+  #renew({ id, claimedAt, timeoutMs }: Running): void {
     const { clock } = this.#deps;
     this.#leases.renew(id, (claimedAt ?? clock.now()) + timeoutMs - clock.now());
   }
 
+  /** The container begins them in this order, each when the one before is finished. */
+  watchInTurn(inputs: readonly Running[]): void {
+    for (const input of inputs) this.watch(input);
+    const turn = [...inputs];
+    for (const { id } of turn) this.#turns.set(id, turn);
+  }
+
+  /** It is at an end, or at least with its container: of those in turn the next one begins. */
   finished(inputId: string): void {
     this.#leases.drop(inputId);
+    this.#leaveTurn(inputId);
+  }
+
+  #leaveTurn(inputId: string): void {
+    const turn = this.#turns.get(inputId);
+    if (turn === undefined) return;
+    this.#turns.delete(inputId);
+    const at = turn.findIndex(({ id }) => id === inputId);
+    turn.splice(at, 1);
+    const [next] = turn;
+    if (at === 0 && next !== undefined) this.#renew({ ...next, claimedAt: this.#deps.clock.now() });
   }
 
   async #expired(inputId: string): Promise<void> {
@@ -56,9 +82,12 @@ export class Timeouts {
     const { clock, newId } = this.#deps;
     const now = clock.now();
     const input = await tx.inputs.get(inputId);
-    if (input?.state !== "claimed" || input.containerId === undefined || input.claimedAt === undefined) return;
+    if (input?.state !== "claimed" || input.containerId === undefined || input.claimedAt === undefined)
+      return this.#leaveTurn(inputId);
     const timeoutMs = await timeoutOf(tx, input.functionId);
-    if (input.claimedAt + timeoutMs > now) return this.watch({ ...input, timeoutMs }); // claimed anew meanwhile
+    if (input.claimedAt + timeoutMs > now) return this.#renew({ ...input, timeoutMs }); // claimed anew meanwhile
+    const hasBegun = (this.#turns.get(inputId)?.[0]?.id ?? inputId) === inputId;
+    if (!hasBegun) return this.#renew({ ...input, claimedAt: now, timeoutMs });
     const message = `The input ran longer than the function's timeout of ${timeoutMs / 1000} s.`;
     await transition(tx, input, { kind: "stop", failure: { status: "timeout", message } }, { now, newId });
   }

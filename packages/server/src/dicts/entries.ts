@@ -2,9 +2,9 @@
 import type { Logger } from "@lydian/kit";
 
 import type { Context } from "../domain/context.ts";
-import { type DictEntry, isToBeKept, keptUntil, type StoredEntry } from "../domain/dict.ts";
+import { type DictEntry, type Dicts, isToBeKept, keptUntil, type StoredEntry } from "../domain/dict.ts";
 import type { NamedObject } from "../domain/named-object.ts";
-import type { Dicts, Store, Tx } from "../domain/store.ts";
+import type { Store, Tx } from "../domain/store.ts";
 import { fail, tooLarge } from "../errors.ts";
 import { knownObject } from "../objects/manage.ts";
 

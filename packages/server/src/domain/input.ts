@@ -80,6 +80,8 @@ export type InputEvent =
   | { kind: "claim"; containerId: Id<"ta"> }
   /** Its container says how the attempt went. */
   | { kind: "report"; containerId: string; attempt: number; outcome: Outcome; retry: RetryPolicy }
+  /** Its container has not begun with it, and will not. */
+  | { kind: "giveBack"; containerId: string; attempt: number }
   /** Its container is gone. `crashed`: and this input may be to blame. */
   | { kind: "lose"; crashed: boolean; reason: string; crash: CrashPolicy; retry: RetryPolicy; repeatable: boolean }
   /** Its container is to stop it. */
@@ -107,6 +109,8 @@ export function step(input: Input, event: InputEvent, now: number): Step | undef
       return input.state === "queued" ? { next: claimed(input, event.containerId, now) } : undefined;
     case "report":
       return holds(input, event) ? reported(input, event, now) : undefined;
+    case "giveBack":
+      return holds(input, event) ? givenBack(input, now) : undefined;
     case "lose":
       return input.state === "claimed" ? lost(input, event, now) : undefined;
     case "stop":
@@ -130,6 +134,12 @@ function reported(input: Input, event: Extract<InputEvent, { kind: "report" }>, 
   if (event.outcome === "interrupted") return { next: queued(input, now) };
   if (event.outcome === "terminated") return { next: done(input), ends: "asReported" };
   return retried(input, event.retry, now) ?? { next: done(input), ends: "asReported" };
+}
+
+/** It cannot have run for too long, whatever was thought of it; a caller's wish to stop it is met. */
+function givenBack(input: Input, now: number): Step {
+  const isUnwanted = input.ending?.status === "terminated";
+  return isUnwanted ? { next: done(input), ends: input.ending as Failure } : { next: queued(input, now) };
 }
 
 function lost(input: Input, event: Extract<InputEvent, { kind: "lose" }>, now: number): Step {

@@ -68,3 +68,29 @@ export function refusal(values: readonly Uint8Array[], held: Load, limits: Queue
 export function sizeOf(values: readonly Uint8Array[]): number {
   return values.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
+
+/** Contents of queues, by the queues' and partitions' numbers. */
+export interface Queues {
+  /** Also one whose time is over. */
+  partition(queue: number, key: Uint8Array): Promise<Partition | undefined>;
+  /** Answers it with its number. */
+  insertPartition(queue: number, key: Uint8Array, partition: Omit<Partition, "number">): Promise<Partition>;
+  updatePartition(partition: Partition): Promise<void>;
+  /** Not its items. */
+  removePartition(partition: number): Promise<void>;
+  /** How many there are, counted up to the limit, with those whose time is over and that are not removed yet. */
+  countPartitions(queue: number, limit: number): Promise<number>;
+  /** Of all partitions whose time is not over and that hold something. */
+  sizes(queue: number, now: number): Promise<QueueSizes>;
+  /** Partitions of all queues whose time is over. */
+  over(now: number, limit: number): Promise<number[]>;
+  push(partition: number, items: readonly QueueItem[]): Promise<void>;
+  /** Those after this position, in their order, until they have so many bytes. */
+  after(partition: number, position: number, portion: { limit: number; bytes: number }): Promise<QueueItem[]>;
+  /** Removes and answers the first ones, in their order. */
+  take(partition: number, limit: number): Promise<QueueItem[]>;
+  /** Removes items of a partition; answers how many went. */
+  removeItems(partition: number, limit: number): Promise<number>;
+  /** Removes items, then partitions of a queue; answers how many rows went. */
+  removeAll(queue: number, limit: number): Promise<number>;
+}

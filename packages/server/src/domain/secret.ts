@@ -33,3 +33,26 @@ export interface Secret extends SecretFacts {
   /** The same for the same values under the same master key, and says nothing about them without it; of anonymous ones. */
   fingerprint: string;
 }
+
+export interface Secrets {
+  /** Inserts or replaces. */
+  put(secret: Secret): Promise<void>;
+  get(id: string): Promise<Secret | undefined>;
+  named(environmentId: string, name: string): Promise<Secret | undefined>;
+  /** The named ones of an environment that were made before this time, the newest first. */
+  newest(environmentId: string, before: number, limit: number): Promise<Secret[]>;
+  /** Those that are not deleted, in order of their ids, after this one. */
+  after(id: string, limit: number): Promise<Secret[]>;
+  setUsed(ids: readonly string[], now: number): Promise<void>;
+  /** What a function, or one of its definitions that are kept, asks for, in place of what it asked for before. */
+  setUses(functionId: string, ids: readonly string[]): Promise<void>;
+  /** What it asks for now. */
+  usesOf(functionId: string): Promise<string[]>;
+  /** The app's functions use nothing any more; its secrets that nobody else uses go. */
+  leave(appId: string): Promise<void>;
+  /**
+   * Those without a name, made before this time, that no function uses and that no app's client may still mean to.
+   * Answers how many.
+   */
+  forget(before: number, limit: number): Promise<number>;
+}

@@ -13,18 +13,17 @@ import type { Container, ContainerState } from "./container.ts";
 import type { CallTarget, ClassRecord, Demand, FunctionRecord, Terms } from "./function.ts";
 import type { Input, InputState, Output } from "./input.ts";
 import type { Chunk } from "./chunk.ts";
-import type { StoredEntry } from "./dict.ts";
+import type { Dicts } from "./dict.ts";
 import type { Happening } from "./happening.ts";
 import type { NamedObject, ObjectKind } from "./named-object.ts";
 import type { Schedules } from "./schedule.ts";
-import type { Partition, QueueItem, QueueSizes } from "./queue.ts";
-import type { Secret } from "./secret.ts";
+import type { Queues } from "./queue.ts";
+import type { Secrets } from "./secret.ts";
 import type { Statistics, Window } from "./statistics.ts";
 import type { Sweep } from "./sweep.ts";
-import type { Image } from "./image.ts";
-import type { ImageUse } from "./image-use.ts";
+import type { Images } from "./image-store.ts";
 import type { Entry, KeptEntry, Volume, VolumeCommit } from "./volume.ts";
-import type { Blob, Identity, ImageName, ImageRevision, Mount, ProxyToken } from "./stored.ts";
+import type { Blob, Identity, Mount, ProxyToken } from "./stored.ts";
 import type { WebAddress } from "./web-address.ts";
 
 export interface Store {
@@ -253,44 +252,6 @@ export interface Blobs {
   remove(id: string): Promise<void>;
 }
 
-export interface Images {
-  /** Inserts or replaces. Another fence than before: its log is told from its beginning again. */
-  put(image: Image): Promise<void>;
-  get(id: string): Promise<Image | undefined>;
-  /** The one with this key that was built last; the newest when none was ever built. */
-  byKey(key: string): Promise<Image | undefined>;
-  /** Those that are wanted or being built, in order of their turn. */
-  underWay(): Promise<Image[]>;
-  /** They were asked for now, to the minute. */
-  setUsed(ids: readonly string[], now: number): Promise<void>;
-  /** Of all images. */
-  uses(): Promise<ImageUse[]>;
-  /** Only the image itself. */
-  remove(id: string): Promise<void>;
-  /** Answers the revision's number. */
-  publish(publication: Publication): Promise<number>;
-  /** What a name stands for. */
-  named(environmentId: string, name: string): Promise<ImageName | undefined>;
-  /** By name. */
-  names(environmentId: string, filter: NameFilter, limit: number): Promise<ImageName[]>;
-  /** Those before this number, the newest first. */
-  revisions(environmentId: string, name: string, before: number, limit: number): Promise<ImageRevision[]>;
-  /** Forgets a name with all of its revisions; answers how many there were. */
-  unpublish(environmentId: string, name: string): Promise<number>;
-}
-
-export interface Publication extends Omit<ImageRevision, "number"> {
-  environmentId: string;
-  name: string;
-}
-
-/** Those after this name that begin with the prefix; those that stand for this image, unless it is empty. */
-export interface NameFilter {
-  prefix: string;
-  after: string;
-  imageId: string;
-}
-
 /** Where the log of an app or an image ends on disk: what lies beyond was written and never committed. */
 export interface LogEnd {
   appId: string;
@@ -316,29 +277,6 @@ export interface Replies {
   forget(before: number, limit: number): Promise<number>;
 }
 
-export interface Secrets {
-  /** Inserts or replaces. */
-  put(secret: Secret): Promise<void>;
-  get(id: string): Promise<Secret | undefined>;
-  named(environmentId: string, name: string): Promise<Secret | undefined>;
-  /** The named ones of an environment that were made before this time, the newest first. */
-  newest(environmentId: string, before: number, limit: number): Promise<Secret[]>;
-  /** Those that are not deleted, in order of their ids, after this one. */
-  after(id: string, limit: number): Promise<Secret[]>;
-  setUsed(ids: readonly string[], now: number): Promise<void>;
-  /** What a function, or one of its definitions that are kept, asks for, in place of what it asked for before. */
-  setUses(functionId: string, ids: readonly string[]): Promise<void>;
-  /** What it asks for now. */
-  usesOf(functionId: string): Promise<string[]>;
-  /** The app's functions use nothing any more; its secrets that nobody else uses go. */
-  leave(appId: string): Promise<void>;
-  /**
-   * Those without a name, made before this time, that no function uses and that no app's client may still mean to.
-   * Answers how many.
-   */
-  forget(before: number, limit: number): Promise<number>;
-}
-
 export interface Sweeps {
   insert(sweep: Sweep): Promise<void>;
   /** The one that was begun first. */
@@ -358,57 +296,6 @@ export interface Objects {
   ephemeral(): Promise<string[]>;
   /** Not its contents. */
   remove(id: string): Promise<void>;
-}
-
-/** Contents of dicts, by the dicts' numbers. What is over at `now` is not there. */
-export interface Dicts {
-  get(dict: number, key: Uint8Array, now: number): Promise<StoredEntry | undefined>;
-  /** Until when an entry is kept, for whom its value does not matter. */
-  has(dict: number, key: Uint8Array, now: number): Promise<Pick<StoredEntry, "keptUntil"> | undefined>;
-  /** Inserts or replaces. */
-  put(dict: number, entry: StoredEntry): Promise<void>;
-  remove(dict: number, key: Uint8Array): Promise<void>;
-  /** Those of these keys that would be kept for a shorter time. */
-  keep(dict: number, keys: readonly Uint8Array[], until: number): Promise<void>;
-  /** How many there are, counted up to the limit. */
-  count(dict: number, now: number, limit: number): Promise<number>;
-  /** Those after this key, in their order, until they have so many bytes; values are empty unless they are asked for. */
-  after(dict: number, key: Uint8Array | undefined, portion: DictPortion, now: number): Promise<StoredEntry[]>;
-  /** Removes what is under this number; answers how many entries went. */
-  removeAll(dict: number, limit: number): Promise<number>;
-  /** Removes what is over; answers how many entries went. */
-  forget(now: number, limit: number): Promise<number>;
-}
-
-export interface DictPortion {
-  withValues: boolean;
-  bytes: number;
-}
-
-/** Contents of queues, by the queues' and partitions' numbers. */
-export interface Queues {
-  /** Also one whose time is over. */
-  partition(queue: number, key: Uint8Array): Promise<Partition | undefined>;
-  /** Answers it with its number. */
-  insertPartition(queue: number, key: Uint8Array, partition: Omit<Partition, "number">): Promise<Partition>;
-  updatePartition(partition: Partition): Promise<void>;
-  /** Not its items. */
-  removePartition(partition: number): Promise<void>;
-  /** How many there are, counted up to the limit, with those whose time is over and that are not removed yet. */
-  countPartitions(queue: number, limit: number): Promise<number>;
-  /** Of all partitions whose time is not over and that hold something. */
-  sizes(queue: number, now: number): Promise<QueueSizes>;
-  /** Partitions of all queues whose time is over. */
-  over(now: number, limit: number): Promise<number[]>;
-  push(partition: number, items: readonly QueueItem[]): Promise<void>;
-  /** Those after this position, in their order, until they have so many bytes. */
-  after(partition: number, position: number, portion: { limit: number; bytes: number }): Promise<QueueItem[]>;
-  /** Removes and answers the first ones, in their order. */
-  take(partition: number, limit: number): Promise<QueueItem[]>;
-  /** Removes items of a partition; answers how many went. */
-  removeItems(partition: number, limit: number): Promise<number>;
-  /** Removes items, then partitions of a queue; answers how many rows went. */
-  removeAll(queue: number, limit: number): Promise<number>;
 }
 
 /** Where to go on in a list by path; what `after` names is not in it. */

@@ -1,6 +1,7 @@
 /**
- * Which call a container's lines belong to. It prints while it works, and does not say on what: so it is told by time, from
- * what it held then. Of a container that works on several inputs at once a line belongs to a call only where all are of one.
+ * Which call a container's lines belong to. It prints while it works, and the clients' containers do not say on what: so it is told
+ * by time, from what it held then. Of a container that works on several inputs at once a line belongs to a call only where all are
+ * of one, or where the line itself names its input.
  */
 
 export interface Held {
@@ -19,7 +20,7 @@ interface Work extends Held {
 }
 
 /** How many ended ones are remembered: their lines are on the way for some milliseconds. */
-const mostEnded = 256;
+const mostEnded = 1024;
 
 const nobody: Owner = {};
 
@@ -51,7 +52,10 @@ export class LineOwners {
     this.#containers.delete(containerId);
   }
 
-  ownerOf(containerId: string, time: number): Owner {
+  /** `inputId`: which the line names; any other than those that the container has or had means nothing. */
+  ownerOf(containerId: string, time: number, inputId?: string): Owner {
+    const named = inputId && this.#containers.get(containerId)?.findLast((work) => work.inputId === inputId);
+    if (named) return { callId: named.callId, inputId: named.inputId };
     let first: Work | undefined;
     let isOne = true;
     for (const work of this.#containers.get(containerId) ?? []) {

@@ -14,7 +14,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Timer } from "@lydian/kit";
 
 import { type Claim, claimInputs } from "../calls/claim.ts";
-import { type Completion, completeInputs } from "../calls/complete.ts";
+import type { Completion } from "../calls/complete.ts";
+import { Completions } from "../calls/completions.ts";
 import { encodeResult } from "../calls/result.ts";
 import { advance } from "../containers/begin.ts";
 import { failedToInitialize } from "../containers/end.ts";
@@ -33,6 +34,7 @@ export function containerRpcs(
 ): Rpcs<typeof ModalClient> {
   const { store, bells, clock, lineOwners } = platform;
   const { times } = platform.config;
+  const gathered = new Completions({ store, context: () => contextOf(platform) });
   return {
     containerHello: container(() => Promise.resolve({})), // its code is not even imported yet
     containerHeartbeat: container(async (_request, { caller, signal }) => {
@@ -87,12 +89,10 @@ export function containerRpcs(
       if (handed.size === outputs.length) return {};
       const completions = outputs.filter((output) => !handed.has(output)).map(completion);
       const inputIds = completions.map(({ inputId }) => inputId);
+      lineOwners.ended(caller.id, inputIds, clock.now()); // what it prints from here on is of the next one
       // Whoever waits for the end of a web request is gone after a power cut, and the request with it.
       const isFleeting = deliveries.areOfWeb(caller.id, inputIds);
-      const finished = await store[isFleeting ? "note" : "write"]((tx) =>
-        completeInputs(tx, caller.id, completions, contextOf(platform)),
-      );
-      lineOwners.ended(caller.id, inputIds, clock.now());
+      const finished = await gathered.complete(caller.id, isFleeting ? "note" : "write", completions);
       for (const inputId of finished) platform.timeouts.finished(inputId); // of no input that another container holds
       deliveries.finished(caller.id, inputIds);
       return {};
@@ -203,10 +203,9 @@ async function claim(
       signal: call.signal,
     });
     if (found?.kind === "inputs") {
-      for (const input of found.inputs) {
-        platform.timeouts.watch(input);
-        platform.web.claimed(input.callId, containerId);
-      }
+      if (found.inTurn) platform.timeouts.watchInTurn(found.inputs);
+      else for (const input of found.inputs) platform.timeouts.watch(input);
+      for (const { callId } of found.inputs) platform.web.claimed(callId, containerId);
       deliveries.sent(call, found.inputs);
     }
     if (found?.kind === "handed" && desk !== undefined && call.signal.aborted) desks.putBack(desk, found.handed);

@@ -6,7 +6,7 @@ import type { ModalClient } from "@lydian/contract";
 import type { Entry, Volume } from "../domain/volume.ts";
 import type { InUnit } from "../volumes/changes.ts";
 import type { Change } from "../volumes/commit.ts";
-import { checkFree, copies, removal } from "../volumes/files.ts";
+import { checkFree, checkKinds, copies, removal } from "../volumes/files.ts";
 import { knownVolume } from "../volumes/known.ts";
 import { filePath } from "../volumes/paths.ts";
 import { type PieceLinks, pieceLinkLifeMs } from "../volumes/piece-links.ts";
@@ -39,12 +39,15 @@ export function volumeChangeRpcs(platform: Platform, links: PieceLinks): Rpcs<ty
       removed: await removal(inUnit, volume, path, recursive),
     }));
   const copy = ({ volumeId, srcPaths: sources, dstPath: target, recursive }: CopyFilesRequest, call: Call) =>
-    change(platform, call, volumeId, async (volume, inUnit) => ({
-      written: await copies(inUnit, volume, { sources, target, recursive }, clock.now()),
-    }));
+    change(platform, call, volumeId, async (volume, inUnit) => {
+      const written = await copies(inUnit, volume, { sources, target, recursive }, clock.now());
+      await checkKinds(inUnit, volume, written);
+      return { written };
+    });
   const put = (volumeId: string, written: readonly Entry[], isNew: boolean, call: Call) =>
     change(platform, call, volumeId, async (volume, inUnit) => {
       if (isNew) await inUnit((tx) => checkFree(tx, volume, written));
+      await checkKinds(inUnit, volume, written);
       return { written };
     });
   return {
@@ -69,11 +72,10 @@ export function volumeChangeRpcs(platform: Platform, links: PieceLinks): Rpcs<ty
         return {};
       }
       // Refused before gigabytes are sent, where it can be known before.
-      await store.read(async (tx) => {
-        const volume = await knownVolume(tx, volumeId);
-        const paths = given.map(({ path }) => ({ path: filePath(path) }));
-        if (isNew) await checkFree(tx, volume, paths);
-      });
+      const volume = await store.read((tx) => knownVolume(tx, volumeId));
+      const written = given.map(({ path }) => ({ path: filePath(path), kind: "file" as const }));
+      if (isNew) await store.read((tx) => checkFree(tx, volume, written));
+      await checkKinds((work) => store.read(work), volume, written);
       const base = await baseFor(platform, call);
       return {
         missingBlocks: missing.map(({ file, block, sha256 }) => ({

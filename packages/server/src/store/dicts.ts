@@ -1,8 +1,7 @@
 /** SQL of what is in dicts. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { StoredEntry } from "../domain/dict.ts";
-import type { Dicts } from "../domain/store.ts";
+import type { Dicts, StoredEntry } from "../domain/dict.ts";
 import { portionOf, prepare } from "./sql.ts";
 
 /** What an entry costs beside its key and value, roughly. */

@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 
 import type { BuiltImage, Image, Recipe } from "../domain/image.ts";
 import type { Failure } from "../domain/input.ts";
-import type { Images } from "../domain/store.ts";
+import type { Images } from "../domain/image-store.ts";
 import type { ImageUse } from "../domain/image-use.ts";
 import type { ImageName, ImageRevision } from "../domain/stored.ts";
 import { list, type Nullable, parseOnce, prepare } from "./sql.ts";

@@ -1,8 +1,7 @@
 /** SQL of what is in queues. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { Partition, QueueItem, QueueSizes } from "../domain/queue.ts";
-import type { Queues } from "../domain/store.ts";
+import type { Partition, QueueItem, Queues, QueueSizes } from "../domain/queue.ts";
 import { portionOf, prepare } from "./sql.ts";
 
 const columns = `number, next, items, bytes, kept_until AS keptUntil`;

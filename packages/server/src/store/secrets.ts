@@ -1,8 +1,7 @@
 /** SQL of secrets, and of which functions use them. */
 import type { DatabaseSync } from "node:sqlite";
 
-import type { Secret } from "../domain/secret.ts";
-import type { Secrets } from "../domain/store.ts";
+import type { Secret, Secrets } from "../domain/secret.ts";
 import { list, type Nullable, orNull, orUndefined, prepare } from "./sql.ts";
 
 type Row = Omit<Secret, "appId" | "keys" | "lastUsedAt"> & {

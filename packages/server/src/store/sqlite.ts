@@ -181,17 +181,24 @@ interface Listeners {
 class GroupCommit {
   readonly #database: DatabaseSync;
   readonly #listeners: Listeners;
-  readonly #nouns: Nouns;
   readonly #log: WriteAheadLog;
   readonly #begin: StatementSync;
   readonly #end: StatementSync;
   readonly #queue: Waiting[] = [];
+  /** One for all units, which run one after the other: to make one for each, of so many nouns, costs as much as some statements. */
+  readonly #tx: Tx;
+  /** What the unit that runs has to say. */
+  #said: Word = { rings: [], happenings: [] };
   #running: Promise<void> | undefined;
 
   constructor(database: DatabaseSync, listeners: Listeners, log: WriteAheadLog) {
     this.#database = database;
     this.#listeners = listeners;
-    this.#nouns = nouns(database);
+    this.#tx = {
+      ...nouns(database),
+      ring: (...ring) => void this.#said.rings.push(ring),
+      tell: (happening) => void this.#said.happenings.push(happening),
+    };
     this.#log = log;
     this.#begin = database.prepare("BEGIN IMMEDIATE");
     this.#end = database.prepare("COMMIT");
@@ -246,13 +253,10 @@ class GroupCommit {
    */
   async #run(waiting: Waiting, word: Word, hasOthers: boolean): Promise<() => void> {
     const own: Word = { rings: [], happenings: [] };
+    this.#said = own;
     if (hasOthers) this.#database.exec("SAVEPOINT unit");
     try {
-      const value = await waiting.unit({
-        ...this.#nouns,
-        ring: (...ring) => void own.rings.push(ring),
-        tell: (happening) => void own.happenings.push(happening),
-      });
+      const value = await waiting.unit(this.#tx);
       if (hasOthers) this.#database.exec("RELEASE unit");
       word.rings.push(...own.rings);
       word.happenings.push(...own.happenings);

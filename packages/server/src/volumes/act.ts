@@ -28,7 +28,9 @@ export async function actOnVolume(
   }
   const { failure, passes } = await sessions.act(container, { volumeId, act, head: volume.head });
   if (failure === "") return;
-  throw fail(passes ? "unavailable" : "failedPrecondition", `Volume ${nameOf(volume)}: ${failure}`);
+  const name = nameOf(volume);
+  const text = failure.includes(`olume ${name}`) ? failure : `Volume ${name}: ${failure}`; // what this server refuses names it
+  throw fail(passes ? "unavailable" : "failedPrecondition", text);
 }
 
 async function runningAs(tx: Tx, id: string): Promise<Acting | undefined> {

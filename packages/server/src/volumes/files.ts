@@ -1,6 +1,6 @@
 /** What clients do with a volume's files from outside: list, put, copy, remove. Each change is a commit. */
 import type { Tx } from "../domain/store.ts";
-import { type Entry, joinPath, nameIn, type KeptEntry, type Volume } from "../domain/volume.ts";
+import { type Entry, foldersAbove, joinPath, nameIn, type KeptEntry, type Volume } from "../domain/volume.ts";
 import { fail } from "../errors.ts";
 import { type InUnit, page } from "./changes.ts";
 import { allBelow, newFolder } from "./commit.ts";
@@ -31,10 +31,35 @@ export async function listFiles(tx: Tx, { volume, path, recursive }: Listing, af
 export async function checkFree(tx: Tx, volume: Volume, written: readonly Pick<Entry, "path">[]): Promise<void> {
   for (const { path } of written) {
     const found = await tx.volumes.entry(volume.id, path, volume.head);
-    if (found === undefined) continue;
-    const what = found.kind === "folder" ? "folder" : "file";
-    throw fail("alreadyExists", `${path}: there is a ${what} with this name in volume ${nameOf(volume)}.`, {
+    if (found === undefined || found.kind === "folder") continue; // a folder is never replaced
+    throw fail("alreadyExists", `${path}: there is a file with this name in volume ${nameOf(volume)}.`, {
       hint: "Upload with `force=True`, or `modal volume put --force`, to replace it",
+    });
+  }
+}
+
+/**
+ * Throws failedPrecondition where a file would take the place of a folder with all that is in it, or something that of a file
+ * above it: whoever replaces files has hardly meant that. In a container it takes a removal as well.
+ */
+export async function checkKinds(
+  inUnit: InUnit,
+  volume: Volume,
+  written: readonly Pick<Entry, "path" | "kind">[],
+): Promise<void> {
+  const above = new Set(written.flatMap(({ path }) => foldersAbove(path)));
+  const folders = [...above].map((path) => ({ path, kind: "folder" as const }));
+  const all = [...folders, ...written];
+  for (let i = 0; i < all.length; i += page) await inUnit((tx) => checkSome(tx, volume, all.slice(i, i + page)));
+}
+
+async function checkSome(tx: Tx, volume: Volume, written: readonly Pick<Entry, "path" | "kind">[]): Promise<void> {
+  for (const { path, kind } of written) {
+    const found = await tx.volumes.entry(volume.id, path, volume.head);
+    if (found === undefined || (found.kind === "folder") === (kind === "folder")) continue;
+    const [is, becomes] = found.kind === "folder" ? ["folder", "file"] : ["file", "folder"];
+    throw fail("failedPrecondition", `${path} is a ${is} of volume ${nameOf(volume)}, and would become a ${becomes}.`, {
+      hint: "Remove it before, or use another name",
     });
   }
 }

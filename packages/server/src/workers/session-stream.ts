@@ -177,7 +177,8 @@ class SessionStream {
     if (charge === undefined) return;
     const { id, functionId } = charge.log;
     await this.#learnWork(containerId);
-    const ownerOf = (time: number): Owner => this.#deps.lineOwners.ownerOf(containerId, time);
+    const ownerOf = (time: number, inputId?: string): Owner =>
+      this.#deps.lineOwners.ownerOf(containerId, time, inputId);
     const appended = this.#deps.logBook.append(id, {
       containerId,
       fence,

@@ -6,6 +6,7 @@ import { describe, it, test } from "node:test";
 
 import { type Claim, claimInputs } from "../../src/calls/claim.ts";
 import { completeInputs } from "../../src/calls/complete.ts";
+import { giveBackInputs } from "../../src/calls/give-back.ts";
 import { drain, exitGraceMs } from "../../src/containers/begin.ts";
 import { endContainer } from "../../src/containers/end.ts";
 import { inputsBell } from "../../src/domain/bells.ts";
@@ -248,4 +249,56 @@ describe("a container for one input", () => {
       assert.deepEqual([input?.state, input?.crashes, demand?.crashStreak], ["queued", 1, 1]);
     });
   }
+});
+
+describe("inputs that a container takes before their turn", () => {
+  /** Of a function that runs one at a time. */
+  async function queue(test: TestStore, counts: readonly number[], policy = {}) {
+    return await test.does(async (tx, context) => {
+      const of = await plantFunction(tx, context, { policy: { maxConcurrency: 1, ...policy } });
+      const inputIds: string[][] = [];
+      for (const count of counts) inputIds.push((await plantMap(tx, of, context, count)).inputIds);
+      return { inputIds, containerId: (await plantContainer(tx, of, context)).id };
+    });
+  }
+
+  it("are a quarter of those that wait, and begun one after the other", async () => {
+    await using test = await testStore();
+    const { inputIds, containerId } = await queue(test, [40]);
+    const claimed = await claim(test, containerId, 16);
+    assert.deepEqual(ids(claimed), inputIds[0]?.slice(0, 10));
+    assert.equal(claimed.kind === "inputs" && claimed.inTurn, true);
+    const more = await claim(test, containerId, 4, new Set(ids(claimed)));
+    assert.deepEqual(ids(more), inputIds[0]?.slice(10, 14), "no more than it asks for");
+  });
+
+  it("are of one call", async () => {
+    await using test = await testStore();
+    const { inputIds, containerId } = await queue(test, [3, 40]);
+    assert.deepEqual(ids(await claim(test, containerId, 8)), inputIds[0]);
+  });
+
+  it("are none of those that were given back, which go alone", async () => {
+    await using test = await testStore();
+    const { inputIds, containerId } = await queue(test, [40]);
+    const [first = "", ...others] = ids(await claim(test, containerId, 3));
+    const back = others.map((inputId) => ({ inputId, attempt: 1 }));
+    const wrong = { inputId: first, attempt: 2 };
+    const given = await test.does((tx, context) => giveBackInputs(tx, containerId, [wrong, ...back], context));
+    assert.deepEqual(given, others);
+    const again = await test.does((tx, context) => giveBackInputs(tx, containerId, back, context));
+    assert.deepEqual(again, [], "said twice it is done once");
+    const received = new Set([first]);
+    for (const id of others) {
+      assert.deepEqual(ids(await claim(test, containerId, 8, received)), [id]);
+      received.add(id);
+    }
+    assert.deepEqual(ids(await claim(test, containerId, 8, received)), inputIds[0]?.slice(3, 11));
+  });
+
+  it("are none of a container that takes one in its life", async () => {
+    await using test = await testStore();
+    const { inputIds, containerId } = await queue(test, [40], { singleUse: true });
+    assert.deepEqual(ids(await claim(test, containerId, 8)), inputIds[0]?.slice(0, 1));
+  });
 });

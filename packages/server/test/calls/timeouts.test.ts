@@ -12,7 +12,15 @@ import { endContainer } from "../../src/containers/end.ts";
 import { alarmsBell, containerBell } from "../../src/domain/bells.ts";
 import type { Ending } from "../../src/domain/input.ts";
 import { countRings, testStore } from "../support/open-store.ts";
-import { claimRequest, completion, failed, plantCall, plantContainer, plantFunction } from "../support/rows.ts";
+import {
+  claimRequest,
+  completion,
+  failed,
+  plantCall,
+  plantContainer,
+  plantFunction,
+  plantMap,
+} from "../support/rows.ts";
 
 const timeoutMs = 10_000;
 
@@ -156,5 +164,38 @@ describe("an input's time over a restart", () => {
     await it.clock.settle();
     assert.equal((await it.ending())?.status, "timeout");
     second.close();
+  });
+});
+
+describe("of inputs that a container begins one after the other", () => {
+  it("the next one has its whole time from the end of the one before", async () => {
+    await using test = await testStore();
+    const timeouts = new Timeouts({ ...test, log: silentLogger });
+    const { inputIds, containerId } = await test.does(async (tx, context) => {
+      const of = await plantFunction(tx, context, { policy: { timeoutMs, maxConcurrency: 1 } });
+      const { inputIds } = await plantMap(tx, of, context, 40);
+      return { inputIds, containerId: (await plantContainer(tx, of, context)).id };
+    });
+    const claimed = await test.does((tx, context) =>
+      claimInputs(tx, claimRequest(containerId, { atMost: 3 }), context),
+    );
+    timeouts.watchInTurn(claimed.kind === "inputs" ? claimed.inputs : []);
+    const ending = async (): Promise<(string | undefined)[]> =>
+      await test.store.read((tx) =>
+        Promise.all(inputIds.slice(0, 3).map(async (id) => (await tx.inputs.get(id))?.ending?.status)),
+      );
+    await test.clock.advance(timeoutMs - 1);
+    timeouts.finished(inputIds[0] ?? "");
+    await test.clock.advance(timeoutMs - 1);
+    assert.deepEqual(await ending(), [undefined, undefined, undefined]);
+    await test.clock.advance(1);
+    assert.deepEqual(await ending(), [undefined, "timeout", undefined]);
+    await test.clock.advance(2 * timeoutMs);
+    assert.deepEqual(await ending(), [undefined, "timeout", undefined], "what has not begun is not late");
+    timeouts.finished(inputIds[1] ?? "");
+    await test.clock.advance(timeoutMs);
+    assert.deepEqual(await ending(), [undefined, "timeout", "timeout"]);
+    timeouts.close();
+    assert.equal(test.clock.pending, 0);
   });
 });

@@ -86,6 +86,8 @@ const events: Readonly<Record<string, InputEvent>> = {
   "crashed, last": lose(true, 2),
   "stop: cancelled": { kind: "stop", failure: cancelled },
   "stop: too long": { kind: "stop", failure: late },
+  "give back": { kind: "giveBack", containerId: "ta-1", attempt: 3 },
+  "give back, of a stranger": { kind: "giveBack", containerId: "ta-2", attempt: 3 },
   "give up": { kind: "giveUp", retry: again },
   "give up, last": { kind: "giveUp", retry: lastFailed },
   wake: { kind: "wake" },
@@ -115,6 +117,8 @@ crashed                        | -            | queued       | delayed      | = 
 crashed, last                  | -            | = failure    | delayed      | = terminated | -            | -            | -
 stop: cancelled                | = terminated | ! terminated | ! terminated | -            | = terminated | = terminated | -
 stop: too long                 | -            | ! timeout    | -            | -            | -            | -            | -
+give back                      | -            | queued       | queued       | = terminated | -            | -            | -
+give back, of a stranger       | -            | -            | -            | -            | -            | -            | -
 give up                        | -            | -            | delayed      | = terminated | -            | -            | -
 give up, last                  | -            | -            | = timeout    | = terminated | -            | -            | -
 wake                           | -            | -            | -            | -            | -            | queued       | -
@@ -165,6 +169,7 @@ describe("the table of an input's states", () => {
       report: true,
       lose: true,
       stop: true,
+      giveBack: true,
       giveUp: true,
       wake: true,
       fail: true,

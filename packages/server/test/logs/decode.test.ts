@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { create } from "@bufbuild/protobuf";
-import { worker as wire } from "@lydian/contract";
+import { lineMark, worker as wire } from "@lydian/contract";
 
 import { LogDecoders } from "../../src/logs/decode.ts";
 
@@ -60,4 +60,31 @@ test("what is no text at all is shown as such, and a container that is gone is f
   decoders.decode(from, [part(bytes("é").subarray(0, 1))]);
   decoders.forget("ta-1");
   assert.equal(decoders.decode(from, [part(bytes("b"))])[0]?.text, "b");
+});
+
+test("what a line says of its input is taken out of it, wherever it is cut, and holds to the line's end", () => {
+  const mark = lineMark("in-7");
+  const data = bytes(`${mark}one, ${mark}two\n\u001b[1mthree\u001b[0m\n`);
+  for (let cut = 0; cut <= data.length; cut++) {
+    const decoders = new LogDecoders();
+    const named: (string | undefined)[] = [];
+    const halves = [data.subarray(0, cut), data.subarray(cut)].filter(({ length }) => length > 0);
+    const lines = halves
+      .flatMap((half) =>
+        Buffer.from(half)
+          .toString()
+          .split(/(?<=\n)/),
+      )
+      .map((text) => part(bytes(text)));
+    const text = decoders
+      .decode(from, lines, (_, inputId) => ({ inputId: named[named.push(inputId) - 1] ?? "none" }))
+      .map((line) => `${line.text === "" ? "" : line.inputId}:${line.text}`);
+    assert.equal(
+      text.map((each) => each.replace(/^[^:]*:/, "")).join(""),
+      "one, two\n\u001b[1mthree\u001b[0m\n",
+      `${cut}`,
+    );
+    for (const each of text.filter((line) => line.includes("two"))) assert.match(each, /^in-7:/);
+    for (const each of text.filter((line) => line.includes("three"))) assert.match(each, /^none:/);
+  }
 });

@@ -55,3 +55,13 @@ test("of a container with many inputs the last ones are remembered, and those th
   assert.deepEqual(owners.ownerOf("ta-1", 50_003), {});
   assert.deepEqual(owners.ownerOf("ta-1", 13), owner(0)); // that there was another one is forgotten
 });
+
+test("a line that names its input belongs to that, if its container has it or had it", () => {
+  const owners = new LineOwners();
+  owners.began("ta-1", [held(1, "fc"), held(2, "fc"), held(3, "other")], 10, false);
+  owners.ended("ta-1", ["in-1"], 12);
+  assert.deepEqual(owners.ownerOf("ta-1", 15, "in-3"), { inputId: "in-3", callId: "other" });
+  assert.deepEqual(owners.ownerOf("ta-1", 15, "in-1"), { inputId: "in-1", callId: "fc" });
+  assert.deepEqual(owners.ownerOf("ta-1", 15, "in-9"), {});
+  assert.deepEqual(owners.ownerOf("ta-2", 15, "in-1"), {});
+});

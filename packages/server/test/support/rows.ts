@@ -187,7 +187,7 @@ export async function plantFunction(
     definition: encodeDefinition(create(FunctionSchema$, { functionName: "hello" })),
     clientVersion: "1.6.4",
     imageId,
-    policy: policy(changes.policy),
+    policy: policy({ maxConcurrency: 100, ...changes.policy }), // as many as a test claims at a time
     createdAt: context.now,
     binding: undefined,
   };

@@ -56,6 +56,12 @@ describe("a container that mounts a volume", () => {
     );
   });
 
+  it("hears once which volume has no room for a commit", async () => {
+    await using it = await begin(() => `Volume "data" would hold 2 bytes; 1 are the most.`);
+    const commit = it.world.asContainer(it.container.id, rpc.volumeCommit, { volumeId: it.volumeId });
+    await assert.rejects(commit, fails("failedPrecondition", /^Volume "data" would hold/));
+  });
+
   it("hears why that cannot be, and of a worker that goes away", async () => {
     await using it = await begin((asked) =>
       asked.act === wire.VolumeDo_Act.RELOAD ? "there are open files preventing the operation: x" : "",

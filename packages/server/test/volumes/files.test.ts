@@ -238,3 +238,24 @@ describe("the ranges of a file", () => {
     assert.deepEqual(rangesOf({ pieces }, { start: 5, length: 0 }, false), []);
   });
 });
+
+describe("files of a volume that are put and copied", () => {
+  it("take no folder's place, nor does a folder take theirs, unless that is removed before", async () => {
+    await using it = await begin(VolumeFsVersion.V2);
+    await it.put({ "a/b/c": "1", d: "2", "e/b": "3" });
+    const all = ["a", "a/b", "a/b/c", "d", "e", "e/b"];
+    const isFolder = fails("failedPrecondition", /^a\/b is a folder of volume "data", and would become a file/);
+    for (const force of [false, true]) {
+      await assert.rejects(it.put({ "a/b": "4" }, force), isFolder);
+      const isFile = fails("failedPrecondition", /^d is a file of volume "data", and would become a folder/);
+      await assert.rejects(it.put({ "d/x/y": "4" }, force), isFile);
+    }
+    await assert.rejects(it.copy(["e/b"], "a"), isFolder);
+    await assert.rejects(it.copy(["a"], "d", true), fails("failedPrecondition", /^d is a file/));
+    assert.deepEqual(await it.list("/", true), all);
+    await it.remove("a/b", true);
+    await it.put({ "a/b": "4" });
+    await it.put({ "a/b": "5" }, true);
+    assert.deepEqual(await it.list("/", true), ["a", "a/b", "d", "e", "e/b"]);
+  });
+});

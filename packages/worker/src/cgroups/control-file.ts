@@ -1,5 +1,5 @@
 /** The files by which a control group is read and steered: each write is one request, each read one answer. */
-import { constants } from "node:fs";
+import { constants, readFileSync, writeFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -26,6 +26,18 @@ export async function writeIfThere(folder: string, file: string, value: string |
 
 export async function read(folder: string, file: string): Promise<string> {
   return (await readFile(join(folder, file), "utf8")).trim();
+}
+
+/**
+ * Of files in which the kernel finds or sets something at once. Who stands still meanwhile is spared the ways to a thread and
+ * back, which take longer than the call itself.
+ */
+export function writeNow(folder: string, file: string, value: string | number): void {
+  writeFileSync(join(folder, file), String(value), { flag: writeFlags as unknown as string });
+}
+
+export function readNow(folder: string, file: string): string {
+  return readFileSync(join(folder, file), "utf8").trim();
 }
 
 /** Undefined when the control group is gone or has no such file. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { hasCode, PlatformError } from "@lydian/kit";
 
-import { numberOf, read, readIfThere, write, writeIfThere } from "./control-file.ts";
+import { numberOf, read, readIfThere, readNow, write, writeIfThere, writeNow } from "./control-file.ts";
 import {
   type CgroupDialect,
   type CgroupLimits,
@@ -115,25 +115,25 @@ export class CgroupsVersion1 implements CgroupDialect {
 
   async liftQuota(path: string): Promise<string | undefined> {
     const folder = this.#folder("cpu", path);
-    const quota = await read(folder, "cpu.cfs_quota_us");
+    const quota = readNow(folder, "cpu.cfs_quota_us");
     if (quota === "-1") return undefined;
-    await write(folder, "cpu.cfs_quota_us", -1);
+    writeNow(folder, "cpu.cfs_quota_us", -1);
     return quota;
   }
 
   async restoreQuota(path: string, quota: string): Promise<void> {
-    await write(this.#folder("cpu", path), "cpu.cfs_quota_us", quota);
+    writeNow(this.#folder("cpu", path), "cpu.cfs_quota_us", quota);
   }
 
   async setFrozen(path: string, frozen: boolean): Promise<void> {
-    await write(this.#folder("freezer", path), "freezer.state", frozen ? "FROZEN" : "THAWED");
+    writeNow(this.#folder("freezer", path), "freezer.state", frozen ? "FROZEN" : "THAWED");
   }
 
   async isFrozen(path: string): Promise<boolean> {
     const folder = this.#folder("freezer", path);
-    if ((await read(folder, "freezer.state")) === "FROZEN") return true;
+    if (readNow(folder, "freezer.state") === "FROZEN") return true;
     // Whoever was born while the others froze is reached by saying it again.
-    await write(folder, "freezer.state", "FROZEN");
+    writeNow(folder, "freezer.state", "FROZEN");
     return false;
   }
 

@@ -2,7 +2,7 @@
 import { watch } from "node:fs";
 import { join } from "node:path";
 
-import { numberIn, numberOf, read, readIfThere, write, writeIfThere } from "./control-file.ts";
+import { numberIn, numberOf, read, readIfThere, readNow, write, writeIfThere, writeNow } from "./control-file.ts";
 import {
   type CgroupDialect,
   type CgroupLimits,
@@ -98,21 +98,21 @@ export class CgroupsVersion2 implements CgroupDialect {
 
   async liftQuota(path: string): Promise<string | undefined> {
     const folder = join(this.#root, path);
-    const quota = await read(folder, "cpu.max");
+    const quota = readNow(folder, "cpu.max");
     if (quota.startsWith("max ")) return undefined;
-    await write(folder, "cpu.max", `max ${periodMicroseconds}`);
+    writeNow(folder, "cpu.max", `max ${periodMicroseconds}`);
     return quota;
   }
 
   async restoreQuota(path: string, quota: string): Promise<void> {
-    await write(join(this.#root, path), "cpu.max", quota);
+    writeNow(join(this.#root, path), "cpu.max", quota);
   }
 
   async setFrozen(path: string, frozen: boolean): Promise<void> {
-    await write(join(this.#root, path), "cgroup.freeze", frozen ? 1 : 0);
+    writeNow(join(this.#root, path), "cgroup.freeze", frozen ? 1 : 0);
   }
 
   async isFrozen(path: string): Promise<boolean> {
-    return numberOf(await read(join(this.#root, path), "cgroup.events"), "frozen") === 1;
+    return numberOf(readNow(join(this.#root, path), "cgroup.events"), "frozen") === 1;
   }
 }

@@ -89,7 +89,8 @@ async function prepareWith(
     });
   }
   const resources = resourcesOf(spec.resources, workshop.capacity);
-  const mount = bothOf(await volumesOf(place, spec, workshop), bucketsOf(place, spec, workshop));
+  await using volumes = volumesOf(place, spec, workshop);
+  const mount = bothOf(volumes?.mount, bucketsOf(place, spec, workshop));
   const { starter, signal } = asked;
   await using shown = await workshop.mountLayers?.show(spec.mounts, image, signal);
   const { layers = [], others = spec.mounts } = shown ?? {};
@@ -125,14 +126,24 @@ function rootOf(place: ContainerPlace, { runtime }: Workshop): ContainerRoot {
   return root;
 }
 
-/** What mounts the container's volumes; undefined when it has none. */
-async function volumesOf(
+const nothing = (): void => {};
+
+interface PreparedVolumes extends AsyncDisposable {
+  readonly mount: NonNullable<LayRequest["mount"]>;
+}
+
+/** The container's volumes, which are brought while its root is made; undefined when it has none. */
+function volumesOf(
   place: ContainerPlace,
   { volumes: mounts }: wire.ContainerSpec,
   { volumes, runtime }: Workshop,
-): Promise<LayRequest["mount"]> {
+): PreparedVolumes | undefined {
   if (mounts.length === 0) return undefined;
-  if (volumes !== undefined) return await volumes.prepare(place, mounts);
+  if (volumes !== undefined) {
+    const prepared = volumes.prepare(place, mounts);
+    const settled = prepared.then(nothing, nothing); // what fails is told to who mounts them
+    return { mount: async (root) => (await prepared)(root), [Symbol.asyncDispose]: () => settled };
+  }
   throw new PlatformError(`the runtime "${runtime.name}" cannot mount volumes`, {
     hint: "run the platform with --runtime runc; from outside, such as by `modal volume`, volumes work all the same",
   });

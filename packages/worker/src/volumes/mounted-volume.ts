@@ -7,7 +7,7 @@
  * mount is left as it is, what the upper has is published while the container goes on, and what has changed meanwhile
  * while it stands still. A reload mounts the newest state under an empty upper.
  */
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type Clock, type Logger, PlatformError } from "@lydian/kit";
@@ -118,20 +118,20 @@ export class MountedVolume {
     if (before !== undefined && mount.isThere(before)) {
       // It was not given up: something may be open in it.
       const trees = await treesAgain(this.#deps.trees, { ...this.#record, mounted: before, before: undefined });
-      this.release();
-      this.#trees = trees;
-      await this.#save({ mounted: before });
       await this.#standStill(async () => {
-        await mount.detach(mounted);
+        await this.#forget(mounted);
         await mount.showMissing(before);
       });
+      this.release();
+      this.#trees = trees;
+      await this.#save({ mounted: before, before: undefined });
     } else if (!mount.isWhole(this.#record.mounted)) {
       await this.#standStill(async () => {
         await mount.detach(mounted);
         await mount.mount(mounted, this.#uppers.lowersOf({ mounted, tree: this.#trees.mounted }));
       });
     }
-    if (before !== undefined) await this.#save({ before: undefined });
+    await this.#save({ before: undefined });
     if (this.#trees.before !== undefined) this.#deps.trees.release(this.#trees.before);
     this.#trees = { ...this.#trees, before: undefined };
     await container.thaw();
@@ -188,19 +188,19 @@ export class MountedVolume {
       };
       let next = await newest(head === undefined ? undefined : Math.max(head, this.#made));
       if (next.tree.number === this.#record.seen) return trees.release(next.tree);
-      const left = await this.#swap(next, async () => {
+      const last = async (): Promise<Mountable> => {
         if (await this.#publishRest()) {
           trees.release(next.tree);
           next = await newest();
         }
         return next;
-      });
+      };
+      const left = await this.#swap(next, { last, isNewest: true });
       if (left === undefined) {
         trees.release(next.tree);
         const { container, mount } = this.#rootThere();
         throw await inUse(container, await mount.deviceOf(before));
       }
-      await this.#save({ seen: next.tree.number, isBehind: false });
       return async () => {
         await left.end();
         await this.#uppers.throwAway([before.upper, ...uppers]);
@@ -286,7 +286,7 @@ export class MountedVolume {
   }
 
   get #sealedAndFolded(): number[] {
-    return [...this.#record.mounted.sealed, ...(this.#folded === undefined ? [] : [this.#folded.upper])];
+    return [...this.#record.mounted.sealed, ...(this.#folded ? [this.#folded.upper] : [])];
   }
 
   /** Or nothing could be sealed any more after a while. */
@@ -381,47 +381,50 @@ export class MountedVolume {
 
   /**
    * Puts another state in the place of the one that is mounted; undefined while its files are in use. `last` is done when
-   * nobody in the container runs, and may answer yet another one.
+   * nobody in the container runs, and may answer yet another one. `isNewest`: it shows all of its commits.
    */
-  async #swap(wanted: Mountable, last: () => Promise<Mountable> = async () => wanted): Promise<LeftMount | undefined> {
+  async #swap(
+    wanted: Mountable,
+    { last = async () => wanted, isNewest = false }: { last?: () => Promise<Mountable>; isNewest?: boolean } = {},
+  ): Promise<LeftMount | undefined> {
     const { mount } = this.#rootThere();
     const { mounted: before } = this.#record;
     let next = wanted;
     let left: LeftMount | undefined;
     await this.#intend(next.mounted);
     try {
-      await this.#prepare(next);
+      await mount.prepare(next.mounted, this.#uppers.lowersOf(next));
       await this.#standStill(async () => {
         const then = await last();
         if (then !== next) {
-          await mount.detach(next.mounted);
+          await this.#forget(next.mounted);
           next = then;
           await this.#intend(next.mounted);
-          await this.#prepare(next);
+          await mount.prepare(next.mounted, this.#uppers.lowersOf(next));
         }
         left = await mount.swap(before, next.mounted);
       });
     } finally {
-      if (left === undefined) await mount.detach(next.mounted);
-      else this.#became(next);
+      if (left === undefined) await this.#forget(next.mounted);
+      else this.#became(next, isNewest);
       await this.#intend(undefined);
     }
     return left;
   }
 
-  async #prepare({ mounted, tree }: Mountable): Promise<void> {
-    await this.#uppers.throwAway([mounted.upper]); // of a try before
-    await mkdir(this.#uppers.folderOf(mounted.upper), { recursive: true, mode: 0o700 });
-    await this.#rootThere().mount.prepare(mounted, this.#uppers.lowersOf({ mounted, tree }));
+  /** What was prepared, or begun to be, and is not shown: its number may be another one's now. */
+  async #forget(mounted: MountedState): Promise<void> {
+    await this.#rootThere().mount.detach(mounted);
+    await this.#uppers.throwAway([mounted.upper]);
   }
 
-  #became({ mounted, tree }: Mountable): void {
+  #became({ mounted, tree }: Mountable, isNewest: boolean): void {
     const { mounted: old, same } = this.#trees;
     this.#trees = { mounted: tree };
     for (const each of [old, same]) if (each !== undefined && each !== tree) this.#deps.trees.release(each);
     this.#live = undefined;
     this.#folded = undefined;
-    this.#record = { ...this.#record, mounted };
+    this.#record = { ...this.#record, ...(isNewest && { seen: tree.number, isBehind: false }), mounted };
     this.#writeEarly();
   }
 

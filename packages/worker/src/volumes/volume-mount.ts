@@ -35,20 +35,21 @@ export class VolumeMount {
     this.#options = options;
   }
 
+  /** Also an upper that was mounted before. */
   async mount(mounted: MountedState, lowers: readonly Layer[]): Promise<void> {
+    // Marked as volatile by a mount that was taken away again; of this boot, so the upper is what was written.
+    await rm(join(this.#workOf(mounted), "w"), { recursive: true, force: true });
     await this.prepare(mounted, lowers);
     await this.showMissing(mounted);
   }
 
-  /** Mounts a state, and does not show it yet. */
+  /** Mounts a state under an upper that is not there yet, and does not show it. */
   async prepare(mounted: MountedState, lowers: readonly Layer[]): Promise<void> {
-    const { mounter, root, folder } = this.#options;
-    const [target, work] = [this.#targetOf(mounted), join(folder, String(mounted.upper))];
+    const { mounter, root } = this.#options;
+    const target = this.#targetOf(mounted);
     await mkdir(target, { recursive: true, mode: 0o700 });
-    // Marked as volatile by a mount that was taken away again; of this boot, so the upper is what was written.
-    await rm(join(work, "w"), { recursive: true, force: true });
     await mounter.mountRoot({
-      ...{ lowers, work, target, volatile: true, redirects: true },
+      ...{ lowers, work: this.#workOf(mounted), target, volatile: true, redirects: true },
       ...(root.idMap && { idMap: root.idMap }),
     });
   }
@@ -96,6 +97,10 @@ export class VolumeMount {
 
   #shown({ path, readOnly, subPath }: VolumePoint) {
     return { path, readOnly, root: this.#options.root.root, ...(subPath !== "" && { within: subPath }) };
+  }
+
+  #workOf({ upper }: MountedState): string {
+    return join(this.#options.folder, String(upper));
   }
 
   #targetOf({ upper }: MountedState): string {

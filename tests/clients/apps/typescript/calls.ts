@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 
 import {
   App,
+  Client,
   currentInputId,
   currentSignal,
   FunctionCall,
@@ -46,6 +47,8 @@ export const act = app.function(
         };
       case "fail":
         throw new NoUser(n);
+      case "misuse":
+        return new Client({ serverUrl: "nowhere", tokenId: "a", tokenSecret: "b" }).serverUrl;
       case "beside":
         void Promise.reject(new Error("nobody waits for this"));
         return await stopped();
@@ -118,6 +121,14 @@ async function failures(): Promise<void> {
   assert.equal(error.data["id"], 7);
   assert.ok(error.cause instanceof Error && error.cause.message === "the table is empty");
   assert.match(error.remoteStack, /calls\.ts:\d+:\d+/, "lines are those of the source");
+  assert.doesNotMatch(error.remoteStack, /runner\.js/, "and those of the runner below them are left out");
+  await assert.rejects(act.remote("misuse"), (refused) => {
+    assert.ok(refused instanceof RemoteError && refused.matches("InvalidError"));
+    assert.match(refused.message, /^InvalidError: "nowhere" is no address of a platform$/);
+    assert.match(refused.hint ?? "", /^it looks like http/, "what helps comes along");
+    return true;
+  });
+  assert.ok(!("hint" in error), "where nothing is known there is no such field");
   await assert.rejects(act.remote("beside"), /Error: nobody waits for this/);
   await assert.rejects(slow.remote(), FunctionTimeoutError);
 }
