@@ -111,7 +111,7 @@ it("says where it is, configures its children, and ends clean and soon at Ctrl-C
     {
       data: join(data.path, "worker"),
       cache: "",
-      server: { host: "127.0.0.1", port },
+      server: { host: "127.0.0.1", port, takesConnections: true },
       runtime: { name: "process" },
       workerSecret,
       logLevel: "warn",
