@@ -20,7 +20,7 @@ export const tiers = /** @type {Record<string, Tier>} */ ({
     files: ["packages/*/test/**/*.test.ts", "scripts/**/*.test.mjs"],
     flags: [...shared, "--test-isolation=none", "--test-timeout=30000"],
     processes: 2,
-    minutes: 5,
+    minutes: 10,
   },
   host: { files: ["tests/host/**/*.test.ts"], flags: [...isolated, "--test-timeout=120000"], minutes: 20 },
   clients: {

@@ -307,6 +307,8 @@ def open_files():
     one.remote([("write", f"{at}/log", "1"), ("commit", "open1"), ("hold", f"{at}/log"), ("append", f"{at}/log", "2")])
     first(("commit", "open1"))
     equal(content(vol, "log"), b"12")
+    with raises(RuntimeError, "there are open files preventing the operation: .*open1/log"):
+        first(("reload", "open1"))  # also with nothing new to show
     put(vol, {"other": b"x"})
     with raises(RuntimeError, "there are open files preventing the operation: .*open1/log"):
         first(("reload", "open1"))

@@ -14,7 +14,7 @@ import { Watch } from "../support/invariants.ts";
 import { type World, rpc } from "../support/world.ts";
 
 /** Two of each kind of function. */
-const seeds = (process.env["LYDIAN_SEEDS"] ?? "1,2,3,4,5,6,7,8").split(",").map(Number);
+const seeds = (process.env["LYDIAN_SEEDS"] ?? "1,2,3,4,5,6,7,8,9,10").split(",").map(Number);
 const stepsOfEach = 200;
 
 /** Rounds of a second in which everything goes well: more than any deadline that may still be open. */

@@ -29,8 +29,9 @@ interface Said {
 
 type Event = (chaos: Chaos) => Promise<void> | void;
 
-/** Inputs that nobody has answered yet, at most. */
+/** Inputs that nobody has answered yet, at most; and how many times as many where containers take some ahead, which is a share of them. */
 const mostOpen = 8;
+const aheadFactor = 4;
 
 /** How long after its first time a request may come again: within the time for which its reply is kept. */
 const repeatedWithinMs = 300_000;
@@ -46,16 +47,17 @@ export const mostContainers = 3;
 
 /** What kind of function it is, by the seed. */
 const kinds = [
-  [{ slots: 1, batchSize: 0, singleUse: false }, {}],
+  [{ slots: 1, batchSize: 0, singleUse: false, ahead: 0 }, {}],
   [
-    { slots: 3, batchSize: 0, singleUse: false },
+    { slots: 3, batchSize: 0, singleUse: false, ahead: 0 },
     { maxConcurrentInputs: 3, targetConcurrentInputs: 2 },
   ],
   [
-    { slots: 1, batchSize: 3, singleUse: false },
+    { slots: 1, batchSize: 3, singleUse: false, ahead: 0 },
     { batchMaxSize: 3, batchLingerMs: 300n },
   ],
-  [{ slots: 1, batchSize: 0, singleUse: true }, { singleUseContainers: true }],
+  [{ slots: 1, batchSize: 0, singleUse: true, ahead: 0 }, { singleUseContainers: true }],
+  [{ slots: 1, batchSize: 0, singleUse: false, ahead: 4 }, {}],
 ] as const satisfies (readonly [traits: Traits, definition: MessageInitShape<typeof FunctionSchema$>])[];
 
 const events: readonly (readonly [weight: number, name: string, event: Event])[] = [
@@ -69,6 +71,7 @@ const events: readonly (readonly [weight: number, name: string, event: Event])[]
   [4, "an output of an attempt that is over", (chaos) => chaos.sayStale()],
   [3, "an output of a stranger", (chaos) => chaos.sayAsStranger()],
   [3, "code gives a piece", (chaos) => chaos.givePiece()],
+  [6, "a container gives back", (chaos) => chaos.giveBack()],
   [3, "a container crashes", (chaos) => chaos.crash({ reason: wire.Exit_Reason.EXITED, code: 1 })],
   [1, "a container runs out of memory", (chaos) => chaos.crash({ reason: wire.Exit_Reason.OUT_OF_MEMORY })],
   [2, "a container is lost", (chaos) => chaos.crash({ reason: wire.Exit_Reason.LOST })],
@@ -141,7 +144,8 @@ export class Chaos implements AsyncDisposable {
 
   /** Before this every attempt that was begun is over. */
   get allEndedBefore(): number {
-    return this.world.clock.now() - mostTimeoutSecs * 1_000 - stopGraceMs;
+    const inTurn = Math.max(1, this.#kind[0].ahead);
+    return this.world.clock.now() - inTurn * (mostTimeoutSecs * 1_000 + stopGraceMs);
   }
 
   /** Calls that were cancelled so long ago that their containers have obeyed, or are dead. */
@@ -159,7 +163,10 @@ export class Chaos implements AsyncDisposable {
 
   async submitMap(): Promise<void> {
     if (await this.#isFull()) return;
-    const texts = Array.from({ length: 2 + this.#random.below(3) }, (_, n) => `call ${this.calls.length}, ${n}`);
+    const texts = Array.from(
+      { length: this.#factor * (2 + this.#random.below(3)) },
+      (_, n) => `call ${this.calls.length}, ${n}`,
+    );
     const isOpen = this.#random.once(3);
     const { id } = await this.world.map(texts, isOpen);
     this.#made({ id, texts, key: undefined, isOpen });
@@ -221,6 +228,20 @@ export class Chaos implements AsyncDisposable {
     const held = await store.read((tx) => tx.inputs.heldBy(stranger.id));
     if (held.some(({ callId }) => callId === given.callId)) return; // it runs another input of the same map
     await this.#give(stranger.id, given, "a stranger's");
+  }
+
+  async giveBack(): Promise<void> {
+    const life = this.#random.pick([...this.#lives.values()].filter(({ holds }) => holds.size > 1));
+    if (life === undefined) return;
+    const before = await this.#look([...life.holds.values()]);
+    const given = await life.giveBack();
+    const after = await this.#look(given);
+    for (const { inputId, retryCount } of given) {
+      const [was, is] = [before.inputs.get(inputId), after.inputs.get(inputId)];
+      if (was === undefined || is === undefined) continue; // forgotten with its call
+      assert.ok(is.state !== "claimed" || is.attempt > retryCount + 1, "its container has it no more");
+      assert.deepEqual([is.failures, is.crashes], [was.failures, was.crashes], "it has failed at nothing");
+    }
   }
 
   async givePiece(): Promise<void> {
@@ -306,7 +327,11 @@ export class Chaos implements AsyncDisposable {
 
   async #isFull(): Promise<boolean> {
     const { queued, claimed, delayed } = await this.world.counts();
-    return queued + claimed + delayed >= mostOpen;
+    return queued + claimed + delayed >= mostOpen * this.#factor;
+  }
+
+  get #factor(): number {
+    return this.#kind[0].ahead > 0 ? aheadFactor : 1;
   }
 
   async #join(): Promise<void> {

@@ -1,5 +1,5 @@
 /** A container's life in the hands of chance: it greets, asks, runs what it was given, stops what it is told to stop. */
-import { DataFormat, GenericResult_GenericStatus as Status, worker as wire } from "@lydian/contract";
+import { call, DataFormat, GenericResult_GenericStatus as Status, worker as wire } from "@lydian/contract";
 import type { HeldContainer, Random } from "@lydian/testkit";
 
 import { type World, rpc } from "./world.ts";
@@ -11,6 +11,8 @@ export interface Traits {
   /** 0 for none. */
   batchSize: number;
   singleUse: boolean;
+  /** It asks for so many, and begins each when the one before is finished; 0: for what it can begin at once. */
+  ahead: number;
 }
 
 /** One attempt of an input, as its container was given it. */
@@ -71,8 +73,8 @@ export class Life {
     if (!this.#beating) this.beat();
     const isDone = this.#toldToEnd || (this.#traits.singleUse && this.#served);
     if (isDone && this.holds.size === 0) return "ended";
-    const { slots, batchSize } = this.#traits;
-    const hasRoom = this.holds.size === 0 || (batchSize === 0 && this.holds.size < slots);
+    const { slots, batchSize, ahead } = this.#traits;
+    const hasRoom = this.holds.size === 0 || (batchSize + ahead === 0 && this.holds.size < slots);
     if (!isDone && hasRoom && !this.#asking && (this.holds.size === 0 || random.once(2))) {
       this.ask(() => !well && random.once(8));
     } else if (this.holds.size > 0) await this.#report(random, well);
@@ -85,8 +87,12 @@ export class Life {
    */
   ask(isLost: () => boolean, idempotencyKey: string = this.#world.newKey()): void {
     this.#asking = true;
-    const { slots, batchSize } = this.#traits;
-    const request = { inputConcurrency: slots, batchMaxSize: batchSize, batchLingerMs: batchSize > 0 ? 300n : 0n };
+    const { slots, batchSize, ahead } = this.#traits;
+    const request = {
+      inputConcurrency: slots,
+      batchMaxSize: batchSize + ahead,
+      batchLingerMs: batchSize > 0 ? 300n : 0n,
+    };
     const options = { ...this.#mortal(), idempotencyKey };
     this.#then(this.#world.asContainer(this.id, rpc.functionGetInputs, request, options), ({ inputs }) => {
       if (isLost()) return this.ask(isLost, idempotencyKey);
@@ -101,6 +107,15 @@ export class Life {
         this.holds.set(inputId, { inputId, callId, retryCount, argument });
       }
     });
+  }
+
+  /** What waits behind the input that runs is left to others; answers what that is. */
+  async giveBack(): Promise<readonly Given[]> {
+    const waiting = this.#traits.ahead > 0 ? [...this.holds.values()].slice(1) : [];
+    if (waiting.length === 0) return waiting;
+    for (const { inputId } of waiting) this.holds.delete(inputId);
+    await this.#world.asContainer(this.id, call.Calls.method.giveBack, { inputs: waiting });
+    return waiting;
   }
 
   get isAsking(): boolean {
@@ -120,7 +135,8 @@ export class Life {
 
   async #report(random: Random, well: boolean): Promise<void> {
     const all = [...this.holds.values()];
-    const some = this.#traits.batchSize > 0 ? all : [random.pick(all) ?? []].flat();
+    const { batchSize, ahead } = this.#traits;
+    const some = batchSize > 0 ? all : ahead > 0 ? all.slice(0, 1) : [random.pick(all) ?? []].flat();
     if (this.#isStubborn && !well) return;
     const isToStop = some.some(({ inputId, retryCount }) => this.#toStop.has(`${inputId} ${retryCount}`));
     for (const { inputId } of some) this.holds.delete(inputId);

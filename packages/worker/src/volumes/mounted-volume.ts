@@ -17,7 +17,7 @@ import type { LeftMount, Mounter } from "../layers/index.ts";
 import { changesNothing } from "./change.ts";
 import type { WrittenPath } from "./difference.ts";
 import { type HeldTrees, knownOf, type Mountable, on, treesAgain } from "./mounted-state.ts";
-import { inUse } from "./open-files.ts";
+import { inUse, refuseInUse } from "./open-files.ts";
 import { mayBeOwed, type OwedFrom, sizeOf } from "./owed-commits.ts";
 import { type Published, Publisher, type PublisherDeps, type PublishOptions, type StandStill } from "./publisher.ts";
 import type { Upper } from "./upper.ts";
@@ -177,17 +177,19 @@ export class MountedVolume {
    */
   reload(head?: number): Promise<void> {
     return this.#inTurn(async () => {
-      const rest = await this.#commit();
-      await rest?.();
-      const { trees } = this.#deps;
-      const { volumeId, mounted: before } = this.#record;
-      const uppers = this.#sealedAndFolded;
+      await (
+        await this.#commit()
+      )?.();
+      const [{ trees }, { volumeId, mounted: before }, uppers] = [this.#deps, this.#record, this.#sealedAndFolded];
       const newest = async (head?: number): Promise<Mountable> => {
         const tree = await trees.newest(volumeId, head);
         return { tree, mounted: on(tree, nextUpper(before)) };
       };
       let next = await newest(head === undefined ? undefined : Math.max(head, this.#made));
-      if (next.tree.number === this.#record.seen) return trees.release(next.tree);
+      const { container, mount } = this.#rootThere();
+      const isSeen = next.tree.number === this.#record.seen;
+      if (isSeen) trees.release(next.tree);
+      if (isSeen) return await refuseInUse(container, await mount.deviceOf(before));
       const last = async (): Promise<Mountable> => {
         if (await this.#publishRest()) {
           trees.release(next.tree);
@@ -198,7 +200,6 @@ export class MountedVolume {
       const left = await this.#swap(next, { last, isNewest: true });
       if (left === undefined) {
         trees.release(next.tree);
-        const { container, mount } = this.#rootThere();
         throw await inUse(container, await mount.deviceOf(before));
       }
       return async () => {

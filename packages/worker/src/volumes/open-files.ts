@@ -38,10 +38,20 @@ function commandOf(proc: string): string {
   return JSON.stringify(words.join(" ").trim().slice(0, 80));
 }
 
-/** For a reload that has found files of this device in use. */
-export async function inUse(container: { pids(): Promise<number[]> }, device: number): Promise<PlatformError> {
-  const used = usedFile(await container.pids(), device);
-  return new PlatformError(`there are open files preventing the operation${used === "" ? "" : `: ${used}`}`, {
+type Processes = { pids(): Promise<number[]> };
+
+const refusal = (used: string): PlatformError =>
+  new PlatformError(`there are open files preventing the operation${used === "" ? "" : `: ${used}`}`, {
     hint: "close them, and reload again",
   });
+
+/** For a reload that has found files of this device in use. */
+export async function inUse(container: Processes, device: number): Promise<PlatformError> {
+  return refusal(usedFile(await container.pids(), device));
+}
+
+/** For one that has nothing new to show: as documented it fails all the same, or a program would do so only once there is. */
+export async function refuseInUse(container: Processes, device: number): Promise<void> {
+  const used = usedFile(await container.pids(), device);
+  if (used !== "") throw refusal(used);
 }

@@ -40,6 +40,8 @@ export interface SpecHost {
   readonly maxOpenFiles: number;
   /** An instruction set in Node's words, `process.arch`. */
   readonly processor: string;
+  /** Paths that only root may read there, and so nobody in a container, whose root may be the host's. */
+  readonly filesOfRoot: readonly string[];
 }
 
 export interface OciSpec {
@@ -142,7 +144,7 @@ export function ociSpec(request: SpecRequest): OciSpec {
       resources: { devices: [{ allow: false, access: "rwm" }] },
       // What the worker mounts below the root later appears inside; nothing that is mounted inside appears outside.
       rootfsPropagation: "rslave",
-      maskedPaths,
+      maskedPaths: [...new Set([...maskedPaths, ...host.filesOfRoot])],
       readonlyPaths,
       seccomp: seccompProfile(host.processor),
     },

@@ -45,6 +45,7 @@ import { limitProcessors, oomScore, setLimits, settleOom } from "./limits.ts";
 import { type OciSpec, ociSpec } from "./oci-spec.ts";
 import { readEnd, readRecord, removeRecord, writeRecord } from "./record.ts";
 import { Remains } from "./remains.ts";
+import { filesOfRoot } from "./root-files.ts";
 import { RuncLayout, stagedPath } from "./runc-layout.ts";
 import { watchRunning } from "./running.ts";
 import { readState } from "./runc-state.ts";
@@ -87,6 +88,7 @@ export class RuncRuntime implements Runtime {
   readonly #holds: LayerHolds;
   readonly #held = new Map<string, Held>();
   readonly #maxOpenFiles = hardLimitOfFiles();
+  readonly #filesOfRoot = filesOfRoot();
 
   constructor(options: RuncRuntimeOptions) {
     this.#options = options;
@@ -146,7 +148,12 @@ export class RuncRuntime implements Runtime {
       cgroupsPath: host.cgroup,
       network: held.slot,
       binds: held.layout.binds,
-      host: { init: this.#options.init, maxOpenFiles: this.#maxOpenFiles, processor: process.arch },
+      host: {
+        init: this.#options.init,
+        maxOpenFiles: this.#maxOpenFiles,
+        processor: process.arch,
+        filesOfRoot: this.#filesOfRoot,
+      },
     });
     await writeFile(join(host.bundle, "config.json"), JSON.stringify(amend(config)), { mode: 0o600 });
     const kept = { folder: place.folder, logFile: place.logFile, terminal: spec.terminal, door };

@@ -12,7 +12,7 @@ const request: SpecRequest = {
   cgroupsPath: "/lydian/i/ta-1",
   network: { netns: "/run/netns/ly-i-1", userns: "/run/userns/ly-i-1", base: 1_000_000 },
   binds: [{ source: "/host/packages", path: "/pkg", executable: true }],
-  host: { init: "/usr/bin/tini-static", maxOpenFiles: 20_000, processor: "x64" },
+  host: { init: "/usr/bin/tini-static", maxOpenFiles: 20_000, processor: "x64", filesOfRoot: ["/proc/of_this_kernel"] },
 };
 
 test("a container gets namespaces of its own, and the pair of its slot by path", () => {
@@ -28,6 +28,11 @@ test("a container gets namespaces of its own, and the pair of its slot by path",
   assert.deepEqual(linux.uidMappings, [{ containerID: 0, hostID: 1_000_000, size: 65_536 }]);
   assert.deepEqual(linux.gidMappings, linux.uidMappings);
   assert.equal(linux.rootfsPropagation, "rslave");
+});
+
+test("what this kernel has for its root alone is hidden, with what every kernel has", () => {
+  const { maskedPaths } = ociSpec(request).linux;
+  for (const path of ["/proc/of_this_kernel", "/proc/kpageflags"]) assert.ok(maskedPaths.includes(path), path);
 });
 
 test("without user namespaces there is no mapping", () => {
