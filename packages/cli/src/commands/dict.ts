@@ -8,6 +8,7 @@ import { Argument, Option } from "commander";
 import { type CliCommand, type CommandGroup, exitStatus } from "../command.ts";
 import { jsonText } from "../json-text.ts";
 import {
+  clearCommand,
   connectTo,
   createCommand,
   deleteCommand,
@@ -16,7 +17,6 @@ import {
   type NamedOptions,
   type NamedRow,
   namedOptions,
-  yesOption,
 } from "./named.ts";
 import { parseLimit } from "./options.ts";
 
@@ -86,23 +86,14 @@ const items: CliCommand<NamedOptions & { limit: number }> = {
   },
 };
 
-const clear: CliCommand<NamedOptions & { yes?: boolean }> = {
-  name: "clear",
-  summary: "empty a dict",
-  description: "Takes all keys out of a dict, which stays.",
-  operands: [new Argument("<dict>", "its name")],
-  options: [yesOption(), ...namedOptions()],
-  examples: [{ line: "lydian dict clear prices --yes", effect: "in scripts" }],
-  run: async (options, terminal, [name = ""]) => {
+const clear = clearCommand(
+  "dict",
+  { what: "keys", options: [], example: "lydian dict clear prices --yes" },
+  async (client, name, { env = "" }) => {
     const { Dict } = await import("lydian");
-    using client = await connectTo(options, terminal);
-    const asks = options.yes !== true && terminal.interactive;
-    if (asks && !(await terminal.confirm(`Take everything out of the dict ${name}?`))) return exitStatus.error;
-    await Dict.fromName(name, { client, environment: options.env ?? "" }).clear();
-    terminal.print(options.json === true ? JSON.stringify({ name, cleared: true }) : `The dict ${name} is empty.`);
-    return exitStatus.ok;
+    await Dict.fromName(name, { client, environment: env }).clear();
   },
-};
+);
 
 const create = createCommand("dict", async (client, deploymentName, environmentName) => {
   const objectCreationType = ObjectCreationType.CREATE_FAIL_IF_EXISTS;

@@ -125,6 +125,30 @@ export function createCommand(
   };
 }
 
+/** Of what has contents that can go without it. `clear` takes them out, as its options say. */
+export function clearCommand<Options extends NamedOptions>(
+  noun: string,
+  own: { what: string; options: readonly Option[]; example: string },
+  clear: (client: Client, name: string, options: Options) => Promise<void>,
+): CliCommand<Options & { yes?: boolean }> {
+  return {
+    name: "clear",
+    summary: `empty a ${noun}`,
+    description: `Takes all ${own.what} out of a ${noun}, which stays.`,
+    operands: [new Argument(`<${noun}>`, "its name")],
+    options: [...own.options, yesOption(), ...namedOptions()],
+    examples: [{ line: own.example, effect: "in scripts" }],
+    run: async (options, terminal, [name = ""]) => {
+      using client = await connectTo(options, terminal);
+      const asks = options.yes !== true && terminal.interactive;
+      if (asks && !(await terminal.confirm(`Take everything out of the ${noun} ${name}?`))) return exitStatus.error;
+      await clear(client, name, options);
+      terminal.print(options.json === true ? JSON.stringify({ name, cleared: true }) : `The ${noun} ${name} is empty.`);
+      return exitStatus.ok;
+    },
+  };
+}
+
 export function printRows(terminal: Terminal, rows: readonly unknown[]): number {
   terminal.print(JSON.stringify(rows, undefined, 2));
   return exitStatus.ok;

@@ -7,6 +7,7 @@ import { Argument, Option } from "commander";
 import { type CliCommand, type CommandGroup, exitStatus } from "../command.ts";
 import { jsonText } from "../json-text.ts";
 import {
+  clearCommand,
   connectTo,
   createCommand,
   deleteCommand,
@@ -15,7 +16,6 @@ import {
   type NamedOptions,
   type NamedRow,
   namedOptions,
-  yesOption,
 } from "./named.ts";
 import { parseLimit } from "./options.ts";
 
@@ -97,22 +97,16 @@ const len: CliCommand<PartitionOptions & { total?: boolean }> = {
   },
 };
 
-const clear: CliCommand<PartitionOptions & { all?: boolean; yes?: boolean }> = {
-  name: "clear",
-  summary: "empty a queue",
-  description: "Takes all items out of a queue, which stays.",
-  operands: [queueOperand()],
-  options: [new Option("-a, --all", "all its partitions"), partitionOption(), yesOption(), ...namedOptions()],
-  examples: [{ line: "lydian queue clear failed-urls --all --yes", effect: "in scripts" }],
-  run: async (options, terminal, [name = ""]) => {
-    using client = await connectTo(options, terminal);
-    const asks = options.yes !== true && terminal.interactive;
-    if (asks && !(await terminal.confirm(`Take everything out of the queue ${name}?`))) return exitStatus.error;
-    await (await queueOf(client, name, options)).clear({ ...partitionIn(options), all: options.all === true });
-    terminal.print(options.json === true ? JSON.stringify({ name, cleared: true }) : `The queue ${name} is empty.`);
-    return exitStatus.ok;
+const clear = clearCommand<PartitionOptions & { all?: boolean }>(
+  "queue",
+  {
+    what: "items",
+    options: [new Option("-a, --all", "all its partitions"), partitionOption()],
+    example: "lydian queue clear failed-urls --all --yes",
   },
-};
+  async (client, name, options) =>
+    await (await queueOf(client, name, options)).clear({ ...partitionIn(options), all: options.all === true }),
+);
 
 const create = createCommand("queue", async (client, deploymentName, environmentName) => {
   const objectCreationType = ObjectCreationType.CREATE_FAIL_IF_EXISTS;
