@@ -24,8 +24,14 @@ const mostEnded = 1024;
 
 const nobody: Owner = {};
 
+/** What a container works on, and what it has worked on, in the order of its ends: a look at either costs nothing for the rest. */
+interface Works {
+  readonly open: Map<string, Work>;
+  readonly ended: Work[];
+}
+
 export class LineOwners {
-  readonly #containers = new Map<string, Work[]>();
+  readonly #containers = new Map<string, Works>();
 
   /** False after a restart of the server: what it holds is to be told by `began`. */
   knows(containerId: string): boolean {
@@ -34,18 +40,25 @@ export class LineOwners {
 
   /** It has these inputs from then on. `isAlone`: it takes one at a time, so it is done with those before. */
   began(containerId: string, inputs: readonly Held[], at: number, isAlone: boolean): void {
-    const works = this.#containers.get(containerId) ?? [];
+    const works = this.#containers.get(containerId) ?? { open: new Map<string, Work>(), ended: [] };
     this.#containers.set(containerId, works);
-    if (isAlone) for (const work of works) work.to = Math.min(work.to, at);
-    for (const { inputId, callId } of inputs) works.push({ inputId, callId, from: at, to: Number.POSITIVE_INFINITY });
-    if (works.length > 2 * mostEnded) this.#containers.set(containerId, shortened(works));
+    if (isAlone) this.ended(containerId, [...works.open.keys()], at);
+    for (const { inputId, callId } of inputs) {
+      works.open.set(inputId, { inputId, callId, from: at, to: Number.POSITIVE_INFINITY });
+    }
   }
 
   ended(containerId: string, inputIds: readonly string[], at: number): void {
-    const ended = new Set(inputIds);
-    for (const work of this.#containers.get(containerId) ?? []) {
-      if (ended.has(work.inputId)) work.to = Math.min(work.to, at);
+    const works = this.#containers.get(containerId);
+    if (works === undefined) return;
+    for (const inputId of inputIds) {
+      const work = works.open.get(inputId);
+      if (work === undefined) continue;
+      works.open.delete(inputId);
+      work.to = at;
+      works.ended.push(work);
     }
+    if (works.ended.length > 2 * mostEnded) works.ended.splice(0, works.ended.length - mostEnded);
   }
 
   forget(containerId: string): void {
@@ -54,12 +67,16 @@ export class LineOwners {
 
   /** `inputId`: which the line names; any other than those that the container has or had means nothing. */
   ownerOf(containerId: string, time: number, inputId?: string): Owner {
-    const named = inputId && this.#containers.get(containerId)?.findLast((work) => work.inputId === inputId);
-    if (named) return { callId: named.callId, inputId: named.inputId };
+    const works = this.#containers.get(containerId);
+    if (works === undefined) return nobody;
+    if (inputId !== undefined) {
+      const named = works.open.get(inputId) ?? works.ended.findLast((work) => work.inputId === inputId);
+      if (named) return { callId: named.callId, inputId: named.inputId };
+    }
     let first: Work | undefined;
     let isOne = true;
-    for (const work of this.#containers.get(containerId) ?? []) {
-      if (time < work.from || time > work.to) continue;
+    for (const work of [...since(works.ended, time), ...works.open.values()]) {
+      if (time < work.from) continue;
       if (first?.to === time) first = undefined; // the one before ended in this very millisecond
       if (first !== undefined && first.callId !== work.callId) return nobody;
       isOne = first === undefined;
@@ -70,7 +87,9 @@ export class LineOwners {
   }
 }
 
-function shortened(works: readonly Work[]): Work[] {
-  const ended = works.filter(({ to }) => to !== Number.POSITIVE_INFINITY).slice(-mostEnded);
-  return [...ended, ...works.filter(({ to }) => to === Number.POSITIVE_INFINITY)];
+/** Those that ended then or later. */
+function since(ended: readonly Work[], time: number): readonly Work[] {
+  let from = ended.length;
+  while (from > 0 && (ended[from - 1] as Work).to >= time) from--;
+  return ended.slice(from);
 }
