@@ -27,7 +27,7 @@ export const timesSchema = z.object({
   webAnswer: milliseconds.default(150_000),
   /** How long a caller that was sent to ask again may take for that. */
   webReturn: milliseconds.default(60_000),
-  /** How long a caller of a web function may be silent in the middle of a request's body. */
+  /** How long a caller of a web function may be silent in the middle of a request's body, or take nothing of its answer. */
   webBodySilence: milliseconds.default(60_000),
   /** How long a worker may take to commit or reload a volume. */
   volumeAct: milliseconds.default(3_600_000),

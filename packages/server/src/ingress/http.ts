@@ -1,5 +1,5 @@
 /** The HTTP/1.1 side of the port: routes from plugins, errors by the one table, no trace of what is inside. */
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 
 import type { Logger } from "@lydian/kit";
@@ -13,6 +13,7 @@ import {
 } from "fastify";
 
 import type { WebFunctions } from "./web-functions.ts";
+import { refusals, refusalText } from "./web-refusal.ts";
 import { errorTable, toServerError } from "../errors.ts";
 
 export interface WebOptions {
@@ -66,6 +67,13 @@ export async function createWeb(options: WebOptions): Promise<Web> {
       const server = createServer(limits, (request, response) => {
         if (functions?.take(request, response) !== true) handler(request, response);
       });
+      server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+        if (functions?.take(request, response) === true) return;
+        response.writeContinue();
+        handler(request, response);
+      });
+      // No proxy to anywhere: without this the connection would be closed without a word.
+      server.on("connect", (_request, socket) => socket.end(refusalText(refusals.noProxy), () => socket.destroy()));
       server.maxHeadersCount = 0; // what is over a number would be dropped unseen; their size has a limit
       server.on("upgrade", (request, socket, head) => functions?.upgrade(request, socket, head));
       return server;

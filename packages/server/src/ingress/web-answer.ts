@@ -6,6 +6,7 @@ import type { Asgi_HttpResponseStart } from "@lydian/contract";
 import { headersOf as pairsOf } from "../web/asgi.ts";
 import type { Ended, Exchange } from "../web/exchange.ts";
 import { contentLength, towardsCaller } from "../web/headers.ts";
+import type { BodyLimits } from "./web-body.ts";
 import { type Refusal, refusals, refuse } from "./web-refusal.ts";
 
 /** `answered`: to its end. `broken`: what was begun could not be ended well, or it was no answer. */
@@ -20,11 +21,12 @@ interface Head {
   hasBody: boolean;
 }
 
-/** Begins when the exchange has something, or has ended. */
+/** Begins when the exchange has something, or has ended. A caller that takes nothing for `silenceMs` is cut off. */
 export async function writeAnswer(
   request: IncomingMessage,
   response: ServerResponse,
   exchange: Exchange,
+  { silenceMs }: Pick<BodyLimits, "silenceMs">,
 ): Promise<AnswerEnd> {
   const first = exchange.next();
   if (first === undefined) {
@@ -38,12 +40,17 @@ export async function writeAnswer(
   }
   response.writeHead(head.status, head.headers);
   if (!exchange.hasNext) response.flushHeaders(); // events may be long in coming
-  const isWhole = await writeBody(response, exchange, head);
+  const isWhole = await writeBody(response, exchange, head, silenceMs);
   if (!isWhole) response.destroy(); // the only way to tell that something is missing
   return isWhole ? "answered" : "broken";
 }
 
-async function writeBody(response: ServerResponse, exchange: Exchange, { length, hasBody }: Head): Promise<boolean> {
+async function writeBody(
+  response: ServerResponse,
+  exchange: Exchange,
+  { length, hasBody }: Head,
+  silenceMs: number,
+): Promise<boolean> {
   for (let bytes = 0; ;) {
     await exchange.ready();
     const message = exchange.next();
@@ -54,10 +61,14 @@ async function writeBody(response: ServerResponse, exchange: Exchange, { length,
     if (hasBody && length !== undefined && bytes > length) return false;
     if (!moreBody) {
       if (hasBody && length !== undefined && bytes < length) return false;
+      isToBeTaken(response, "finish", silenceMs);
       response.end(hasBody && body.length > 0 ? body : undefined);
       return true;
     }
-    if (hasBody && body.length > 0 && !response.write(body)) await drained(response);
+    if (hasBody && body.length > 0 && !response.write(body)) {
+      isToBeTaken(response, "drain", silenceMs);
+      await drained(response);
+    }
   }
 }
 
@@ -95,6 +106,16 @@ function endedWith(ended: Ended | undefined): Refusal {
     case undefined:
       return refusals.lost;
   }
+}
+
+/**
+ * Until this event the connection is closed when nothing moves on it. Node sees also what is taken in the middle of a piece; its own
+ * time for the next request begins behind this.
+ */
+function isToBeTaken(response: ServerResponse, until: "drain" | "finish", silenceMs: number): void {
+  const { socket } = response; // none while an answer before this one is under way
+  socket?.setTimeout(silenceMs);
+  response.prependOnceListener(until, () => socket?.setTimeout(0));
 }
 
 async function drained(response: ServerResponse): Promise<void> {

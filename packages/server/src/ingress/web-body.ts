@@ -9,7 +9,7 @@ import type { Exchange } from "../web/exchange.ts";
 export interface BodyLimits {
   /** The whole body, in bytes. */
   mostBytes: number;
-  /** How long the caller may be silent in the middle, in milliseconds. */
+  /** How long the caller may be silent in the middle, or take nothing of its answer, in milliseconds. */
   silenceMs: number;
 }
 
@@ -38,8 +38,9 @@ export async function smallBody(
   if (length === undefined || length > smallBytes) return undefined;
   if (length === 0) return Buffer.alloc(0);
   const pieces: Buffer[] = [];
+  const until = clock.now() + silenceMs; // for the whole of it: a byte now and then is no progress
   for (let bytes = 0; bytes < length;) {
-    const piece = await nextPiece(request, clock, silenceMs);
+    const piece = await nextPiece(request, clock, Math.max(1, until - clock.now()));
     if (typeof piece === "string") return piece;
     if (piece === undefined) break;
     pieces.push(piece);

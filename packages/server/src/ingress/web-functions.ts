@@ -17,6 +17,10 @@ import { WebSockets } from "./web-sockets.ts";
 /** Of 16 bytes in base64; without one it is a request like any other. */
 const handshakeKey = /^[+/0-9A-Za-z]{22}==$/;
 
+/** The caller sends its body only when it is asked to, so that it may be told before why that is not wanted. */
+const waitsForWord = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  httpVersion === "1.1" && headers.expect?.toLowerCase() === "100-continue";
+
 export class WebFunctions {
   readonly #deps: WebDeps;
   readonly #returns: WebReturns;
@@ -35,7 +39,7 @@ export class WebFunctions {
     const destination = destinationOf(request, this.#deps.config);
     if (destination.kind === "platform") return false;
     request.on("error", () => {}); // who reads it sees that it ends
-    if (destination.kind === "refused") refuse(request, response, refusals.contradiction(destination.why));
+    if (destination.kind === "refused") refuse(request, response, destination.refusal);
     else {
       this.#answer(destination.host, request, response).catch((error: unknown) => {
         this.#deps.log.error({ err: error, host: destination.host }, "a web request could not be answered");
@@ -68,6 +72,7 @@ export class WebFunctions {
     if (returning !== undefined) return await this.#respond(request, response, returning, Promise.resolve("whole"));
     const { clock } = this.#deps;
     if ((announcedLength(request) ?? 0) > this.#bodies.mostBytes) return refuse(request, response, refusals.tooLarge);
+    if (waitsForWord(request)) response.writeContinue();
     const small = await smallBody(request, clock, this.#bodies);
     if (typeof small === "string") return small === "gone" ? undefined : refuse(request, response, refusals[small]);
     const exchange = await begin(this.#deps, address, request, "http");
@@ -101,7 +106,7 @@ export class WebFunctions {
       response.end();
       return;
     }
-    const end = exchange.over.signal.aborted ? "broken" : await writeAnswer(request, response, exchange);
+    const end = exchange.over.signal.aborted ? "broken" : await writeAnswer(request, response, exchange, this.#bodies);
     response.off("close", leave);
     if (end === "answered") web.close(exchange, "http");
     else leave();

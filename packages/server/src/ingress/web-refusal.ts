@@ -18,6 +18,9 @@ export const refusals = {
       "`modal deploy`, `modal run` and `modal serve` print the addresses of an app's web functions.",
   }),
   contradiction: (why: string): Refusal => ({ status: 400, text: `The request is not understood. ${why}` }),
+  noProxy: { status: 405, text: "This is no proxy." },
+  otherVersion: { status: 505, text: "Only HTTP/1.1 and HTTP/1.0 are spoken here." },
+  otherCoding: { status: 501, text: "The request's body is in a transfer coding that is not `chunked` alone." },
   unauthorized: {
     status: 401,
     text:

@@ -6,9 +6,13 @@ import { endpointHost, webBase, type WebSettings } from "../domain/web-address.t
 import type { WebRequest } from "../web/asgi.ts";
 import { type Headers, valuesOf } from "../web/headers.ts";
 import { identityOf } from "./identity.ts";
+import { type Refusal, refusals } from "./web-refusal.ts";
 
-/** What a request is for. `refused`: it contradicts itself, and is passed on to nobody. */
-export type Destination = { kind: "platform" } | { kind: "endpoint"; host: string } | { kind: "refused"; why: string };
+/** What a request is for. `refused`: it contradicts itself, or says what is not understood here, and is passed on to nobody. */
+export type Destination =
+  | { kind: "platform" }
+  | { kind: "endpoint"; host: string }
+  | { kind: "refused"; refusal: Refusal };
 
 /** Containers' doors lead to the platform alone. */
 export function destinationOf(request: IncomingMessage, settings: WebSettings): Destination {
@@ -18,10 +22,14 @@ export function destinationOf(request: IncomingMessage, settings: WebSettings): 
   const host = endpointHost(absolute ?? named[0] ?? "", settings);
   const isNamed = named.some((name) => endpointHost(name, settings) !== undefined);
   if (host === undefined && !isNamed) return { kind: "platform" };
-  if (named.length > 1) return { kind: "refused", why: "It has several Host headers." };
+  const refused = (refusal: Refusal): Destination => ({ kind: "refused", refusal });
+  if (named.length > 1) return refused(refusals.contradiction("It has several Host headers."));
   if (host === undefined || (absolute !== undefined && absolute !== named[0])) {
-    return { kind: "refused", why: "Its address and its Host header name different hosts." };
+    return refused(refusals.contradiction("Its address and its Host header name different hosts."));
   }
+  if (!/^1\.[01]$/.test(request.httpVersion)) return refused(refusals.otherVersion);
+  const { "transfer-encoding": coding } = request.headers;
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") return refused(refusals.otherCoding);
   return { kind: "endpoint", host };
 }
 

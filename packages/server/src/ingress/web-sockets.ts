@@ -1,5 +1,6 @@
 /** Web sockets of functions: accepted when the application accepts, then frames both ways at each end's own pace. */
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 import type { Asgi_WebsocketAccept, Asgi_WebsocketClose, Asgi_WebsocketSend } from "@lydian/contract";
@@ -57,7 +58,10 @@ export class WebSockets {
     if (opened === undefined) return leave();
     opened.on("close", leave);
     hear(opened, exchange);
-    await speak(opened, exchange);
+    const connection = (socket as Socket).on("timeout", () => opened.terminate());
+    const silenceMs = this.#deps.config.times.webBodySilence;
+    // Only while a message is on its way to it: else a caller may be silent for ever.
+    await speak(opened, exchange, (isTaking) => connection.setTimeout(isTaking ? silenceMs : 0));
   }
 
   /** Undefined when the caller's request is none for a web socket, which has been answered then. */
@@ -117,12 +121,15 @@ function hear(socket: WebSocket, exchange: Exchange): void {
 }
 
 /** The application's messages, until one of the two ends it. */
-async function speak(socket: WebSocket, exchange: Exchange): Promise<void> {
+async function speak(socket: WebSocket, exchange: Exchange, watch: (isTaking: boolean) => void): Promise<void> {
   for (;;) {
     await exchange.ready();
     const message = exchange.next();
-    if (message?.case === "websocketSend") await send(socket, message.value);
-    else if (message?.case === "websocketClose") return close(socket, message.value);
+    if (message?.case === "websocketSend") {
+      watch(true);
+      await send(socket, message.value);
+      watch(false);
+    } else if (message?.case === "websocketClose") return close(socket, message.value);
     else if (message === undefined) {
       if (exchange.ended !== undefined) socket.close(exchange.ended === "finished" ? 1000 : 1011);
       return;

@@ -34,21 +34,31 @@ export function taskRpcs(platform: Platform): Rpcs<typeof ModalClient> {
         return { appId: container.appId, info: infoOf(container) };
       }),
     ),
-    /** What it runs is begun again elsewhere, or with `graceful` goes on until it is done. */
+    /**
+     * What it runs is begun again elsewhere, or with `graceful` goes on until it is done. Requests of the web, which nobody can begin
+     * again, have a while to end in any case.
+     */
     containerStop: userOrAnyContainer(async ({ taskId, graceful }, { caller }) => {
       if (caller.kind === "container" && caller.id !== taskId) {
         throw fail("permissionDenied", "A container can stop only itself.");
       }
       await store.write(async (tx) => {
-        const { functionId, held } = await knownContainer(tx, taskId);
+        const { functionId } = await knownContainer(tx, taskId);
         const timeoutMs = (await tx.functions.terms(functionId))?.policy.timeoutMs ?? 0;
-        const isBroken = caller.kind === "user" && !graceful && held > 0;
+        const isBroken = caller.kind === "user" && !graceful && (await holdsRepeatable(tx, taskId));
         const graceMs = isBroken ? 0 : graceful ? timeoutMs + exitGraceMs : times.drainGrace;
         await drain(tx, taskId, clock.now() + graceMs);
       });
       return {};
     }),
   };
+}
+
+async function holdsRepeatable(tx: Tx, containerId: string): Promise<boolean> {
+  for (const { callId } of await tx.inputs.heldBy(containerId)) {
+    if ((await tx.calls.get(callId))?.shape !== "web") return true;
+  }
+  return false;
 }
 
 async function knownContainer(tx: Tx, id: string): Promise<Container> {

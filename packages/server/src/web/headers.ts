@@ -16,8 +16,12 @@ const ofConnection: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Who called, and how, is the ingress's own word: applications trust these. */
-const ofProxies = /^(?:forwarded|x-real-ip|x-forwarded-.*|x-original-.*|x-rewrite-url)$/;
+/**
+ * Who called, and how, is the ingress's own word: applications trust these. `proxy` becomes the variable HTTP_PROXY where headers
+ * become variables, which programs take for the proxy that they are to use.
+ */
+const ofProxies =
+  /^(?:forwarded|proxy|x-real-ip|x-forwarded-.*|x-original-.*|x-rewrite-url|(?:true|cf-connecting|fastly|x|x-cluster)-(?:client-)?ip)$/;
 
 /** Agreed upon between the caller and the ingress. */
 const ofWebSocket: ReadonlySet<string> = new Set(["sec-websocket-extensions"]);

@@ -55,6 +55,9 @@ test("a request arrives as it was sent, without what is of the connection and wh
     "x-forwarded-for: 6.6.6.6",
     "X_Forwarded_For: 6.6.6.6",
     "x_real_ip: 6.6.6.6",
+    "true-client-ip: 6.6.6.6",
+    "cf-connecting-ip: 6.6.6.6",
+    "proxy: http://evil",
     "content_length: 7",
     "forwarded: for=6.6.6.6",
     "",
@@ -107,6 +110,46 @@ test("a request that can be read in two ways reaches no application", async () =
   assert.equal(statusOf(await it.raw(`GET http://${it.host}/ HTTP/1.1\r\nhost: ${it.host}\r\n${closing}\r\n`)), 200);
 });
 
+test("a request in a version, or a coding, that is not spoken here reaches no application", async () => {
+  await using it = await webScene(answersOk);
+  const post = (coding: string): string =>
+    `POST / HTTP/1.1\r\nhost: ${it.host}\r\ntransfer-encoding: ${coding}\r\n${closing}\r\n0\r\n\r\n`;
+  assert.equal(statusOf(await it.raw(post("gzip, chunked"))), 501);
+  assert.equal(statusOf(await it.raw(get(it.host, closing).replace("HTTP/1.1", "HTTP/2.0"))), 505);
+  assert.deepEqual(it.asked, []);
+  assert.equal(statusOf(await it.raw(post("Chunked"))), 200);
+});
+
+test("a request for a connection to elsewhere is refused with a word", async () => {
+  await using it = await webScene(answersOk);
+  for (const host of [it.host, "example.com:443"]) {
+    assert.match(
+      await it.raw(`CONNECT ${host} HTTP/1.1\r\nhost: ${host}\r\n\r\n`),
+      /^HTTP\/1\.1 405 [^]*no proxy/,
+      host,
+    );
+  }
+  assert.match(
+    await it.raw(`GET http://example.com/ HTTP/1.1\r\nhost: example.com\r\n${closing}\r\n`),
+    /^HTTP\/1\.1 404 /,
+  );
+  assert.deepEqual(it.asked, []);
+});
+
+test("a request that waits for a word before it sends its body gets that, or hears first why it is not wanted", async () => {
+  await using it = await webScene(answersOk, { settings: { limits: { webBodyBytes: 1_000 } } });
+  const waiting = (host: string, bytes: number): string =>
+    `POST / HTTP/1.1\r\nhost: ${host}\r\nexpect: 100-continue\r\ncontent-length: ${bytes}\r\n${closing}\r\n`;
+  assert.equal(statusOf(await it.raw(waiting("nobody.localhost", 4))), 404);
+  assert.equal(statusOf(await it.raw(waiting(it.host, 1_001))), 413);
+  assert.equal(statusOf(await it.raw(waiting("127.0.0.1", 2_000_000))), 100, "the platform's own routes ask for it");
+  const socket = await rawConnection(it.rig.port.number, waiting(it.host, 4));
+  const [first] = (await once(socket, "data")) as [Buffer];
+  assert.equal(first.toString(), "HTTP/1.1 100 Continue\r\n\r\n");
+  socket.write("body");
+  assert.equal(statusOf(await readAll(socket)), 200);
+});
+
 test("a request for a host that has no function is answered with help, and one for the platform by the platform", async () => {
   await using it = await webScene(answersOk);
   const unknown = await it.raw(get("nobody.localhost:8700", closing));
@@ -146,6 +189,20 @@ test("a request whose body comes slowly is given up before an application is ask
   await comes(() => it.clock.pending > 0);
   await it.clock.advance(60_000);
   assert.equal(statusOf(await ended), 408);
+  assert.deepEqual(it.asked, []);
+  const dripping = await rawConnection(
+    it.rig.port.number,
+    `POST / HTTP/1.1\r\nhost: ${it.host}\r\ncontent-length: 9\r\n\r\n`,
+  );
+  const givenUp = readAll(dripping);
+  for (let second = 0; second < 60; second += 20) {
+    await comes(() => it.clock.pending > 0);
+    const before = dripping.bytesWritten;
+    dripping.write("x");
+    await comes(() => dripping.bytesWritten > before);
+    await it.clock.advance(20_000);
+  }
+  assert.equal(statusOf(await givenUp), 408);
   assert.deepEqual(it.asked, []);
   const large = await rawConnection(
     it.rig.port.number,
@@ -329,6 +386,49 @@ test("an answer is not taken from the container faster than the caller reads it"
   socket.resume();
   assert.ok((await all).length > 64 * piece.length);
   assert.equal(given, 64);
+});
+
+test("an answer that its caller does not take is given up, whether more of it is to come or not", async () => {
+  const piece = "x".repeat(1024 * 1024);
+  await using it = await webScene(
+    async ({ scope, send }) => {
+      await send(start(200));
+      if (scope["path"] === "/whole") return await send(body(piece.repeat(32)));
+      for (let i = 0; i < 64; i++) await send(body(piece, true));
+    },
+    { settings: { times: { webBodySilence: 100 } }, policy: { maxConcurrency: 2 } },
+  );
+  for (const path of ["/", "/whole"]) {
+    const socket = await rawConnection(it.rig.port.number);
+    socket.pause();
+    socket.write(get(it.host, "", path));
+    await comes(() => it.rig.port.connections === 1);
+    await comes(() => it.rig.port.connections === 0);
+    socket.destroy();
+  }
+  assert.deepEqual(
+    it.asked.map(({ exchange }) => exchange.isGivenUp),
+    [true, false],
+  );
+});
+
+test("an answer may pause for longer than its caller may, and the connection lives on", async () => {
+  const waits = Promise.withResolvers<void>();
+  const piece = "x".repeat(1024 * 1024);
+  await using it = await webScene(
+    async ({ send }) => {
+      await send(start(200), body(piece, true));
+      await waits.promise;
+      await send(body("last"));
+    },
+    { settings: { times: { webBodySilence: 50 } } },
+  );
+  const socket = await rawConnection(it.rig.port.number, get(it.host) + get(it.host, closing));
+  const answers = readAll(socket);
+  await comes(() => it.asked.length > 0 && it.rig.port.connections === 1);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  waits.resolve();
+  assert.equal([...(await answers).matchAll(/last\r\n0\r\n/g)].length, 2);
 });
 
 /** Never answers; `ends` says how its call does. */

@@ -102,6 +102,48 @@ test("an application that goes on after its socket is closed is left alone, unle
   }
 });
 
+test("a message in fragments is one to the application, however large it may be, and a ping is answered at once", async () => {
+  const heard: AsgiMessage[] = [];
+  await using it = await webScene(echo(heard));
+  const socket = connect(it);
+  await once(socket, "open");
+  const part = Buffer.alloc(512 * 1024, "part");
+  for (const fin of [false, false, false, true]) {
+    socket.send(part, { fin });
+    socket.ping("between"); // control frames may stand between fragments
+  }
+  const pongs: string[] = [];
+  socket.on("pong", (data: Buffer) => pongs.push(data.toString()));
+  const [message] = (await once(socket, "message")) as [Buffer];
+  assert.ok(message.equals(Buffer.concat([part, part, part, part])));
+  assert.deepEqual(pongs, Array<string>(4).fill("between"));
+  assert.equal(heard.length, 2);
+  socket.terminate();
+});
+
+test("a socket whose caller does not take a message is cut, and one that is merely silent is not", async () => {
+  const settings = { times: { webBodySilence: 100 } };
+  await using it = await webScene(
+    async ({ send }) => {
+      await send(accept(), text("first"));
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await send(text("second"));
+      for (let i = 0; i < 64; i++) await send(text("x".repeat(1024 * 1024)));
+      await new Promise(() => {});
+    },
+    { settings },
+  );
+  const socket = connect(it);
+  await once(socket, "message");
+  const [second] = (await once(socket, "message")) as [Buffer];
+  assert.equal(second.toString(), "second");
+  socket.pause();
+  const isOver = Promise.withResolvers<void>();
+  it.asked[0]?.exchange.over.signal.addEventListener("abort", () => isOver.resolve());
+  await isOver.promise;
+  socket.terminate();
+});
+
 test("codes that may not be said become one that may, and reasons are cut", async () => {
   const closes = [
     { code: 1_006, reason: "" },

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { GenericResult_GenericStatus as Status, worker as wire } from "@lydian/contract";
+import { predictableIds } from "@lydian/testkit";
 
+import { submitCall } from "../../src/calls/submit.ts";
 import { isFail } from "../../src/errors.ts";
 import { World, rpc } from "../support/world.ts";
 
@@ -90,6 +92,28 @@ describe("ContainerStop", () => {
     await it.world.clock.settle();
     assert.equal(it.world.worker.containers.size, 2, "another one was started for the call");
   });
+
+  for (const shape of ["unary", "web"] as const) {
+    it(`gives a container ${shape === "web" ? "time for a request of the web" : "no time for a call, which is begun again"}`, async () => {
+      await using it = await ready();
+      const { inputs } = await it.ask();
+      const outputs = [{ inputId: inputs[0]?.inputId ?? "", result: { status: Status.SUCCESS } }];
+      await it.world.asContainer(it.id, rpc.functionPutOutputs, { outputs });
+      const { clock, functionId } = it.world;
+      const { store } = await it.world.server();
+      const call = { functionId, shape, invocation: "sync", parentInputId: "" } as const;
+      const context = { now: clock.now(), newId: predictableIds() };
+      const limits = { queuedSync: 1, queuedAsync: 1 };
+      await store.write((tx) =>
+        submitCall(tx, { ...call, inputs: [{ index: 0, payload: new Uint8Array(), method: "" }] }, limits, context),
+      );
+      assert.equal((await it.ask()).inputs.length, 1);
+      await it.world.asUser(rpc.containerStop, { taskId: it.id });
+      const container = await store.read((tx) => tx.containers.get(it.id));
+      const graceMs = shape === "web" ? 30_000 : 0;
+      assert.deepEqual([container?.state, container?.killAt], ["draining", clock.now() + graceMs]);
+    });
+  }
 
   it("is not for other containers", async () => {
     await using it = await ready();
