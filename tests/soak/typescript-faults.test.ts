@@ -21,5 +21,5 @@ test("calls and spawns over kills", { skip }, async (t) => {
   }
   const done = JSON.parse(/\{.*\}/.exec(await run.finishWith(0))?.[0] ?? "{}") as Record<string, number>;
   t.diagnostic(`${kills} kills: ${JSON.stringify(done)}`);
-  for (const name of ["shared", "alone", "spawned"]) assert.ok((done[name] ?? 0) > 0, `none of ${name}`);
+  for (const name of ["shared", "alone", "spawned", "mapped"]) assert.ok((done[name] ?? 0) > 0, `none of ${name}`);
 });

@@ -7,6 +7,7 @@ export * from "./child.ts";
 export * from "./clock.ts";
 export * from "./durable.ts";
 export * from "./errors.ts";
+export * from "./file-names.ts";
 export * from "./handed.ts";
 export * from "./ids.ts";
 export * from "./leases.ts";

@@ -142,7 +142,7 @@ def large():
 # --- In containers. What each is told to do is a list of steps; what they find comes back.
 
 # Each story has volumes of its own, of both versions, and all containers mount all of them.
-places = [f"{story_name}{version}" for story_name in ("states", "together", "kinds", "open", "unasked", "options") for version in (1, 2)]
+places = [f"{story_name}{version}" for story_name in ("states", "together", "kinds", "names", "open", "unasked", "options") for version in (1, 2)]
 volume_names = {place: f"{place}-{mine}" for place in places}
 if modal.is_local():
     for name in volume_names.values():
@@ -170,10 +170,11 @@ def spread(path, count):
 
 
 steps = {
-    "write": lambda path, text: bool(os.makedirs(os.path.dirname(path), exist_ok=True)) or pathlib.Path(path).write_text(text),
+    "write": lambda path, text: bool(os.makedirs(os.path.dirname(path), exist_ok=True)) or pathlib.Path(os.fsdecode(path)).write_text(text),
     "append": lambda path, text: open(path, "a").write(text),
-    "read": lambda path: pathlib.Path(path).read_text(),
+    "read": lambda path: pathlib.Path(os.fsdecode(path)).read_text(),
     "tree": lambda path: sorted(os.path.relpath(os.path.join(at, name), path) for at, _, names in os.walk(path) for name in names),
+    "names": os.listdir,
     "exists": os.path.exists,
     "mode": lambda path: os.stat(path).st_mode & 0o7777,
     "chmod": os.chmod,
@@ -298,6 +299,24 @@ def kinds():
     equal([entry.type for entry in volumes["kinds2"].listdir("link")], [3])
     # Containers can ask for what is there as everybody can.
     equal(sorted(second(("listdir", "kinds2"))), ["link", "many", "run"])
+
+
+@story()
+def names_of_bytes():
+    """Names are kept byte by byte; from outside a byte that is no text shows as a character that stands for it."""
+    at, vol = b"/names2/in", volumes["names2"]
+    names = [b"\xff\xfe", b"caf\xe9", "caf\u00e9".encode(), b"new\nline", b"-r"]
+    one.remote([("write", at + b"/" + name, repr(name)) for name in names])
+    first(("commit", "names2"))
+    second(("reload", "names2"))
+    equal(sorted(second(("names", at))), sorted(names))
+    equal(two.remote([("read", at + b"/" + name) for name in names]), [repr(name) for name in names])
+    shown = [entry.path for entry in vol.listdir("in")]
+    equal(sorted(content(vol, path) for path in shown), sorted(repr(name).encode() for name in names))
+    vol.copy_files(["in/caf\U0010fee9"], "in/copied \U0010fee9")
+    vol.remove_file("in/caf\U0010fee9")
+    second(("reload", "names2"))
+    equal(sorted(second(("names", at))), sorted([b"copied \xe9", *names[:1], *names[2:]]))
 
 
 @story()

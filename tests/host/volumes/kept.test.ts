@@ -7,8 +7,11 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -17,6 +20,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+
+import { textOfName } from "@lydian/kit";
 
 import { needsRoot, VolumeRig } from "./support.ts";
 
@@ -69,3 +74,47 @@ test(
     assert.ok(lstatSync(at("pipe")).isFIFO());
   },
 );
+
+/** Each character of a name is a byte. */
+test("names are kept byte by byte, UTF-8 or not", needsRoot, async () => {
+  await using rig = await VolumeRig.open();
+  const one = await rig.begin();
+  const others = [await rig.begin(), await rig.begin(undefined, await rig.anotherWorker())];
+  const at = (data: string, ...names: string[]): Buffer => Buffer.from([data, ...names].join("/"), "latin1");
+  const there = (data: string): string[] =>
+    readdirSync(at(data), { recursive: true, encoding: "buffer" })
+      .map((name) => name.toString("latin1"))
+      .toSorted();
+  const write = (...names: string[]): void => writeFileSync(at(one.data, ...names), names.join("/"));
+  const shown = async (names: string[]): Promise<void> => {
+    await one.volume.commit();
+    for (const { data, volume } of others) {
+      await volume.reload();
+      assert.deepEqual(there(data), names.toSorted());
+    }
+    const files = names.filter((name) => !/folder[^/]*$/.test(name));
+    assert.deepEqual(
+      (await rig.files()).toSorted(),
+      files.map((name) => textOfName(Buffer.from(name, "latin1"))).toSorted(),
+    );
+  };
+  mkdirSync(at(one.data, "folder \xff"));
+  const odd = ["new\nline", " ", "-r", "*", '"', "\\", "\xf4\x8f\xba\x80", "\xe9", "\xc3\xa9", "\xff".repeat(255)];
+  for (const name of ["plain", "a\xff", "folder \xff/in\xfe", ...odd]) write(name);
+  symlinkSync(Buffer.from("\xff\xfe", "latin1"), at(one.data, "link \xff"));
+  const all = ["plain", "a\xff", "folder \xff", "folder \xff/in\xfe", "link \xff", ...odd];
+  await shown(all);
+  assert.equal(readFileSync(at(others[1]?.data ?? "", "folder \xff", "in\xfe"), "utf8"), "folder \xff/in\xfe");
+  for (const { data } of others) {
+    assert.deepEqual(readlinkSync(at(data, "link \xff"), "buffer"), Buffer.from("\xff\xfe", "latin1"));
+  }
+  // A folder of an earlier state is renamed, what is in it and beside it goes, large files come.
+  renameSync(at(one.data, "folder \xff"), at(one.data, "other folder"));
+  rmSync(at(one.data, "a\xff"));
+  writeFileSync(at(one.data, "large \xff"), Buffer.alloc(9_000_000, 1));
+  await shown(["plain", "large \xff", "other folder", "other folder/in\xfe", "link \xff", ...odd]);
+  await one.volume.reload();
+  renameSync(at(one.data, "other folder"), at(one.data, "\xfd folder"));
+  rmSync(at(one.data, "\xfd folder", "in\xfe"));
+  await shown(["plain", "large \xff", "\xfd folder", "link \xff", ...odd]);
+});

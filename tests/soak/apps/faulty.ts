@@ -5,10 +5,12 @@ const app = new App("faulty");
 
 export const shared = app.function({ concurrent: { maxInputs: 20 } }, async (n: number) => n + 1);
 export const alone = app.function({ maxContainers: 2 }, async (n: number) => n * 2);
+/** Its containers take short inputs ahead of their turn. */
+export const mapped = app.function({ maxContainers: 2 }, (n: number) => n * 3);
 
 export const main = app.localEntrypoint({ seconds: 40 }, async ({ seconds }) => {
   const until = Date.now() + seconds * 1000;
-  const done = { shared: 0, alone: 0, spawned: 0 };
+  const done = { shared: 0, alone: 0, spawned: 0, mapped: 0 };
   const check = (what: keyof typeof done, n: number, found: number, right: number): void => {
     if (found !== right) throw new Error(`${what}(${n}) gave ${found}`);
     done[what]++;
@@ -23,6 +25,12 @@ export const main = app.localEntrypoint({ seconds: 40 }, async ({ seconds }) => 
     ...Array.from({ length: 2 }, () =>
       repeat(async (n) => check("spawned", n, await (await shared.spawn(n)).get(), n + 1)),
     ),
+    repeat(async (n) => {
+      const numbers = Array.from({ length: 100 }, (_, index) => n + index);
+      let answered = 0;
+      for await (const found of mapped.map(numbers)) check("mapped", n + answered, found, 3 * (n + answered++));
+      if (answered !== numbers.length) throw new Error(`${answered} of ${numbers.length} were answered`);
+    }),
   ]);
   console.log(JSON.stringify(done));
 });

@@ -1,7 +1,11 @@
-/** Descriptors of files, folders and detached mounts: opened, resolved and made without following anybody's links. */
+/**
+ * Descriptors of files, folders and detached mounts: opened, resolved and made without following anybody's links. Names in a folder
+ * are given by their texts (kit/file-names.ts).
+ */
 import { constants, fstatSync } from "node:fs";
 
 import { hasCode } from "@lydian/kit/errors";
+import { nameOnDisk } from "@lydian/kit/file-names";
 
 import { SystemCallError, systemCall } from "./system-call.ts";
 
@@ -84,7 +88,7 @@ function openWith(parent: Descriptor, name: string, kind: "any" | "folder", how:
   const path = name.startsWith("/") ? parent.path + name : `${parent.path}/${name}`;
   for (let tries = 1; ; tries++) {
     try {
-      return new Descriptor(openat2(path, parent.number, name, openHow, openHow.byteLength), path);
+      return new Descriptor(openat2(path, parent.number, nameOnDisk(name), openHow, openHow.byteLength), path);
     } catch (error) {
       if (tries === resolutions || !hasCode(error, "EAGAIN")) throw error;
     }
@@ -97,17 +101,17 @@ export function isFolder(descriptor: Descriptor): boolean {
 
 /** Whether it is made now; false when something with this name was there. */
 export function makeFolder(parent: Descriptor, name: string, mode: number): boolean {
-  return unlessThere(() => mkdirat(`${parent.path}/${name}`, parent.number, name, mode));
+  return unlessThere(() => mkdirat(`${parent.path}/${name}`, parent.number, nameOnDisk(name), mode));
 }
 
 /** An empty file. Whether it is made now; false when something with this name was there. */
 export function makeFile(parent: Descriptor, name: string, mode: number): boolean {
-  return unlessThere(() => mknodat(`${parent.path}/${name}`, parent.number, name, regularFile | mode, 0));
+  return unlessThere(() => mknodat(`${parent.path}/${name}`, parent.number, nameOnDisk(name), regularFile | mode, 0));
 }
 
 /** The character device 0:0, which in a layer says that a name of the layers below is gone. */
 export function makeWhiteoutEntry(parent: Descriptor, name: string): void {
-  mknodat(`${parent.path}/${name}`, parent.number, name, characterDevice, 0);
+  mknodat(`${parent.path}/${name}`, parent.number, nameOnDisk(name), characterDevice, 0);
 }
 
 function unlessThere(make: () => void): boolean {
@@ -124,7 +128,7 @@ function unlessThere(make: () => void): boolean {
 export function readLink(parent: Descriptor, name: string): string | undefined {
   const text = Buffer.alloc(4096); // PATH_MAX
   try {
-    const length = readlinkat(`${parent.path}/${name}`, parent.number, name, text, text.length);
+    const length = readlinkat(`${parent.path}/${name}`, parent.number, nameOnDisk(name), text, text.length);
     return text.toString("utf8", 0, length);
   } catch (error) {
     if (error instanceof SystemCallError && hasCode(error, "EINVAL", "ENOENT")) return undefined;

@@ -70,10 +70,10 @@ function meaningOf(code: string): string {
   return number === undefined ? "" : ` (${getSystemErrorMessage(-number)})`;
 }
 
-/** How an argument is passed: a number, text, or memory that the call may write to. */
+/** How an argument is passed: a number, text or its bytes, or memory that the call may write to. */
 interface ArgumentTypes {
   long: number | bigint;
-  str: string | null;
+  str: string | Uint8Array | null;
   "void *": NodeJS.ArrayBufferView | null;
 }
 
@@ -97,14 +97,17 @@ export function systemCall<const T extends readonly (keyof ArgumentTypes)[]>(
   types: T,
 ): (path: string, ...args: Arguments<T>) => number {
   const invoke = library.func("syscall", "long", ["long", ...types]) as unknown as (...args: unknown[]) => number;
+  const texts = types.flatMap((type, i) => (type === "str" ? i : []));
   return (path, ...args) => {
-    const result = invoke(numberOf(name), ...args);
+    const passed: unknown[] = [...args];
+    for (const i of texts) if (passed[i] instanceof Uint8Array) passed[i] = Buffer.concat([passed[i], Buffer.of(0)]);
+    const result = invoke(numberOf(name), ...passed);
     if (result === -1) throw failure(name, path, koffi.errno());
     return result;
   };
 }
 
-/** The same on a thread of the pool, for a call that may take long. */
+/** The same on a thread of the pool, for a call that may take long; texts are text. */
 export function asyncSystemCall<const T extends readonly (keyof ArgumentTypes)[]>(
   name: CallName,
   types: T,

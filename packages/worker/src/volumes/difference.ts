@@ -3,16 +3,17 @@
  * paths that are gone. Read from the upper's own folder, while its processes may write to it: who needs a moment's state
  * lets them stand still.
  */
-import { type BigIntStats, readdirSync, readlinkSync } from "node:fs";
+import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 
 import { hasCode } from "@lydian/kit/errors";
 
-import { isSameFile } from "./same-file.ts";
+import { isSameFile, targetOf } from "./same-file.ts";
 import {
   isWhiteout,
   nameBelow,
   namesIn,
+  namesOnDisk,
   type Shown,
   shownAt,
   shownIn,
@@ -178,7 +179,7 @@ const modeOf = ({ mode }: BigIntStats): number => Number(mode) & 0o7777;
 
 function namesOf(folder: string): string[] {
   try {
-    return readdirSync(folder);
+    return namesOnDisk(folder);
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return []; // gone meanwhile
     throw error;
@@ -193,8 +194,8 @@ function pathOf(kind: WrittenPath["kind"], file: string, stats: BigIntStats, isF
   if (kind === "file") {
     return { ...common, size: Number(stats.size), target: "", signature: signatureOf(stats, isFixed) };
   }
-  const target = readlinkSync(file);
-  return { ...common, size: Buffer.byteLength(target), target, signature: `link ${target}` };
+  const target = targetOf(file);
+  return { ...common, size: Number(stats.size), target, signature: `link ${target}` };
 }
 
 /** What a stack shows, as something to write. */

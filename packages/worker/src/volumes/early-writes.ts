@@ -6,7 +6,7 @@ import { type FSWatcher, watch } from "node:fs";
 import { constants, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-import { type Clock, hasCode, type Logger, type Timer } from "@lydian/kit";
+import { type Clock, hasCode, type Logger, nameOnDisk, textOfName, type Timer } from "@lydian/kit";
 
 import { asyncSystemCall } from "../layers/system-call.ts";
 
@@ -93,12 +93,12 @@ export class EarlyWrites implements Disposable {
     let [names, bytes] = [0, 0];
     const folders = [this.#folder];
     for (const folder of folders) {
-      for (const each of await readdir(folder, { withFileTypes: true })) {
+      for (const each of await readdir(nameOnDisk(folder), { withFileTypes: true, encoding: "buffer" })) {
         if (++names > mostNames || this.#isOver) return bytes;
-        const path = join(folder, each.name);
+        const path = join(folder, textOfName(each.name));
         if (each.isDirectory()) folders.push(path);
         if (!each.isFile()) continue;
-        const { size } = await stat(path);
+        const { size } = await stat(nameOnDisk(path));
         if (size < largeBytes) continue;
         bytes += size;
         await this.#write(path);
@@ -115,6 +115,6 @@ export class EarlyWrites implements Disposable {
 }
 
 async function writeOut(path: string): Promise<void> {
-  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  await using file = await open(nameOnDisk(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   await syncFileRange(path, file.fd, 0, 0, write);
 }

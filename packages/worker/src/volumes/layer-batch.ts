@@ -14,6 +14,7 @@ import {
 import { dirname, join } from "node:path";
 
 import { hasCode } from "@lydian/kit/errors";
+import { nameOnDisk } from "@lydian/kit/file-names";
 
 import { hasOthersAttributes } from "../layers/attributes.ts";
 import { makeWhiteout } from "../layers/layer-diff.ts";
@@ -71,10 +72,10 @@ export class LayerFolder {
     switch (part.kind) {
       case "folder":
         this.#makeFolder(part.path);
-        chmodSync(file, part.mode);
+        chmodSync(nameOnDisk(file), part.mode);
         return true;
       case "link":
-        symlinkSync(part.target, file);
+        symlinkSync(nameOnDisk(part.target), nameOnDisk(file));
         return true;
       case "known":
         return (part.isPlain || !hasOthersAttributes(part.file)) && isLinked(part.file, file);
@@ -99,7 +100,7 @@ export class LayerFolder {
     if (this.#made.has(path)) return;
     this.#makeFolder(folderOf(path));
     this.#made.add(path);
-    const folder = join(this.#folder, path);
+    const folder = nameOnDisk(join(this.#folder, path));
     try {
       mkdirSync(folder);
     } catch (error) {
@@ -114,7 +115,7 @@ export class LayerFolder {
 
 function isLinked(known: string, file: string): boolean {
   try {
-    linkSync(known, file);
+    linkSync(nameOnDisk(known), nameOnDisk(file));
     return true;
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR", "EMLINK")) return false;
@@ -123,7 +124,7 @@ function isLinked(known: string, file: string): boolean {
 }
 
 function fill({ mode, mtime, size, bytes }: FileContent, file: string): void {
-  const descriptor = openSync(file, "wx", 0o600);
+  const descriptor = openSync(nameOnDisk(file), "wx", 0o600);
   try {
     for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
     ftruncateSync(descriptor, size);

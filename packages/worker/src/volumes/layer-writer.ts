@@ -3,6 +3,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import * as wire from "@lydian/contract/worker";
+import { nameOnDisk } from "@lydian/kit/file-names";
 
 import type { FileContent, LayerPart } from "./layer-batch.ts";
 import type { LayerMaker } from "./layer-maker.ts";
@@ -121,7 +122,7 @@ export class LayerWriter {
 
   /** A large file, whose folder is there; and so is an empty file in its place. */
   async #fill({ path, size, mtimeUs, pieces }: wire.VolumeEntry): Promise<void> {
-    await using handle = await open(join(this.#folder, path), "r+");
+    await using handle = await open(nameOnDisk(join(this.#folder, path)), "r+");
     for (let first = 0; first < pieces.length; first += piecesAtOnce) {
       const some = pieces.slice(first, first + piecesAtOnce);
       await Promise.all(some.map((piece, i) => this.#fillPiece(handle, piece, (first + i) * pieceBytes)));

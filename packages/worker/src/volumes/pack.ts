@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
 import { hasCode } from "@lydian/kit/errors";
+import { nameOnDisk } from "@lydian/kit/file-names";
 
 import type { WrittenPath } from "./difference.ts";
 import { signatureOf } from "./stack.ts";
@@ -58,7 +59,7 @@ function readInto(room: Buffer, { file, signature, isFixed }: FileToPack, from =
   let descriptor: number;
   try {
     // A pipe that has taken the file's place would not be opened otherwise.
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    descriptor = openSync(nameOnDisk(file), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP", "ENXIO")) return false; // gone meanwhile
     throw error;

@@ -1,6 +1,8 @@
 /** Whether a file was copied up by the kernel and not changed since. */
 import { type BigIntStats, closeSync, openSync, readlinkSync, readSync } from "node:fs";
 
+import { nameOnDisk, textOfName } from "@lydian/kit/file-names";
+
 import { signatureOf, type Shown } from "./stack.ts";
 
 const blockBytes = 1024 * 1024;
@@ -15,7 +17,7 @@ export function isSameFile(below: Extract<Shown, { kind: "other" }>, file: strin
   const { stats: base } = below;
   if (base.ino === stats.ino) return true;
   if (base.mode !== stats.mode || base.size !== stats.size || base.mtimeNs !== stats.mtimeNs) return false;
-  if (stats.isSymbolicLink()) return readlinkSync(below.file) === readlinkSync(file);
+  if (stats.isSymbolicLink()) return targetOf(below.file) === targetOf(file);
   const key = `${signatureOf(base, true)} ${signatureOf(stats, false)}`;
   const before = known.get(key);
   if (before !== undefined) return before;
@@ -25,8 +27,11 @@ export function isSameFile(below: Extract<Shown, { kind: "other" }>, file: strin
   return isSame;
 }
 
+/** What a symbolic link says. */
+export const targetOf = (link: string): string => textOfName(readlinkSync(nameOnDisk(link), "buffer"));
+
 function haveSameBytes(first: string, second: string): boolean {
-  const descriptors = [openSync(first, "r"), openSync(second, "r")] as const;
+  const descriptors = [openSync(nameOnDisk(first), "r"), openSync(nameOnDisk(second), "r")] as const;
   try {
     for (;;) {
       const [read, alike] = [readSync(descriptors[0], one), readSync(descriptors[1], other)];

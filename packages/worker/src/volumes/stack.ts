@@ -7,6 +7,7 @@ import { type BigIntStats, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { hasCode } from "@lydian/kit/errors";
+import { mayHideBytes, nameOnDisk, textOfName } from "@lydian/kit/file-names";
 
 import { textAttribute } from "../layers/attributes.ts";
 
@@ -38,10 +39,17 @@ export function shownAt(stack: Stack, path: string, from = 0): Shown | undefined
   return shown;
 }
 
+/** The texts of all names in a folder on disk; most need no second look. */
+export function namesOnDisk(folder: string): string[] {
+  const place = nameOnDisk(folder);
+  const names = readdirSync(place);
+  return names.some(mayHideBytes) ? readdirSync(place, "buffer").map(textOfName) : names;
+}
+
 /** The names that a folder shows, with what they are. */
 export function namesIn(stack: Stack, parts: readonly Part[]): Map<string, Shown> {
   const names = new Map<string, Shown>();
-  for (const name of new Set(parts.flatMap(({ folder }) => readdirSync(folder)))) {
+  for (const name of new Set(parts.flatMap(({ folder }) => namesOnDisk(folder)))) {
     const shown = shownIn(stack, parts, name);
     if (shown !== undefined) names.set(name, shown);
   }
@@ -91,7 +99,7 @@ export function isWhiteout(stats: BigIntStats): boolean {
 /** Undefined for what is not there, or not there any more. */
 export function statsOf(file: string): BigIntStats | undefined {
   try {
-    return lstatSync(file, { bigint: true });
+    return lstatSync(nameOnDisk(file), { bigint: true });
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
     throw error;
