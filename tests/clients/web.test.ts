@@ -299,6 +299,7 @@ test("a guarded function is opened by a token alone", { skip: missingClient(newe
   );
   await tokens("delete", id, "--yes");
   assert.equal(await status(headers), 401);
+  assert.match((await caller.ask(address)).text, /`lydian proxy-token create` makes one/);
 });
 
 test("a port that is forwarded is reached by HTTP and by TCP until its context ends", together, async () => {
