@@ -129,7 +129,7 @@ test("one is run by its name, with arguments", async () => {
   );
   assert.match(await ends(lydian("run", "-q", `${folder}/greets.ts`, "--times", "2")), /Hello, Bob and Hello, Bob/);
   await using wrong = lydian("run", `${folder}/greets.ts`, "--times", "two");
-  assert.match(await wrong.finishWith(1), /flags\.times: is no number/);
+  assert.match(await wrong.finishWith(2), /--times: is no number/);
 });
 
 const isolates = platform.runtime === "runc" ? false : "packages are a step of an image";

@@ -9,9 +9,10 @@ import type { Func } from "lydian";
 import type { Program, RunningApp } from "lydian/publish";
 
 import { type CliCommand, exitStatus, UsageError } from "../command.ts";
-import { flagLines, parseArguments, parseFlags, parseLooseFlags } from "../flags.ts";
+import { flagLines, parseArguments, parseFlags } from "../flags.ts";
 import { publishReport } from "../publish-report.ts";
 import { reportFailure } from "../report-error.ts";
+import { checkedFlags, parseSchemaFlags, schemaFlagLines } from "../schema-flags.ts";
 import { StopSignals } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -51,9 +52,8 @@ export const run: CliCommand<RunOptions> = {
     const program = await loadProgram(resolve(path));
     const runnable = await choose(program, path, name);
     if (args.includes("--help") || args.includes("-h")) {
-      const { fields } = runnable;
-      const lines = fields === undefined ? ["  --name <value>, as the program's schema has it"] : flagLines(fields);
-      terminal.print([`Usage: lydian run ${reference} [flags]`, ...lines].join("\n"));
+      const { takes, help } = runnable;
+      terminal.print([`Usage: lydian run ${reference} ${takes}`, ...help].join("\n"));
       return exitStatus.ok;
     }
     return await runWith(runnable, await runnable.read(args), options, terminal, program, path);
@@ -62,7 +62,9 @@ export const run: CliCommand<RunOptions> = {
 
 /** Something to run, and how its command line is read. */
 interface Runnable {
-  readonly fields?: Parameters<typeof parseFlags>[0];
+  readonly takes: "[flags]" | "[arguments...]";
+  /** Lines about those. */
+  readonly help: readonly string[];
   readonly read: (args: readonly string[]) => unknown[] | Promise<unknown[]>;
   readonly start: (values: unknown[], terminal: Terminal) => Promise<void>;
 }
@@ -103,17 +105,26 @@ async function choose({ exports }: Program, path: string, name: string | undefin
     );
   }
   if (definition.kind === "function") {
-    return { read: parseArguments, start: (values, terminal) => callFunction(value as Func, values, terminal) };
+    return {
+      takes: "[arguments...]",
+      help: ["  the function's own, one after the other: each as JSON, or else as text"],
+      read: parseArguments,
+      start: (values, terminal) => callFunction(value as Func, values, terminal),
+    };
   }
   const handler = definition.handler as (flags: unknown) => unknown;
   const start: Runnable["start"] = async ([flags]) => void (await handler(flags));
   const { schema } = definition;
   if (schema !== undefined) {
-    const { checked } = await import("lydian/publish");
-    return { read: async (args) => [await checked(schema, parseLooseFlags(args), "flags")], start };
+    return {
+      takes: "[flags]",
+      help: schemaFlagLines(schema),
+      read: async (args) => [await checkedFlags(schema, parseSchemaFlags(schema, args))],
+      start,
+    };
   }
   const { fields } = value as { fields: Parameters<typeof parseFlags>[0] };
-  return { fields, read: (args) => [parseFlags(fields, args)], start };
+  return { takes: "[flags]", help: flagLines(fields), read: (args) => [parseFlags(fields, args)], start };
 }
 
 async function callFunction(func: Func, values: unknown[], terminal: Terminal): Promise<void> {
