@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { inspect } from "node:util";
 
 import { AppDisconnectReason } from "@lydian/contract";
-import { systemClock } from "@lydian/kit";
+import { messageOf, systemClock } from "@lydian/kit";
 import { Argument, Option } from "commander";
 import type { Func } from "lydian";
 import type { Program, RunningApp } from "lydian/publish";
@@ -14,6 +14,7 @@ import { publishReport } from "../publish-report.ts";
 import { reportFailure } from "../report-error.ts";
 import { checkedFlags, parseSchemaFlags, schemaFlagLines } from "../schema-flags.ts";
 import { StopSignals } from "../stop-signals.ts";
+import { StrayRejections } from "../stray-rejections.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface RunOptions {
@@ -157,14 +158,27 @@ async function runWith(
   if (!quiet) terminal.report(`${terminal.paintReport("green", "✓")} Running at ${running.url}`);
   for (const [name, url] of running.webUrls)
     terminal.report(`${terminal.paintReport("green", "✓")} ${name} answers at ${url}`);
+  // Not disposed of: what a program has left behind may fail when all else is over.
+  const strays = new StrayRejections();
   const work = runnable.start(values, terminal).then(() => "done" as const);
   try {
-    const how = await Promise.race([work, signals.stop.then(() => "interrupted" as const)]);
-    if (how === "interrupted") return await interrupt(running, work, signals, terminal);
+    const how = await Promise.race([work, signals.stop.then(() => "interrupted" as const), strays.first]);
+    if (how === "interrupted") {
+      strays.leaveTo(() => {}); // what it waits for ends with the app
+      return await interrupt(running, work, signals, terminal);
+    }
+    const left = new Set<unknown>();
+    strays.leaveTo((error) => {
+      left.add(error);
+      process.exitCode = exitStatus.error; // for one that comes when this has returned
+      reportLeft(error, left.size, terminal);
+    });
     await running.stop(AppDisconnectReason.ENTRYPOINT_COMPLETED);
-    if (!quiet) terminal.report(`${terminal.paintReport("green", "✓")} ${detach ? "Left running" : "Completed"}`);
-    return exitStatus.ok;
+    if (!quiet && left.size === 0)
+      terminal.report(`${terminal.paintReport("green", "✓")} ${detach ? "Left running" : "Completed"}`);
+    return left.size > 0 ? exitStatus.error : exitStatus.ok;
   } catch (error) {
+    strays.leaveTo(() => {}); // the first one is said
     await running.stop(AppDisconnectReason.LOCAL_EXCEPTION, error);
     return await reportThrown(error, terminal);
   }
@@ -181,6 +195,16 @@ async function interrupt(
   await Promise.race([running.stop(AppDisconnectReason.KEYBOARD_INTERRUPT), signals.kill]);
   return interrupted;
 }
+
+/** A call that nobody awaits ends with its app; said once, however many there are. */
+function reportLeft(error: unknown, count: number, terminal: Terminal): void {
+  const text = messageOf(error);
+  if (!text.startsWith("The app was stopped")) return reportFailure(text, undefined, terminal);
+  if (count > 1) return;
+  reportFailure("a call had not finished when the entrypoint returned, and ended with its app", awaitHint, terminal);
+}
+
+const awaitHint = "await what `remote` answers, or leave the call to the platform: `spawn`, and `lydian run --detach`";
 
 /** What the user's own code throws is shown with its stack: of a remote one where that ran. */
 async function reportThrown(error: unknown, terminal: Terminal): Promise<number> {
