@@ -118,3 +118,17 @@ test("names are kept byte by byte, UTF-8 or not", needsRoot, async () => {
   rmSync(at(one.data, "\xfd folder", "in\xfe"));
   await shown(["plain", "large \xff", "\xfd folder", "link \xff", ...odd]);
 });
+
+test("a path that is too long is named by the commit that it keeps from being made", needsRoot, async () => {
+  await using rig = await VolumeRig.open();
+  const one = await rig.begin();
+  using _deep = { [Symbol.dispose]: () => execFileSync("rm", ["-rf", join(one.folder, "uppers", "0", "u")]) };
+  writeFileSync(join(one.data, "plain"), "plain");
+  const code = "import os, sys\nos.chdir(sys.argv[1])\nfor _ in range(25): os.mkdir('x' * 200); os.chdir('x' * 200)";
+  execFileSync("python3", ["-c", code, one.data]);
+  await assert.rejects(one.volume.commit(), /begins with "x{100}" is longer than one in a volume can be/);
+  assert.deepEqual(await rig.files(), []);
+  execFileSync("rm", ["-r", join(one.data, "x".repeat(200))]);
+  await one.volume.commit();
+  assert.deepEqual(await rig.files(), ["plain"]);
+});

@@ -3,9 +3,9 @@ import { isTextOfName, nameOnDisk } from "@lydian/kit";
 
 import { fail } from "../errors.ts";
 
-/** As file systems have it, in bytes. */
+/** As file systems have it, in bytes; a path has some folders of a worker's before it. */
 const mostNameBytes = 255;
-const mostPathBytes = 4000;
+const mostPathBytes = 3500;
 
 /** From the volume's root, without slashes at the ends; empty for the root. Throws invalidArgument. */
 export function volumePath(text: string): string {

@@ -46,16 +46,19 @@ export interface Difference {
   readonly written: Map<string, WrittenPath>;
   /** Paths that the stack shows and the upper hides, the innermost first. Those of folders have a slash at the end. */
   readonly removed: string[];
+  /** A path that is too long to be read, by no volume to be had: what is there, and below, is not told. */
+  readonly tooLong?: string | undefined;
 }
 
 export function differenceOf(upper: string, stack: Stack): Difference {
   const reader = new Reader(upper, stack);
   reader.read();
-  return { written: reader.written, removed: reader.gone() };
+  return { written: reader.written, removed: reader.gone(), tooLong: reader.tooLong };
 }
 
 class Reader {
   readonly written = new Map<string, WrittenPath>();
+  tooLong: string | undefined;
   readonly #upper: string;
   readonly #stack: Stack;
   /** Whether they are folders. */
@@ -89,7 +92,8 @@ class Reader {
       try {
         this.#readName(joined(path, name), base === undefined ? undefined : joined(base, name), base);
       } catch (error) {
-        if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error; // gone while it was looked at
+        if (hasCode(error, "ENAMETOOLONG")) this.tooLong ??= joined(path, name);
+        else if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error; // gone while it was looked at
       }
     }
     if (base === undefined || base === path) return;
@@ -167,7 +171,11 @@ class Reader {
   #removeShown(path: string, shown: Shown): void {
     this.#removed.set(path, shown.kind === "folder");
     if (shown.kind === "other") return;
-    for (const [name, each] of namesIn(this.#stack, shown.parts)) this.#removeShown(joined(path, name), each);
+    try {
+      for (const [name, each] of namesIn(this.#stack, shown.parts)) this.#removeShown(joined(path, name), each);
+    } catch (error) {
+      if (!hasCode(error, "ENAMETOOLONG")) throw error; // what no volume could have had
+    }
   }
 }
 

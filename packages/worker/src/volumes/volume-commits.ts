@@ -158,7 +158,7 @@ export class VolumeCommits {
     if (upper === undefined) return false;
     const change = await upper.changeOf(await upper.read());
     const size = sizeOf(change);
-    if (changesNothing(change)) return false;
+    if (changesNothing(change) || change.tooLong !== undefined) return false;
     if (!mayBeOwed(change, size, { upper: upper.folder, from: owedFrom }) || !(await isStill)) return false;
     const { volumeId } = this.#view.record;
     const key = await this.#nextKey();
