@@ -4,9 +4,11 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  closeSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -131,4 +133,13 @@ test("a path that is too long is named by the commit that it keeps from being ma
   execFileSync("rm", ["-r", join(one.data, "x".repeat(200))]);
   await one.volume.commit();
   assert.deepEqual(await rig.files(), ["plain"]);
+  // What is gone is no longer said, also while a file is in use.
+  const open = openSync(join(one.data, "plain"), "r");
+  writeFileSync(join(one.data, "other"), "other");
+  await one.volume.commit();
+  closeSync(open);
+  writeFileSync(join(one.data, "third"), "third");
+  await one.volume.commit();
+  await one.volume.idle();
+  assert.deepEqual(await rig.files(), ["other", "plain", "third"]);
 });

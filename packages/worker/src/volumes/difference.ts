@@ -7,6 +7,7 @@ import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 
 import { hasCode } from "@lydian/kit/errors";
+import { bytesOnDisk, mostPathBytes } from "@lydian/kit/file-names";
 
 import { isSameFile, targetOf } from "./same-file.ts";
 import {
@@ -46,7 +47,7 @@ export interface Difference {
   readonly written: Map<string, WrittenPath>;
   /** Paths that the stack shows and the upper hides, the innermost first. Those of folders have a slash at the end. */
   readonly removed: string[];
-  /** A path that is too long to be read, by no volume to be had: what is there, and below, is not told. */
+  /** A path that is too long for a volume: what is there, and below, is not told. */
   readonly tooLong?: string | undefined;
 }
 
@@ -92,8 +93,7 @@ class Reader {
       try {
         this.#readName(joined(path, name), base === undefined ? undefined : joined(base, name), base);
       } catch (error) {
-        if (hasCode(error, "ENAMETOOLONG")) this.tooLong ??= joined(path, name);
-        else if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error; // gone while it was looked at
+        if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error; // gone while it was looked at
       }
     }
     if (base === undefined || base === path) return;
@@ -104,6 +104,10 @@ class Reader {
   }
 
   #readName(path: string, under: string | undefined, base: string | undefined): void {
+    if (isTooLong(path)) {
+      this.tooLong ??= path;
+      return;
+    }
     const file = join(this.#upper, path);
     const stats = statsOf(file);
     if (stats === undefined) return;
@@ -155,6 +159,10 @@ class Reader {
 
   /** What the stack shows elsewhere has come here with a folder that was renamed. */
   #putTree(path: string, shown: Shown): void {
+    if (isTooLong(path)) {
+      this.tooLong ??= path;
+      return;
+    }
     if (shown.kind === "other") return this.#putFile(path, shown.file, shown.stats, true);
     const top = shown.parts[0]?.folder ?? "";
     const stats = statsOf(top);
@@ -169,18 +177,18 @@ class Reader {
   }
 
   #removeShown(path: string, shown: Shown): void {
+    if (isTooLong(path)) return; // it never was in the volume
     this.#removed.set(path, shown.kind === "folder");
     if (shown.kind === "other") return;
-    try {
-      for (const [name, each] of namesIn(this.#stack, shown.parts)) this.#removeShown(joined(path, name), each);
-    } catch (error) {
-      if (!hasCode(error, "ENAMETOOLONG")) throw error; // what no volume could have had
-    }
+    for (const [name, each] of namesIn(this.#stack, shown.parts)) this.#removeShown(joined(path, name), each);
   }
 }
 
 /** Of paths that may end with a slash. */
 export const innermostFirst = (one: string, other: string): number => (one < other ? 1 : one > other ? -1 : 0);
+
+/** A character is at most four bytes. */
+const isTooLong = (path: string): boolean => path.length * 4 > mostPathBytes && bytesOnDisk(path) > mostPathBytes;
 
 const joined = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`);
 const modeOf = ({ mode }: BigIntStats): number => Number(mode) & 0o7777;
