@@ -24,7 +24,7 @@ export interface WebDeps {
   web: WebCalls;
   addresses: Addresses;
   desks: Pick<Desks, "begin">;
-  straight: Pick<StraightCalls, "begin">;
+  straight: Pick<StraightCalls, "begin" | "isFull">;
   tunnels: Pick<Tunnels, "find" | "begin">;
   store: Store;
   clock: Clock;
@@ -73,7 +73,8 @@ export async function begin(
     const described = describeRequest(request, { kind, guarded, settings });
     if (address.tunnel !== undefined) return tunnels.begin(address.tunnel, described);
     const atOnce = straight.begin(address.functionId, described) ?? desks.begin(address, described);
-    return atOnce ?? (await web.begin(address, described));
+    if (atOnce !== undefined) return atOnce;
+    return straight.isFull(address.functionId) ? refusals.tooMany : await web.begin(address, described);
   } catch (error) {
     if (isFail(error, "invalidArgument")) return refusals.contradiction(error.text);
     if (isFail(error, "resourceExhausted")) return refusals.full(error.retryAfter ?? 1);

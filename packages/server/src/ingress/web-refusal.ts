@@ -42,6 +42,11 @@ export const refusals = {
   unreachable: { status: 502, text: "Nothing takes connections on that port of the container.", headers: again },
   stopped: { status: 503, text: "The web function was stopped before it had answered.", headers: again },
   timeout: { status: 504, text: "The web function ran longer than its timeout." },
+  tooMany: {
+    status: 429,
+    text: "The server has as many requests as it takes at a time. Try again later.",
+    headers: again,
+  },
   full: (seconds: number): Refusal => ({
     status: 503,
     text: "The web function has more requests waiting than it may have. Try again later.",

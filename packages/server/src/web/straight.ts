@@ -111,6 +111,17 @@ export class StraightCalls {
     return exchange;
   }
 
+  /**
+   * Whether `app.server` has as many containers as it may, and each as many requests as it may: then the next one is refused, as its
+   * clients say. Where another container may come, requests wait for that.
+   */
+  isFull(functionId: string): boolean {
+    const own = [...this.#known.ofFunction(functionId)].filter(({ phase }) => phase !== "ending");
+    const [first] = own;
+    if (first?.isServer !== true || own.length < first.policy.maxContainers) return false;
+    return own.every(({ carried, policy }) => carried.size >= policy.maxConcurrency);
+  }
+
   /** Of all containers that have some, or have had some. */
   loads(): Load[] {
     const used = this.#known.all().filter(({ uncountedUntil }) => uncountedUntil > 0);

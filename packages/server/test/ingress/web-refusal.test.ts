@@ -77,3 +77,9 @@ test("a request that waits for a word before it sends its body gets that, or hea
   socket.write("body");
   assert.equal(statusOf(await readAll(socket)), 200);
 });
+
+test("a request that a full server takes no more is told to come again", async () => {
+  await using it = await webScene(answersOk, { isFull: true });
+  assert.match(await it.raw(get(it.host, closing)), /^HTTP\/1\.1 429 [^]*retry-after: 1\r\n/i);
+  assert.deepEqual(it.asked, []);
+});

@@ -60,6 +60,7 @@ export interface WebScene extends TestStore {
 export interface WebSceneOptions {
   settings?: Partial<Pick<ServerConfigInput, "limits" | "times" | "web">>;
   guarded?: boolean;
+  isFull?: boolean;
   policy?: Partial<FunctionPolicy>;
   headersTimeoutMs?: number;
 }
@@ -106,7 +107,7 @@ export async function webScene(application: Application, options: WebSceneOption
     web,
     addresses,
     desks: { begin: () => undefined },
-    straight: { begin: () => undefined },
+    straight: { begin: () => undefined, isFull: () => options.isFull ?? false },
     tunnels: { find: () => undefined, begin: () => assert.fail("there is no tunnel") },
     store,
     clock,

@@ -35,17 +35,20 @@ const request: WebRequest = {
 };
 
 /** A container with a server that keeps what it is asked; `answer` answers the oldest. */
-async function scene() {
+async function scene({ of: kind = "web_server", maxContainers = 10 } = {}) {
   const test = await testStore();
   const asked: ServerResponse[] = [];
   const server = createServer((_request, response) => void asked.push(response)).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const { of, containerId } = await test.does(async (tx, context) => {
-    const policy = { maxConcurrency: 2, targetConcurrency: 2, timeoutMs: 5_000 };
+    const policy = { maxConcurrency: 2, targetConcurrency: 2, timeoutMs: 5_000, maxContainers };
     const of = await plantFunction(tx, context, { policy });
-    const webhookConfig = { type: WebhookType.WEB_SERVER, webServerPort: 8000 };
-    await tx.functions.put({ ...of, definition: encodeDefinition(create(FunctionSchema$, { webhookConfig })) });
+    const asked =
+      kind === "web_server"
+        ? { webhookConfig: { type: WebhookType.WEB_SERVER, webServerPort: 8000 } }
+        : { isServer: true, httpConfig: { port: 8000 } };
+    await tx.functions.put({ ...of, definition: encodeDefinition(create(FunctionSchema$, asked)) });
     return { of, containerId: (await plantContainer(tx, of, context)).id };
   });
   const web = new WebCalls({ ...test, limits, log: silentLogger });
@@ -180,4 +183,28 @@ it("one that is to be stopped ends as its output says", async () => {
   it.calls.stop(it.containerId, [stopped?.id ?? ""]);
   assert.equal(await ended(it, exchange), "timeout");
   assert.equal(await held(it), 0);
+});
+
+it("refuses what a server of the newest client has no room for, once no other container may come", async () => {
+  for (const [of, maxContainers, isFull] of [
+    ["app.server", 1, true],
+    ["app.server", 2, false],
+    ["web_server", 1, false],
+  ] as const) {
+    await using it = await scene({ of, maxContainers });
+    const cold = await called(it);
+    await it.comes(1);
+    it.answer();
+    await ended(it, cold);
+    const first = begun(it);
+    assert.equal(it.calls.isFull(it.of.id), false, "it has room for one more");
+    const second = begun(it);
+    assert.equal(it.calls.isFull(it.of.id), isFull, `${of} of ${maxContainers}`);
+    it.calls.retire(it.straight);
+    assert.equal(it.calls.isFull(it.of.id), false, "it makes way for another one");
+    await it.comes(2);
+    it.answer();
+    it.answer();
+    await Promise.all([ended(it, first), ended(it, second)]);
+  }
 });
