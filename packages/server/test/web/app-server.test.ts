@@ -154,6 +154,65 @@ describe("a request that is carried", () => {
   });
 });
 
+describe("a body that is much larger than all buffers", () => {
+  const piece = Buffer.alloc(1024 * 1024);
+  const pieces = 128;
+  /** What sockets of this machine and the exchange may hold at most, and some more, in pieces. */
+  const held = 48;
+  /** Others have had their turns. */
+  const turns = async (): Promise<void> => {
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  it("is not taken from its server faster than its caller takes it", async () => {
+    let given = 0;
+    await using it = await scene((_request, response) => {
+      const give = (): void => {
+        while (given < pieces) {
+          given++;
+          if (!response.write(piece)) return void response.once("drain", give);
+        }
+        response.end();
+      };
+      give();
+    });
+    const exchange = new Exchange("fc-1", "fu-1");
+    void exchange.say(says(""));
+    const ended = it.app.carry(exchange, get);
+    let bytes = 0;
+    for (let isLast = false; !isLast;) {
+      await exchange.ready();
+      const word = exchange.next();
+      if (word?.case !== "httpResponseBody") continue;
+      bytes += word.value.body.length;
+      isLast = !word.value.moreBody;
+      await turns();
+      assert.ok(given - bytes / piece.length < held, `${given} were given, ${bytes} bytes are taken`);
+    }
+    assert.deepEqual([await ended, bytes], ["finished", pieces * piece.length]);
+  });
+
+  it("is not taken from its caller faster than its server reads it", async () => {
+    let said = 0;
+    let bytes = 0;
+    await using it = await scene(async (request, response) => {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        await turns();
+        assert.ok(said - bytes / piece.length < held, `${said} are said, ${bytes} bytes are read`);
+      }
+      response.end("all");
+    });
+    const exchange = new Exchange("fc-1", "fu-1");
+    const ended = it.app.carry(exchange, post);
+    for (; said < pieces; said++)
+      await exchange.say(encodeMessage({ case: "httpRequest", value: { body: piece, moreBody: true } }));
+    await exchange.say(says(""));
+    assert.equal(await ended, "finished");
+    assert.deepEqual([bytes, taken(exchange)], [pieces * piece.length, ["200", "all"]]);
+  });
+});
+
 it("a web socket has its protocol, its messages and its close", async () => {
   await using it = await scene(() => assert.fail("it is a socket"));
   const sockets = new WebSocketServer({ server: it.server, handleProtocols: () => "second" });
