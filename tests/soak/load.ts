@@ -14,7 +14,7 @@ export interface Answered {
 /** One in so many takes a second, so that there is always something under way. */
 const slowOneIn = 50;
 
-export class Load {
+export class Load implements Disposable {
   readonly answers: Answered[] = [];
   readonly #host: string;
   readonly #port: number;
@@ -43,6 +43,11 @@ export class Load {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#under);
+  }
+
+  /** What is under way is broken off. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
     this.#agent.destroy();
   }
 

@@ -61,7 +61,7 @@ describe("a deployment under load", { skip, timeout: 30 * minutes }, () => {
         await caller.ask(address(name));
         await using calls = python(platform, newestClient, [`${apps}/rolling_calls.py`], { listens: true });
         await calls.sees("calling");
-        const load = new Load(address(name), { rate, most });
+        using load = new Load(address(name), { rate, most });
         await load.sees(first, patience);
         await until(
           patience,
@@ -112,7 +112,7 @@ describe("a deployment under load, and a process killed meanwhile:", { skip, tim
         const [old, next] = [`${name} before ${role}`, `${name} after ${role}`];
         await deploy(old, "--strategy", "recreate");
         await caller.ask(address(name));
-        const load = new Load(address(name), { rate, most });
+        using load = new Load(address(name), { rate, most });
         await load.sees(old, patience);
         const published = deploy(next);
         const fresh = platform.functions().length;
