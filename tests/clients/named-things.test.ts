@@ -113,6 +113,22 @@ test("environments keep names apart", async () => {
   assert.deepEqual(await names("environment"), ["main"]);
 });
 
+test("an app that ran and has stopped is found by its name, the last of several", async () => {
+  await using work = await temporaryFolder();
+  const file = join(work.path, "etl.ts");
+  const runs = async (word: string): Promise<void> => {
+    await writeFile(
+      file,
+      `import { App } from "lydian";\nexport const load = new App("etl").function(() => console.log("${word}"));\n`,
+    );
+    await lydian("run", "-q", file);
+  };
+  for (const word of ["first", "second"]) await runs(word);
+  assert.match(await lydian("logs", "etl"), /^second$/m);
+  assert.equal(await lydian("stop", "etl", "--yes"), "etl had stopped already.\n");
+  assert.match(await refused("logs", "elt"), /there is no app "elt"\nHint: `lydian app list --all` shows them/);
+});
+
 test("a deployed app has versions, and goes back to one; its container is listed, and ended", async () => {
   await using work = await temporaryFolder();
   const file = join(work.path, "versions.ts");

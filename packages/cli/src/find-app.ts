@@ -1,5 +1,5 @@
-/** An app by what people call it: an id, the name of one that has not stopped, or of one that was deployed. */
-import { ModalClient, operator } from "@lydian/contract";
+/** An app by what people call it: an id, the name of one that has not stopped, or of one that has. */
+import { operator } from "@lydian/contract";
 import { isId, PlatformError } from "@lydian/kit";
 
 import type { PlatformClient } from "./platform-client.ts";
@@ -28,8 +28,7 @@ export async function findApp(client: PlatformClient, idOrName: string, environm
     break;
   }
   if (isId("ap", idOrName)) return { appId: idOrName, name: idOrName, isOver: true };
-  const request = { name: idOrName, environmentName: environment };
-  const { previousAppId } = await client.ask(ModalClient.method.appGetByDeploymentName, request);
-  if (previousAppId !== "") return { appId: previousAppId, name: idOrName, isOver: true };
-  throw new PlatformError(`there is no app "${idOrName}"`, { hint: "`lydian status` and `modal app list` show them" });
+  const { appId } = await client.ask(operator.Operators.method.findStoppedApp, { name: idOrName, environment });
+  if (appId !== "") return { appId, name: idOrName, isOver: true };
+  throw new PlatformError(`there is no app "${idOrName}"`, { hint: "`lydian app list --all` shows them" });
 }

@@ -1,11 +1,11 @@
 /** Builds the parser from the commands, runs the one that was asked for, and turns what it throws into an exit status. */
 import { readFileSync } from "node:fs";
 
-import { PlatformError } from "@lydian/kit";
 import { Command, CommanderError } from "commander";
 
 import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "./command.ts";
 import { commandsFor } from "./commands.ts";
+import { reportError } from "./report-error.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Runs `lydian` with the arguments after its name; answers the exit status and never throws. */
@@ -33,7 +33,7 @@ export async function runProgram(
     await program.parseAsync(args, { from: "user" });
     return outcome;
   } catch (error) {
-    return reportError(error, terminal);
+    return statusOf(error, terminal);
   }
 }
 
@@ -94,15 +94,8 @@ function examplesText(examples: CliCommand["examples"]): string {
   return `\nExamples:\n${examples.map(({ line, effect }) => `  ${line.padEnd(width)}  ${effect}`).join("\n")}`;
 }
 
-/** Errors for people as a message and a hint; anything else is our own fault and comes with its stack. */
-function reportError(error: unknown, terminal: Terminal): number {
+function statusOf(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.ok : exitStatus.usage; // said already
-  if (error instanceof PlatformError) {
-    terminal.report(`${terminal.paintReport("red", "Error:")} ${error.message}`);
-    if (error.hint !== undefined) terminal.report(`${terminal.paintReport("cyan", "Hint:")} ${error.hint}`);
-    return error instanceof UsageError ? exitStatus.usage : exitStatus.error;
-  }
-  terminal.report(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  terminal.report("This is a fault of Lydian's own: please report it with the lines above.");
-  return exitStatus.error;
+  reportError(error, terminal);
+  return error instanceof UsageError ? exitStatus.usage : exitStatus.error;
 }

@@ -16,3 +16,11 @@ export function timeOf(ms: bigint): string {
   const at = new Date(Number(ms) - new Date(Number(ms)).getTimezoneOffset() * 60_000);
   return at.toISOString().slice(0, 19).replace("T", " ");
 }
+
+/** The same with that zone, for moments that programs name in zones of their own. */
+export function zonedTimeOf(ms: bigint): string {
+  const minutes = -new Date(Number(ms)).getTimezoneOffset();
+  if (minutes === 0) return `${timeOf(ms)} UTC`;
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `${timeOf(ms)} ${minutes < 0 ? "-" : "+"}${String(hours).padStart(2, "0")}:${String(rest).padStart(2, "0")}`;
+}

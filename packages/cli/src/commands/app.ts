@@ -1,7 +1,7 @@
 /** `lydian app`: apps, the versions that were deployed of one, and the way back. */
 import { AppState, ModalClient } from "@lydian/contract";
 import { PlatformError } from "@lydian/kit";
-import { Argument } from "commander";
+import { Argument, Option } from "commander";
 
 import { type CliCommand, type CommandGroup, exitStatus, UsageError } from "../command.ts";
 import { type Column, tableOf } from "../table.ts";
@@ -26,16 +26,24 @@ interface AppRow {
   readonly createdAt: number;
 }
 
-const list: CliCommand<NamedOptions> = {
+/** How many that have stopped are listed unasked. */
+const stoppedUnasked = 5;
+
+const list: CliCommand<NamedOptions & { all?: boolean }> = {
   name: "list",
   summary: "list apps",
-  description: "Lists the apps that run or are deployed, and those that have stopped lately.",
-  options: namedOptions(),
-  examples: [{ line: "lydian app list --json", effect: "for programs" }],
+  description: `Lists the apps that run or are deployed, and the last ${stoppedUnasked} that have stopped.`,
+  options: [new Option("-a, --all", "all that have stopped lately"), ...namedOptions()],
+  examples: [
+    { line: "lydian app list", effect: "what runs, what is deployed, and what ran last" },
+    { line: "lydian app list --all --json", effect: "for programs" },
+  ],
   run: async (options, terminal) => {
     using client = await connectTo(options, terminal);
     const { apps } = await client.ask(ModalClient.method.appList, { environmentName: options.env ?? "" });
-    const rows = apps.map(({ appId: id, name, description, state, nRunningTasks: containers, createdAt }): AppRow => {
+    const shown = options.all === true ? apps : withoutOld(apps);
+    const hidden = apps.length - shown.length;
+    const rows = shown.map(({ appId: id, name, description, state, nRunningTasks: containers, createdAt }): AppRow => {
       return { id, name: name || description, state: states[state] ?? "", containers, createdAt };
     });
     if (options.json === true)
@@ -52,9 +60,17 @@ const list: CliCommand<NamedOptions> = {
     ];
     if (rows.length === 0) terminal.print("There are no apps.");
     else terminal.print(tableOf(rows, columns, (title) => terminal.paint("dim", title)));
+    if (hidden > 0) terminal.print(terminal.paint("dim", `… and ${hidden} more that have stopped; --all shows them`));
     return exitStatus.ok;
   },
 };
+
+/** What lives, and the last few that have stopped. */
+export function withoutOld<App extends { state: AppState; stoppedAt: number }>(apps: readonly App[]): readonly App[] {
+  const over = apps.filter(({ state }) => state === AppState.STOPPED).toSorted((a, b) => b.stoppedAt - a.stoppedAt);
+  const old = new Set(over.slice(stoppedUnasked));
+  return apps.filter((app) => !old.has(app));
+}
 
 async function deployedId(client: import("lydian").Client, app: string, environmentName: string): Promise<string> {
   if (app.startsWith("ap-")) return app;

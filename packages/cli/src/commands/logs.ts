@@ -31,7 +31,7 @@ export const logs: CliCommand<LogsOptions> = {
   name: "logs",
   summary: "show an app's log",
   description: "Shows the last lines of an app's log, also of one that has stopped, and with --follow all that comes.",
-  operands: [new Argument("<app>", "its name or id")],
+  operands: [new Argument("<app>", "its id or name; of several that have stopped the newest is meant")],
   options: [
     new Option("-f, --follow", "go on with what comes, until the app ends or Ctrl-C"),
     new Option("--tail <n>", "how many lines at most").default(100).argParser(parseLimit),

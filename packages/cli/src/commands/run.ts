@@ -11,6 +11,7 @@ import type { Program, RunningApp } from "lydian/publish";
 import { type CliCommand, exitStatus, UsageError } from "../command.ts";
 import { flagLines, parseArguments, parseFlags, parseLooseFlags } from "../flags.ts";
 import { publishReport } from "../publish-report.ts";
+import { reportFailure } from "../report-error.ts";
 import { StopSignals } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -183,9 +184,7 @@ async function reportThrown(error: unknown, terminal: Terminal): Promise<number>
         : inspect(error);
   // A stack begins with what is said above it.
   const below = remote.startsWith(text) ? remote.slice(text.length).replace(/^\n/, "") : remote;
-  terminal.report(`${terminal.paintReport("red", "Error:")} ${text.replace(/^Error: /, "")}`);
-  if (below !== "") terminal.report(terminal.paintReport("dim", below));
-  if (error instanceof LydianError && error.hint !== undefined)
-    terminal.report(`${terminal.paintReport("cyan", "Hint:")} ${error.hint}`);
+  const hint = error instanceof LydianError ? error.hint : undefined;
+  reportFailure(text.replace(/^Error: /, ""), hint, terminal, below);
   return exitStatus.error;
 }

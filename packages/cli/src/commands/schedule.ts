@@ -6,7 +6,7 @@ import { Argument, Option } from "commander";
 import { type CliCommand, type CommandGroup, UsageError, exitStatus } from "../command.ts";
 import { connect } from "../platform-client.ts";
 import { type Column, tableOf } from "../table.ts";
-import { timeOf } from "../words.ts";
+import { zonedTimeOf } from "../words.ts";
 import { dataOption, jsonOption } from "./options.ts";
 
 const methods = operator.Operators.method;
@@ -81,8 +81,8 @@ const columns: Column<operator.ScheduleSummary>[] = [
   { title: "FUNCTION", text: ({ functionName }) => functionName },
   { title: "ENVIRONMENT", text: ({ environment }) => environment },
   { title: "RUNS", text: ({ rule }) => rule },
-  { title: "NEXT", text: ({ nextAtMs }) => timeOf(nextAtMs) },
-  { title: "LAST", text: ({ lastAtMs }) => (lastAtMs === 0n ? "" : timeOf(lastAtMs)) },
+  { title: "NEXT", text: ({ nextAtMs }) => zonedTimeOf(nextAtMs) },
+  { title: "LAST", text: ({ lastAtMs }) => (lastAtMs === 0n ? "" : zonedTimeOf(lastAtMs)) },
   { title: "CALL", text: ({ lastCallId }) => lastCallId },
   { title: "STATE", text: ({ lastState }) => lastStates[lastState] ?? "" },
 ];

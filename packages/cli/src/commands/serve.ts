@@ -2,13 +2,14 @@
 import { join, resolve } from "node:path";
 
 import { AppDisconnectReason } from "@lydian/contract";
-import { PlatformError, systemClock } from "@lydian/kit";
+import { systemClock } from "@lydian/kit";
 import { Argument, Option } from "commander";
 import type { Plan, RunningApp } from "lydian/publish";
 
 import { type CliCommand, exitStatus } from "../command.ts";
 import { FileWatch } from "../file-watch.ts";
 import { publishReport } from "../publish-report.ts";
+import { reportError } from "../report-error.ts";
 import { StopSignals } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -54,11 +55,18 @@ async function serveVersions(
   { signals, terminal }: { signals: StopSignals; terminal: Terminal },
 ): Promise<void> {
   let plan = first;
+  /** What is wrong with the files as they are. */
+  let failure: Error | undefined;
   for (;;) {
     // From before the report on: what is saved when somebody has read it is noticed.
     using watch = new FileWatch(filesOf(plan));
-    for (const [name, url] of running.webUrls) terminal.print(`${name} answers at ${url}`);
-    terminal.print(`Serving ${plan.app.name}; it changes as its files do`);
+    if (failure === undefined) {
+      for (const [name, url] of running.webUrls) terminal.print(`${name} answers at ${url}`);
+      terminal.print(`Serving ${plan.app.name}; it changes as its files do`);
+    } else {
+      reportError(failure, terminal);
+      terminal.report("The version before goes on");
+    }
     const name = await Promise.race([watch.changed, signals.stop]);
     if (name === undefined) return;
     terminal.print(`${name} has changed`);
@@ -66,11 +74,10 @@ async function serveVersions(
       const next = await load(path);
       await running.replace(next.app, next);
       plan = next;
+      failure = undefined;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      terminal.report(
-        `${terminal.paintReport("red", "Error:")} ${error instanceof PlatformError ? error.message : (error.stack ?? error.message)}`,
-      );
+      failure = error;
     }
   }
 }

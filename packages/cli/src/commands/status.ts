@@ -7,7 +7,7 @@ import { type CliCommand, exitStatus } from "../command.ts";
 import { connect } from "../platform-client.ts";
 import { type Column, tableOf } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { amountOf, countedOf, timeOf } from "../words.ts";
+import { amountOf, countedOf, timeOf, zonedTimeOf } from "../words.ts";
 import { dataOption, jsonOption } from "./options.ts";
 
 export interface StatusOptions {
@@ -67,7 +67,7 @@ function headText(reply: operator.GetStatusResponse, url: string, terminal: Pick
   const { imagesWanted, imagesBuilding, nextScheduleAtMs } = reply;
   const images =
     imagesWanted + imagesBuilding === 0 ? "" : `; images: ${imagesBuilding} being built, ${imagesWanted} to be built`;
-  const next = nextScheduleAtMs === 0n ? "" : `; the next run by schedule: ${timeOf(nextScheduleAtMs)}`;
+  const next = nextScheduleAtMs === 0n ? "" : `; the next run by schedule: ${zonedTimeOf(nextScheduleAtMs)}`;
   return [
     `${terminal.paint("bold", `Lydian ${version}`)} at ${url}, workspace ${workspace}, up since ${timeOf(reply.serverStartedAtMs)}`,
     `Node ${nodeVersion}; Python clients ${clientVersions.join(", ")}`,

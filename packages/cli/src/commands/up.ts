@@ -309,9 +309,11 @@ async function planChildren(given: ChildrenOptions): Promise<{ server: ChildPlan
 function announce(terminal: Terminal, layout: DataLayout, url: string): void {
   // Who used sudo is another user when running clients, with another default.
   const option = sudoUser(terminal.env) === undefined ? layout.option : ` --data ${shellWord(layout.root)}`;
+  const profile = `MODAL_CONFIG_PATH=${shellWord(layout.profile)}`;
   const lines = [
     `Lydian is ready at ${url}`,
-    `  Run an app on it:                     MODAL_CONFIG_PATH=${shellWord(layout.profile)} modal run app.py`,
+    `  Run an app on it:                     ${profile} modal run app.py`,
+    `  Or one in TypeScript:                 ${profile} lydian run app.ts`,
     `  Or make it the clients' own default:  lydian setup${option}`,
   ];
   terminal.print(lines.join("\n"));

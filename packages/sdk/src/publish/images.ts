@@ -10,7 +10,8 @@ import { functionStep } from "./function-step.ts";
 import { installNamed, installPackages, withNode } from "./installed.ts";
 import { makeMount } from "./mount.ts";
 import { type NodeWish, otherNode } from "./node-version.ts";
-import { type OnLine, orderImage } from "./order-image.ts";
+import type { OnLine } from "./observer.ts";
+import { orderImage } from "./order-image.ts";
 import type { Packages } from "./packages.ts";
 import type { SourceGraph } from "./source-graph.ts";
 import { localFiles, type ShippedFile } from "./shipped-files.ts";
@@ -34,9 +35,9 @@ export class ImageMaker {
   readonly #npmSecret: Secret | undefined;
   readonly #node: NodeWish | undefined;
   readonly #graph: SourceGraph;
-  readonly #onLine: OnLine;
+  readonly #onLine: OnLine | undefined;
 
-  constructor(place: AppPlace, { packages, npmSecret, node, graph }: ProgramNeeds, onLine: OnLine) {
+  constructor(place: AppPlace, { packages, npmSecret, node, graph }: ProgramNeeds, onLine: OnLine | undefined) {
     this.#place = place;
     this.#packages = packages;
     this.#npmSecret = npmSecret;

@@ -4,7 +4,8 @@ import { ModalClient } from "@lydian/contract";
 import { InvalidError } from "../errors.ts";
 import type { AppPlace } from "../objects/place.ts";
 import type { Secret } from "../objects/secret.ts";
-import { type OnLine, orderImage } from "./order-image.ts";
+import type { OnLine } from "./observer.ts";
+import { orderImage } from "./order-image.ts";
 import type { Packages } from "./packages.ts";
 
 /** Where an image has the Node that its functions run on, if that is not the worker's; workers read it. */
@@ -15,7 +16,7 @@ export async function withNode(
   place: AppPlace,
   base: string,
   node: string | undefined,
-  onLine: OnLine,
+  onLine: OnLine | undefined,
 ): Promise<string> {
   const { mountId } = await place.client.ask(ModalClient.method.mountGetOrCreate, { deploymentName: "lydian-node" });
   return await orderImage(
@@ -44,7 +45,7 @@ export async function installPackages(
   base: string,
   { files, command }: Packages,
   { secret, node }: { secret: Secret | undefined; node: string | undefined },
-  onLine: OnLine,
+  onLine: OnLine | undefined,
 ): Promise<string> {
   const imageId = await withNode(place, base, node, onLine);
   const paths = Object.keys(files);
@@ -73,7 +74,7 @@ export async function installNamed(
   base: string,
   names: readonly string[],
   node: string | undefined,
-  onLine: OnLine,
+  onLine: OnLine | undefined,
 ): Promise<string> {
   const imageId = await withNode(place, base, node, onLine);
   const words = names.map((name) => `'${name}'`).join(" ");

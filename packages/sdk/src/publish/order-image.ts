@@ -7,11 +7,9 @@ import {
   ModalClient,
 } from "@lydian/contract";
 
+import type { OnLine } from "./observer.ts";
 import { ConnectionError, LydianError } from "../errors.ts";
 import type { AppPlace } from "../objects/place.ts";
-
-/** Is given the lines of builds. */
-export type OnLine = (text: string) => void;
 
 const holdSeconds = 55;
 const streamMs = 75_000;
@@ -23,24 +21,27 @@ const reopenMs = 500;
 export async function orderImage(
   { client, appId }: AppPlace,
   image: MessageInitShape<typeof ImageSchema>,
-  onLine: OnLine,
+  onLine: OnLine | undefined,
 ): Promise<string> {
   const { imageId, result } = await client.ask(
     ModalClient.method.imageGetOrCreate,
     { image, appId },
     { timeoutMs: 120_000 },
   );
-  const end =
-    result !== undefined && result.status !== Status.UNSPECIFIED
-      ? result
-      : await followBuild({ client, appId } as AppPlace, imageId, onLine);
+  const known = result !== undefined && result.status !== Status.UNSPECIFIED ? result : undefined;
+  const end = known ?? (await followBuild({ client, appId } as AppPlace, imageId, onLine));
   if (end.status === Status.SUCCESS) return imageId;
-  throw new LydianError(`the image could not be made: ${end.exception || "its build was ended"}`, {
-    hint: "the lines above are what its steps printed",
+  const [what = "", ...printed] = (end.exception || "its build was ended").split("\n");
+  // What its steps printed is said once: where it was not shown as they printed it.
+  const isShown = known === undefined && onLine !== undefined;
+  throw new LydianError(`the image could not be made: ${isShown ? what : [what, ...printed].join("\n")}`, {
+    ...(printed.length > 0 && {
+      hint: `the lines ${isShown ? "above" : "below it"} are the last that the step printed`,
+    }),
   });
 }
 
-async function followBuild({ client }: AppPlace, imageId: string, onLine: OnLine): Promise<GenericResult> {
+async function followBuild({ client }: AppPlace, imageId: string, onLine: OnLine | undefined): Promise<GenericResult> {
   let lastEntryId = "";
   let lostAt: number | undefined;
   for (;;) {
@@ -49,7 +50,7 @@ async function followBuild({ client }: AppPlace, imageId: string, onLine: OnLine
       for await (const page of client.follow(ModalClient.method.imageJoinStreaming, request, { timeoutMs: streamMs })) {
         lostAt = undefined;
         lastEntryId = page.entryId || lastEntryId;
-        for (const { data } of page.taskLogs) onLine(data);
+        for (const { data } of page.taskLogs) onLine?.(data);
         if (page.result !== undefined && page.result.status !== Status.UNSPECIFIED) return page.result;
       }
     } catch (error) {

@@ -9,7 +9,7 @@ import { InvalidError } from "../errors.ts";
 import { Image } from "../objects/image.ts";
 import type { AppPlace } from "../objects/place.ts";
 import { functionRequest } from "./define.ts";
-import { ImageMaker } from "./images.ts";
+import { ImageMaker, type ProgramNeeds } from "./images.ts";
 import { makeMount } from "./mount.ts";
 import { nodeWishOf, otherNode } from "./node-version.ts";
 import type { Observer } from "./observer.ts";
@@ -82,7 +82,7 @@ export interface Published {
 
 /** Answers the ids of functions and classes by name, and the address that the platform shows the app at. */
 export async function publish(plan: Plan, place: AppPlace, publication: Publication): Promise<Published> {
-  const { observer, existing = {} } = publication;
+  const { observer } = publication;
   const { app, definitions, graph } = plan;
   const code = makeMounts(plan, place, observer);
   const images = new Images(plan, place, observer);
@@ -103,7 +103,20 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
   );
   if (app.defaults.tags !== undefined)
     await place.client.ask(ModalClient.method.appSetTags, { appId: place.appId, tags: app.defaults.tags });
-  const step = observer.step(made.length === 1 ? "Creating a function" : `Creating ${made.length} functions`);
+  return await observer.step(made.length === 1 ? "Creating a function" : `Creating ${made.length} functions`, () =>
+    create(made, plan, place, publication),
+  );
+}
+
+type Request = Awaited<ReturnType<typeof functionRequest>>;
+
+/** All of an app's functions and classes, and then the app. */
+async function create(
+  made: readonly { definition: Definition; request: Request }[],
+  { definitions }: Plan,
+  place: AppPlace,
+  { observer, existing = {}, ...publication }: Publication,
+): Promise<Published> {
   const created = await Promise.all(
     made.map(async ({ definition, request }) => {
       const name = tagOf(definition);
@@ -136,7 +149,6 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
     classIds: Object.fromEntries(classIds),
     definitionIds: Object.fromEntries(created.map(({ id, definitionId }) => [id, definitionId])),
   });
-  step.done();
   return {
     functionIds: new Map(created.map(({ name, id }) => [name, id])),
     classIds: new Map(classIds),
@@ -159,23 +171,23 @@ async function createClass(
 }
 
 async function makeMounts({ files }: Plan, place: AppPlace, observer: Observer): Promise<string[]> {
-  const step = observer.step("Sending the code");
-  const mounts = await Promise.all([makeMount(place, await ownCode()), makeMount(place, files)]);
-  step.done(`${files.length} files`);
-  return mounts;
+  return await observer.step(
+    "Sending the code",
+    async () => await Promise.all([makeMount(place, await ownCode()), makeMount(place, files)]),
+    () => `${files.length} files`,
+  );
 }
 
 /** Each image once, whoever asks. */
 class Images {
-  readonly #maker: ImageMaker;
+  readonly #needs: ProgramNeeds;
   readonly #place: AppPlace;
   readonly #observer: Observer;
   readonly #images = new Map<Image, Promise<string>>();
   readonly #added = new Map<Image, Promise<string[]>>();
 
   constructor({ app, packages, graph }: Plan, place: AppPlace, observer: Observer) {
-    const needs = { packages, npmSecret: app.defaults.npmSecret, node: nodeWishOf(graph.root), graph };
-    this.#maker = new ImageMaker(place, needs, (text) => observer.buildLine(text));
+    this.#needs = { packages, npmSecret: app.defaults.npmSecret, node: nodeWishOf(graph.root), graph };
     this.#place = place;
     this.#observer = observer;
   }
@@ -194,10 +206,9 @@ class Images {
   }
 
   async #make(image: Image): Promise<string> {
-    const step = this.#observer.step("Making an image");
-    const id = await this.#maker.make(image);
-    step.done();
-    return id;
+    return await this.#observer.step("Making an image", (line) =>
+      new ImageMaker(this.#place, this.#needs, line).make(image),
+    );
   }
 
   async #add({ parts }: Image): Promise<string[]> {

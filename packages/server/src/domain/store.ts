@@ -108,6 +108,8 @@ export interface Apps {
   inStates(states: readonly AppState[]): Promise<App[]>;
   /** Those that stopped after this time, the newest first. */
   stoppedAfter(environmentId: string, after: number, limit: number): Promise<App[]>;
+  /** The one of this name that stopped last, deployed or not. */
+  lastOver(environmentId: string, name: string): Promise<App | undefined>;
   /** Ids of those with this id or name. */
   named(idOrName: string): Promise<string[]>;
 }

@@ -7,6 +7,7 @@ import { inspectCall, listCalls } from "../calls/report.ts";
 import { retryCall } from "../calls/retry.ts";
 import type { Amount, ContentCollector, ContentGarbage } from "../content/collect.ts";
 import type { ImageCollector } from "../images/collect.ts";
+import { findEnvironment } from "../identity/environments.ts";
 import { listSchedules, runSchedule } from "../schedules/report.ts";
 import { type Rpcs, user } from "./adapter-access.ts";
 import { type Platform, contextOf, once } from "./platform.ts";
@@ -34,6 +35,12 @@ export function operatorRpcs(
       once(platform, call, operator.RunScheduleResponseSchema, async (tx, context) => {
         const { id } = await runSchedule(tx, request, platform.config.limits, context);
         return { callId: id };
+      }),
+    ),
+    findStoppedApp: user(({ name, environment }) =>
+      store.read(async (tx) => {
+        const { id } = await findEnvironment(tx, environment);
+        return { appId: (await tx.apps.lastOver(id, name))?.id ?? "" };
       }),
     ),
     rotateSecretsKey: user(() => platform.vault.rotate()),

@@ -64,6 +64,11 @@ export function appsIn(database: DatabaseSync): Apps {
     `SELECT ${columns} FROM apps WHERE environment_id = :environmentId AND stopped_at > :after
      ORDER BY stopped_at DESC LIMIT :limit`,
   );
+  const lastOver = prepare<Row>(
+    database,
+    `SELECT ${columns} FROM apps WHERE environment_id = :environmentId AND name = :name AND stopped_at IS NOT NULL
+     ORDER BY stopped_at DESC LIMIT 1`,
+  );
   const named = prepare<{ id: string }>(database, `SELECT id FROM apps WHERE id = :idOrName OR name = :idOrName`);
   const first = (row: Row | undefined): App | undefined => row && toApp(row);
   return {
@@ -73,6 +78,7 @@ export function appsIn(database: DatabaseSync): Apps {
     deployed: async (environmentId, name) => first(deployed.one({ environmentId, name })),
     lastStopped: async (environmentId, name) => first(lastStopped.one({ environmentId, name })),
     stoppedAfter: async (environmentId, after, limit) => stoppedAfter.all({ environmentId, after, limit }).map(toApp),
+    lastOver: async (environmentId, name) => first(lastOver.one({ environmentId, name })),
     named: async (idOrName) => named.all({ idOrName }).map(({ id }) => id),
     inStates: async (states) => inStates.all({ states: list(states) }).map(toApp),
   };

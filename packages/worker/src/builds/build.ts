@@ -172,10 +172,10 @@ export class Build {
     if (!(error instanceof PlatformError)) this.#logger.error({ err: error }, "an image could not be made");
     const hint = error instanceof PlatformError && error.hint !== undefined ? `\n${error.hint}` : "";
     const shown = error instanceof StepError ? await lastLines(this.logFile) : "";
-    const message = `${messageOf(error)}${hint}${shown}`;
-    this.#say(message);
+    const told = `${messageOf(error)}${hint}`;
+    this.#say(told); // below what the step printed
     const reason = error instanceof StepTimeout ? wire.Exit_Reason.TIMED_OUT : wire.Exit_Reason.EXITED;
-    return create(wire.ExitSchema, { reason, code: 1, message });
+    return create(wire.ExitSchema, { reason, code: 1, message: `${told}${shown}` });
   }
 
   async #openDoor(): Promise<StepDoor> {

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lydian/operator.proto.
  */
 export const file_lydian_operator: GenFile = /*@__PURE__*/
-  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciIiChBHZXRTdGF0dXNSZXF1ZXN0Eg4KBmZvbGxvdxgBIAEoCCK2AwoRR2V0U3RhdHVzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIUCgxub2RlX3ZlcnNpb24YAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEhwKFHNlcnZlcl9zdGFydGVkX2F0X21zGAQgASgDEhEKCWhpbmRyYW5jZRgFIAEoCRITCgtzdG9yZV9ieXRlcxgGIAEoAxIXCg9kaXNrX2ZyZWVfYnl0ZXMYByABKAMSEgoKZGlza19ieXRlcxgIIAEoAxIoCgRhcHBzGAkgAygLMhoubHlkaWFuLm9wZXJhdG9yLkFwcFN0YXR1cxIuCgd3b3JrZXJzGAogAygLMh0ubHlkaWFuLm9wZXJhdG9yLldvcmtlclN0YXR1cxI0Cgpjb250YWluZXJzGAsgAygLMiAubHlkaWFuLm9wZXJhdG9yLkNvbnRhaW5lclN0YXR1cxIVCg1pbWFnZXNfd2FudGVkGAwgASgNEhcKD2ltYWdlc19idWlsZGluZxgNIAEoDRIbChNuZXh0X3NjaGVkdWxlX2F0X21zGA4gASgDEhcKD2NsaWVudF92ZXJzaW9ucxgPIAMoCSK7AQoJQXBwU3RhdHVzEg4KBmFwcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2Vudmlyb25tZW50GAMgASgJEg0KBXN0YXRlGAQgASgJEg8KB3ZlcnNpb24YBSABKA0SDgoGcXVldWVkGAYgASgNEg8KB3J1bm5pbmcYByABKA0SDwoHZGVsYXllZBgIIAEoDRISCgpjb250YWluZXJzGAkgASgNEhUKDWNyZWF0ZWRfYXRfbXMYCiABKAMinwEKDFdvcmtlclN0YXR1cxIRCgl3b3JrZXJfaWQYASABKAkSEQoJbWlsbGlfY3B1GAIgASgNEhIKCm1lbW9yeV9taWIYAyABKA0SFwoPbWlsbGlfY3B1X3Rha2VuGAQgASgNEhgKEG1lbW9yeV9taWJfdGFrZW4YBSABKA0SEgoKY29udGFpbmVycxgGIAEoDRIOCgZpbWFnZXMYByABKA0ilQEKD0NvbnRhaW5lclN0YXR1cxIUCgxjb250YWluZXJfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhUKDWZ1bmN0aW9uX25hbWUYAyABKAkSEQoJd29ya2VyX2lkGAQgASgJEg0KBXN0YXRlGAUgASgJEgwKBGhlbGQYBiABKA0SFQoNY3JlYXRlZF9hdF9tcxgHIAEoAyIhCgxEcmFpblJlcXVlc3QSEQoJd2l0aGluX21zGAEgASgDIkMKDURyYWluUmVzcG9uc2USEgoKY29udGFpbmVycxgBIAEoDRIOCgZpbnB1dHMYAiABKA0SDgoGYnVpbGRzGAMgASgNIhEKD0VuZERyYWluUmVxdWVzdCIjChBFbmREcmFpblJlc3BvbnNlEg8KB2RyYWluZWQYASABKAgihQEKEExpc3RDYWxsc1JlcXVlc3QSCwoDYXBwGAEgASgJEhAKCGZ1bmN0aW9uGAIgASgJEikKBXN0YXRlGAMgASgOMhoubHlkaWFuLm9wZXJhdG9yLkNhbGxTdGF0ZRIYChBjcmVhdGVkX2FmdGVyX21zGAQgASgDEg0KBWxpbWl0GAUgASgNIkAKEUxpc3RDYWxsc1Jlc3BvbnNlEisKBWNhbGxzGAEgAygLMhwubHlkaWFuLm9wZXJhdG9yLkNhbGxTdW1tYXJ5IpMCCgtDYWxsU3VtbWFyeRIPCgdjYWxsX2lkGAEgASgJEg4KBmFwcF9pZBgCIAEoCRIQCghhcHBfbmFtZRgDIAEoCRITCgtmdW5jdGlvbl9pZBgEIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAUgASgJEikKBXN0YXRlGAYgASgOMhoubHlkaWFuLm9wZXJhdG9yLkNhbGxTdGF0ZRIVCg1jcmVhdGVkX2F0X21zGAcgASgDEhYKDmZpbmlzaGVkX2F0X21zGAggASgDEg4KBmlucHV0cxgJIAEoDRISCgp1bmZpbmlzaGVkGAogASgNEg4KBmZhaWxlZBgLIAEoDRIXCg9wYXJlbnRfaW5wdXRfaWQYDCABKAkiNAoSSW5zcGVjdENhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkSDQoFbGltaXQYAiABKA0icAoTSW5zcGVjdENhbGxSZXNwb25zZRIqCgRjYWxsGAEgASgLMhwubHlkaWFuLm9wZXJhdG9yLkNhbGxTdW1tYXJ5Ei0KBmlucHV0cxgCIAMoCzIdLmx5ZGlhbi5vcGVyYXRvci5JbnB1dFN1bW1hcnkitwEKDElucHV0U3VtbWFyeRIQCghpbnB1dF9pZBgBIAEoCRINCgVpbmRleBgCIAEoDRINCgVzdGF0ZRgDIAEoCRIQCghhdHRlbXB0cxgEIAEoDRIUCgxjb250YWluZXJfaWQYBSABKAkSFQoNc3RhcnRlZF9hdF9tcxgGIAEoAxIWCg5maW5pc2hlZF9hdF9tcxgHIAEoAxIRCglkdWVfYXRfbXMYCCABKAMSDQoFZXJyb3IYCSABKAkiPAoRQ2FuY2VsQ2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRIWCg5lbmRfY29udGFpbmVycxgCIAEoCCIUChJDYW5jZWxDYWxsUmVzcG9uc2UiIwoQUmV0cnlDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJIjQKEVJldHJ5Q2FsbFJlc3BvbnNlEg8KB2NhbGxfaWQYASABKAkSDgoGaW5wdXRzGAIgASgNIhkKF1JvdGF0ZVNlY3JldHNLZXlSZXF1ZXN0Ik8KGFJvdGF0ZVNlY3JldHNLZXlSZXNwb25zZRIOCgZrZXlfaWQYASABKAkSDwoHc2VjcmV0cxgCIAEoDRISCgp1bnJlYWRhYmxlGAMgAygJIjgKFExpc3RTY2hlZHVsZXNSZXF1ZXN0EgsKA2FwcBgBIAEoCRITCgtlbnZpcm9ubWVudBgCIAEoCSJMChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USMwoJc2NoZWR1bGVzGAEgAygLMiAubHlkaWFuLm9wZXJhdG9yLlNjaGVkdWxlU3VtbWFyeSLwAQoPU2NoZWR1bGVTdW1tYXJ5Eg4KBmFwcF9pZBgBIAEoCRIQCghhcHBfbmFtZRgCIAEoCRITCgtlbnZpcm9ubWVudBgDIAEoCRITCgtmdW5jdGlvbl9pZBgEIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAUgASgJEgwKBHJ1bGUYBiABKAkSEgoKbmV4dF9hdF9tcxgHIAEoAxISCgpsYXN0X2F0X21zGAggASgDEhQKDGxhc3RfY2FsbF9pZBgJIAEoCRIuCgpsYXN0X3N0YXRlGAogASgOMhoubHlkaWFuLm9wZXJhdG9yLkNhbGxTdGF0ZSJIChJSdW5TY2hlZHVsZVJlcXVlc3QSCwoDYXBwGAEgASgJEhAKCGZ1bmN0aW9uGAIgASgJEhMKC2Vudmlyb25tZW50GAMgASgJIiYKE1J1blNjaGVkdWxlUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCSITChFMaXN0VG9rZW5zUmVxdWVzdCJDChJMaXN0VG9rZW5zUmVzcG9uc2USLQoGdG9rZW5zGAEgAygLMh0ubHlkaWFuLm9wZXJhdG9yLlRva2VuU3VtbWFyeSJ9CgxUb2tlblN1bW1hcnkSEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIVCg1jcmVhdGVkX2F0X21zGAMgASgDEhUKDWV4cGlyZXNfYXRfbXMYBCABKAMSEAoIZGlzYWJsZWQYBSABKAgSDQoFb3duZXIYBiABKAgiNwoSQ3JlYXRlVG9rZW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoLbGlmZXRpbWVfbXMYAiABKAMiUwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIsCgV0b2tlbhgBIAEoCzIdLmx5ZGlhbi5vcGVyYXRvci5Ub2tlblN1bW1hcnkSDgoGc2VjcmV0GAIgASgJIiMKElJldm9rZVRva2VuUmVxdWVzdBINCgV0b2tlbhgBIAEoCSInChNSZXZva2VUb2tlblJlc3BvbnNlEhAKCHRva2VuX2lkGAEgASgJIhoKGExpc3RUb2tlblJlcXVlc3RzUmVxdWVzdCJTChlMaXN0VG9rZW5SZXF1ZXN0c1Jlc3BvbnNlEjYKCHJlcXVlc3RzGAEgAygLMiQubHlkaWFuLm9wZXJhdG9yLlRva2VuUmVxdWVzdFN1bW1hcnkiYwoTVG9rZW5SZXF1ZXN0U3VtbWFyeRISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBGNvZGUYAiABKAkSFQoNY3JlYXRlZF9hdF9tcxgDIAEoAxITCgtsaWZldGltZV9tcxgEIAEoAyI7ChpBcHByb3ZlVG9rZW5SZXF1ZXN0UmVxdWVzdBIPCgdyZXF1ZXN0GAEgASgJEgwKBG5hbWUYAiABKAkiHQobQXBwcm92ZVRva2VuUmVxdWVzdFJlc3BvbnNlIoYBChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSFgoJdW51c2VkX21zGAEgASgDSACIAQESFwoKbW9zdF9ieXRlcxgCIAEoA0gBiAEBEg4KBmltYWdlcxgDIAMoCRIPCgdkcnlfcnVuGAQgASgIQgwKCl91bnVzZWRfbXNCDQoLX21vc3RfYnl0ZXMiqAEKFkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USLwoHd29ya2VycxgBIAMoCzIeLmx5ZGlhbi5vcGVyYXRvci5Xb3JrZXJHYXJiYWdlEhgKEGZvcmdvdHRlbl9pbWFnZXMYAiADKAkSEQoJbG9nX2J5dGVzGAMgASgDEjAKB2NvbnRlbnQYBCABKAsyHy5seWRpYW4ub3BlcmF0b3IuQ29udGVudEdhcmJhZ2Ui4gEKDkNvbnRlbnRHYXJiYWdlEjcKB3JlbW92ZWQYASABKAsyJi5seWRpYW4ub3BlcmF0b3IuQ29udGVudEdhcmJhZ2UuQW1vdW50EjcKB3dhaXRpbmcYAiABKAsyJi5seWRpYW4ub3BlcmF0b3IuQ29udGVudEdhcmJhZ2UuQW1vdW50EjYKBm5lZWRlZBgDIAEoCzImLmx5ZGlhbi5vcGVyYXRvci5Db250ZW50R2FyYmFnZS5BbW91bnQaJgoGQW1vdW50Eg0KBWZpbGVzGAEgASgEEg0KBWJ5dGVzGAIgASgEIqkBCg1Xb3JrZXJHYXJiYWdlEhEKCXdvcmtlcl9pZBgBIAEoCRIRCglpbWFnZV9pZHMYAiADKAkSDQoFYmFzZXMYAyADKAkSDgoGbGF5ZXJzGAQgASgNEg0KBWJ5dGVzGAUgASgDEhIKCmxlZnRfYnl0ZXMYBiABKAMSDQoFZXJyb3IYByABKAkSDQoFZmlsZXMYCCABKA0SEgoKZmlsZV9ieXRlcxgJIAEoAyIxCgpWb2x1bWVOYW1lEg4KBnZvbHVtZRgBIAEoCRITCgtlbnZpcm9ubWVudBgCIAEoCSJmChhMaXN0Vm9sdW1lQ29tbWl0c1JlcXVlc3QSKwoGdm9sdW1lGAEgASgLMhsubHlkaWFuLm9wZXJhdG9yLlZvbHVtZU5hbWUSDgoGYmVmb3JlGAIgASgEEg0KBWxpbWl0GAMgASgNInwKGUxpc3RWb2x1bWVDb21taXRzUmVzcG9uc2USEQoJdm9sdW1lX2lkGAEgASgJEgwKBGhlYWQYAiABKAQSDgoGb2xkZXN0GAMgASgEEi4KB2NvbW1pdHMYBCADKAsyHS5seWRpYW4ub3BlcmF0b3IuVm9sdW1lQ29tbWl0ImUKDFZvbHVtZUNvbW1pdBIOCgZudW1iZXIYASABKAQSEgoKbWFkZV9hdF9tcxgCIAEoAxIPCgdtYWRlX2J5GAMgASgJEg8KB3dyaXR0ZW4YBCABKA0SDwoHcmVtb3ZlZBgFIAEoDSJ1ChFEaWZmVm9sdW1lUmVxdWVzdBIrCgZ2b2x1bWUYASABKAsyGy5seWRpYW4ub3BlcmF0b3IuVm9sdW1lTmFtZRIMCgRmcm9tGAIgASgEEg8KAnRvGAMgASgESACIAQESDQoFbGltaXQYBCABKA1CBQoDX3RvImIKEkRpZmZWb2x1bWVSZXNwb25zZRIKCgJ0bxgBIAEoBBIyCgdjaGFuZ2VzGAIgAygLMiEubHlkaWFuLm9wZXJhdG9yLlZvbHVtZVBhdGhDaGFuZ2USDAoEbW9yZRgDIAEoCCKZAQoQVm9sdW1lUGF0aENoYW5nZRIMCgRwYXRoGAEgASgJEjAKBmJlZm9yZRgCIAEoCzIgLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVQYXRoU3RhdGUSLwoFYWZ0ZXIYAyABKAsyIC5seWRpYW4ub3BlcmF0b3IuVm9sdW1lUGF0aFN0YXRlEhQKDHNhbWVfY29udGVudBgEIAEoCCJNCg9Wb2x1bWVQYXRoU3RhdGUSDAoEa2luZBgBIAEoCRIMCgRzaXplGAIgASgEEgwKBG1vZGUYAyABKA0SEAoIbXRpbWVfdXMYBCABKAMiUwoUUmVzdG9yZVZvbHVtZVJlcXVlc3QSKwoGdm9sdW1lGAEgASgLMhsubHlkaWFuLm9wZXJhdG9yLlZvbHVtZU5hbWUSDgoGY29tbWl0GAIgASgEIkkKFVJlc3RvcmVWb2x1bWVSZXNwb25zZRIOCgZjb21taXQYASABKAQSDwoHd3JpdHRlbhgCIAEoDRIPCgdyZW1vdmVkGAMgASgNKkwKCUNhbGxTdGF0ZRIaChZDQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASCAoET1BFThABEg0KCVNVQ0NFRURFRBACEgoKBkZBSUxFRBADMucNCglPcGVyYXRvcnMSVAoJR2V0U3RhdHVzEiEubHlkaWFuLm9wZXJhdG9yLkdldFN0YXR1c1JlcXVlc3QaIi5seWRpYW4ub3BlcmF0b3IuR2V0U3RhdHVzUmVzcG9uc2UwARJICgVEcmFpbhIdLmx5ZGlhbi5vcGVyYXRvci5EcmFpblJlcXVlc3QaHi5seWRpYW4ub3BlcmF0b3IuRHJhaW5SZXNwb25zZTABEk8KCEVuZERyYWluEiAubHlkaWFuLm9wZXJhdG9yLkVuZERyYWluUmVxdWVzdBohLmx5ZGlhbi5vcGVyYXRvci5FbmREcmFpblJlc3BvbnNlElIKCUxpc3RDYWxscxIhLmx5ZGlhbi5vcGVyYXRvci5MaXN0Q2FsbHNSZXF1ZXN0GiIubHlkaWFuLm9wZXJhdG9yLkxpc3RDYWxsc1Jlc3BvbnNlElgKC0luc3BlY3RDYWxsEiMubHlkaWFuLm9wZXJhdG9yLkluc3BlY3RDYWxsUmVxdWVzdBokLmx5ZGlhbi5vcGVyYXRvci5JbnNwZWN0Q2FsbFJlc3BvbnNlElUKCkNhbmNlbENhbGwSIi5seWRpYW4ub3BlcmF0b3IuQ2FuY2VsQ2FsbFJlcXVlc3QaIy5seWRpYW4ub3BlcmF0b3IuQ2FuY2VsQ2FsbFJlc3BvbnNlElIKCVJldHJ5Q2FsbBIhLmx5ZGlhbi5vcGVyYXRvci5SZXRyeUNhbGxSZXF1ZXN0GiIubHlkaWFuLm9wZXJhdG9yLlJldHJ5Q2FsbFJlc3BvbnNlEmcKEFJvdGF0ZVNlY3JldHNLZXkSKC5seWRpYW4ub3BlcmF0b3IuUm90YXRlU2VjcmV0c0tleVJlcXVlc3QaKS5seWRpYW4ub3BlcmF0b3IuUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEl4KDUxpc3RTY2hlZHVsZXMSJS5seWRpYW4ub3BlcmF0b3IuTGlzdFNjaGVkdWxlc1JlcXVlc3QaJi5seWRpYW4ub3BlcmF0b3IuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlElgKC1J1blNjaGVkdWxlEiMubHlkaWFuLm9wZXJhdG9yLlJ1blNjaGVkdWxlUmVxdWVzdBokLmx5ZGlhbi5vcGVyYXRvci5SdW5TY2hlZHVsZVJlc3BvbnNlElUKCkxpc3RUb2tlbnMSIi5seWRpYW4ub3BlcmF0b3IuTGlzdFRva2Vuc1JlcXVlc3QaIy5seWRpYW4ub3BlcmF0b3IuTGlzdFRva2Vuc1Jlc3BvbnNlElgKC0NyZWF0ZVRva2VuEiMubHlkaWFuLm9wZXJhdG9yLkNyZWF0ZVRva2VuUmVxdWVzdBokLmx5ZGlhbi5vcGVyYXRvci5DcmVhdGVUb2tlblJlc3BvbnNlElgKC1Jldm9rZVRva2VuEiMubHlkaWFuLm9wZXJhdG9yLlJldm9rZVRva2VuUmVxdWVzdBokLmx5ZGlhbi5vcGVyYXRvci5SZXZva2VUb2tlblJlc3BvbnNlEmoKEUxpc3RUb2tlblJlcXVlc3RzEikubHlkaWFuLm9wZXJhdG9yLkxpc3RUb2tlblJlcXVlc3RzUmVxdWVzdBoqLmx5ZGlhbi5vcGVyYXRvci5MaXN0VG9rZW5SZXF1ZXN0c1Jlc3BvbnNlEnAKE0FwcHJvdmVUb2tlblJlcXVlc3QSKy5seWRpYW4ub3BlcmF0b3IuQXBwcm92ZVRva2VuUmVxdWVzdFJlcXVlc3QaLC5seWRpYW4ub3BlcmF0b3IuQXBwcm92ZVRva2VuUmVxdWVzdFJlc3BvbnNlEmEKDkNvbGxlY3RHYXJiYWdlEiYubHlkaWFuLm9wZXJhdG9yLkNvbGxlY3RHYXJiYWdlUmVxdWVzdBonLmx5ZGlhbi5vcGVyYXRvci5Db2xsZWN0R2FyYmFnZVJlc3BvbnNlEmoKEUxpc3RWb2x1bWVDb21taXRzEikubHlkaWFuLm9wZXJhdG9yLkxpc3RWb2x1bWVDb21taXRzUmVxdWVzdBoqLmx5ZGlhbi5vcGVyYXRvci5MaXN0Vm9sdW1lQ29tbWl0c1Jlc3BvbnNlElUKCkRpZmZWb2x1bWUSIi5seWRpYW4ub3BlcmF0b3IuRGlmZlZvbHVtZVJlcXVlc3QaIy5seWRpYW4ub3BlcmF0b3IuRGlmZlZvbHVtZVJlc3BvbnNlEl4KDVJlc3RvcmVWb2x1bWUSJS5seWRpYW4ub3BlcmF0b3IuUmVzdG9yZVZvbHVtZVJlcXVlc3QaJi5seWRpYW4ub3BlcmF0b3IuUmVzdG9yZVZvbHVtZVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChVseWRpYW4vb3BlcmF0b3IucHJvdG8SD2x5ZGlhbi5vcGVyYXRvciIiChBHZXRTdGF0dXNSZXF1ZXN0Eg4KBmZvbGxvdxgBIAEoCCK2AwoRR2V0U3RhdHVzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIUCgxub2RlX3ZlcnNpb24YAiABKAkSEQoJd29ya3NwYWNlGAMgASgJEhwKFHNlcnZlcl9zdGFydGVkX2F0X21zGAQgASgDEhEKCWhpbmRyYW5jZRgFIAEoCRITCgtzdG9yZV9ieXRlcxgGIAEoAxIXCg9kaXNrX2ZyZWVfYnl0ZXMYByABKAMSEgoKZGlza19ieXRlcxgIIAEoAxIoCgRhcHBzGAkgAygLMhoubHlkaWFuLm9wZXJhdG9yLkFwcFN0YXR1cxIuCgd3b3JrZXJzGAogAygLMh0ubHlkaWFuLm9wZXJhdG9yLldvcmtlclN0YXR1cxI0Cgpjb250YWluZXJzGAsgAygLMiAubHlkaWFuLm9wZXJhdG9yLkNvbnRhaW5lclN0YXR1cxIVCg1pbWFnZXNfd2FudGVkGAwgASgNEhcKD2ltYWdlc19idWlsZGluZxgNIAEoDRIbChNuZXh0X3NjaGVkdWxlX2F0X21zGA4gASgDEhcKD2NsaWVudF92ZXJzaW9ucxgPIAMoCSK7AQoJQXBwU3RhdHVzEg4KBmFwcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2Vudmlyb25tZW50GAMgASgJEg0KBXN0YXRlGAQgASgJEg8KB3ZlcnNpb24YBSABKA0SDgoGcXVldWVkGAYgASgNEg8KB3J1bm5pbmcYByABKA0SDwoHZGVsYXllZBgIIAEoDRISCgpjb250YWluZXJzGAkgASgNEhUKDWNyZWF0ZWRfYXRfbXMYCiABKAMinwEKDFdvcmtlclN0YXR1cxIRCgl3b3JrZXJfaWQYASABKAkSEQoJbWlsbGlfY3B1GAIgASgNEhIKCm1lbW9yeV9taWIYAyABKA0SFwoPbWlsbGlfY3B1X3Rha2VuGAQgASgNEhgKEG1lbW9yeV9taWJfdGFrZW4YBSABKA0SEgoKY29udGFpbmVycxgGIAEoDRIOCgZpbWFnZXMYByABKA0ilQEKD0NvbnRhaW5lclN0YXR1cxIUCgxjb250YWluZXJfaWQYASABKAkSDgoGYXBwX2lkGAIgASgJEhUKDWZ1bmN0aW9uX25hbWUYAyABKAkSEQoJd29ya2VyX2lkGAQgASgJEg0KBXN0YXRlGAUgASgJEgwKBGhlbGQYBiABKA0SFQoNY3JlYXRlZF9hdF9tcxgHIAEoAyI6ChVGaW5kU3RvcHBlZEFwcFJlcXVlc3QSDAoEbmFtZRgBIAEoCRITCgtlbnZpcm9ubWVudBgCIAEoCSIoChZGaW5kU3RvcHBlZEFwcFJlc3BvbnNlEg4KBmFwcF9pZBgBIAEoCSIhCgxEcmFpblJlcXVlc3QSEQoJd2l0aGluX21zGAEgASgDIkMKDURyYWluUmVzcG9uc2USEgoKY29udGFpbmVycxgBIAEoDRIOCgZpbnB1dHMYAiABKA0SDgoGYnVpbGRzGAMgASgNIhEKD0VuZERyYWluUmVxdWVzdCIjChBFbmREcmFpblJlc3BvbnNlEg8KB2RyYWluZWQYASABKAgihQEKEExpc3RDYWxsc1JlcXVlc3QSCwoDYXBwGAEgASgJEhAKCGZ1bmN0aW9uGAIgASgJEikKBXN0YXRlGAMgASgOMhoubHlkaWFuLm9wZXJhdG9yLkNhbGxTdGF0ZRIYChBjcmVhdGVkX2FmdGVyX21zGAQgASgDEg0KBWxpbWl0GAUgASgNIkAKEUxpc3RDYWxsc1Jlc3BvbnNlEisKBWNhbGxzGAEgAygLMhwubHlkaWFuLm9wZXJhdG9yLkNhbGxTdW1tYXJ5IpMCCgtDYWxsU3VtbWFyeRIPCgdjYWxsX2lkGAEgASgJEg4KBmFwcF9pZBgCIAEoCRIQCghhcHBfbmFtZRgDIAEoCRITCgtmdW5jdGlvbl9pZBgEIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAUgASgJEikKBXN0YXRlGAYgASgOMhoubHlkaWFuLm9wZXJhdG9yLkNhbGxTdGF0ZRIVCg1jcmVhdGVkX2F0X21zGAcgASgDEhYKDmZpbmlzaGVkX2F0X21zGAggASgDEg4KBmlucHV0cxgJIAEoDRISCgp1bmZpbmlzaGVkGAogASgNEg4KBmZhaWxlZBgLIAEoDRIXCg9wYXJlbnRfaW5wdXRfaWQYDCABKAkiNAoSSW5zcGVjdENhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkSDQoFbGltaXQYAiABKA0icAoTSW5zcGVjdENhbGxSZXNwb25zZRIqCgRjYWxsGAEgASgLMhwubHlkaWFuLm9wZXJhdG9yLkNhbGxTdW1tYXJ5Ei0KBmlucHV0cxgCIAMoCzIdLmx5ZGlhbi5vcGVyYXRvci5JbnB1dFN1bW1hcnkitwEKDElucHV0U3VtbWFyeRIQCghpbnB1dF9pZBgBIAEoCRINCgVpbmRleBgCIAEoDRINCgVzdGF0ZRgDIAEoCRIQCghhdHRlbXB0cxgEIAEoDRIUCgxjb250YWluZXJfaWQYBSABKAkSFQoNc3RhcnRlZF9hdF9tcxgGIAEoAxIWCg5maW5pc2hlZF9hdF9tcxgHIAEoAxIRCglkdWVfYXRfbXMYCCABKAMSDQoFZXJyb3IYCSABKAkiPAoRQ2FuY2VsQ2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRIWCg5lbmRfY29udGFpbmVycxgCIAEoCCIUChJDYW5jZWxDYWxsUmVzcG9uc2UiIwoQUmV0cnlDYWxsUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgJIjQKEVJldHJ5Q2FsbFJlc3BvbnNlEg8KB2NhbGxfaWQYASABKAkSDgoGaW5wdXRzGAIgASgNIhkKF1JvdGF0ZVNlY3JldHNLZXlSZXF1ZXN0Ik8KGFJvdGF0ZVNlY3JldHNLZXlSZXNwb25zZRIOCgZrZXlfaWQYASABKAkSDwoHc2VjcmV0cxgCIAEoDRISCgp1bnJlYWRhYmxlGAMgAygJIjgKFExpc3RTY2hlZHVsZXNSZXF1ZXN0EgsKA2FwcBgBIAEoCRITCgtlbnZpcm9ubWVudBgCIAEoCSJMChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USMwoJc2NoZWR1bGVzGAEgAygLMiAubHlkaWFuLm9wZXJhdG9yLlNjaGVkdWxlU3VtbWFyeSLwAQoPU2NoZWR1bGVTdW1tYXJ5Eg4KBmFwcF9pZBgBIAEoCRIQCghhcHBfbmFtZRgCIAEoCRITCgtlbnZpcm9ubWVudBgDIAEoCRITCgtmdW5jdGlvbl9pZBgEIAEoCRIVCg1mdW5jdGlvbl9uYW1lGAUgASgJEgwKBHJ1bGUYBiABKAkSEgoKbmV4dF9hdF9tcxgHIAEoAxISCgpsYXN0X2F0X21zGAggASgDEhQKDGxhc3RfY2FsbF9pZBgJIAEoCRIuCgpsYXN0X3N0YXRlGAogASgOMhoubHlkaWFuLm9wZXJhdG9yLkNhbGxTdGF0ZSJIChJSdW5TY2hlZHVsZVJlcXVlc3QSCwoDYXBwGAEgASgJEhAKCGZ1bmN0aW9uGAIgASgJEhMKC2Vudmlyb25tZW50GAMgASgJIiYKE1J1blNjaGVkdWxlUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoCSITChFMaXN0VG9rZW5zUmVxdWVzdCJDChJMaXN0VG9rZW5zUmVzcG9uc2USLQoGdG9rZW5zGAEgAygLMh0ubHlkaWFuLm9wZXJhdG9yLlRva2VuU3VtbWFyeSJ9CgxUb2tlblN1bW1hcnkSEAoIdG9rZW5faWQYASABKAkSDAoEbmFtZRgCIAEoCRIVCg1jcmVhdGVkX2F0X21zGAMgASgDEhUKDWV4cGlyZXNfYXRfbXMYBCABKAMSEAoIZGlzYWJsZWQYBSABKAgSDQoFb3duZXIYBiABKAgiNwoSQ3JlYXRlVG9rZW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoLbGlmZXRpbWVfbXMYAiABKAMiUwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIsCgV0b2tlbhgBIAEoCzIdLmx5ZGlhbi5vcGVyYXRvci5Ub2tlblN1bW1hcnkSDgoGc2VjcmV0GAIgASgJIiMKElJldm9rZVRva2VuUmVxdWVzdBINCgV0b2tlbhgBIAEoCSInChNSZXZva2VUb2tlblJlc3BvbnNlEhAKCHRva2VuX2lkGAEgASgJIhoKGExpc3RUb2tlblJlcXVlc3RzUmVxdWVzdCJTChlMaXN0VG9rZW5SZXF1ZXN0c1Jlc3BvbnNlEjYKCHJlcXVlc3RzGAEgAygLMiQubHlkaWFuLm9wZXJhdG9yLlRva2VuUmVxdWVzdFN1bW1hcnkiYwoTVG9rZW5SZXF1ZXN0U3VtbWFyeRISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBGNvZGUYAiABKAkSFQoNY3JlYXRlZF9hdF9tcxgDIAEoAxITCgtsaWZldGltZV9tcxgEIAEoAyI7ChpBcHByb3ZlVG9rZW5SZXF1ZXN0UmVxdWVzdBIPCgdyZXF1ZXN0GAEgASgJEgwKBG5hbWUYAiABKAkiHQobQXBwcm92ZVRva2VuUmVxdWVzdFJlc3BvbnNlIoYBChVDb2xsZWN0R2FyYmFnZVJlcXVlc3QSFgoJdW51c2VkX21zGAEgASgDSACIAQESFwoKbW9zdF9ieXRlcxgCIAEoA0gBiAEBEg4KBmltYWdlcxgDIAMoCRIPCgdkcnlfcnVuGAQgASgIQgwKCl91bnVzZWRfbXNCDQoLX21vc3RfYnl0ZXMiqAEKFkNvbGxlY3RHYXJiYWdlUmVzcG9uc2USLwoHd29ya2VycxgBIAMoCzIeLmx5ZGlhbi5vcGVyYXRvci5Xb3JrZXJHYXJiYWdlEhgKEGZvcmdvdHRlbl9pbWFnZXMYAiADKAkSEQoJbG9nX2J5dGVzGAMgASgDEjAKB2NvbnRlbnQYBCABKAsyHy5seWRpYW4ub3BlcmF0b3IuQ29udGVudEdhcmJhZ2Ui4gEKDkNvbnRlbnRHYXJiYWdlEjcKB3JlbW92ZWQYASABKAsyJi5seWRpYW4ub3BlcmF0b3IuQ29udGVudEdhcmJhZ2UuQW1vdW50EjcKB3dhaXRpbmcYAiABKAsyJi5seWRpYW4ub3BlcmF0b3IuQ29udGVudEdhcmJhZ2UuQW1vdW50EjYKBm5lZWRlZBgDIAEoCzImLmx5ZGlhbi5vcGVyYXRvci5Db250ZW50R2FyYmFnZS5BbW91bnQaJgoGQW1vdW50Eg0KBWZpbGVzGAEgASgEEg0KBWJ5dGVzGAIgASgEIqkBCg1Xb3JrZXJHYXJiYWdlEhEKCXdvcmtlcl9pZBgBIAEoCRIRCglpbWFnZV9pZHMYAiADKAkSDQoFYmFzZXMYAyADKAkSDgoGbGF5ZXJzGAQgASgNEg0KBWJ5dGVzGAUgASgDEhIKCmxlZnRfYnl0ZXMYBiABKAMSDQoFZXJyb3IYByABKAkSDQoFZmlsZXMYCCABKA0SEgoKZmlsZV9ieXRlcxgJIAEoAyIxCgpWb2x1bWVOYW1lEg4KBnZvbHVtZRgBIAEoCRITCgtlbnZpcm9ubWVudBgCIAEoCSJmChhMaXN0Vm9sdW1lQ29tbWl0c1JlcXVlc3QSKwoGdm9sdW1lGAEgASgLMhsubHlkaWFuLm9wZXJhdG9yLlZvbHVtZU5hbWUSDgoGYmVmb3JlGAIgASgEEg0KBWxpbWl0GAMgASgNInwKGUxpc3RWb2x1bWVDb21taXRzUmVzcG9uc2USEQoJdm9sdW1lX2lkGAEgASgJEgwKBGhlYWQYAiABKAQSDgoGb2xkZXN0GAMgASgEEi4KB2NvbW1pdHMYBCADKAsyHS5seWRpYW4ub3BlcmF0b3IuVm9sdW1lQ29tbWl0ImUKDFZvbHVtZUNvbW1pdBIOCgZudW1iZXIYASABKAQSEgoKbWFkZV9hdF9tcxgCIAEoAxIPCgdtYWRlX2J5GAMgASgJEg8KB3dyaXR0ZW4YBCABKA0SDwoHcmVtb3ZlZBgFIAEoDSJ1ChFEaWZmVm9sdW1lUmVxdWVzdBIrCgZ2b2x1bWUYASABKAsyGy5seWRpYW4ub3BlcmF0b3IuVm9sdW1lTmFtZRIMCgRmcm9tGAIgASgEEg8KAnRvGAMgASgESACIAQESDQoFbGltaXQYBCABKA1CBQoDX3RvImIKEkRpZmZWb2x1bWVSZXNwb25zZRIKCgJ0bxgBIAEoBBIyCgdjaGFuZ2VzGAIgAygLMiEubHlkaWFuLm9wZXJhdG9yLlZvbHVtZVBhdGhDaGFuZ2USDAoEbW9yZRgDIAEoCCKZAQoQVm9sdW1lUGF0aENoYW5nZRIMCgRwYXRoGAEgASgJEjAKBmJlZm9yZRgCIAEoCzIgLmx5ZGlhbi5vcGVyYXRvci5Wb2x1bWVQYXRoU3RhdGUSLwoFYWZ0ZXIYAyABKAsyIC5seWRpYW4ub3BlcmF0b3IuVm9sdW1lUGF0aFN0YXRlEhQKDHNhbWVfY29udGVudBgEIAEoCCJNCg9Wb2x1bWVQYXRoU3RhdGUSDAoEa2luZBgBIAEoCRIMCgRzaXplGAIgASgEEgwKBG1vZGUYAyABKA0SEAoIbXRpbWVfdXMYBCABKAMiUwoUUmVzdG9yZVZvbHVtZVJlcXVlc3QSKwoGdm9sdW1lGAEgASgLMhsubHlkaWFuLm9wZXJhdG9yLlZvbHVtZU5hbWUSDgoGY29tbWl0GAIgASgEIkkKFVJlc3RvcmVWb2x1bWVSZXNwb25zZRIOCgZjb21taXQYASABKAQSDwoHd3JpdHRlbhgCIAEoDRIPCgdyZW1vdmVkGAMgASgNKkwKCUNhbGxTdGF0ZRIaChZDQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASCAoET1BFThABEg0KCVNVQ0NFRURFRBACEgoKBkZBSUxFRBADMsoOCglPcGVyYXRvcnMSVAoJR2V0U3RhdHVzEiEubHlkaWFuLm9wZXJhdG9yLkdldFN0YXR1c1JlcXVlc3QaIi5seWRpYW4ub3BlcmF0b3IuR2V0U3RhdHVzUmVzcG9uc2UwARJICgVEcmFpbhIdLmx5ZGlhbi5vcGVyYXRvci5EcmFpblJlcXVlc3QaHi5seWRpYW4ub3BlcmF0b3IuRHJhaW5SZXNwb25zZTABEk8KCEVuZERyYWluEiAubHlkaWFuLm9wZXJhdG9yLkVuZERyYWluUmVxdWVzdBohLmx5ZGlhbi5vcGVyYXRvci5FbmREcmFpblJlc3BvbnNlEmEKDkZpbmRTdG9wcGVkQXBwEiYubHlkaWFuLm9wZXJhdG9yLkZpbmRTdG9wcGVkQXBwUmVxdWVzdBonLmx5ZGlhbi5vcGVyYXRvci5GaW5kU3RvcHBlZEFwcFJlc3BvbnNlElIKCUxpc3RDYWxscxIhLmx5ZGlhbi5vcGVyYXRvci5MaXN0Q2FsbHNSZXF1ZXN0GiIubHlkaWFuLm9wZXJhdG9yLkxpc3RDYWxsc1Jlc3BvbnNlElgKC0luc3BlY3RDYWxsEiMubHlkaWFuLm9wZXJhdG9yLkluc3BlY3RDYWxsUmVxdWVzdBokLmx5ZGlhbi5vcGVyYXRvci5JbnNwZWN0Q2FsbFJlc3BvbnNlElUKCkNhbmNlbENhbGwSIi5seWRpYW4ub3BlcmF0b3IuQ2FuY2VsQ2FsbFJlcXVlc3QaIy5seWRpYW4ub3BlcmF0b3IuQ2FuY2VsQ2FsbFJlc3BvbnNlElIKCVJldHJ5Q2FsbBIhLmx5ZGlhbi5vcGVyYXRvci5SZXRyeUNhbGxSZXF1ZXN0GiIubHlkaWFuLm9wZXJhdG9yLlJldHJ5Q2FsbFJlc3BvbnNlEmcKEFJvdGF0ZVNlY3JldHNLZXkSKC5seWRpYW4ub3BlcmF0b3IuUm90YXRlU2VjcmV0c0tleVJlcXVlc3QaKS5seWRpYW4ub3BlcmF0b3IuUm90YXRlU2VjcmV0c0tleVJlc3BvbnNlEl4KDUxpc3RTY2hlZHVsZXMSJS5seWRpYW4ub3BlcmF0b3IuTGlzdFNjaGVkdWxlc1JlcXVlc3QaJi5seWRpYW4ub3BlcmF0b3IuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlElgKC1J1blNjaGVkdWxlEiMubHlkaWFuLm9wZXJhdG9yLlJ1blNjaGVkdWxlUmVxdWVzdBokLmx5ZGlhbi5vcGVyYXRvci5SdW5TY2hlZHVsZVJlc3BvbnNlElUKCkxpc3RUb2tlbnMSIi5seWRpYW4ub3BlcmF0b3IuTGlzdFRva2Vuc1JlcXVlc3QaIy5seWRpYW4ub3BlcmF0b3IuTGlzdFRva2Vuc1Jlc3BvbnNlElgKC0NyZWF0ZVRva2VuEiMubHlkaWFuLm9wZXJhdG9yLkNyZWF0ZVRva2VuUmVxdWVzdBokLmx5ZGlhbi5vcGVyYXRvci5DcmVhdGVUb2tlblJlc3BvbnNlElgKC1Jldm9rZVRva2VuEiMubHlkaWFuLm9wZXJhdG9yLlJldm9rZVRva2VuUmVxdWVzdBokLmx5ZGlhbi5vcGVyYXRvci5SZXZva2VUb2tlblJlc3BvbnNlEmoKEUxpc3RUb2tlblJlcXVlc3RzEikubHlkaWFuLm9wZXJhdG9yLkxpc3RUb2tlblJlcXVlc3RzUmVxdWVzdBoqLmx5ZGlhbi5vcGVyYXRvci5MaXN0VG9rZW5SZXF1ZXN0c1Jlc3BvbnNlEnAKE0FwcHJvdmVUb2tlblJlcXVlc3QSKy5seWRpYW4ub3BlcmF0b3IuQXBwcm92ZVRva2VuUmVxdWVzdFJlcXVlc3QaLC5seWRpYW4ub3BlcmF0b3IuQXBwcm92ZVRva2VuUmVxdWVzdFJlc3BvbnNlEmEKDkNvbGxlY3RHYXJiYWdlEiYubHlkaWFuLm9wZXJhdG9yLkNvbGxlY3RHYXJiYWdlUmVxdWVzdBonLmx5ZGlhbi5vcGVyYXRvci5Db2xsZWN0R2FyYmFnZVJlc3BvbnNlEmoKEUxpc3RWb2x1bWVDb21taXRzEikubHlkaWFuLm9wZXJhdG9yLkxpc3RWb2x1bWVDb21taXRzUmVxdWVzdBoqLmx5ZGlhbi5vcGVyYXRvci5MaXN0Vm9sdW1lQ29tbWl0c1Jlc3BvbnNlElUKCkRpZmZWb2x1bWUSIi5seWRpYW4ub3BlcmF0b3IuRGlmZlZvbHVtZVJlcXVlc3QaIy5seWRpYW4ub3BlcmF0b3IuRGlmZlZvbHVtZVJlc3BvbnNlEl4KDVJlc3RvcmVWb2x1bWUSJS5seWRpYW4ub3BlcmF0b3IuUmVzdG9yZVZvbHVtZVJlcXVlc3QaJi5seWRpYW4ub3BlcmF0b3IuUmVzdG9yZVZvbHVtZVJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message lydian.operator.GetStatusRequest
@@ -299,6 +299,49 @@ export const ContainerStatusSchema: GenMessage<ContainerStatus> = /*@__PURE__*/
   messageDesc(file_lydian_operator, 4);
 
 /**
+ * @generated from message lydian.operator.FindStoppedAppRequest
+ */
+export type FindStoppedAppRequest = Message<"lydian.operator.FindStoppedAppRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Empty: the default one.
+   *
+   * @generated from field: string environment = 2;
+   */
+  environment: string;
+};
+
+/**
+ * Describes the message lydian.operator.FindStoppedAppRequest.
+ * Use `create(FindStoppedAppRequestSchema)` to create a new message.
+ */
+export const FindStoppedAppRequestSchema: GenMessage<FindStoppedAppRequest> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 5);
+
+/**
+ * @generated from message lydian.operator.FindStoppedAppResponse
+ */
+export type FindStoppedAppResponse = Message<"lydian.operator.FindStoppedAppResponse"> & {
+  /**
+   * Empty: there is none.
+   *
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+};
+
+/**
+ * Describes the message lydian.operator.FindStoppedAppResponse.
+ * Use `create(FindStoppedAppResponseSchema)` to create a new message.
+ */
+export const FindStoppedAppResponseSchema: GenMessage<FindStoppedAppResponse> = /*@__PURE__*/
+  messageDesc(file_lydian_operator, 6);
+
+/**
  * @generated from message lydian.operator.DrainRequest
  */
 export type DrainRequest = Message<"lydian.operator.DrainRequest"> & {
@@ -315,7 +358,7 @@ export type DrainRequest = Message<"lydian.operator.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 5);
+  messageDesc(file_lydian_operator, 7);
 
 /**
  * @generated from message lydian.operator.DrainResponse
@@ -346,7 +389,7 @@ export type DrainResponse = Message<"lydian.operator.DrainResponse"> & {
  * Use `create(DrainResponseSchema)` to create a new message.
  */
 export const DrainResponseSchema: GenMessage<DrainResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 6);
+  messageDesc(file_lydian_operator, 8);
 
 /**
  * @generated from message lydian.operator.EndDrainRequest
@@ -359,7 +402,7 @@ export type EndDrainRequest = Message<"lydian.operator.EndDrainRequest"> & {
  * Use `create(EndDrainRequestSchema)` to create a new message.
  */
 export const EndDrainRequestSchema: GenMessage<EndDrainRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 7);
+  messageDesc(file_lydian_operator, 9);
 
 /**
  * @generated from message lydian.operator.EndDrainResponse
@@ -378,7 +421,7 @@ export type EndDrainResponse = Message<"lydian.operator.EndDrainResponse"> & {
  * Use `create(EndDrainResponseSchema)` to create a new message.
  */
 export const EndDrainResponseSchema: GenMessage<EndDrainResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 8);
+  messageDesc(file_lydian_operator, 10);
 
 /**
  * Empty fields do not narrow the list.
@@ -425,7 +468,7 @@ export type ListCallsRequest = Message<"lydian.operator.ListCallsRequest"> & {
  * Use `create(ListCallsRequestSchema)` to create a new message.
  */
 export const ListCallsRequestSchema: GenMessage<ListCallsRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 9);
+  messageDesc(file_lydian_operator, 11);
 
 /**
  * @generated from message lydian.operator.ListCallsResponse
@@ -442,7 +485,7 @@ export type ListCallsResponse = Message<"lydian.operator.ListCallsResponse"> & {
  * Use `create(ListCallsResponseSchema)` to create a new message.
  */
 export const ListCallsResponseSchema: GenMessage<ListCallsResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 10);
+  messageDesc(file_lydian_operator, 12);
 
 /**
  * @generated from message lydian.operator.CallSummary
@@ -518,7 +561,7 @@ export type CallSummary = Message<"lydian.operator.CallSummary"> & {
  * Use `create(CallSummarySchema)` to create a new message.
  */
 export const CallSummarySchema: GenMessage<CallSummary> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 11);
+  messageDesc(file_lydian_operator, 13);
 
 /**
  * @generated from message lydian.operator.InspectCallRequest
@@ -542,7 +585,7 @@ export type InspectCallRequest = Message<"lydian.operator.InspectCallRequest"> &
  * Use `create(InspectCallRequestSchema)` to create a new message.
  */
 export const InspectCallRequestSchema: GenMessage<InspectCallRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 12);
+  messageDesc(file_lydian_operator, 14);
 
 /**
  * @generated from message lydian.operator.InspectCallResponse
@@ -566,7 +609,7 @@ export type InspectCallResponse = Message<"lydian.operator.InspectCallResponse">
  * Use `create(InspectCallResponseSchema)` to create a new message.
  */
 export const InspectCallResponseSchema: GenMessage<InspectCallResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 13);
+  messageDesc(file_lydian_operator, 15);
 
 /**
  * @generated from message lydian.operator.InputSummary
@@ -631,7 +674,7 @@ export type InputSummary = Message<"lydian.operator.InputSummary"> & {
  * Use `create(InputSummarySchema)` to create a new message.
  */
 export const InputSummarySchema: GenMessage<InputSummary> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 14);
+  messageDesc(file_lydian_operator, 16);
 
 /**
  * @generated from message lydian.operator.CancelCallRequest
@@ -655,7 +698,7 @@ export type CancelCallRequest = Message<"lydian.operator.CancelCallRequest"> & {
  * Use `create(CancelCallRequestSchema)` to create a new message.
  */
 export const CancelCallRequestSchema: GenMessage<CancelCallRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 15);
+  messageDesc(file_lydian_operator, 17);
 
 /**
  * @generated from message lydian.operator.CancelCallResponse
@@ -668,7 +711,7 @@ export type CancelCallResponse = Message<"lydian.operator.CancelCallResponse"> &
  * Use `create(CancelCallResponseSchema)` to create a new message.
  */
 export const CancelCallResponseSchema: GenMessage<CancelCallResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 16);
+  messageDesc(file_lydian_operator, 18);
 
 /**
  * @generated from message lydian.operator.RetryCallRequest
@@ -685,7 +728,7 @@ export type RetryCallRequest = Message<"lydian.operator.RetryCallRequest"> & {
  * Use `create(RetryCallRequestSchema)` to create a new message.
  */
 export const RetryCallRequestSchema: GenMessage<RetryCallRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 17);
+  messageDesc(file_lydian_operator, 19);
 
 /**
  * @generated from message lydian.operator.RetryCallResponse
@@ -707,7 +750,7 @@ export type RetryCallResponse = Message<"lydian.operator.RetryCallResponse"> & {
  * Use `create(RetryCallResponseSchema)` to create a new message.
  */
 export const RetryCallResponseSchema: GenMessage<RetryCallResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 18);
+  messageDesc(file_lydian_operator, 20);
 
 /**
  * @generated from message lydian.operator.RotateSecretsKeyRequest
@@ -720,7 +763,7 @@ export type RotateSecretsKeyRequest = Message<"lydian.operator.RotateSecretsKeyR
  * Use `create(RotateSecretsKeyRequestSchema)` to create a new message.
  */
 export const RotateSecretsKeyRequestSchema: GenMessage<RotateSecretsKeyRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 19);
+  messageDesc(file_lydian_operator, 21);
 
 /**
  * @generated from message lydian.operator.RotateSecretsKeyResponse
@@ -753,7 +796,7 @@ export type RotateSecretsKeyResponse = Message<"lydian.operator.RotateSecretsKey
  * Use `create(RotateSecretsKeyResponseSchema)` to create a new message.
  */
 export const RotateSecretsKeyResponseSchema: GenMessage<RotateSecretsKeyResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 20);
+  messageDesc(file_lydian_operator, 22);
 
 /**
  * @generated from message lydian.operator.ListSchedulesRequest
@@ -779,7 +822,7 @@ export type ListSchedulesRequest = Message<"lydian.operator.ListSchedulesRequest
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 21);
+  messageDesc(file_lydian_operator, 23);
 
 /**
  * @generated from message lydian.operator.ListSchedulesResponse
@@ -796,7 +839,7 @@ export type ListSchedulesResponse = Message<"lydian.operator.ListSchedulesRespon
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 22);
+  messageDesc(file_lydian_operator, 24);
 
 /**
  * @generated from message lydian.operator.ScheduleSummary
@@ -866,7 +909,7 @@ export type ScheduleSummary = Message<"lydian.operator.ScheduleSummary"> & {
  * Use `create(ScheduleSummarySchema)` to create a new message.
  */
 export const ScheduleSummarySchema: GenMessage<ScheduleSummary> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 23);
+  messageDesc(file_lydian_operator, 25);
 
 /**
  * @generated from message lydian.operator.RunScheduleRequest
@@ -897,7 +940,7 @@ export type RunScheduleRequest = Message<"lydian.operator.RunScheduleRequest"> &
  * Use `create(RunScheduleRequestSchema)` to create a new message.
  */
 export const RunScheduleRequestSchema: GenMessage<RunScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 24);
+  messageDesc(file_lydian_operator, 26);
 
 /**
  * @generated from message lydian.operator.RunScheduleResponse
@@ -914,7 +957,7 @@ export type RunScheduleResponse = Message<"lydian.operator.RunScheduleResponse">
  * Use `create(RunScheduleResponseSchema)` to create a new message.
  */
 export const RunScheduleResponseSchema: GenMessage<RunScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 25);
+  messageDesc(file_lydian_operator, 27);
 
 /**
  * @generated from message lydian.operator.ListTokensRequest
@@ -927,7 +970,7 @@ export type ListTokensRequest = Message<"lydian.operator.ListTokensRequest"> & {
  * Use `create(ListTokensRequestSchema)` to create a new message.
  */
 export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 26);
+  messageDesc(file_lydian_operator, 28);
 
 /**
  * @generated from message lydian.operator.ListTokensResponse
@@ -944,7 +987,7 @@ export type ListTokensResponse = Message<"lydian.operator.ListTokensResponse"> &
  * Use `create(ListTokensResponseSchema)` to create a new message.
  */
 export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 27);
+  messageDesc(file_lydian_operator, 29);
 
 /**
  * Times in milliseconds since the epoch.
@@ -994,7 +1037,7 @@ export type TokenSummary = Message<"lydian.operator.TokenSummary"> & {
  * Use `create(TokenSummarySchema)` to create a new message.
  */
 export const TokenSummarySchema: GenMessage<TokenSummary> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 28);
+  messageDesc(file_lydian_operator, 30);
 
 /**
  * @generated from message lydian.operator.CreateTokenRequest
@@ -1018,7 +1061,7 @@ export type CreateTokenRequest = Message<"lydian.operator.CreateTokenRequest"> &
  * Use `create(CreateTokenRequestSchema)` to create a new message.
  */
 export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 29);
+  messageDesc(file_lydian_operator, 31);
 
 /**
  * @generated from message lydian.operator.CreateTokenResponse
@@ -1042,7 +1085,7 @@ export type CreateTokenResponse = Message<"lydian.operator.CreateTokenResponse">
  * Use `create(CreateTokenResponseSchema)` to create a new message.
  */
 export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 30);
+  messageDesc(file_lydian_operator, 32);
 
 /**
  * @generated from message lydian.operator.RevokeTokenRequest
@@ -1061,7 +1104,7 @@ export type RevokeTokenRequest = Message<"lydian.operator.RevokeTokenRequest"> &
  * Use `create(RevokeTokenRequestSchema)` to create a new message.
  */
 export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 31);
+  messageDesc(file_lydian_operator, 33);
 
 /**
  * @generated from message lydian.operator.RevokeTokenResponse
@@ -1078,7 +1121,7 @@ export type RevokeTokenResponse = Message<"lydian.operator.RevokeTokenResponse">
  * Use `create(RevokeTokenResponseSchema)` to create a new message.
  */
 export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 32);
+  messageDesc(file_lydian_operator, 34);
 
 /**
  * @generated from message lydian.operator.ListTokenRequestsRequest
@@ -1091,7 +1134,7 @@ export type ListTokenRequestsRequest = Message<"lydian.operator.ListTokenRequest
  * Use `create(ListTokenRequestsRequestSchema)` to create a new message.
  */
 export const ListTokenRequestsRequestSchema: GenMessage<ListTokenRequestsRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 33);
+  messageDesc(file_lydian_operator, 35);
 
 /**
  * @generated from message lydian.operator.ListTokenRequestsResponse
@@ -1108,7 +1151,7 @@ export type ListTokenRequestsResponse = Message<"lydian.operator.ListTokenReques
  * Use `create(ListTokenRequestsResponseSchema)` to create a new message.
  */
 export const ListTokenRequestsResponseSchema: GenMessage<ListTokenRequestsResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 34);
+  messageDesc(file_lydian_operator, 36);
 
 /**
  * @generated from message lydian.operator.TokenRequestSummary
@@ -1144,7 +1187,7 @@ export type TokenRequestSummary = Message<"lydian.operator.TokenRequestSummary">
  * Use `create(TokenRequestSummarySchema)` to create a new message.
  */
 export const TokenRequestSummarySchema: GenMessage<TokenRequestSummary> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 35);
+  messageDesc(file_lydian_operator, 37);
 
 /**
  * @generated from message lydian.operator.ApproveTokenRequestRequest
@@ -1170,7 +1213,7 @@ export type ApproveTokenRequestRequest = Message<"lydian.operator.ApproveTokenRe
  * Use `create(ApproveTokenRequestRequestSchema)` to create a new message.
  */
 export const ApproveTokenRequestRequestSchema: GenMessage<ApproveTokenRequestRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 36);
+  messageDesc(file_lydian_operator, 38);
 
 /**
  * @generated from message lydian.operator.ApproveTokenRequestResponse
@@ -1183,7 +1226,7 @@ export type ApproveTokenRequestResponse = Message<"lydian.operator.ApproveTokenR
  * Use `create(ApproveTokenRequestResponseSchema)` to create a new message.
  */
 export const ApproveTokenRequestResponseSchema: GenMessage<ApproveTokenRequestResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 37);
+  messageDesc(file_lydian_operator, 39);
 
 /**
  * @generated from message lydian.operator.CollectGarbageRequest
@@ -1223,7 +1266,7 @@ export type CollectGarbageRequest = Message<"lydian.operator.CollectGarbageReque
  * Use `create(CollectGarbageRequestSchema)` to create a new message.
  */
 export const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 38);
+  messageDesc(file_lydian_operator, 40);
 
 /**
  * @generated from message lydian.operator.CollectGarbageResponse
@@ -1261,7 +1304,7 @@ export type CollectGarbageResponse = Message<"lydian.operator.CollectGarbageResp
  * Use `create(CollectGarbageResponseSchema)` to create a new message.
  */
 export const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 39);
+  messageDesc(file_lydian_operator, 41);
 
 /**
  * What the server keeps by its digest: uploaded and mounted files, arguments and results, pieces of volumes.
@@ -1292,7 +1335,7 @@ export type ContentGarbage = Message<"lydian.operator.ContentGarbage"> & {
  * Use `create(ContentGarbageSchema)` to create a new message.
  */
 export const ContentGarbageSchema: GenMessage<ContentGarbage> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 40);
+  messageDesc(file_lydian_operator, 42);
 
 /**
  * @generated from message lydian.operator.ContentGarbage.Amount
@@ -1314,7 +1357,7 @@ export type ContentGarbage_Amount = Message<"lydian.operator.ContentGarbage.Amou
  * Use `create(ContentGarbage_AmountSchema)` to create a new message.
  */
 export const ContentGarbage_AmountSchema: GenMessage<ContentGarbage_Amount> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 40, 0);
+  messageDesc(file_lydian_operator, 42, 0);
 
 /**
  * What was removed on one worker.
@@ -1381,7 +1424,7 @@ export type WorkerGarbage = Message<"lydian.operator.WorkerGarbage"> & {
  * Use `create(WorkerGarbageSchema)` to create a new message.
  */
 export const WorkerGarbageSchema: GenMessage<WorkerGarbage> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 41);
+  messageDesc(file_lydian_operator, 43);
 
 /**
  * @generated from message lydian.operator.VolumeName
@@ -1407,7 +1450,7 @@ export type VolumeName = Message<"lydian.operator.VolumeName"> & {
  * Use `create(VolumeNameSchema)` to create a new message.
  */
 export const VolumeNameSchema: GenMessage<VolumeName> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 42);
+  messageDesc(file_lydian_operator, 44);
 
 /**
  * @generated from message lydian.operator.ListVolumeCommitsRequest
@@ -1438,7 +1481,7 @@ export type ListVolumeCommitsRequest = Message<"lydian.operator.ListVolumeCommit
  * Use `create(ListVolumeCommitsRequestSchema)` to create a new message.
  */
 export const ListVolumeCommitsRequestSchema: GenMessage<ListVolumeCommitsRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 43);
+  messageDesc(file_lydian_operator, 45);
 
 /**
  * @generated from message lydian.operator.ListVolumeCommitsResponse
@@ -1474,7 +1517,7 @@ export type ListVolumeCommitsResponse = Message<"lydian.operator.ListVolumeCommi
  * Use `create(ListVolumeCommitsResponseSchema)` to create a new message.
  */
 export const ListVolumeCommitsResponseSchema: GenMessage<ListVolumeCommitsResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 44);
+  messageDesc(file_lydian_operator, 46);
 
 /**
  * @generated from message lydian.operator.VolumeCommit
@@ -1515,7 +1558,7 @@ export type VolumeCommit = Message<"lydian.operator.VolumeCommit"> & {
  * Use `create(VolumeCommitSchema)` to create a new message.
  */
 export const VolumeCommitSchema: GenMessage<VolumeCommit> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 45);
+  messageDesc(file_lydian_operator, 47);
 
 /**
  * @generated from message lydian.operator.DiffVolumeRequest
@@ -1551,7 +1594,7 @@ export type DiffVolumeRequest = Message<"lydian.operator.DiffVolumeRequest"> & {
  * Use `create(DiffVolumeRequestSchema)` to create a new message.
  */
 export const DiffVolumeRequestSchema: GenMessage<DiffVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 46);
+  messageDesc(file_lydian_operator, 48);
 
 /**
  * @generated from message lydian.operator.DiffVolumeResponse
@@ -1582,7 +1625,7 @@ export type DiffVolumeResponse = Message<"lydian.operator.DiffVolumeResponse"> &
  * Use `create(DiffVolumeResponseSchema)` to create a new message.
  */
 export const DiffVolumeResponseSchema: GenMessage<DiffVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 47);
+  messageDesc(file_lydian_operator, 49);
 
 /**
  * @generated from message lydian.operator.VolumePathChange
@@ -1618,7 +1661,7 @@ export type VolumePathChange = Message<"lydian.operator.VolumePathChange"> & {
  * Use `create(VolumePathChangeSchema)` to create a new message.
  */
 export const VolumePathChangeSchema: GenMessage<VolumePathChange> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 48);
+  messageDesc(file_lydian_operator, 50);
 
 /**
  * @generated from message lydian.operator.VolumePathState
@@ -1656,7 +1699,7 @@ export type VolumePathState = Message<"lydian.operator.VolumePathState"> & {
  * Use `create(VolumePathStateSchema)` to create a new message.
  */
 export const VolumePathStateSchema: GenMessage<VolumePathState> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 49);
+  messageDesc(file_lydian_operator, 51);
 
 /**
  * @generated from message lydian.operator.RestoreVolumeRequest
@@ -1678,7 +1721,7 @@ export type RestoreVolumeRequest = Message<"lydian.operator.RestoreVolumeRequest
  * Use `create(RestoreVolumeRequestSchema)` to create a new message.
  */
 export const RestoreVolumeRequestSchema: GenMessage<RestoreVolumeRequest> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 50);
+  messageDesc(file_lydian_operator, 52);
 
 /**
  * @generated from message lydian.operator.RestoreVolumeResponse
@@ -1707,7 +1750,7 @@ export type RestoreVolumeResponse = Message<"lydian.operator.RestoreVolumeRespon
  * Use `create(RestoreVolumeResponseSchema)` to create a new message.
  */
 export const RestoreVolumeResponseSchema: GenMessage<RestoreVolumeResponse> = /*@__PURE__*/
-  messageDesc(file_lydian_operator, 51);
+  messageDesc(file_lydian_operator, 53);
 
 /**
  * @generated from enum lydian.operator.CallState
@@ -1782,6 +1825,16 @@ export const Operators: GenService<{
     methodKind: "unary";
     input: typeof EndDrainRequestSchema;
     output: typeof EndDrainResponseSchema;
+  },
+  /**
+   * Of the apps with this name that have stopped, however they ran, the last one.
+   *
+   * @generated from rpc lydian.operator.Operators.FindStoppedApp
+   */
+  findStoppedApp: {
+    methodKind: "unary";
+    input: typeof FindStoppedAppRequestSchema;
+    output: typeof FindStoppedAppResponseSchema;
   },
   /**
    * The newest first.
