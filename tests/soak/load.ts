@@ -73,11 +73,17 @@ export class Load implements Disposable {
     this.answers.push({ text: answer, at, tookMs: performance.now() - at });
   }
 
+  /** As long as it is told to ask elsewhere, it does. */
   #answer(path: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const to = { agent: this.#agent, host: "127.0.0.1", port: this.#port, path, headers: { host: this.#host } };
       const sent = request(to, (answer) => {
-        const { statusCode } = answer;
+        const { statusCode, headers } = answer;
+        if (statusCode === 303) {
+          answer.resume();
+          resolve(this.#answer(headers.location ?? ""));
+          return;
+        }
         text(answer).then((body) => resolve(statusCode === 200 ? body : `${statusCode}: ${body}`), reject);
       });
       sent.on("error", reject).end();

@@ -157,6 +157,7 @@ test(
       [...args, "--max-time", "120", "--seed", "7", "--no-color"],
       {
         timeout: 8 * minutes,
+        cwd: folder.path, // it keeps what it has found
       },
     ).catch((error: unknown) => assert.fail((error as { stdout: string }).stdout));
     t.diagnostic(
