@@ -1,7 +1,7 @@
 /** Requests carried to a real HTTP server: what it is asked, what it answers, and all the ways in which it can break off. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { describe, it } from "node:test";
 
@@ -195,21 +195,30 @@ describe("a body that is much larger than all buffers", () => {
   it("is not taken from its caller faster than its server reads it", async () => {
     let said = 0;
     let bytes = 0;
-    await using it = await scene(async (request, response) => {
+    let reading: Promise<void> | undefined;
+    const read = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       for await (const chunk of request as AsyncIterable<Buffer>) {
         bytes += chunk.length;
         await turns();
         assert.ok(said - bytes / piece.length < held, `${said} are said, ${bytes} bytes are read`);
       }
       response.end("all");
+    };
+    await using it = await scene((request, response) => {
+      reading = read(request, response);
+      reading.catch(() => request.destroy()); // awaited below
     });
     const exchange = new Exchange("fc-1", "fu-1");
-    const ended = it.app.carry(exchange, post);
+    const ended = it.app.carry(exchange, post).then((how) => {
+      exchange.end(how);
+      return how;
+    });
     for (; said < pieces; said++)
       await exchange.say(encodeMessage({ case: "httpRequest", value: { body: piece, moreBody: true } }));
     await exchange.say(says(""));
-    assert.equal(await ended, "finished");
-    assert.deepEqual([bytes, taken(exchange)], [pieces * piece.length, ["200", "all"]]);
+    const how = await ended;
+    await reading;
+    assert.deepEqual([how, bytes, taken(exchange)], ["finished", pieces * piece.length, ["200", "all"]]);
   });
 });
 
