@@ -7,6 +7,9 @@ const firstByte = 0x80;
 const firstStandIn = 0x10fe80;
 const standIns = /[\u{10FE80}-\u{10FEFF}]/u;
 
+/** Of a path in a volume, as it lies on disk; some folders of a worker's are before it, and the kernel takes 4095 in all. */
+export const mostPathBytes = 3500;
+
 /** What a decoder that minds nothing makes of bytes that are no text. */
 const replacement = "\u{FFFD}";
 
@@ -46,6 +49,11 @@ export function nameOnDisk(text: string): string | Buffer {
 export function isTextOfName(text: string): boolean {
   const bytes = nameOnDisk(text);
   return typeof bytes === "string" || textOfName(bytes) === text;
+}
+
+/** How many bytes it has on disk. */
+export function bytesOnDisk(text: string): number {
+  return Buffer.byteLength(nameOnDisk(text));
 }
 
 function characterAt(bytes: Buffer, at: number): string | undefined {

@@ -1,6 +1,8 @@
 /** A worker that dies in the middle of a commit or a reload: the next one finishes it, and nothing is lost or done twice. */
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
@@ -123,6 +125,25 @@ describe("a reload", needsRoot, () => {
     closeSync(open);
     await one.volume.reload();
     assert.equal(read(one, "theirs"), "2");
+  });
+
+  it("is refused while a file is mapped, also with nothing new to show", async () => {
+    await using rig = await VolumeRig.open();
+    const one = await rig.begin();
+    copyFileSync("/bin/sleep", join(one.data, "program"));
+    const program = spawn(join(one.data, "program"), ["600"]);
+    const ended = once(program, "exit");
+    try {
+      await once(program, "spawn");
+      one.processes.push(program.pid ?? 0);
+      const refused = /open files preventing the operation: .*program is mapped by ".*program 600"/;
+      await assert.rejects(one.volume.reload(), refused);
+    } finally {
+      program.kill("SIGKILL");
+    }
+    await ended;
+    await one.volume.reload();
+    assert.deepEqual(await rig.files(), ["program"]);
   });
 });
 

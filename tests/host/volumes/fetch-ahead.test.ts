@@ -56,3 +56,36 @@ test(
     assert.equal(asked, 0, "nobody has asked for it in a while");
   },
 );
+
+test("who begins with a commit that is here asks for nothing; with a newer one for that", needsRoot, async () => {
+  await using rig = await VolumeRig.open();
+  const { server, logger } = rig.deps;
+  let asked = 0;
+  const counting = new Proxy(server, {
+    get: (target, name: keyof VolumeServer) => {
+      const value: unknown = target[name];
+      if (typeof value !== "function") return value;
+      asked++;
+      return value.bind(target) as unknown;
+    },
+  });
+  const deps = await rig.anotherWorker(counting);
+  const ahead = new FetchAhead({ trees: deps.trees, clock: new ManualClock(), logger });
+  assert.equal(ahead.asked(rig.volumeId), 0);
+  const one = await rig.begin();
+  const commit = async (text: string): Promise<number> => {
+    writeFileSync(join(one.data, "a"), text);
+    await one.volume.commit();
+    return await server.head(rig.volumeId);
+  };
+  const first = await commit("first");
+  await ahead.changed(rig.volumeId, first);
+  assert.equal(ahead.asked(rig.volumeId), first);
+  asked = 0;
+  const other = await rig.begin(undefined, deps, first);
+  assert.equal(asked, 0, "it has that commit");
+  assert.equal(readFileSync(join(other.data, "a"), "utf8"), "first");
+  const third = await rig.begin(undefined, deps, await commit("second"));
+  assert.ok(asked > 0, "it has not that one");
+  assert.equal(readFileSync(join(third.data, "a"), "utf8"), "second");
+});

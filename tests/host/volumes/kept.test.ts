@@ -4,9 +4,11 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  closeSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -117,4 +119,27 @@ test("names are kept byte by byte, UTF-8 or not", needsRoot, async () => {
   renameSync(at(one.data, "other folder"), at(one.data, "\xfd folder"));
   rmSync(at(one.data, "\xfd folder", "in\xfe"));
   await shown(["plain", "large \xff", "\xfd folder", "link \xff", ...odd]);
+});
+
+test("a path that is too long is named by the commit that it keeps from being made", needsRoot, async () => {
+  await using rig = await VolumeRig.open();
+  const one = await rig.begin();
+  using _deep = { [Symbol.dispose]: () => execFileSync("rm", ["-rf", join(one.folder, "uppers", "0", "u")]) };
+  writeFileSync(join(one.data, "plain"), "plain");
+  const code = "import os, sys\nos.chdir(sys.argv[1])\nfor _ in range(25): os.mkdir('x' * 200); os.chdir('x' * 200)";
+  execFileSync("python3", ["-c", code, one.data]);
+  await assert.rejects(one.volume.commit(), /begins with "x{100}" is longer than one in a volume can be/);
+  assert.deepEqual(await rig.files(), []);
+  execFileSync("rm", ["-r", join(one.data, "x".repeat(200))]);
+  await one.volume.commit();
+  assert.deepEqual(await rig.files(), ["plain"]);
+  // What is gone is no longer said, also while a file is in use.
+  const open = openSync(join(one.data, "plain"), "r");
+  writeFileSync(join(one.data, "other"), "other");
+  await one.volume.commit();
+  closeSync(open);
+  writeFileSync(join(one.data, "third"), "third");
+  await one.volume.commit();
+  await one.volume.idle();
+  assert.deepEqual(await rig.files(), ["other", "plain", "third"]);
 });

@@ -131,9 +131,9 @@ export class VolumeRig implements AsyncDisposable {
     return new VolumeRig(folder, volume.id, deps, { store, bells }, opening.move());
   }
 
-  /** A container that sees the newest state. */
-  async begin(points?: readonly VolumePoint[], deps = this.deps): Promise<TestContainer> {
-    return await TestContainer.begin(this, { id: `ta-${++this.#containers}`, points, deps });
+  /** A container that sees the newest state, or one that is not before the commit `head`. */
+  async begin(points?: readonly VolumePoint[], deps = this.deps, head?: number): Promise<TestContainer> {
+    return await TestContainer.begin(this, { id: `ta-${++this.#containers}`, points, deps, head });
   }
 
   /** What another worker has, which knows no state yet. */
@@ -163,6 +163,13 @@ export class VolumeRig implements AsyncDisposable {
 
 const usual: readonly VolumePoint[] = [{ path: "/data", readOnly: false, subPath: "" }];
 
+interface TestContainerOptions {
+  readonly id: string;
+  readonly points?: readonly VolumePoint[] | undefined;
+  readonly deps: MountedVolumeDeps;
+  readonly head: number | undefined;
+}
+
 /** A folder in the place of a container's root; whoever writes in it is the container. */
 export class TestContainer {
   readonly id: string;
@@ -174,6 +181,8 @@ export class TestContainer {
   #saved: VolumeRecord | undefined;
   /** The last thing that it does before it stands still. */
   freezing: () => void = () => {};
+  /** Whose files are looked at. */
+  readonly processes = [process.pid];
   volume!: MountedVolume;
 
   private constructor(rig: VolumeRig, id: string) {
@@ -190,17 +199,14 @@ export class TestContainer {
         return { thaw: async () => {} };
       },
       thaw: async () => {},
-      pids: async () => [process.pid],
+      pids: async () => this.processes,
     };
   }
 
-  static async begin(
-    rig: VolumeRig,
-    { id, points = usual, deps }: { id: string; points?: readonly VolumePoint[] | undefined; deps: MountedVolumeDeps },
-  ): Promise<TestContainer> {
+  static async begin(rig: VolumeRig, { id, points = usual, deps, head }: TestContainerOptions): Promise<TestContainer> {
     const container = new TestContainer(rig, id);
     await mkdir(container.#root.root, { recursive: true });
-    container.volume = await MountedVolume.prepare(deps, container.#place, rig.volumeId, points);
+    container.volume = await MountedVolume.prepare(deps, container.#place, { volumeId: rig.volumeId, points, head });
     await container.#place.save(container.volume.record);
     await container.volume.mount(container.#root);
     return container;

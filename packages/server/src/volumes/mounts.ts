@@ -15,6 +15,20 @@ export async function volumesOf(tx: Tx, { volumeMounts }: Pick<Function, "volume
   return mounts;
 }
 
+/** As workers are told them: with the newest commit of each, but not while one is on its way here, of which not all workers know. */
+export async function mountsNow(
+  tx: Tx,
+  mounts: readonly MountedVolume[],
+): Promise<(MountedVolume & { head?: bigint })[]> {
+  return await Promise.all(
+    mounts.map(async (mount) => {
+      const { head } = await knownVolume(tx, mount.volumeId);
+      const owed = await tx.volumes.owedOf(mount.volumeId);
+      return owed === undefined ? { ...mount, head: BigInt(head) } : mount;
+    }),
+  );
+}
+
 /** Throws invalidArgument where one is inside of another. */
 export function checkPlaces(paths: readonly string[]): void {
   for (const path of paths) {

@@ -1,11 +1,10 @@
 /** Paths of a volume, as they come from outside. */
-import { isTextOfName, nameOnDisk } from "@lydian/kit";
+import { bytesOnDisk, isTextOfName, mostPathBytes } from "@lydian/kit";
 
 import { fail } from "../errors.ts";
 
-/** As file systems have it, in bytes. */
+/** As file systems have it. */
 const mostNameBytes = 255;
-const mostPathBytes = 4000;
 
 /** From the volume's root, without slashes at the ends; empty for the root. Throws invalidArgument. */
 export function volumePath(text: string): string {
@@ -17,7 +16,7 @@ export function volumePath(text: string): string {
     } else parts.push(checkedName(part, text));
   }
   const path = parts.join("/");
-  if (bytesOf(path) > mostPathBytes) throw bad(text, `it has more than ${mostPathBytes} bytes`);
+  if (bytesOnDisk(path) > mostPathBytes) throw bad(text, `it has more than ${mostPathBytes} bytes`);
   return path;
 }
 
@@ -30,12 +29,10 @@ export function filePath(text: string): string {
 
 function checkedName(name: string, text: string): string {
   if (name.includes("\0")) throw bad(text, "it holds a NUL");
-  if (bytesOf(name) > mostNameBytes) throw bad(text, `a name in it has more than ${mostNameBytes} bytes`);
+  if (bytesOnDisk(name) > mostNameBytes) throw bad(text, `a name in it has more than ${mostNameBytes} bytes`);
   if (!isTextOfName(name)) throw bad(text, "characters in it stand for bytes that are a character themselves");
   return name;
 }
-
-const bytesOf = (text: string): number => Buffer.byteLength(nameOnDisk(text));
 
 function bad(text: string, why: string): Error {
   return fail("invalidArgument", `${JSON.stringify(text.slice(0, 200))} cannot be a path in a volume: ${why}.`);

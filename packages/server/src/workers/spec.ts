@@ -16,7 +16,7 @@ import { decodeDefinition, usedSecrets } from "../functions/definition.ts";
 import { appLayout } from "../functions/handle.ts";
 import { emptyManifestSha256 } from "../mounts/manifest.ts";
 import { openBuckets } from "../volumes/buckets.ts";
-import { volumesOf } from "../volumes/mounts.ts";
+import { mountsNow, volumesOf } from "../volumes/mounts.ts";
 import type { EndpointSettings } from "../web/endpoints.ts";
 import type { Vault } from "../secrets/vault.ts";
 
@@ -52,7 +52,7 @@ export async function containerSpec(
     resources: { ...resourcesOf(record.policy, container), ...(container.gpus && { gpus: container.gpus }) },
     network: networkOf(record.policy),
     imageId: image.id,
-    volumes: await volumesOf(tx, definition),
+    volumes: await mountsNow(tx, await volumesOf(tx, definition)),
     buckets: await openBuckets(tx, definition, vault),
     ...(terminal && { terminal: terminal.terminal }),
   } satisfies ContainerSpec;

@@ -101,20 +101,20 @@ async function prepareWith(
     starter === undefined
       ? await workshop.runtime.lay(place, { ...asked, image: stacked, network, resources, mount })
       : await starter.become(place, { ...asked, resources });
-  if (starter !== undefined && mount !== undefined) await mount(rootOf(place, workshop));
   const other = new AbortController(); // when one half fails, the other need not go on
   const customer = { ...asked, signal: AbortSignal.any([signal, other.signal]) };
   const missing = others.filter(({ manifestSha256 }) => manifestSha256 !== starter?.shown);
   const files = layMounts(missing, { content: workshop.content, places: layout, signal: customer.signal });
   const runner = prepareRunner(place, spec, layout, workshop, customer);
+  const mounted = starter === undefined ? undefined : mount?.(rootOf(place, workshop));
   try {
-    const [, process] = await Promise.all([files, runner]);
+    const [, process] = await Promise.all([files, runner, mounted]);
     await layout.showFiles?.();
     const { terminal } = spec;
     return terminal === undefined ? process : { ...process, terminal };
   } catch (error) {
     other.abort(error);
-    await Promise.allSettled([files, runner]);
+    await Promise.allSettled([files, runner, mounted]);
     throw error;
   }
 }

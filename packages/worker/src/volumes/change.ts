@@ -7,6 +7,8 @@ export interface Change {
   readonly removed: readonly string[];
   /** By path, folders before what is in them. */
   readonly written: ReadonlyMap<string, WrittenPath>;
+  /** As that of a difference: with one it cannot be made. */
+  readonly tooLong?: string | undefined;
 }
 
 export const nothing: Change = { removed: [], written: new Map() };
@@ -24,5 +26,13 @@ export function composed(first: Change, second: Change, before: (path: string) =
   const removed = second.removed.flatMap((path) =>
     first.written.has(plain(path)) ? (before(plain(path)) ?? []) : path,
   );
-  return { removed: [...new Set([...first.removed, ...removed])].toSorted(innermostFirst), written };
+  const isLeft = first.tooLong !== undefined && !foldersOf(first.tooLong).some((path) => gone.has(path));
+  const tooLong = isLeft ? first.tooLong : second.tooLong;
+  return { removed: [...new Set([...first.removed, ...removed])].toSorted(innermostFirst), written, tooLong };
+}
+
+/** Itself, and those above it. */
+function foldersOf(path: string): string[] {
+  const names = path.split("/");
+  return names.map((_, i) => names.slice(0, i + 1).join("/"));
 }

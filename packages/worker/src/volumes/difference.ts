@@ -7,6 +7,7 @@ import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 
 import { hasCode } from "@lydian/kit/errors";
+import { bytesOnDisk, mostPathBytes } from "@lydian/kit/file-names";
 
 import { isSameFile, targetOf } from "./same-file.ts";
 import {
@@ -46,16 +47,19 @@ export interface Difference {
   readonly written: Map<string, WrittenPath>;
   /** Paths that the stack shows and the upper hides, the innermost first. Those of folders have a slash at the end. */
   readonly removed: string[];
+  /** A path that is too long for a volume: what is there, and below, is not told. */
+  readonly tooLong?: string | undefined;
 }
 
 export function differenceOf(upper: string, stack: Stack): Difference {
   const reader = new Reader(upper, stack);
   reader.read();
-  return { written: reader.written, removed: reader.gone() };
+  return { written: reader.written, removed: reader.gone(), tooLong: reader.tooLong };
 }
 
 class Reader {
   readonly written = new Map<string, WrittenPath>();
+  tooLong: string | undefined;
   readonly #upper: string;
   readonly #stack: Stack;
   /** Whether they are folders. */
@@ -100,6 +104,10 @@ class Reader {
   }
 
   #readName(path: string, under: string | undefined, base: string | undefined): void {
+    if (isTooLong(path)) {
+      this.tooLong ??= path;
+      return;
+    }
     const file = join(this.#upper, path);
     const stats = statsOf(file);
     if (stats === undefined) return;
@@ -151,6 +159,10 @@ class Reader {
 
   /** What the stack shows elsewhere has come here with a folder that was renamed. */
   #putTree(path: string, shown: Shown): void {
+    if (isTooLong(path)) {
+      this.tooLong ??= path;
+      return;
+    }
     if (shown.kind === "other") return this.#putFile(path, shown.file, shown.stats, true);
     const top = shown.parts[0]?.folder ?? "";
     const stats = statsOf(top);
@@ -165,6 +177,7 @@ class Reader {
   }
 
   #removeShown(path: string, shown: Shown): void {
+    if (isTooLong(path)) return; // it never was in the volume
     this.#removed.set(path, shown.kind === "folder");
     if (shown.kind === "other") return;
     for (const [name, each] of namesIn(this.#stack, shown.parts)) this.#removeShown(joined(path, name), each);
@@ -173,6 +186,9 @@ class Reader {
 
 /** Of paths that may end with a slash. */
 export const innermostFirst = (one: string, other: string): number => (one < other ? 1 : one > other ? -1 : 0);
+
+/** A character is at most four bytes. */
+const isTooLong = (path: string): boolean => path.length * 4 > mostPathBytes && bytesOnDisk(path) > mostPathBytes;
 
 const joined = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`);
 const modeOf = ({ mode }: BigIntStats): number => Number(mode) & 0o7777;

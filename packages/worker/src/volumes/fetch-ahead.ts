@@ -1,6 +1,6 @@
 /**
- * Fetches what others have changed of volumes before anybody here asks for it. Only of those that were asked for a short while
- * ago, by a container that began or reloaded: another such one may come, and must not wait.
+ * Hears of what others have changed of volumes, and fetches it before anybody here asks for it. Only of those that were asked for a
+ * short while ago, by a container that began or reloaded: another such one may come, and must not wait.
  */
 import type { Clock, Logger } from "@lydian/kit";
 
@@ -15,6 +15,8 @@ export class FetchAhead {
   readonly #logger: Logger;
   /** When somebody last asked for a volume's newest state. */
   readonly #asked = new Map<string, number>();
+  /** The newest commit that was heard of, and when. */
+  readonly #heard = new Map<string, { readonly head: number; readonly at: number }>();
   #isClosed = false;
 
   constructor({ trees, clock, logger }: { trees: VolumeTrees; clock: Clock; logger: Logger }) {
@@ -23,17 +25,21 @@ export class FetchAhead {
     this.#logger = logger;
   }
 
-  /** Somebody asks for the volume's newest state. */
-  asked(volumeId: string): void {
+  /** Somebody asks for the volume's newest state. Answers the newest commit that was heard of a short while ago, or 0. */
+  asked(volumeId: string): number {
     const now = this.#clock.now();
     for (const [each, at] of this.#asked) if (!isShortly(at, now)) this.#asked.delete(each);
     this.#asked.set(volumeId, now);
+    return this.#heard.get(volumeId)?.head ?? 0;
   }
 
   /** Resolves when the commit `head` is here, or is not fetched; whatever fails is tried again by who needs it. */
   async changed(volumeId: string, head: number): Promise<void> {
+    const now = this.#clock.now();
+    for (const [each, { at }] of this.#heard) if (!isShortly(at, now)) this.#heard.delete(each);
+    this.#heard.set(volumeId, { head, at: now });
     const at = this.#asked.get(volumeId);
-    if (at === undefined || !isShortly(at, this.#clock.now())) return;
+    if (at === undefined || !isShortly(at, now)) return;
     try {
       this.#trees.release(await this.#trees.newest(volumeId, head));
     } catch (error) {

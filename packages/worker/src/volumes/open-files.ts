@@ -14,7 +14,7 @@ function usedFile(pids: readonly number[], device: number): string {
       const descriptor = join(proc, "fd", name);
       if (isOn(descriptor, device)) return `${linkOf(descriptor)} is open in ${commandOf(proc)}`;
     }
-    const mapped = namesOf(join(proc, "map_files")).find((name) => isOn(join(proc, "map_files", name), device));
+    const mapped = mappedOf(proc, device).find((name) => isOn(join(proc, "map_files", name), device));
     if (mapped !== undefined) return `${linkOf(join(proc, "map_files", mapped))} is mapped by ${commandOf(proc)}`;
   }
   return "";
@@ -32,6 +32,27 @@ function orNothing<T>(look: () => T, nothing: T): T {
 const isOn = (path: string, device: number): boolean => orNothing(() => statSync(path).dev === device, false);
 const linkOf = (path: string): string => orNothing(() => readlinkSync(path), "a file");
 const namesOf = (folder: string): string[] => orNothing(() => readdirSync(folder), []);
+
+/**
+ * The names in `map_files` of maps that may be of files on this device. To look at each takes long: a program maps hundreds. Kernels
+ * before 6.8 say the disk's device instead of the mount's.
+ */
+function mappedOf(proc: string, device: number): string[] {
+  const maps = orNothing(() => readFileSync(join(proc, "maps"), "utf8"), "").split("\n");
+  return maps.flatMap((line) => {
+    const [range = "", , , of = ""] = line.split(" ", 4);
+    if (of !== hexOf(device) && /^0*:/.test(of)) return [];
+    return range.replaceAll(/(^|-)0+(?=[^-])/g, "$1");
+  });
+}
+
+/** Major and minor number, as `maps` says them. */
+function hexOf(device: number): string {
+  const [high, low] = [Math.floor(device / 2 ** 32), device % 2 ** 32];
+  const major = high - (high % 0x1000) + ((low >>> 8) & 0xfff);
+  const minor = (low & 0xff) + ((low >>> 20) << 8);
+  return `${major.toString(16).padStart(2, "0")}:${minor.toString(16).padStart(2, "0")}`;
+}
 
 function commandOf(proc: string): string {
   const words = orNothing(() => readFileSync(join(proc, "cmdline"), "utf8"), "").split("\0");

@@ -9,7 +9,7 @@ import type { PackReader } from "./pack-reader.ts";
 import type { OwedCommit } from "./owed-commits.ts";
 import { Uploads } from "./upload.ts";
 import type { Upper, UpperDeps } from "./upper.ts";
-import { GoneError } from "./volume-server.ts";
+import { GoneError, RefusedError } from "./volume-server.ts";
 import type { FileOf, Tree, VolumeTrees } from "./volume-trees.ts";
 
 export interface PublisherDeps extends UpperDeps {
@@ -157,13 +157,18 @@ export class Publisher {
   }
 }
 
+/** Throws a RefusedError for what no volume can have. */
 async function changeOf(uppers: readonly Upper[], differences: readonly Difference[]): Promise<Change> {
   let change = nothing;
   for (const [i, upper] of uppers.entries()) {
     const next = await upper.changeOf(differences[i] as Difference);
     change = composed(change, next, (path) => uppers[0]?.before(path));
   }
-  return change;
+  if (change.tooLong === undefined) return change;
+  const start = JSON.stringify(change.tooLong.slice(0, 100));
+  throw new RefusedError(`the path that begins with ${start} is longer than one in a volume can be`, {
+    hint: "remove it, or give its folders shorter names",
+  });
 }
 
 const bytesOf = (files: readonly WrittenPath[]): number => files.reduce((bytes, { size }) => bytes + size, 0);

@@ -99,7 +99,7 @@ export function isWhiteout(stats: BigIntStats): boolean {
 /** Undefined for what is not there, or not there any more. */
 export function statsOf(file: string): BigIntStats | undefined {
   try {
-    return lstatSync(nameOnDisk(file), { bigint: true });
+    return lstatSync(nameOnDisk(file), { bigint: true, throwIfNoEntry: false });
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
     throw error;

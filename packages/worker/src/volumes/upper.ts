@@ -67,7 +67,8 @@ export class Upper {
     const published = await this.#known();
     if (published === all) return nothing;
     const { removed, written, restored } = deltaOf(difference, published);
-    const change = { removed: [...removed], written: new Map<string, WrittenPath>() };
+    const { tooLong } = difference;
+    const change = { removed: [...removed], written: new Map<string, WrittenPath>(), tooLong };
     for (const path of restored) {
       // What was published and is no more is what the stack shows instead, or nothing.
       const shown = shownAt(this.#place.stack, plain(path));

@@ -75,7 +75,7 @@ export class VolumeMount {
     }
   }
 
-  async detach(state: MountedState): Promise<void> {
+  async detach(state: Pick<MountedState, "upper">): Promise<void> {
     const { mounter, root } = this.#options;
     const mount = this.#targetOf(state);
     for (const point of clonesOf(mount, root.root)) await mounter.unmount(point);
@@ -103,7 +103,7 @@ export class VolumeMount {
     return join(this.#options.folder, String(upper));
   }
 
-  #targetOf({ upper }: MountedState): string {
+  #targetOf({ upper }: Pick<MountedState, "upper">): string {
     return join(this.#options.root.beside, `${this.#options.volumeId}-${upper}`);
   }
 }

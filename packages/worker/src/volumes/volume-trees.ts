@@ -234,17 +234,17 @@ export class VolumeTrees {
       this.release(held);
     }
     const gone = temporaryBeside(join(folder, "gone"));
-    await this.#turns.take(volumeId, async () => {
+    const isAny = await this.#turns.take(volumeId, async () => {
       const steps = await this.#steps(volumeId);
       const needed = new Set(chainTo(steps, newestOf(steps) ?? 0).map(nameOf));
-      await mkdir(gone);
-      for (const name of await namesIn(folder)) {
-        const path = join(folder, name);
-        if (needed.has(name) || path === gone || this.#holds.has(join(path, "diff"))) continue;
-        await rename(path, join(gone, name));
-      }
+      const names = (await namesIn(folder)).filter(
+        (name) => !needed.has(name) && !this.#holds.has(join(folder, name, "diff")),
+      );
+      if (names.length > 0) await mkdir(gone);
+      for (const name of names) await rename(join(folder, name), join(gone, name));
+      return names.length > 0;
     });
-    await removeBelow(folder, gone);
+    if (isAny) await removeBelow(folder, gone);
   }
 
   async #steps(volumeId: string): Promise<Step[]> {

@@ -9,9 +9,9 @@ import type { ContainerPlace } from "../container/folder.ts";
 import { FetchAhead } from "./fetch-ahead.ts";
 import type { OwedCommit, OwedCommits } from "./owed-commits.ts";
 import { Publisher } from "./publisher.ts";
-import { MountedVolume, type MountedVolumeDeps } from "./mounted-volume.ts";
+import { MountedVolume, type MountedVolumeDeps, type WantedVolume } from "./mounted-volume.ts";
 import type { ContainerRoot } from "./volume-mount.ts";
-import { readVolumes, type VolumePlace, type VolumePoint, type VolumeRecord, writeVolumes } from "./volume-record.ts";
+import { readVolumes, type VolumePlace, type VolumeRecord, writeVolumes } from "./volume-record.ts";
 import { RefusedError } from "./volume-server.ts";
 
 /** Between two commits that nobody asks for. */
@@ -93,18 +93,10 @@ export class Volumes {
     const held = new Held(place);
     this.#held.set(place.id, held);
     await mkdir(held.folder, { recursive: true, mode: 0o700 });
-    for (const [volumeId, points] of pointsByVolume(mounts)) {
-      const folder = join(held.folder, volumeId);
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      this.#ahead.asked(volumeId);
-      held.volumes.set(
-        volumeId,
-        await MountedVolume.prepare(this.#deps, this.#placeOf(held, volumeId), volumeId, points),
-      );
-    }
+    await allOf(wantedBy(mounts).map((wanted) => this.#prepare(held, wanted)));
     return async (root) => {
-      await held.save();
-      for (const volume of held.volumes.values()) await volume.mount(root);
+      // Nothing of the container runs before both are done.
+      await allOf([held.save(), ...[...held.volumes.values()].map((volume) => volume.mount(root))]);
       this.#commitLater(held);
     };
   }
@@ -244,6 +236,13 @@ export class Volumes {
     if (this.#held.get(held.place.id) === held && !this.#closed.signal.aborted) this.#commitLater(held);
   }
 
+  async #prepare(held: Held, { volumeId, points, head }: WantedVolume): Promise<void> {
+    await mkdir(join(held.folder, volumeId), { recursive: true, mode: 0o700 });
+    const heard = this.#ahead.asked(volumeId);
+    const wanted = { volumeId, points, ...(head !== undefined && { head: Math.max(head, heard) }) };
+    held.volumes.set(volumeId, await MountedVolume.prepare(this.#deps, this.#placeOf(held, volumeId), wanted));
+  }
+
   async #again(held: Held, record: VolumeRecord): Promise<MountedVolume> {
     return await MountedVolume.again(this.#deps, this.#placeOf(held, record.volumeId), record);
   }
@@ -253,11 +252,17 @@ export class Volumes {
   }
 }
 
-function pointsByVolume(mounts: readonly wire.VolumeMount[]): Map<string, VolumePoint[]> {
-  const volumes = new Map<string, VolumePoint[]>();
-  for (const { volumeId, path, readOnly, subPath } of mounts) {
+function wantedBy(mounts: readonly wire.VolumeMount[]): WantedVolume[] {
+  const volumes = new Map<string, WantedVolume>();
+  for (const { volumeId, path, readOnly, subPath, head } of mounts) {
     if (!/^vo-[A-Za-z0-9]{1,64}$/.test(volumeId)) throw new PlatformError(`${JSON.stringify(volumeId)} is no volume`);
-    volumes.set(volumeId, [...(volumes.get(volumeId) ?? []), { path, readOnly, subPath }]);
+    const points = [...(volumes.get(volumeId)?.points ?? []), { path, readOnly, subPath }];
+    volumes.set(volumeId, { volumeId, points, ...(head !== undefined && { head: Number(head) }) });
   }
-  return volumes;
+  return [...volumes.values()];
+}
+
+/** Rejects when all have ended, and one has failed. */
+async function allOf(acts: readonly Promise<void>[]): Promise<void> {
+  for (const act of await Promise.allSettled(acts)) if (act.status === "rejected") throw act.reason;
 }

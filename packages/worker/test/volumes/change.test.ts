@@ -35,6 +35,14 @@ describe("one change of two", () => {
     assert.deepEqual(both(change({}), change({}, ["b"])), { written: [], removed: ["b"] });
   });
 
+  it("has a path that is too long until a folder above it is taken away", () => {
+    const first = { ...change({ a: "1" }), tooLong: "d/e/long" };
+    const before = (): undefined => undefined;
+    assert.equal(composed(first, change({}, ["d/x"]), before).tooLong, "d/e/long");
+    assert.equal(composed(first, change({}, ["d/e/"]), before).tooLong, undefined);
+    assert.equal(composed(first, { ...change({}, ["d/e/"]), tooLong: "f" }, before).tooLong, "f");
+  });
+
   it("takes inner paths away before outer ones", () => {
     assert.deepEqual(both(change({}, ["d/"]), change({}, ["d/e"])).removed, ["d/e", "d/"]);
   });
