@@ -61,6 +61,20 @@ test("short inputs that are taken many at a time: one that computes keeps none w
   }
 });
 
+test("a program that waits at its own top level runs its app, and what a function threw is in the log, with its cause", async () => {
+  const args = ["--conditions=lydian-source", `${folder}/top-level.ts`];
+  await using program = new Run(process.execPath, args, { cwd: repositoryRoot, env: platform.env });
+  const printed = await program.finishWith(0);
+  assert.match(printed, holds);
+  assert.match(
+    printed,
+    /^RangeError: no 4\n {4}at .*top-level\.ts:\d+:\d+\)? \{\n {2}\[cause\]: TypeError: deep\n {6}at deep /m,
+  );
+  const bare = `${folder}/bare-call.ts`;
+  await using called = lydian("run", bare);
+  assert.match(await called.finishWith(1), /app "bare-call" is not running, so ok cannot be called/);
+});
+
 test("classes with parameters and hooks, dicts and queues", async () => {
   assert.match(await ends(lydian("run", `${folder}/classes.ts`)), holds);
 });

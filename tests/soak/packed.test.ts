@@ -35,8 +35,10 @@ async function project(folder: string, more: object): Promise<void> {
   await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
   for (const name of ["hello.ts", "model.ts", "engine.ts", "client.ts"])
     await cp(join(repositoryRoot, "examples/typescript", name), join(folder, name));
+  // With declarations, as `tsc --init` has it: then each type that is exported has to have a name that others can import.
   const strict = { strict: true, module: "nodenext", target: "es2024", lib: ["es2024", "esnext.disposable"] };
-  const compilerOptions = { ...strict, types: ["node"], noEmit: true, allowImportingTsExtensions: true };
+  const own = { declaration: true, outDir: "out", rewriteRelativeImportExtensions: true };
+  const compilerOptions = { ...strict, ...own, types: ["node"] };
   await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
 }
 

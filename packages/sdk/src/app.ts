@@ -1,17 +1,18 @@
 /** An app: functions that are defined, run and deployed together. */
 import { ModalClient, ObjectCreationType } from "@lydian/contract";
 
-import { type AppDefaults, type Batching, checkNames, type FunctionOptions, type WebOptions } from "./options.ts";
+import { appKinds, checkOptions, functionKinds, webKinds } from "./option-kinds.ts";
+import type { AppDefaults, Batching, FunctionOptions, WebOptions } from "./options.ts";
 import { checkClass, type Constructor, enterInstance, exit, methodsIn, parametersOf } from "./class-definition.ts";
 import { Client } from "./client/client.ts";
 import { type ClassMethods, type DefinedClass, type FoundClass, type NoOtherMethods, remoteClass } from "./cls.ts";
-import { type Definition, nameAll, remember, siteOfCaller, tagOf } from "./definition.ts";
+import { type Definition, formatSite, nameAll, remember, siteOfCaller, tagOf } from "./definition.ts";
 import { type Duration, seconds } from "./duration.ts";
 import { InvalidError } from "./errors.ts";
 import type { Fields, FieldValues } from "./fields.ts";
 import type { Func, Handler, Unbatched } from "./func.ts";
 import { FunctionHandle } from "./function-handle.ts";
-import { liveFunction } from "./live.ts";
+import { liveFunction, refuseInContainer } from "./live.ts";
 import type { NameOptions } from "./objects/place.ts";
 import { checked, isSchema, type SchemaInput, type SchemaOutput, type StandardSchema } from "./standard-schema.ts";
 import { type FetchHandler, handlerOf, type WebTarget } from "./web/handler.ts";
@@ -69,6 +70,7 @@ export class App {
         hint: "it has letters, digits, dashes, dots and underscores, 63 at most",
       });
     }
+    checkOptions(defaults, appKinds, `app ${JSON.stringify(name)}`);
     this.name = name;
     this.defaults = defaults;
   }
@@ -202,12 +204,14 @@ export class App {
 
   /** Runs it until what this answers is disposed of: `await using _ = await app.run()`. */
   async run(options: RunOptions = {}): Promise<AsyncDisposable> {
+    refuseInContainer("app.run()");
     const { runApp } = await import("./publish/index.ts");
     return await runApp(this, options);
   }
 
   /** Puts it under its name, in the place of an earlier one, and leaves it there. */
   async deploy(options: DeployOptions = {}): Promise<Deployment> {
+    refuseInContainer("app.deploy()");
     const { deployApp } = await import("./publish/index.ts");
     return await deployApp(this, options);
   }
@@ -230,7 +234,8 @@ export class App {
   #define(given: Given, site: Definition["site"]): Definition {
     const nothing = { batched: undefined, web: undefined, server: undefined, methods: {}, schema: undefined };
     const options = given.options ?? {};
-    checkNames(options);
+    const kinds = given.web === undefined ? functionKinds : webKinds;
+    checkOptions({ ...options, ...given.web }, kinds, `the ${given.kind} at ${formatSite(site)}`);
     const definition: Definition = { ...nothing, name: options.name, ...given, options, owner: this, site };
     (given.kind === "entrypoint" ? this.#entrypoints : this.#functions).push(definition);
     return definition;

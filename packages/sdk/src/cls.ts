@@ -8,6 +8,7 @@ import { InvalidError } from "./errors.ts";
 import type { Func, Handler, Unbatched } from "./func.ts";
 import { FunctionHandle, isGeneratorType } from "./function-handle.ts";
 import type { NameOptions } from "./objects/place.ts";
+import { checkOptions, variantKinds } from "./option-kinds.ts";
 import type { Batching, Concurrency, MethodOptions, ResourceOptions } from "./options.ts";
 import { encodeParameters } from "./values/class-parameters.ts";
 
@@ -126,7 +127,10 @@ export function remoteClass(
     return methodsOf(name, () => (bound ??= bind(name(), find(), parameters, variant)));
   };
   return Object.assign(make, {
-    withOptions: (options: ResourceOptions) => other(options),
+    withOptions: (options: ResourceOptions) => {
+      checkOptions(options, variantKinds, `a variant of ${name() || "a class"}`);
+      return other(options);
+    },
     withConcurrency: (concurrent: Concurrency) => other({ concurrent }),
     withBatching: (batched: Batching) => other({ batched }),
   });

@@ -1,5 +1,7 @@
 /** What a module defines: the options and the code of each function, and where it says so. */
+import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { getCallSites } from "node:util";
 
@@ -15,6 +17,7 @@ export interface Site {
   /** A URL of a file, as modules are imported by. */
   readonly module: string;
   readonly line: number;
+  readonly column: number;
 }
 
 export interface Definition {
@@ -54,7 +57,7 @@ export function definitionOf(value: unknown): Definition | undefined {
 /** Of the caller of who calls this. */
 export function siteOfCaller(): Site {
   const [, , caller] = getCallSites(3, { sourceMap: true });
-  return { module: caller?.scriptName ?? "", line: caller?.lineNumber ?? 0 };
+  return { module: caller?.scriptName ?? "", line: caller?.lineNumber ?? 0, column: caller?.columnNumber ?? 0 };
 }
 
 export function formatSite({ module, line }: Site): string {
@@ -66,17 +69,36 @@ export function nameExports(module: Readonly<Record<string, unknown>>, url: stri
   for (const [key, value] of Object.entries(module)) {
     const definition = definitionOf(value);
     if (definition === undefined || definition.name !== undefined) continue;
-    definition.name = key === "default" ? basename(fileURLToPath(url)).replace(/\.\w+$/, "") : key;
+    definition.name = key === "default" ? nameOfFile(url) : key;
   }
 }
 
-/** Looks for the names in the modules that the definitions are in; those are imported already, and not run again. */
+/** How long a module that has run to its end may take to be imported once more, in milliseconds. */
+const importMs = 100;
+
+/**
+ * Looks for the names in the modules that the definitions are in; those are imported already, and not run again. One that waits at
+ * its own top level, perhaps for this, exports nothing yet: there the names are read from its source.
+ */
 export async function nameAll(all: readonly Definition[]): Promise<void> {
-  const modules = new Set(all.filter(({ name }) => name === undefined).map(({ site }) => site.module));
-  for (const url of modules) {
-    if (url.startsWith("file:")) nameExports((await import(url)) as Record<string, unknown>, url);
+  const unnamed = all.filter(({ name }) => name === undefined);
+  for (const url of new Set(unnamed.map(({ site }) => site.module))) {
+    if (!url.startsWith("file:")) continue;
+    const exports = await Promise.race([import(url), setTimeout(importMs)]);
+    if (exports !== undefined) nameExports(exports as Record<string, unknown>, url);
+    else for (const each of unnamed.filter(({ site }) => site.module === url)) each.name ??= nameInSource(each.site);
   }
 }
+
+/** Of `export const hello = app.function(…)`, where `function` is the site: hello. */
+function nameInSource({ module, line, column }: Site): string | undefined {
+  const lines = readFileSync(fileURLToPath(module), "utf8").split("\n").slice(0, line);
+  const before = [...lines.slice(0, -1), lines.at(-1)?.slice(0, column - 1)].join("\n");
+  if (/\bexport\s+default\s+[\w$.\s]*$/.test(before)) return nameOfFile(module);
+  return /\b(?:const|let|var)\s+([\p{ID_Start}$_][\p{ID_Continue}$]*)\s*(?::[^=;]*)?=\s*[\w$.\s]*$/u.exec(before)?.[1];
+}
+
+const nameOfFile = (url: string): string => basename(fileURLToPath(url)).replace(/\.\w+$/, "");
 
 const calls = { function: "function", class: "cls", entrypoint: "localEntrypoint" } as const;
 

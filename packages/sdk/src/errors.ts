@@ -2,7 +2,27 @@
 import { PlatformError } from "@lydian/kit/errors";
 
 /** The root of what this package throws: a message that says what happened to which thing, and often a `hint` what to do. */
-export class LydianError extends PlatformError {}
+export class LydianError extends PlatformError {
+  constructor(...given: ConstructorParameters<typeof PlatformError>) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = mostFrames;
+    super(...given);
+    Error.stackTraceLimit = stackTraceLimit;
+    this.stack = withoutFramesIn(import.meta.dirname, this.stack ?? "");
+  }
+}
+
+/** Enough to reach the caller's code behind this package's own. */
+const mostFrames = 50;
+
+/** Of a stack: the message and the frames that are not in this folder, whose reader can do nothing about them. */
+function withoutFramesIn(folder: string, stack: string): string {
+  const isOwn = (line: string): boolean => line.startsWith("    at ") && line.includes(`${folder}/`);
+  return stack
+    .split("\n")
+    .filter((line) => !isOwn(line) && !/^ {4}at .*\(?node:internal/.test(line))
+    .join("\n");
+}
 
 /** Something was asked for that makes no sense, such as an option out of its range. */
 export class InvalidError extends LydianError {}
@@ -57,29 +77,38 @@ export interface RemoteFailure {
 
 /** A function threw, or was cancelled. Its stack ends with the remote one. */
 export class RemoteError extends LydianError {
-  /** The name of its class: "ValueError", "RangeError". */
-  readonly remoteName: string;
-  /** What it said. */
-  readonly remoteMessage: string;
-  /** Where it was thrown: a stack of JavaScript with the sources' own lines, or a traceback of Python. */
-  readonly remoteStack: string;
-  /** Own fields of the error that was thrown. */
-  readonly data: Readonly<Record<string, unknown>>;
-  readonly #classes: readonly string[];
+  readonly #failure: RemoteFailure; // not shown where the error is printed, which says it all
 
   constructor(text: string, failure: Partial<RemoteFailure> = {}) {
-    const hint = failure.data?.["hint"];
-    super(text, { cause: failure.cause, ...(typeof hint === "string" && { hint }) });
-    this.remoteName = failure.name ?? "";
-    this.remoteMessage = failure.message ?? text;
-    this.remoteStack = failure.stack ?? "";
-    this.data = failure.data ?? {};
-    this.#classes = failure.classes ?? [];
+    const { name = "", message = text, stack = "", data = {}, classes = [], cause } = failure;
+    const { hint } = data;
+    super(text, { cause, ...(typeof hint === "string" && { hint }) });
+    this.#failure = { name, message, stack, data, classes, cause };
     if (this.remoteStack !== "") this.stack = `${this.stack}\n\nThrown remotely:\n${this.remoteStack}`;
   }
 
   /** Whether the error is of one of these classes or of one below, by name: `error.matches("ValueError")`. */
   matches(...names: string[]): boolean {
-    return names.some((name) => name === this.remoteName || this.#classes.includes(name));
+    return names.some((name) => name === this.remoteName || this.#failure.classes.includes(name));
+  }
+
+  /** The name of its class: "ValueError", "RangeError". */
+  get remoteName(): string {
+    return this.#failure.name;
+  }
+
+  /** What it said. */
+  get remoteMessage(): string {
+    return this.#failure.message;
+  }
+
+  /** Where it was thrown: a stack of JavaScript with the sources' own lines, or a traceback of Python. */
+  get remoteStack(): string {
+    return this.#failure.stack;
+  }
+
+  /** Own fields of the error that was thrown. */
+  get data(): Readonly<Record<string, unknown>> {
+    return this.#failure.data;
   }
 }

@@ -1,17 +1,28 @@
-/** Functions as their callers see them: here, elsewhere, once, many times. */
-import type { FunctionCall } from "./function-call.ts";
+/** Functions as their callers see them: here, elsewhere, once, many times; and how those of deployed apps are found. */
+import { DataFormat, ModalClient } from "@lydian/contract";
+
 import type { MapOptions } from "./calls/map.ts";
+import { Client } from "./client/client.ts";
+import { InvalidError } from "./errors.ts";
+import type { FunctionCall } from "./function-call.ts";
+import { type FoundTarget, FunctionHandle, isGeneratorType } from "./function-handle.ts";
+import type { NameOptions } from "./objects/place.ts";
 import type { Batching, Concurrency, ResourceOptions } from "./options.ts";
 
 /** Any function, or method. */
 export type Handler = (...args: never[]) => unknown;
 
-/** What a generator gives; never for any other function. */
-export type Item<F> = F extends (
-  ...args: never[]
-) => AsyncGenerator<infer Y, unknown, unknown> | Generator<infer Y, unknown, unknown>
-  ? Y
-  : never;
+/** What a generator gives; never for any other function, also where nothing is known of what it returns. */
+export type Item<F extends Handler> = ItemOf<ReturnType<F>>;
+type ItemOf<R> =
+  IsAny<R> extends true
+    ? never
+    : [R] extends [never]
+      ? never
+      : [R] extends [AsyncGenerator<infer Y, unknown, unknown> | Generator<infer Y, unknown, unknown>]
+        ? Y
+        : never;
+type IsAny<T> = 0 extends 1 & T ? true : false;
 export type IsGenerator<F extends Handler> = [Item<F>] extends [never] ? false : true;
 export type Result<F extends Handler> = Awaited<ReturnType<F>>;
 type Kept<F extends Handler> = IsGenerator<F> extends true ? Item<F> : Result<F>;
@@ -52,7 +63,7 @@ export interface Func<F extends Handler = Handler, Name extends string = string>
   ): MapStream<O extends { returnExceptions: true } ? Result<F> | Error : Result<F>>;
   /** As `map`, with all arguments of each call. */
   starmap<const O extends MapOptions>(
-    inputs: Many<Parameters<F>>,
+    inputs: Many<Readonly<Parameters<F>>>,
     options?: O,
   ): MapStream<O extends { returnExceptions: true } ? Result<F> | Error : Result<F>>;
   /** As `map`, for what the function does and not for its results. */
@@ -92,3 +103,41 @@ export type AutoscalerChange = Pick<
   ResourceOptions,
   "minContainers" | "maxContainers" | "bufferContainers" | "scaledownWindow"
 >;
+
+export const Func = {
+  /**
+   * The function `name` of the deployed app `app`, in whatever language it is written: `Func.fromName<typeof hello>(…)` for
+   * one whose type is at hand, or with a signature that you write. It is looked up when it is first called.
+   */
+  fromName<F extends Handler | Func = (...args: unknown[]) => Promise<unknown>>(
+    app: string,
+    name: string,
+    options: NameOptions = {},
+  ): F extends Handler ? Func<F> : F {
+    let found: Promise<FoundTarget> | undefined;
+    const find = (): Promise<FoundTarget> => {
+      found ??= lookUp(app, name, options);
+      found.catch(() => (found = undefined)); // told to the caller; the next call looks anew
+      return found;
+    };
+    const handle = new FunctionHandle({ name: () => name, local: undefined, isGenerator: undefined, find });
+    return handle as unknown as F extends Handler ? Func<F> : F;
+  },
+};
+
+async function lookUp(app: string, name: string, options: NameOptions): Promise<FoundTarget> {
+  const client = options.client ?? Client.usual();
+  const { functionId, handleMetadata } = await client.ask(ModalClient.method.functionGet, {
+    appName: app,
+    objectTag: name,
+    environmentName: options.environment ?? client.environment,
+  });
+  const formats = handleMetadata?.supportedInputFormats ?? [];
+  if (formats.length > 0 && !formats.includes(DataFormat.CBOR)) {
+    throw new InvalidError(`${name} of app ${app} takes arguments of Python alone`, {
+      hint: "deploy it again with a newer Python client",
+    });
+  }
+  const isGenerator = handleMetadata !== undefined && isGeneratorType(handleMetadata);
+  return { client, functionId, name, isGenerator, method: undefined, appId: handleMetadata?.appId ?? "" };
+}

@@ -10,6 +10,7 @@ import { type Variant, variantOf, whole, wholeSeconds } from "./calls/variant.ts
 import { InvalidError } from "./errors.ts";
 import type { AutoscalerChange, FunctionStats, Handler, MapStream } from "./func.ts";
 import { FunctionCall } from "./function-call.ts";
+import { checkOptions, variantKinds } from "./option-kinds.ts";
 import type { Batching, Concurrency, ResourceOptions } from "./options.ts";
 
 /** What a handle is of. */
@@ -109,6 +110,7 @@ export class FunctionHandle {
   }
 
   withOptions(options: ResourceOptions): FunctionHandle {
+    checkOptions(options, variantKinds, `a variant of ${this.name || "a function"}`);
     return new FunctionHandle(this.#source, { ...this.#variant, ...options }, this.#signal);
   }
 

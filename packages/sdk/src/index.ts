@@ -8,9 +8,16 @@ export { Client, type ClientOptions } from "./client/client.ts";
 export type { Duration, Size } from "./duration.ts";
 export * from "./errors.ts";
 export type { Fields, FieldValues } from "./fields.ts";
-export type { AutoscalerChange, FunctionStats, Handler, MapStream, Unbatched } from "./func.ts";
+export {
+  type AutoscalerChange,
+  Func,
+  Func as Function,
+  type FunctionStats,
+  type Handler,
+  type MapStream,
+  type Unbatched,
+} from "./func.ts";
 export { FunctionCall, type GetOptions } from "./function-call.ts";
-export { Func, Func as Function } from "./lookup.ts";
 export { client, type ClientOf } from "./module-client.ts";
 export { CloudBucketMount, type CloudBucketOptions } from "./objects/cloud-bucket.ts";
 export { Dict } from "./objects/dict.ts";

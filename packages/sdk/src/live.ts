@@ -14,6 +14,8 @@ export interface LiveApp {
 
 const live = new WeakMap<object, LiveApp>();
 let own: LiveApp | undefined;
+/** Its container imports its code: what calls a function there would do so in each container that this begins. */
+let isImporting = false;
 
 export function begin(app: object, state: LiveApp): void {
   live.set(app, state);
@@ -28,6 +30,25 @@ export function beginContainer(client: Client, appId: string, layout: AppLayout 
   own = { client, appId, functionIds: new Map(Object.entries(layout?.functionIds ?? {})) };
 }
 
+/** Imports the code of this process's container. */
+export async function importing<T>(work: () => Promise<T>): Promise<T> {
+  isImporting = true;
+  try {
+    return await work();
+  } finally {
+    isImporting = false;
+  }
+}
+
+/** Throws where code of a container would run or deploy apps. */
+export function refuseInContainer(what: string): void {
+  if (own === undefined) return;
+  throw new InvalidError(`${what} is for programs outside of containers, and this is one`, { hint: guard });
+}
+
+const guard =
+  "what the module does at its top level is done in each container, too: write if (import.meta.main) { … } around it";
+
 /** Where a function of the app is; throws when the app is not on a platform. */
 export function liveFunction(app: object, appName: string, name: string): LiveApp & { readonly functionId: string } {
   const found = live.get(app) ?? own;
@@ -39,6 +60,8 @@ export function liveFunction(app: object, appName: string, name: string): LiveAp
       },
     );
   }
+  if (isImporting && found === own)
+    throw new InvalidError(`${name} is called while a container imports the module that it is in`, { hint: guard });
   const functionId = found.functionIds.get(name);
   if (functionId !== undefined) return { ...found, functionId };
   throw new InvalidError(`the running app has no function ${JSON.stringify(name)}`, {

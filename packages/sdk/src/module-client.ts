@@ -1,12 +1,11 @@
 /** A deployed app as the module that defines it shows itself: typed by that module, without loading it. */
 import { Cls, type DefinedClass, type RemoteClass } from "./cls.ts";
-import type { Func as FuncOf } from "./func.ts";
-import { Func } from "./lookup.ts";
+import { Func } from "./func.ts";
 import type { NameOptions } from "./objects/place.ts";
 
 /** The name that a function was given, or else the one that it is exported under. */
 type NameOf<T, K> =
-  T extends FuncOf<infer _, infer N>
+  T extends Func<infer _, infer N>
     ? string extends N
       ? K
       : N

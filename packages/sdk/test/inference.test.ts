@@ -80,6 +80,16 @@ export async function checks(): Promise<void> {
   same<Awaited<ReturnType<typeof items.spawn>>, FunctionCall<{ i: number }>>();
   same<Parameters<typeof embed.remote>, [string, number]>();
   same<Awaited<ReturnType<typeof embed.remote>>, { text: string; size: number | undefined }>();
+  // What is known of nothing is no generator.
+  const parse = app.function((text: string) => JSON.parse(text));
+  same<ReturnType<typeof parse.remote>, Promise<any>>(); // oxlint-disable-line typescript/no-explicit-any
+  const never = app.function((): never => {
+    throw new Error("no");
+  });
+  same<ReturnType<typeof never.remote>, Promise<never>>();
+  const generic = app.function(<T>(x: T): T => x);
+  same<ReturnType<typeof generic.remote>, Promise<unknown>>();
+  named.starmap([[1, 2] as const]);
   const plain = hello.map(["a"]);
   same<typeof plain, MapStream<string>>();
   const kept = hello.map(["a"], { returnExceptions: true });

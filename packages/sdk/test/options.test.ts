@@ -5,7 +5,19 @@ import { it } from "node:test";
 import { readFailure } from "../src/calls/outcome.ts";
 import { inOurWords } from "../src/client/refusal.ts";
 import { bucketMountsOf, resourcesOf, retryPolicyOf, volumeMountsOf } from "../src/calls/variant.ts";
-import { App, type Client, CloudBucketMount, Cron, forward, Image, Period, Secret } from "../src/index.ts";
+import {
+  App,
+  type Client,
+  CloudBucketMount,
+  Cron,
+  forward,
+  Image,
+  type InvalidError,
+  kwargs,
+  Period,
+  Secret,
+} from "../src/index.ts";
+import { decodeArguments, encodeArguments } from "../src/values/arguments.ts";
 import { mebibytes, seconds } from "../src/duration.ts";
 import { version } from "../src/version.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -99,7 +111,10 @@ it("has the version of its package", () => {
 it("refuses an option that there is not, by its name", () => {
   const app = new App("typo");
   const options = { timout: 3 } as object;
-  assert.throws(() => app.function(options, () => {}), /InvalidError: a function has no option timout/);
+  assert.throws(
+    () => app.function(options, () => {}),
+    /InvalidError: the function at .*options.test.ts:\d+ has no option timout/,
+  );
   assert.throws(() => app.webEndpoint({ lable: "a" } as object, () => new Response()), /has no option lable/);
 });
 
@@ -110,4 +125,49 @@ it("advises commands and arguments of its own", () => {
     'Queue "q" does not exist. Create it: `lydian queue create q`, or `createIfMissing: true` in the code.',
   );
   assert.equal(inOurWords("`modal token new` and `modal app logs x`"), "`modal token new` and `modal app logs x`");
+});
+
+it("says which option may have been meant, and of what kind one has to be", () => {
+  const app = new App("kinds");
+  const hintOf = (work: () => unknown): string | undefined => {
+    try {
+      work();
+    } catch (error) {
+      return (error as InvalidError).hint;
+    }
+    return undefined;
+  };
+  assert.match(
+    hintOf(() => app.function({ timout: 3 } as object, () => {})) ?? "",
+    /^did you mean timeout\? There are: /,
+  );
+  assert.match(
+    hintOf(() => app.function({ max_containers: 3 } as object, () => {})) ?? "",
+    /^did you mean maxContainers/,
+  );
+  assert.match(hintOf(() => app.function({ zebra: 3 } as object, () => {})) ?? "", /^there are: /);
+  const wrong: [object, RegExp][] = [
+    [{ image: "debian:12" }, /image of the function at .* is "debian:12", and has to be an Image/],
+    [{ secrets: ["x"] }, /secrets of the function at .* is a list, and has to be a list of secrets/],
+    [{ volumes: { "/x": "no" } }, /volumes of .* is an object, and has to be volumes by their paths/],
+    [{ schedule: "0 9 * * *" }, /schedule of .* has to be a schedule, such as new Cron/],
+    [{ cpu: "2" }, /cpu of .* is "2", and has to be a number of cores/],
+  ];
+  for (const [options, text] of wrong) assert.throws(() => app.function(options, () => {}), text);
+  assert.throws(() => new App("x", { volume: {} } as object), /app "x" has no option volume/);
+  const named = app.function({ name: "named", timeout: undefined } as object, () => {});
+  assert.throws(() => named.withOptions({ memroy: 4 } as object), /a variant of named has no option memroy/);
+});
+
+it("names the argument that cannot travel, and shows the caller's own code alone", async () => {
+  assert.throws(
+    () => encodeArguments([1, { user: { save: () => 1 } }]),
+    (error: Error) => {
+      assert.equal(error.message, "arguments[1].user.save is a function");
+      assert.match(error.stack ?? "", /^SerializationError: .*\n {4}at .*options\.test\.ts/);
+      return true;
+    },
+  );
+  assert.throws(() => encodeArguments([kwargs({ f: () => 1 })]), /kwargs\.f is a function/);
+  assert.deepEqual(decodeArguments(encodeArguments([1, kwargs({ scale: 2 })])), [1, { scale: 2 }]);
 });

@@ -137,3 +137,13 @@ it("runs by schedule what is due as the test's clock goes", async () => {
   assert.deepEqual(runs, ["daily", "often", "often"]);
   assert.equal(platform.clock.now().toISOString(), "2026-01-02T08:00:00.000Z");
 });
+
+it("is one at a time", async () => {
+  {
+    await using _ = await testPlatform(app);
+    await assert.rejects(testPlatform(app), /a test's platform is there already/);
+    assert.equal(await add.remote(1, 2), 3);
+  }
+  await using _ = await testPlatform(app);
+  assert.equal(await add.remote(1, 2), 3);
+});

@@ -24,13 +24,18 @@ export const code = {
 /** The end of a call that did not succeed. */
 export class StatusError extends Error {
   readonly code: number;
-  /** The answer's trailers. */
-  readonly trailers: http2.IncomingHttpHeaders;
+  readonly #trailers: http2.IncomingHttpHeaders; // not shown where the error is printed
 
   constructor(code: number, message: string, trailers: http2.IncomingHttpHeaders = {}) {
     super(message);
+    this.name = "StatusError";
     this.code = code;
-    this.trailers = trailers;
+    this.#trailers = trailers;
+  }
+
+  /** The answer's trailers. */
+  get trailers(): http2.IncomingHttpHeaders {
+    return this.#trailers;
   }
 }
 

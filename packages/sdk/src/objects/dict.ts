@@ -119,7 +119,16 @@ export class Dict<K = string, V = unknown> {
 }
 
 function keyOf(key: unknown): Uint8Array {
-  if (!(key instanceof Date)) return writePickle(key, "key");
-  // The server compares keys' bytes, and Python pickles the same date in several ways.
-  throw new SerializationError("key is a Date, which no key of a dict can be", { hint: "use key.toISOString()" });
+  const isKey = key === null || ["string", "number", "bigint", "boolean"].includes(typeof key);
+  if (isKey || key instanceof Uint8Array) return writePickle(key, "key");
+  // The server compares keys' bytes, and Python pickles the same date, or the same tuple, in several ways.
+  throw new SerializationError(`key is ${nameOf(key)}, which no key of a dict can be`, {
+    hint: key instanceof Date ? "use key.toISOString()" : "keys are texts, numbers, true or false, null, and bytes",
+  });
+}
+
+function nameOf(key: unknown): string {
+  if (typeof key !== "object") return typeof key === "undefined" ? "undefined" : `a ${typeof key}`;
+  const { name } = (key as object).constructor ?? Object;
+  return name === "Object" ? "an object" : `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
 }

@@ -28,7 +28,7 @@ import {
   wholeSeconds,
 } from "../calls/variant.ts";
 import { type Constructor, methodsIn, parametersOf } from "../class-definition.ts";
-import { type Definition, tagOf } from "../definition.ts";
+import { type Definition, formatSite, tagOf } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
 import { Secret } from "../objects/secret.ts";
 import type { AppPlace } from "../objects/place.ts";
@@ -49,12 +49,27 @@ export interface Made {
   readonly module: string;
 }
 
+type Request = Pick<MessageInitShape<typeof FunctionCreateRequestSchema>, "function" | "functionData">;
+
+/** Throws an InvalidError that names the function, and where it is defined. */
 export async function functionRequest(
   definition: Definition,
   defaults: AppDefaults,
   made: Made,
   place: AppPlace,
-): Promise<Pick<MessageInitShape<typeof FunctionCreateRequestSchema>, "function" | "functionData">> {
+): Promise<Request> {
+  try {
+    return await requestOf(definition, defaults, made, place);
+  } catch (error) {
+    if (!(error instanceof InvalidError)) throw error;
+    const { name = "", kind, site } = definition;
+    const { hint } = error;
+    const place = `${kind} ${name}, at ${formatSite(site)}`;
+    throw new InvalidError(`${error.message} (${place})`, hint === undefined ? {} : { hint });
+  }
+}
+
+async function requestOf(definition: Definition, defaults: AppDefaults, made: Made, place: AppPlace): Promise<Request> {
   const { options } = definition;
   const common = await wireOf(definition, defaults, made, place);
   const forms = gpusOf(options).map((gpu): Wire => ({

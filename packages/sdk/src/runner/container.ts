@@ -11,7 +11,7 @@ import { Client } from "../client/client.ts";
 import type { AheadInput } from "./ahead-states.ts";
 import { Ahead } from "./ahead.ts";
 import { type Code, execute, type Running } from "./execute.ts";
-import { cancelled, type Outcome } from "./results.ts";
+import { cancelled, logThrown, type Outcome } from "./results.ts";
 
 /** The platform holds these requests; what is longer is lost. */
 const pollMs = 75_000;
@@ -141,7 +141,7 @@ export class Container {
   async #execute(code: Code, items: readonly FunctionGetInputsItem[]): Promise<void> {
     const running = { items, stop: new AbortController(), startedAt: Date.now() };
     this.#running.add(running);
-    const outcomes = await execute(this.#client, code, running);
+    const outcomes = await execute(this.#client, code, running, logThrown);
     this.#ahead?.ended();
     const answered = this.#answer(items.map((item, at) => outputOf(item, outcomes[at] as Outcome, running.startedAt)));
     if (this.#waiting.length > 0) await this.#onItsWay();

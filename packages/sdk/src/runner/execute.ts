@@ -29,8 +29,13 @@ export interface Running {
   readonly stop: AbortController;
 }
 
-/** One outcome for each input. Never rejects. */
-export async function execute(client: Client, code: Code, { items, stop }: Running): Promise<readonly Outcome[]> {
+/** One outcome for each input. Never rejects: `log` is told what was thrown. */
+export async function execute(
+  client: Client,
+  code: Code,
+  { items, stop }: Running,
+  log: (thrown: unknown) => void = () => {},
+): Promise<readonly Outcome[]> {
   const [first] = items;
   if (first === undefined) return [];
   const uncaught = Promise.withResolvers<never>();
@@ -40,7 +45,7 @@ export async function execute(client: Client, code: Code, { items, stop }: Runni
   try {
     const args = await Promise.all(items.map((item) => argumentsOf(client, item)));
     const work = inputContext.run(context, async () => {
-      if (code.isBatched) return await runBatch(client, code.handler, items, args);
+      if (code.isBatched) return await runBatch(client, code.handler, items, args, log);
       if (code.isWeb) {
         const request = { scope: args[0]?.[0] as Scope, callId: functionCallId, signal: stop.signal };
         const answer = request.scope.type === "websocket" ? answerSocket : answerRequest;
@@ -53,7 +58,10 @@ export async function execute(client: Client, code: Code, { items, stop }: Runni
     return await Promise.race([work, uncaught.promise]);
   } catch (error) {
     const { signal } = stop;
-    return items.map(() => (signal.aborted ? cancelled(String(signal.reason)) : failed(error)));
+    if (signal.aborted) return items.map(() => cancelled(String(signal.reason)));
+    const isLeft = code.isWeb && error instanceof Error && error.name === "AbortError"; // by its caller
+    if (!isLeft) inputContext.run(context, log, error);
+    return items.map(() => failed(error));
   }
 }
 
@@ -72,6 +80,7 @@ async function runBatch(
   handler: AnyFunction,
   items: readonly FunctionGetInputsItem[],
   args: readonly (readonly unknown[])[],
+  log: (thrown: unknown) => void,
 ): Promise<readonly Outcome[]> {
   const count = Math.max(0, ...args.map(({ length }) => length));
   const results = await handler(...Array.from({ length: count }, (_, at) => args.map((each) => each[at])));
@@ -84,6 +93,7 @@ async function runBatch(
   return await Promise.all(
     items.map(async (item, at) => {
       const result: unknown = results[at];
+      if (result instanceof Error) log(result);
       return result instanceof Error ? failed(result) : await succeeded(client, result, invocationOf(item));
     }),
   );

@@ -7,12 +7,13 @@ import type { Function } from "@lydian/contract";
 
 import { type Definition, definitionOf, nameExports, tagOf } from "../definition.ts";
 import { InvalidError } from "../errors.ts";
+import { importing } from "../live.ts";
 import { codeFolder, type CodeManifest, manifestName, programFolder } from "./layout.ts";
 import { type HookedModule, ModuleServer } from "./module-hooks.ts";
 
 /** `own`: the folder that this package is in; what is beside it are the program's files. */
 export async function loadFunction({ moduleName, functionName }: Function, own: string): Promise<Definition> {
-  const exports = await importModule(moduleName, own);
+  const exports = await importing(() => importModule(moduleName, own));
   const found = Object.values(exports)
     .map(definitionOf)
     .find((definition) => definition !== undefined && tagOf(definition) === functionName);

@@ -61,9 +61,11 @@ async function fail(client: Client, error: unknown): Promise<never> {
 function watchStrays(drain: () => void): void {
   const stray = (error: unknown): void => {
     const context = inputContext.getStore();
-    console.error(error);
-    if (context === undefined) process.exit(1);
-    context.fail(error);
+    if (context === undefined) {
+      console.error(error);
+      process.exit(1);
+    }
+    context.fail(error); // which logs it, too
     drain();
   };
   process.on("unhandledRejection", stray);

@@ -11,6 +11,7 @@ import {
 import type { Client } from "../client/client.ts";
 import { SerializationError } from "../errors.ts";
 import { encodeCbor } from "../values/cbor-encode.ts";
+import { define } from "../values/error-value.ts";
 import { storePayload } from "../values/payload.ts";
 
 export interface Outcome {
@@ -42,6 +43,19 @@ export function failed(thrown: unknown): Outcome {
     dataOneof: { case: "data", value: encodeError(error) },
   });
   return { result, format: DataFormat.CBOR };
+}
+
+/** Into the container's log, with its causes: whoever waits for the result may see less of it, and of most inputs nobody does. */
+export function logThrown(thrown: unknown): void {
+  if (thrown instanceof Error) cutToOwnFrames(thrown);
+  console.error(thrown);
+}
+
+/** In its causes, too. */
+function cutToOwnFrames(error: Error): void {
+  const stack = ownFrames(error.stack ?? "");
+  if (stack !== error.stack && Object.isExtensible(error)) define(error, "stack", stack, false);
+  if (error.cause instanceof Error && error.cause !== error) cutToOwnFrames(error.cause);
 }
 
 /** For callers that read no more than the text. */

@@ -7,6 +7,7 @@ import type { App } from "../app.ts";
 import { Client } from "../client/client.ts";
 import { type Duration, seconds } from "../duration.ts";
 import { tagOf } from "../definition.ts";
+import { InvalidError } from "../errors.ts";
 import { begin, end } from "../live.ts";
 import { definitionsOf } from "../publish/program.ts";
 import { CallDesk } from "./call-desk.ts";
@@ -31,17 +32,26 @@ export interface TestPlatformOptions {
   now?: Date;
 }
 
+/** There is one at a time in a process: what is not told which platform to ask asks this one. */
+let isThere = false;
+
 /** `await using platform = await testPlatform(app)`. Classes' `[exit]` hooks run at its end. One at a time in a process. */
 export async function testPlatform(
   app: App,
   { others = [], now = new Date() }: TestPlatformOptions = {},
 ): Promise<TestPlatform> {
+  if (isThere) {
+    throw new InvalidError("a test's platform is there already, and a process has one at a time", {
+      hint: "give it all apps: testPlatform(app, { others: [other] }), or dispose of it before (await using)",
+    });
+  }
   const apps = [app, ...others];
   const desk = new CallDesk();
   for (const each of apps) for (const definition of await definitionsOf(each)) desk.add(each.name, definition);
   const client = new TestClient(desk);
   const clock = new ScheduleClock(now, desk.scheduled());
   const restore = Client.replaceUsual(client);
+  isThere = true;
   for (const each of apps.flatMap(({ all }) => all)) {
     const functionIds = new Map(each.functions.map((definition) => [tagOf(definition), desk.idOf(definition)]));
     begin(each, { client, appId: `ap-${each.name}`, functionIds });
@@ -57,6 +67,7 @@ export async function testPlatform(
       await desk.close();
       for (const each of apps.flatMap(({ all }) => all)) end(each);
       restore();
+      isThere = false;
     },
   };
 }

@@ -4,6 +4,9 @@ import { encodeCbor } from "./cbor-encode.ts";
 
 const mark = Symbol.for("lydian.kwargs");
 
+/** How a list of two values begins in CBOR. */
+const listOfTwo = Uint8Array.of(0x82);
+
 /** Keyword arguments for a function of Python; the last argument of a call. */
 export interface Kwargs<T> {
   readonly [mark]: T;
@@ -14,12 +17,13 @@ export function kwargs<T extends Record<string, unknown>>(named: T): Kwargs<T> {
   return { [mark]: named };
 }
 
-/** Throws a SerializationError that names the argument, by its place from 0, and the path in it. */
+/** Throws a SerializationError that names the argument, by its place from 0, and the path in it: `arguments[0].user`. */
 export function encodeArguments(values: readonly unknown[]): Uint8Array {
   const last = values.at(-1);
   const isNamed = typeof last === "object" && last !== null && mark in last;
   const named = isNamed ? (last as Kwargs<object>)[mark] : {};
-  return encodeCbor([isNamed ? values.slice(0, -1) : values, named], "(arguments, keyword arguments)");
+  const [positional, byName] = [isNamed ? values.slice(0, -1) : values, named];
+  return Buffer.concat([listOfTwo, encodeCbor(positional, "arguments"), encodeCbor(byName, "kwargs")]);
 }
 
 /** What a handler is called with: arguments by name come as one object, after the others. */

@@ -140,7 +140,8 @@ class Encoder {
   #fields(value: object): void {
     const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
     if (kind === "Promise") throw this.#refused("is a Promise: await it first");
-    if (kind !== "Object") throw this.#refused(`is a ${kind}, which has no form that travels`);
+    if (kind !== "Object")
+      throw this.#refused(`is ${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}, which has no form that travels`);
     const entries = Object.entries(value).filter(([, field]) => field !== undefined);
     this.#head(major.map, entries.length);
     for (const [name, field] of entries) {

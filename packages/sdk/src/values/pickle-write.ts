@@ -102,13 +102,13 @@ class Writer {
     else if (value instanceof Set) this.#set(value, path);
     else if (value instanceof Date) this.add(writeDate(value, path));
     else if (value instanceof Map) this.#dict([...value], path);
-    else if (Object.prototype.toString.call(value) === "[object Object]") {
+    else if (isPlain(value)) {
       this.#dict(
         Object.entries(value).filter(([, field]) => field !== undefined),
         path,
       );
     } else {
-      const kind = Object.prototype.toString.call(value).slice(8, -1);
+      const kind = value.constructor?.name ?? Object.prototype.toString.call(value).slice(8, -1);
       throw new SerializationError(`${path} is a ${kind}, which dicts and queues do not hold`, {
         hint: "they hold plain data: texts, numbers, bytes, dates, arrays, objects, maps and sets",
       });
@@ -142,4 +142,12 @@ class Writer {
     }
     this.add("u");
   }
+}
+
+/** An object of any realm that has no class: what is an instance here would be a plain object wherever it is read. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null) return true;
+  const isRoot = Object.getPrototypeOf(prototype) === null;
+  return isRoot && Object.prototype.toString.call(value) === "[object Object]";
 }

@@ -5,6 +5,8 @@ import { it } from "node:test";
 
 import { clientProgram, missingClient, newestClient } from "@lydian/testkit";
 
+import type { Client } from "../../src/client/client.ts";
+import { Dict } from "../../src/objects/dict.ts";
 import { SerializationError } from "../../src/errors.ts";
 import { readPickle } from "../../src/values/pickle-read.ts";
 import { writePickle } from "../../src/values/pickle-write.ts";
@@ -101,3 +103,24 @@ it(
     }
   },
 );
+
+it("refuses what would be another thing where it is read", async () => {
+  class Point {
+    x = 1;
+  }
+  assert.throws(
+    () => writePickle({ at: new Point() }, "value"),
+    /value\.at is a Point, which dicts and queues do not hold/,
+  );
+  assert.doesNotThrow(() => writePickle(Object.assign(Object.create(null), { a: 1 }), "value"));
+  const client = { ask: async () => ({ dictId: "di-1" }) } as unknown as Client;
+  const dict = Dict.fromName<unknown>("any", { client });
+  for (const [key, text] of [
+    [{ a: 1 }, "an object"],
+    [[1], "an Array"],
+    [undefined, "undefined"],
+    [new Date(), "a Date"],
+  ] as const) {
+    await assert.rejects(dict.put(key, 1), new RegExp(`key is ${text}, which no key of a dict can be`));
+  }
+});
