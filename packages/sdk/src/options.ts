@@ -1,6 +1,5 @@
 /** How functions are run: what stands beside their code in `app.function(options, fn)`. */
 import type { Duration, Size } from "./duration.ts";
-import { InvalidError } from "./errors.ts";
 import type { Image } from "./objects/image.ts";
 import type { Cron, Period } from "./objects/schedule.ts";
 import type { Secret } from "./objects/secret.ts";

@@ -12,6 +12,7 @@ import { type CliCommand, exitStatus, UsageError } from "../command.ts";
 import { flagLines, parseArguments, parseFlags, parseLooseFlags } from "../flags.ts";
 import { publishReport } from "../publish-report.ts";
 import { reportFailure } from "../report-error.ts";
+import { describeOwn, describeRefusal, describeRemote, type Thrown } from "../thrown.ts";
 import { StopSignals } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -174,17 +175,11 @@ async function interrupt(
 /** What the user's own code throws is shown with its stack: of a remote one where that ran. */
 async function reportThrown(error: unknown, terminal: Terminal): Promise<number> {
   const { LydianError, RemoteError } = await import("lydian");
-  if (error instanceof LydianError && !(error instanceof RemoteError)) throw error;
-  const remote = error instanceof RemoteError ? error.remoteStack : "";
-  const text =
-    error instanceof RemoteError
-      ? error.message
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : inspect(error);
-  // A stack begins with what is said above it.
-  const below = remote.startsWith(text) ? remote.slice(text.length).replace(/^\n/, "") : remote;
-  const hint = error instanceof LydianError ? error.hint : undefined;
-  reportFailure(text.replace(/^Error: /, ""), hint, terminal, below);
+  const describe = (): Thrown => {
+    if (error instanceof RemoteError) return describeRemote(error);
+    return error instanceof LydianError ? describeRefusal(error) : describeOwn(error);
+  };
+  const { text, hint, below } = describe();
+  reportFailure(text, hint, terminal, below);
   return exitStatus.error;
 }
