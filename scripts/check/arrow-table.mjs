@@ -64,7 +64,7 @@ const serverLayers = /** @type {Record<string, readonly string[]>} */ ({
 });
 
 /** Files beside the folders that every folder may import: they import no folder but domain themselves. */
-export const serverLeaves = ["errors", "config", "version"];
+export const serverLeaves = ["errors", "wording", "config", "version"];
 
 /** A folder of packages/server/src -> its layer. @param {string} folder @returns {string | undefined} */
 export function serverLayer(folder) {

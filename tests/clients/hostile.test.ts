@@ -33,7 +33,8 @@ const stories: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
     files: /^10000 open files$/,
     limits: new RegExp(`^RLIMIT_NOFILE \\(${files}, ${files}\\), RLIMIT_CORE \\(1, 1\\)$`),
     child_without_memory: /^the child ended with -9$/,
-    shared_memory: /^RemoteError: .*ran out of memory \(its memory limit is 128 MiB\)\.$/,
+    shared_memory:
+      /^RemoteError: .*ran out of memory \(its memory limit is 128 MiB, which its function's option `memory` raises\)\.$/,
   },
   "turns against itself": {
     kills_everybody: /^RemoteError: .* 3 containers crashed .*was killed by SIGKILL\.$/,

@@ -99,6 +99,16 @@ test("dicts and queues are looked into", async () => {
   assert.deepEqual([...(await names("queue")), ...(await names("dict"))], []);
 });
 
+test("proxy tokens are made, listed and taken away", async () => {
+  const made = await json<Record<string, string>>("proxy-token", "create", "shop");
+  assert.match(made["Modal-Secret"] ?? "", /^ws-/);
+  const id = made["Modal-Key"] ?? "";
+  assert.match(await lydian("proxy-token", "list"), new RegExp(`^shop .* ${id}$`, "m"));
+  await lydian("proxy-token", "delete", id, "--yes");
+  assert.deepEqual(await names("proxy-token"), []);
+  assert.match(await refused("proxy-token", "delete", id, "--yes"), /lydian proxy-token list/);
+});
+
 test("environments keep names apart", async () => {
   await lydian("environment", "create", "staging");
   await lydian("dict", "create", "there", "--env", "staging");

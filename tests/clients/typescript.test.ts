@@ -143,7 +143,23 @@ test("one is run by its name, with arguments", async () => {
   );
   assert.match(await ends(lydian("run", "-q", `${folder}/greets.ts`, "--times", "2")), /Hello, Bob and Hello, Bob/);
   await using wrong = lydian("run", `${folder}/greets.ts`, "--times", "two");
-  assert.match(await wrong.finishWith(1), /flags\.times: is no number/);
+  assert.match(await wrong.finishWith(2), /--times: is no number/);
+});
+
+test("an entrypoint needs no functions, and a call that it leaves behind is said", async () => {
+  await using work = await temporaryFolder();
+  const file = join(work.path, "left.ts");
+  const head = 'import { App } from "lydian";\nconst app = new App("left");\n';
+  await writeFile(file, `${head}export const main = app.localEntrypoint({}, () => console.log("alone"));\n`);
+  assert.match(await ends(lydian("run", "-q", file)), /^alone$/m);
+  await using deployed = lydian("deploy", file);
+  assert.match(await deployed.finishWith(1), /has no functions, so there is nothing to deploy/);
+  const waits = "export const waits = app.function(() => new Promise(() => setInterval(() => {}, 1000)));\n";
+  const main = "export const main = app.localEntrypoint({}, () => void waits.remote());\n";
+  await writeFile(file, `${head}${waits}${main}`);
+  await using left = lydian("run", "-q", file);
+  await left.finishWith(1);
+  assert.match(left.output, /^Error: a call had not finished when the entrypoint returned.*\nHint: await .*\n$/);
 });
 
 const isolates = platform.runtime === "runc" ? false : "packages are a step of an image";

@@ -244,37 +244,47 @@ test("large bodies pass both ways, those that containers store as blobs too", to
   }
 });
 
-test("a new deployment under load loses no request", { skip: missingClient(newestClient) }, async () => {
-  const deploy = async (edition: string): Promise<void> => {
-    await using run = modal(platform, newestClient, ["deploy", app("web_edition.py")], { env: { EDITION: edition } });
-    await run.finishWith(0);
-  };
-  await deploy("first");
-  const address = url("edition").replace("--web-", "--editions-");
-  const answers: string[] = [];
-  const over = new AbortController();
-  const ask = async (): Promise<void> => {
-    while (!over.signal.aborted) {
-      const { status, text } = await caller.ask(address);
-      answers.push(`${status} ${text}`);
+test(
+  "a new deployment under load loses no request, by either strategy",
+  { skip: missingClient(newestClient) },
+  async () => {
+    const deploy = async (edition: string, strategy: string): Promise<void> => {
+      const args = ["deploy", "--strategy", strategy, app("web_edition.py")];
+      await using run = modal(platform, newestClient, args, { env: { EDITION: edition } });
+      await run.finishWith(0, 100_000); // which waits for the old containers' end
+    };
+    await deploy("first", "rolling");
+    const address = url("edition").replace("--web-", "--editions-");
+    const answers: string[] = [];
+    const over = new AbortController();
+    const ask = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        const { status, text } = await caller.ask(address);
+        answers.push(`${status} ${text}`);
+      }
+    };
+    const callers = Array.from({ length: 10 }, ask);
+    await until(
+      30_000,
+      () => answers.length > 10,
+      () => "no answers",
+    );
+    for (const [edition, strategy] of [
+      ["second", "rolling"],
+      ["third", "recreate"],
+    ] as const) {
+      await deploy(edition, strategy);
+      await until(
+        100_000, // until there is a new one, which takes its time on a busy machine
+        () => answers.at(-1) === `200 ${edition}`,
+        () => `still ${answers.at(-1)}`,
+      );
     }
-  };
-  const callers = Array.from({ length: 10 }, ask);
-  await until(
-    30_000,
-    () => answers.length > 10,
-    () => "no answers",
-  );
-  await deploy("second");
-  await until(
-    100_000, // the old one answers until there is a new one, which takes its time on a busy machine
-    () => answers.at(-1) === "200 second",
-    () => `still ${answers.at(-1)}`,
-  );
-  over.abort();
-  await Promise.all(callers);
-  assert.deepEqual([...new Set(answers)].toSorted(), ["200 first", "200 second"]);
-});
+    over.abort();
+    await Promise.all(callers);
+    assert.deepEqual([...new Set(answers)].toSorted(), ["200 first", "200 second", "200 third"]);
+  },
+);
 
 test("a guarded function is opened by a token alone", { skip: missingClient(newestClient) }, async () => {
   const address = url("guarded").replace("--web-", "--editions-");
@@ -299,6 +309,7 @@ test("a guarded function is opened by a token alone", { skip: missingClient(newe
   );
   await tokens("delete", id, "--yes");
   assert.equal(await status(headers), 401);
+  assert.match((await caller.ask(address)).text, /`lydian proxy-token create` makes one/);
 });
 
 test("a port that is forwarded is reached by HTTP and by TCP until its context ends", together, async () => {

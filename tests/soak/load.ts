@@ -14,7 +14,7 @@ export interface Answered {
 /** One in so many takes a second, so that there is always something under way. */
 const slowOneIn = 50;
 
-export class Load {
+export class Load implements Disposable {
   readonly answers: Answered[] = [];
   readonly #host: string;
   readonly #port: number;
@@ -43,6 +43,11 @@ export class Load {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#under);
+  }
+
+  /** What is under way is broken off. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
     this.#agent.destroy();
   }
 
@@ -68,11 +73,17 @@ export class Load {
     this.answers.push({ text: answer, at, tookMs: performance.now() - at });
   }
 
+  /** As long as it is told to ask elsewhere, it does. */
   #answer(path: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const to = { agent: this.#agent, host: "127.0.0.1", port: this.#port, path, headers: { host: this.#host } };
       const sent = request(to, (answer) => {
-        const { statusCode } = answer;
+        const { statusCode, headers } = answer;
+        if (statusCode === 303) {
+          answer.resume();
+          resolve(this.#answer(headers.location ?? ""));
+          return;
+        }
         text(answer).then((body) => resolve(statusCode === 200 ? body : `${statusCode}: ${body}`), reject);
       });
       sent.on("error", reject).end();

@@ -13,11 +13,13 @@ import { type Answered, latencies, Load, longestSilence } from "./load.ts";
 
 const skip = usualRuntime === "runc" ? missingClient(newestClient) : "images are made with containers";
 const minutes = 60_000;
+const patience = 5 * minutes;
 const rate = 200;
-/** Under way at a time at most: the client's own runtime in the container may not be able to answer so many on this machine. */
-const most = 1_000;
-/** The same where a process is killed, and with it what is under way. */
-const mostBeforeKill = 30;
+/**
+ * Under way at a time at most: the client's own runtime in the container may not be able to answer so many on this machine, and more
+ * would only wait.
+ */
+const most = 60;
 const apps = "tests/soak/apps";
 
 const platform = await Platform.start({ args: ["--workspace", "home", "--log-level", "warn"] });
@@ -37,22 +39,18 @@ async function deploy(edition: string, ...more: string[]): Promise<void> {
   await run.finishWith(0, 5 * minutes);
 }
 
-/** Until this edition answers; what is asked meanwhile is answered by the one before, unless that is to make way first. */
+/** What is answered until this edition is published and answers. */
 async function published(load: Load, edition: string, strategy: string): Promise<Answered[]> {
   const from = load.answers.length;
   await using run = modal(platform, newestClient, ["deploy", "--strategy", strategy, `${apps}/rolling.py`], {
     env: { EDITION: edition },
   });
-  await run.sees("App deployed", 5 * minutes);
-  const after = load.answers.length;
-  await load.sees(edition, 2 * minutes);
-  await run.finishWith(0, 2 * minutes);
-  if (strategy === "rolling")
-    assert.notEqual(load.answers[after]?.text, edition, "nobody waits for a container's start");
+  await load.sees(edition, patience);
+  await run.finishWith(0, patience);
   return load.answers.slice(from);
 }
 
-describe("a deployment under load", { skip, timeout: 6 * minutes }, () => {
+describe("a deployment under load", { skip, timeout: 30 * minutes }, () => {
   before(async () => await deploy("0"));
 
   for (const name of ["asked", "served"]) {
@@ -63,10 +61,10 @@ describe("a deployment under load", { skip, timeout: 6 * minutes }, () => {
         await caller.ask(address(name));
         await using calls = python(platform, newestClient, [`${apps}/rolling_calls.py`], { listens: true });
         await calls.sees("calling");
-        const load = new Load(address(name), { rate, most });
-        await load.sees(first, minutes);
+        using load = new Load(address(name), { rate, most });
+        await load.sees(first, patience);
         await until(
-          minutes,
+          patience,
           () => load.answers.length > 300,
           () => `only ${load.answers.length} answers`,
         );
@@ -80,7 +78,7 @@ describe("a deployment under load", { skip, timeout: 6 * minutes }, () => {
         const reached = load.answeredPerSecond;
         await load.stop();
         calls.tell("enough\n");
-        const said = (await calls.finishWith(0, 2 * minutes)).split("\n").find((line) => line.startsWith("{")) ?? "";
+        const said = (await calls.finishWith(0, patience)).split("\n").find((line) => line.startsWith("{")) ?? "";
         const {
           answers,
           slowest,
@@ -107,15 +105,15 @@ describe("a deployment under load", { skip, timeout: 6 * minutes }, () => {
   }
 });
 
-describe("a deployment under load, and a process killed meanwhile:", { skip, timeout: 6 * minutes }, () => {
+describe("a deployment under load, and a process killed meanwhile:", { skip, timeout: 30 * minutes }, () => {
   for (const name of ["asked", "served"]) {
     for (const role of ["server", "worker"] as const) {
       test(`of ${name} loses no more than what is under way when the ${role} is killed`, async (t) => {
         const [old, next] = [`${name} before ${role}`, `${name} after ${role}`];
         await deploy(old, "--strategy", "recreate");
         await caller.ask(address(name));
-        const load = new Load(address(name), { rate, most: mostBeforeKill });
-        await load.sees(old, minutes);
+        using load = new Load(address(name), { rate, most });
+        await load.sees(old, patience);
         const published = deploy(next);
         const fresh = platform.functions().length;
         await until(
@@ -128,7 +126,7 @@ describe("a deployment under load, and a process killed meanwhile:", { skip, tim
         await platform.replaced(role, killed);
         const backAt = performance.now();
         await published;
-        await load.sees(next, 2 * minutes);
+        await load.sees(next, patience);
         await load.stop();
         const isLost = ({ text }: Answered): boolean => ![old, next].includes(text);
         const lost = load.answers.filter(isLost);
@@ -143,7 +141,7 @@ describe("a deployment under load, and a process killed meanwhile:", { skip, tim
           [],
           "once one is answered again, all are",
         );
-        assert.ok(lost.length <= mostBeforeKill, `${lost.length} lost, where ${mostBeforeKill} can be under way`);
+        assert.ok(lost.length <= most, `${lost.length} lost, where ${most} can be under way`);
       });
     }
   }

@@ -65,23 +65,22 @@ test(
     await using deploy = modal(platform, newestClient, ["deploy", app("web_servers.py")]);
     await deploy.finishWith(0, 5 * minutes);
     const address = `http://home--servers-open.localhost:${port}`;
+    const all = (): number[] => platform.functions().map(({ pid }) => pid);
+    const others = new Set(all()); // of tests before this one
     assert.equal((await caller.ask(address)).status, 200);
-    const [container] = platform.functions();
+    const own = (): number[] => all().filter((pid) => !others.has(pid));
+    const containers = own();
     for (let round = 0; round < 3; round++) {
       process.kill(platform.process("server")?.pid ?? assert.fail(), "SIGKILL");
       using fresh = new WebCaller(platform); // none of the connections that the killed one had
       for (let i = 0; i < 3; i++) assert.equal((await fresh.ask(address)).status, 200);
-      assert.deepEqual(
-        platform.functions().map(({ pid }) => pid),
-        [container?.pid],
-        "in the same container",
-      );
+      assert.deepEqual(own(), containers, "in the same container");
     }
     await using stop = modal(platform, newestClient, ["app", "stop", "servers", "--yes"]);
     await stop.finishWith(0);
     await until(
       minutes,
-      () => platform.functions().length === 0,
+      () => own().length === 0,
       () => "it goes on",
     );
   },
@@ -122,7 +121,12 @@ test(
     plain.close();
     const own = await testPort(Number(port));
     // What does not begin as HTTP/2 is HTTP/1.1 on this port.
-    const others = [...own].filter((name) => !known.has(name) && name !== "Sends invalid connection preface");
+    let others = [...own].filter((name) => !known.has(name) && name !== "Sends invalid connection preface");
+    // Whether a frame comes before or after an answer is a matter of luck in some cases.
+    for (let again = 0; again < 2 && others.length > 0; again++) {
+      const failed = await testPort(Number(port));
+      others = others.filter((name) => failed.has(name));
+    }
     t.diagnostic(`${known.size} cases fail in Node's own, ${own.size} here`);
     assert.deepEqual(others, []);
   },
@@ -153,6 +157,7 @@ test(
       [...args, "--max-time", "120", "--seed", "7", "--no-color"],
       {
         timeout: 8 * minutes,
+        cwd: folder.path, // it keeps what it has found
       },
     ).catch((error: unknown) => assert.fail((error as { stdout: string }).stdout));
     t.diagnostic(

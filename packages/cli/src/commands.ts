@@ -22,6 +22,7 @@ const loaders: Readonly<Record<string, () => Promise<Entry>>> = {
   gc: async () => (await import("./commands/gc.ts")).gc,
   secret: async () => (await import("./commands/secret.ts")).secret,
   token: async () => (await import("./commands/token.ts")).token,
+  "proxy-token": async () => (await import("./commands/proxy-token.ts")).proxyToken,
   volume: async () => (await import("./commands/volume.ts")).volume,
   dict: async () => (await import("./commands/dict.ts")).dict,
   queue: async () => (await import("./commands/queue.ts")).queue,

@@ -19,12 +19,17 @@ export function parseFlags(fields: Fields, args: readonly string[]): Record<stri
   const rest = [...args];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const [, name = "", given] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word) ?? [];
-    const negated = shapes.get(name.replace(/^no-/, ""));
-    if (!shapes.has(name) && name.startsWith("no-") && negated?.shape.kind === "boolean" && given === undefined) {
+    const negated = shapes.get(flagOf(name.replace(/^no-/, "")));
+    if (
+      !shapes.has(flagOf(name)) &&
+      name.startsWith("no-") &&
+      negated?.shape.kind === "boolean" &&
+      given === undefined
+    ) {
       values[negated.field] = false;
       continue;
     }
-    const known = shapes.get(name);
+    const known = shapes.get(flagOf(name)); // --maxItems is meant as well
     if (known === undefined) throw new UsageError(`${word} is no flag of this program`, { hint: hintOf(fields) });
     const { field, shape } = known;
     const text = given ?? (shape.kind === "boolean" ? "true" : rest.shift());
@@ -37,23 +42,6 @@ export function parseFlags(fields: Fields, args: readonly string[]): Record<stri
   return values;
 }
 
-/** For a schema, which knows the types: `--max-items 3 --no-loud` is { maxItems: 3, loud: false }; values are JSON, or else text. */
-export function parseLooseFlags(args: readonly string[]): Record<string, unknown> {
-  const values: Record<string, unknown> = {};
-  const rest = [...args];
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    const [, name = "", given] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word) ?? [];
-    if (name === "") throw new UsageError(`${word} is no flag`, { hint: "flags look like --name value" });
-    const next = given ?? (rest[0] === undefined || rest[0].startsWith("--") ? undefined : rest.shift());
-    const isNegated = next === undefined && name.startsWith("no-");
-    const field = (isNegated ? name.slice("no-".length) : name).replaceAll(/-([a-z])/g, (_, letter: string) =>
-      letter.toUpperCase(),
-    );
-    values[field] = next === undefined ? !isNegated : parseArguments([next])[0];
-  }
-  return values;
-}
-
 function hintOf(fields: Fields): string {
   const lines = flagLines(fields);
   return lines.length === 0 ? "it takes none" : `it takes:\n${lines.join("\n")}`;
@@ -61,18 +49,24 @@ function hintOf(fields: Fields): string {
 
 /** One line for each flag, for a help. */
 export function flagLines(fields: Fields): string[] {
-  const rows = Object.entries(fields).map(([field, spec]) => {
-    const { kind, isRepeated, fallback } = shapeOf(spec);
-    const usage = kind === "boolean" ? `--[no-]${flagOf(field)}` : `--${flagOf(field)} <${kind}>`;
-    const note = isRepeated
-      ? "repeatable"
-      : fallback === undefined
-        ? "required"
-        : `default: ${JSON.stringify(fallback)}`;
-    return { usage, note };
-  });
+  return usageLines(
+    Object.entries(fields).map(([field, spec]) => {
+      const { kind, isRepeated, fallback } = shapeOf(spec);
+      const note = isRepeated ? "repeatable" : fallback === undefined ? "required" : defaultNote(fallback);
+      return { field, kind, note };
+    }),
+  );
+}
+
+export const defaultNote = (value: unknown): string => `default: ${JSON.stringify(value)}`;
+
+export function usageLines(flags: readonly { field: string; kind: string; note: string }[]): string[] {
+  const rows = flags.map(({ field, kind, note }) => ({
+    usage: kind === "boolean" ? `--[no-]${flagOf(field)}` : `--${flagOf(field)} <${kind}>`,
+    note,
+  }));
   const width = Math.max(0, ...rows.map(({ usage }) => usage.length));
-  return rows.map(({ usage, note }) => `  ${usage.padEnd(width)}  ${note}`);
+  return rows.map(({ usage, note }) => `  ${usage.padEnd(width)}  ${note}`.trimEnd());
 }
 
 /** Arguments of a function: JSON where they parse as that, else text. */

@@ -132,7 +132,10 @@ it("says where it is, configures its children, and ends clean and soon at Ctrl-C
     [exists(server.pid), exists(worker.pid), existsSync(join(data.path, "up.json"))],
     [false, false, false],
   );
-  assert.match(up.texts.out, /MODAL_CONFIG_PATH=\S+profile\.toml modal run app\.py\n.*lydian setup --data /);
+  assert.match(
+    up.texts.out,
+    /MODAL_CONFIG_PATH=\S+profile\.toml modal run app\.py\n.*lydian run app\.ts\n.*lydian setup --data /,
+  );
 });
 
 const asRoot = { skip: process.getuid?.() === 0 ? false : "needs root" };

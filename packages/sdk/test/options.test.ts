@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 
 import { readFailure } from "../src/calls/outcome.ts";
-import { inOurWords } from "../src/client/refusal.ts";
 import { bucketMountsOf, resourcesOf, retryPolicyOf, volumeMountsOf } from "../src/calls/variant.ts";
 import {
   App,
@@ -116,15 +115,6 @@ it("refuses an option that there is not, by its name", () => {
     /InvalidError: the function at .*options.test.ts:\d+ has no option timout/,
   );
   assert.throws(() => app.webEndpoint({ lable: "a" } as object, () => new Response()), /has no option lable/);
-});
-
-it("advises commands and arguments of its own", () => {
-  const said = 'Queue "q" does not exist. Create it: `modal queue create q`, or `create_if_missing=True` in the code.';
-  assert.equal(
-    inOurWords(said),
-    'Queue "q" does not exist. Create it: `lydian queue create q`, or `createIfMissing: true` in the code.',
-  );
-  assert.equal(inOurWords("`modal token new` and `modal app logs x`"), "`modal token new` and `modal app logs x`");
 });
 
 it("says which option may have been meant, and of what kind one has to be", () => {

@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import { hasCode, type Logger, PlatformError } from "@lydian/kit";
 import type { Any } from "@bufbuild/protobuf/wkt";
 
+import { type Hint, hintFor, type Language } from "./wording.ts";
+
 /**
  * What each code means on the wire. `grpc` is the status number, `http` the status of the same fault over HTTP, `fault`
  * whose it is: the caller's, the platform's, or nobody's (it passes, or was asked for).
@@ -38,7 +40,7 @@ export type ErrorCode = keyof typeof errorTable;
 
 export interface FailOptions {
   /** What to do next: one sentence. */
-  hint?: string;
+  hint?: Hint;
   cause?: unknown;
   /** gRPC status details, such as those that rpc/adapter-status.ts makes; they do not travel over HTTP. */
   details?: readonly Any[];
@@ -52,8 +54,11 @@ export class ServerError extends PlatformError {
   readonly details: readonly Any[];
   readonly retryAfter: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options: FailOptions = {}) {
-    super(message, options);
+  readonly #hint: Hint | undefined;
+
+  constructor(code: ErrorCode, message: string, { hint, ...options }: FailOptions = {}) {
+    super(message, { ...options, ...(hint !== undefined && { hint: hintFor("python", hint) }) });
+    this.#hint = hint;
     this.code = code;
     this.details = options.details ?? [];
     this.retryAfter = options.retryAfter;
@@ -61,7 +66,11 @@ export class ServerError extends PlatformError {
 
   /** What the reader sees: the message, then the hint. */
   get text(): string {
-    return textOf(this);
+    return this.textFor("python");
+  }
+
+  textFor(language: Language): string {
+    return textOf(this.message, this.#hint === undefined ? undefined : hintFor(language, this.#hint));
   }
 }
 
@@ -109,7 +118,7 @@ export function toServerError(thrown: unknown, logger: Logger, during: string): 
   });
 }
 
-function textOf({ message, hint }: PlatformError): string {
+function textOf(message: string, hint: string | undefined): string {
   return hint === undefined
     ? message
     : `${sentence(message)} ${sentence(hint.charAt(0).toUpperCase() + hint.slice(1))}`;

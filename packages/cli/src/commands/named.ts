@@ -41,6 +41,8 @@ export interface NamedRow {
 export interface Kind<Row extends NamedRow> {
   /** "volume", as the commands and their help say it. */
   readonly noun: string;
+  /** What one is told apart by, if that is not its name. */
+  readonly operand?: Argument;
   /** What is lost with it, for the question. */
   readonly contents: string;
   readonly list: (client: Client, environment: string) => Promise<readonly Row[]>;
@@ -83,13 +85,14 @@ export function listCommand<Row extends NamedRow>(kind: Kind<Row>): CliCommand<N
 export function deleteCommand<Row extends NamedRow>({
   noun,
   contents,
+  operand = new Argument("<name>", "its name"),
   remove,
 }: Kind<Row>): CliCommand<NamedOptions & { yes?: boolean }> {
   return {
     name: "delete",
     summary: `delete a ${noun}`,
     description: `Deletes a ${noun}, with ${contents}. This cannot be taken back.`,
-    operands: [new Argument("<name>", "its name")],
+    operands: [operand],
     options: [yesOption(), ...namedOptions()],
     examples: [{ line: `lydian ${noun} delete old --yes`, effect: "in scripts" }],
     run: async (options, terminal, [name = ""]) => {

@@ -3,17 +3,19 @@ import { resolve } from "node:path";
 import { inspect } from "node:util";
 
 import { AppDisconnectReason } from "@lydian/contract";
-import { systemClock } from "@lydian/kit";
+import { messageOf, systemClock } from "@lydian/kit";
 import { Argument, Option } from "commander";
 import type { Func } from "lydian";
 import type { Program, RunningApp } from "lydian/publish";
 
 import { type CliCommand, exitStatus, UsageError } from "../command.ts";
-import { flagLines, parseArguments, parseFlags, parseLooseFlags } from "../flags.ts";
+import { flagLines, parseArguments, parseFlags } from "../flags.ts";
 import { publishReport } from "../publish-report.ts";
 import { reportFailure } from "../report-error.ts";
-import { describeOwn, describeRefusal, describeRemote, type Thrown } from "../thrown.ts";
+import { checkedFlags, parseSchemaFlags, schemaFlagLines } from "../schema-flags.ts";
 import { StopSignals } from "../stop-signals.ts";
+import { describeOwn, describeRefusal, describeRemote, type Thrown } from "../thrown.ts";
+import { StrayRejections } from "../stray-rejections.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface RunOptions {
@@ -52,9 +54,8 @@ export const run: CliCommand<RunOptions> = {
     const program = await loadProgram(resolve(path));
     const runnable = await choose(program, path, name);
     if (args.includes("--help") || args.includes("-h")) {
-      const { fields } = runnable;
-      const lines = fields === undefined ? ["  --name <value>, as the program's schema has it"] : flagLines(fields);
-      terminal.print([`Usage: lydian run ${reference} [flags]`, ...lines].join("\n"));
+      const { takes, help } = runnable;
+      terminal.print([`Usage: lydian run ${reference} ${takes}`, ...help].join("\n"));
       return exitStatus.ok;
     }
     return await runWith(runnable, await runnable.read(args), options, terminal, program, path);
@@ -63,7 +64,9 @@ export const run: CliCommand<RunOptions> = {
 
 /** Something to run, and how its command line is read. */
 interface Runnable {
-  readonly fields?: Parameters<typeof parseFlags>[0];
+  readonly takes: "[flags]" | "[arguments...]";
+  /** Lines about those. */
+  readonly help: readonly string[];
   readonly read: (args: readonly string[]) => unknown[] | Promise<unknown[]>;
   readonly start: (values: unknown[], terminal: Terminal) => Promise<void>;
 }
@@ -104,17 +107,26 @@ async function choose({ exports }: Program, path: string, name: string | undefin
     );
   }
   if (definition.kind === "function") {
-    return { read: parseArguments, start: (values, terminal) => callFunction(value as Func, values, terminal) };
+    return {
+      takes: "[arguments...]",
+      help: ["  the function's own, one after the other: each as JSON, or else as text"],
+      read: parseArguments,
+      start: (values, terminal) => callFunction(value as Func, values, terminal),
+    };
   }
   const handler = definition.handler as (flags: unknown) => unknown;
   const start: Runnable["start"] = async ([flags]) => void (await handler(flags));
   const { schema } = definition;
   if (schema !== undefined) {
-    const { checked } = await import("lydian/publish");
-    return { read: async (args) => [await checked(schema, parseLooseFlags(args), "flags")], start };
+    return {
+      takes: "[flags]",
+      help: schemaFlagLines(schema),
+      read: async (args) => [await checkedFlags(schema, parseSchemaFlags(schema, args))],
+      start,
+    };
   }
   const { fields } = value as { fields: Parameters<typeof parseFlags>[0] };
-  return { fields, read: (args) => [parseFlags(fields, args)], start };
+  return { takes: "[flags]", help: flagLines(fields), read: (args) => [parseFlags(fields, args)], start };
 }
 
 async function callFunction(func: Func, values: unknown[], terminal: Terminal): Promise<void> {
@@ -147,14 +159,27 @@ async function runWith(
   if (!quiet) terminal.report(`${terminal.paintReport("green", "✓")} Running at ${running.url}`);
   for (const [name, url] of running.webUrls)
     terminal.report(`${terminal.paintReport("green", "✓")} ${name} answers at ${url}`);
+  // Not disposed of: what a program has left behind may fail when all else is over.
+  const strays = new StrayRejections();
   const work = runnable.start(values, terminal).then(() => "done" as const);
   try {
-    const how = await Promise.race([work, signals.stop.then(() => "interrupted" as const)]);
-    if (how === "interrupted") return await interrupt(running, work, signals, terminal);
+    const how = await Promise.race([work, signals.stop.then(() => "interrupted" as const), strays.first]);
+    if (how === "interrupted") {
+      strays.leaveTo(() => {}); // what it waits for ends with the app
+      return await interrupt(running, work, signals, terminal);
+    }
+    const left = new Set<unknown>();
+    strays.leaveTo((error) => {
+      left.add(error);
+      process.exitCode = exitStatus.error; // for one that comes when this has returned
+      reportLeft(error, left.size, terminal);
+    });
     await running.stop(AppDisconnectReason.ENTRYPOINT_COMPLETED);
-    if (!quiet) terminal.report(`${terminal.paintReport("green", "✓")} ${detach ? "Left running" : "Completed"}`);
-    return exitStatus.ok;
+    if (!quiet && left.size === 0)
+      terminal.report(`${terminal.paintReport("green", "✓")} ${detach ? "Left running" : "Completed"}`);
+    return left.size > 0 ? exitStatus.error : exitStatus.ok;
   } catch (error) {
+    strays.leaveTo(() => {}); // the first one is said
     await running.stop(AppDisconnectReason.LOCAL_EXCEPTION, error);
     return await reportThrown(error, terminal);
   }
@@ -171,6 +196,16 @@ async function interrupt(
   await Promise.race([running.stop(AppDisconnectReason.KEYBOARD_INTERRUPT), signals.kill]);
   return interrupted;
 }
+
+/** A call that nobody awaits ends with its app; said once, however many there are. */
+function reportLeft(error: unknown, count: number, terminal: Terminal): void {
+  const text = messageOf(error);
+  if (!text.startsWith("The app was stopped")) return reportFailure(text, undefined, terminal);
+  if (count > 1) return;
+  reportFailure("a call had not finished when the entrypoint returned, and ended with its app", awaitHint, terminal);
+}
+
+const awaitHint = "await what `remote` answers, or leave the call to the platform: `spawn`, and `lydian run --detach`";
 
 /** What the user's own code throws is shown with its stack: of a remote one where that ran. */
 async function reportThrown(error: unknown, terminal: Terminal): Promise<number> {

@@ -47,22 +47,11 @@ export const isTransient = (error: StatusError): boolean => transient.has(error.
 /** `server` is the platform's address, for people. */
 export function refusalOf(error: StatusError, server: string): LydianError {
   const known = classes[error.code];
-  if (known !== undefined) return new known(inOurWords(error.message), { cause: error });
+  if (known !== undefined) return new known(error.message, { cause: error });
   return new ConnectionError(`the platform at ${server} does not answer: ${error.message}`, {
     hint: "start it with `lydian up`, or name another one with MODAL_SERVER_URL or MODAL_PROFILE",
     cause: error,
   });
-}
-
-const ourCommands =
-  /`modal (deploy|run|serve|secret|dict|queue|environment|app (?:list|history|rollback)|volume (?:create|list|put|rm))\b/g;
-
-/** What the platform advises names the Python client's commands and arguments; `lydian` has these under the same names. */
-export function inOurWords(text: string): string {
-  return text
-    .replaceAll(ourCommands, "`lydian $1")
-    .replaceAll("`create_if_missing=True`", "`createIfMissing: true`")
-    .replaceAll("`force=True`", "`force: true`");
 }
 
 /** When the platform says to ask again, and so not as one of the tries: after so many milliseconds. */

@@ -3,6 +3,7 @@ import { AppState, DeploymentType, ModalClient } from "@lydian/contract";
 
 import type { App } from "../app.ts";
 import { Client } from "../client/client.ts";
+import { InvalidError } from "../errors.ts";
 import { type Observer, plainObserver } from "./observer.ts";
 import { type Plan, planOf, publish } from "./publish.ts";
 
@@ -33,6 +34,11 @@ export async function deployApp(app: App, options: DeployOptions = {}, plan?: Pl
   const environmentName = options.environment ?? client.environment;
   client.onWarning = (text) => observer.warn(text);
   const ready = plan ?? (await planOf(app));
+  if (ready.definitions.length === 0) {
+    throw new InvalidError(`app ${JSON.stringify(app.name)} has no functions, so there is nothing to deploy`, {
+      hint: "`lydian run` runs its entrypoint",
+    });
+  }
   const before = await client.ask(ModalClient.method.appGetByDeploymentName, { name, environmentName });
   const existing = before.appId === "" ? { functions: {}, classes: {} } : await idsOf(client, before.appId);
   const appId = before.appId || (await create(client, name, environmentName));

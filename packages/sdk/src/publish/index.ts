@@ -6,4 +6,3 @@ export { definitionOf } from "../definition.ts";
 export { readField, shapeOf } from "../fields.ts";
 export { type Plan, planOf } from "./publish.ts";
 export type { Observer } from "./observer.ts";
-export { checked } from "../standard-schema.ts";

@@ -29,6 +29,7 @@ export function packagesOf({ root, packages }: SourceGraph, installed: readonly 
   for (const [name, importer] of wanted) check(root, name, importer);
   const { name: lockName, tool, text } = lockOf(root);
   const manifests = manifestsOf(root, tool.workspaceGlobs(root));
+  for (const [name, importer] of wanted) checkInstalled(root, name, importer, { lockName, manifests });
   const folders = new Set([...manifests.keys()].map((path) => dirname(path).split(sep).join("/")));
   const version = versionOf(manifests.get("package.json") ?? {}, tool);
   return {
@@ -44,15 +45,41 @@ export function packagesOf({ root, packages }: SourceGraph, installed: readonly 
   };
 }
 
+/** What only a manifest names that is no part of the workspace is not in its lock file. */
+function checkInstalled(
+  root: string,
+  name: string,
+  importer: string,
+  { lockName, manifests }: { lockName: string; manifests: ReadonlyMap<string, Manifest> },
+): void {
+  const own = relative(root, nearestManifest(root, importer)).split(sep).join("/");
+  if (manifests.has(own) || isNamed(name, manifests.get("package.json") ?? {})) return;
+  const folder = dirname(own);
+  throw new InvalidError(
+    `${join(root, own)} names ${name}, which ${relative(join(root, folder), join(root, lockName))} has not`,
+    {
+      hint: `give ${folder} a lock file of its own (npm install --workspaces=false), or make it a package of the workspace above it`,
+    },
+  );
+}
+
+const isNamed = (name: string, { dependencies, optionalDependencies }: Manifest): boolean =>
+  name in { ...dependencies, ...optionalDependencies };
+
+/** Why a package that is imported is not installed here, and what to do. */
+export function hintForMissing(root: string, name: string, importer: string): string {
+  const own = nearestManifest(root, importer);
+  if (existsSync(own) && [own, join(root, "package.json")].some((file) => isNamed(name, readManifest(file))))
+    return `${own} names ${name}, which is not installed here: npm install, or what your tool has for it`;
+  return `${existsSync(own) ? `${own} does not name ${name}` : `there is no package.json that names ${name}`}: npm install ${name}`;
+}
+
 /** The manifest of the importing file's own package has to name what it imports; the workspace's may do so for all. */
 function check(root: string, name: string, importer: string): void {
   const own = nearestManifest(root, importer);
   const files = [...new Set([own, join(root, "package.json")])];
   const manifests = files.map(readManifest);
-  const named = manifests.some(
-    ({ dependencies, optionalDependencies }) => name in { ...dependencies, ...optionalDependencies },
-  );
-  if (named) return;
+  if (manifests.some((manifest) => isNamed(name, manifest))) return;
   const isDev = manifests.some(({ devDependencies = {} }) => name in devDependencies);
   throw new InvalidError(
     `${importer} imports "${name}", which ${isDev ? "is only among the devDependencies" : "is no dependency"} of ${own}`,

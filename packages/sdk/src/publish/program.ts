@@ -8,6 +8,7 @@ import { App } from "../app.ts";
 import { checkNames, type Definition, definitionOf, nameAll, nameExports } from "../definition.ts";
 import { InvalidError, LydianError } from "../errors.ts";
 import { type HookedModule, ModuleServer } from "../runner/module-hooks.ts";
+import { hintForMissing } from "./packages.ts";
 import { type SourceGraph, traceSources } from "./source-graph.ts";
 
 export interface Program {
@@ -39,7 +40,7 @@ export async function loadProgram(file: string): Promise<Program> {
   server ??= new ModuleServer((part) => import.meta.resolve(`../${part}.${extension}`));
   server.serve(modules);
   const url = server.urlOf(file);
-  const exports = await imported(url, file);
+  const exports = await imported(url, file, root);
   nameExports(exports, url);
   return { graph, exports };
 }
@@ -48,28 +49,28 @@ export async function loadProgram(file: string): Promise<Program> {
 export const urlOfModule = (file: string): string | undefined => server?.urlOf(file);
 
 /** What a module throws as it is imported is its author's to see, with its stack. */
-async function imported(url: string, file: string): Promise<Record<string, unknown>> {
+async function imported(url: string, file: string, root: string): Promise<Record<string, unknown>> {
   try {
     return (await import(url)) as Record<string, unknown>;
   } catch (error) {
     if (error instanceof LydianError) throw error;
     const missing = error instanceof Error && hasCode(error, "ERR_MODULE_NOT_FOUND");
     const text = !(error instanceof Error) ? String(error) : missing ? error.message : (error.stack ?? error.message);
+    const [, name, importer = file] = /^Cannot find package '([^']+)' imported from (.+)$/m.exec(text) ?? [];
     throw new InvalidError(`${file} could not be imported: ${text}`, {
       cause: error,
-      ...(missing && {
-        hint: "its packages have to be installed here as well: npm install, or what your tool has for it",
-      }),
+      ...(missing && name !== undefined && { hint: hintForMissing(root, name, importer) }),
     });
   }
 }
 
-/** The definitions of an app, named; throws where one has no name, or two have the same. */
+/** The functions of an app, named; throws where one has no name, or two have the same. Without any it is its entrypoints alone. */
 export async function definitionsOf(app: App): Promise<readonly Definition[]> {
   const { functions, entrypoints } = app;
   await nameAll([...functions, ...entrypoints]);
   checkNames(functions);
-  if (functions.length === 0) throw new InvalidError(`app ${JSON.stringify(app.name)} has no functions`);
+  if (functions.length + entrypoints.length === 0)
+    throw new InvalidError(`app ${JSON.stringify(app.name)} has no functions, and no entrypoint`);
   return functions;
 }
 

@@ -33,13 +33,14 @@ export interface Plan {
 
 export async function planOf(app: App, traced?: SourceGraph): Promise<Plan> {
   const definitions = await definitionsOf(app);
-  const graph = traced ?? (await traceSources(fileOf(definitions)));
+  const graph = traced ?? (await traceSources(fileOf([...definitions, ...app.entrypoints])));
   for (const definition of definitions) moduleOf(definition, graph); // throws for one that does not ship
   const globs = app.all.flatMap(({ defaults }) => defaults.includeFiles ?? []);
   const beside = await filesBeside(graph.root, assetsOf(graph), globs);
   const node = nodeWishOf(graph.root);
   for (const definition of definitions) if (imageOf(definition).parts.node === undefined) otherNode(node); // throws for none that there is
-  const packages = packagesOf(graph, definitions.flatMap(imageOf).flatMap(packagesIn));
+  const packages =
+    definitions.length === 0 ? undefined : packagesOf(graph, definitions.flatMap(imageOf).flatMap(packagesIn));
   return { app, definitions, graph, packages, files: shipment(graph, beside), beside };
 }
 
@@ -84,7 +85,7 @@ export interface Published {
 export async function publish(plan: Plan, place: AppPlace, publication: Publication): Promise<Published> {
   const { observer } = publication;
   const { app, definitions, graph } = plan;
-  const code = makeMounts(plan, place, observer);
+  const code = definitions.length === 0 ? [] : makeMounts(plan, place, observer);
   const images = new Images(plan, place, observer);
   const made = await Promise.all(
     definitions.map(async (definition) => {
@@ -103,10 +104,11 @@ export async function publish(plan: Plan, place: AppPlace, publication: Publicat
   );
   if (app.defaults.tags !== undefined)
     await place.client.ask(ModalClient.method.appSetTags, { appId: place.appId, tags: app.defaults.tags });
-  return await observer.step(made.length === 1 ? "Creating a function" : `Creating ${made.length} functions`, () =>
-    create(made, plan, place, publication),
-  );
+  return await observer.step(creating(made.length), () => create(made, plan, place, publication));
 }
+
+const creating = (functions: number): string =>
+  functions === 0 ? "Creating an app" : functions === 1 ? "Creating a function" : `Creating ${functions} functions`;
 
 type Request = Awaited<ReturnType<typeof functionRequest>>;
 

@@ -24,13 +24,15 @@ const secretNames = [
   /\.(?:pem|key|p12|pfx)$/,
   /^id_(?:rsa|dsa|ecdsa|ed25519)$/,
 ];
+const staysHint =
+  "its name or git says that it stays here. Give its content by a Secret, or name it with image.addLocalFile";
 const skippedFolders = new Set(["node_modules", ".git", ".hg", ".svn"]);
 
 export const isSecret = (path: string): boolean => secretNames.some((name) => name.test(basename(path)));
 
 /**
- * Assets that sources name, and what `globs` match below the root; from the root. Of the globs' matches those that git
- * ignores stay here; a secret or an ignored file that a source names is an error.
+ * Assets that sources name, and what `globs` match below the root; from the root. Of the globs' matches secrets and what git
+ * ignores stay here; one that matches nothing else is an error, and so is a secret or an ignored file that a source names.
  */
 export async function filesBeside(
   root: string,
@@ -38,17 +40,26 @@ export async function filesBeside(
   globs: readonly string[],
 ): Promise<string[]> {
   const named = assets.filter((path) => existsSync(join(root, path)));
-  const found = globs.flatMap((glob) => matching(root, glob)).filter((path) => !isSecret(path));
-  const ignored = await ignoredByGit(root, [...named, ...found]);
-  const refused = named.find((path) => isSecret(path) || ignored.has(path) || path.startsWith(".."));
+  const matches = globs.map((glob) => ({ glob, paths: matching(root, glob) }));
+  const ignored = await ignoredByGit(root, [...named, ...matches.flatMap(({ paths }) => paths)]);
+  const stays = (path: string): boolean => isSecret(path) || ignored.has(path);
+  const idle = matches.find(({ paths }) => paths.every(stays));
+  if (idle !== undefined) {
+    throw new InvalidError(
+      `includeFiles has ${JSON.stringify(idle.glob)}, and ${idle.paths.join(", ")} does not ship`,
+      {
+        hint: staysHint,
+      },
+    );
+  }
+  const found = matches.flatMap(({ paths }) => paths).filter((path) => !stays(path));
+  const refused = named.find((path) => stays(path) || path.startsWith(".."));
   if (refused !== undefined) {
     throw new InvalidError(`${join(root, refused)} is named by new URL(…, import.meta.url), and does not ship`, {
-      hint: refused.startsWith("..")
-        ? `it lies outside of ${root}`
-        : "its name or git says that it stays here. Give its content by a Secret, or name it with image.addLocalFile",
+      hint: refused.startsWith("..") ? `it lies outside of ${root}` : staysHint,
     });
   }
-  return [...new Set([...named.flatMap((path) => below(root, path)), ...found.filter((path) => !ignored.has(path))])];
+  return [...new Set([...named.flatMap((path) => below(root, path)), ...found])];
 }
 
 function matching(root: string, glob: string): string[] {

@@ -74,7 +74,7 @@ it("ships assets and globs, and never what holds secrets", async () => {
   });
   const graph = await traceSources(join(folder.path, "main.ts"));
   const assets = assetsOf(graph);
-  assert.deepEqual(await filesBeside(folder.path, assets, ["docs/**", "docs/.*"]), ["data.json", "docs/a.md"]);
+  assert.deepEqual(await filesBeside(folder.path, assets, ["docs/**"]), ["data.json", "docs/a.md"]);
   await assert.rejects(filesBeside(folder.path, ["docs/.env"], []), /docs\/\.env is named by new URL/);
   await assert.rejects(filesBeside(folder.path, [], ["../x"]), /leads out of/);
   await assert.rejects(filesBeside(folder.path, [], ["*.nothing"]), /matches no file/);

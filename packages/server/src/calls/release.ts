@@ -22,12 +22,13 @@ export async function releaseInputs(
   crash: CrashPolicy,
   context: Context,
 ): Promise<void> {
+  const functionName = (await tx.functions.get(container.functionId))?.name ?? "";
   const retry = (await tx.functions.terms(container.functionId))?.policy.retry ?? noRetries;
   // Only what ran alone is to blame: of several, any may have been the cause.
   const crashed = end.crashed && held.length === 1;
   for (const input of held) {
     // A request may have been answered in part, and its body is gone.
     const repeatable = (await tx.calls.get(input.callId))?.shape !== "web";
-    await transition(tx, input, { kind: "lose", ...end, crashed, crash, retry, repeatable }, context);
+    await transition(tx, input, { kind: "lose", functionName, ...end, crashed, crash, retry, repeatable }, context);
   }
 }

@@ -88,7 +88,8 @@ export class Timeouts {
     if (input.claimedAt + timeoutMs > now) return this.#renew({ ...input, timeoutMs }); // claimed anew meanwhile
     const hasBegun = (this.#turns.get(inputId)?.[0]?.id ?? inputId) === inputId;
     if (!hasBegun) return this.#renew({ ...input, claimedAt: now, timeoutMs });
-    const message = `The input ran longer than the function's timeout of ${timeoutMs / 1000} s.`;
+    const name = (await tx.functions.get(input.functionId))?.name ?? "";
+    const message = `The function "${name}" ran longer than its timeout of ${timeoutMs / 1000} s. Its option \`timeout\` says how long it may.`;
     await transition(tx, input, { kind: "stop", failure: { status: "timeout", message } }, { now, newId });
   }
 }

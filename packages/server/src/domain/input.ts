@@ -83,7 +83,15 @@ export type InputEvent =
   /** Its container has not begun with it, and will not. */
   | { kind: "giveBack"; containerId: string; attempt: number }
   /** Its container is gone. `crashed`: and this input may be to blame. */
-  | { kind: "lose"; crashed: boolean; reason: string; crash: CrashPolicy; retry: RetryPolicy; repeatable: boolean }
+  | {
+      kind: "lose";
+      functionName: string;
+      crashed: boolean;
+      reason: string;
+      crash: CrashPolicy;
+      retry: RetryPolicy;
+      repeatable: boolean;
+    }
   /** Its container is to stop it. */
   | { kind: "stop"; failure: Failure; sparesContainer?: boolean }
   /** Its container was asked to stop it and has not. */
@@ -150,7 +158,7 @@ function lost(input: Input, event: Extract<InputEvent, { kind: "lose" }>, now: n
     return { next: { ...done(input), crashes }, ends: { status: "failure", message } };
   }
   if (crashes < event.crash.perInput) return { next: { ...queued(input, now), crashes } };
-  const message = `Gave up after ${crashes} containers crashed while they ran this input; the last one ${event.reason}.`;
+  const message = `Gave up after ${crashes} containers crashed while they ran this input of "${event.functionName}"; the last one ${event.reason}.`;
   return { next: { ...done(input), crashes }, ends: { status: "failure", message } };
 }
 

@@ -27,6 +27,7 @@ export async function findFunction(
   const record = await functionIn(tx, functionIds[name.tag] ?? "", composition, context);
   if (record !== undefined) return record;
   if (classIds[name.tag] !== undefined) throw whenClass(`"${name.tag}" of app "${name.app}" is a class.`);
+  if (name.tag.endsWith(".*")) throw notThere("class", { ...name, tag: name.tag.slice(0, -2) }, Object.keys(classIds));
   throw notThere(
     "function",
     name,

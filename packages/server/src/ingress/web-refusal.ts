@@ -15,7 +15,7 @@ export const refusals = {
     status: 404,
     text:
       `No web function has the address ${host}. It may have been stopped, or its address may have changed: ` +
-      "`modal deploy`, `modal run` and `modal serve` print the addresses of an app's web functions.",
+      "whatever runs, serves or deploys an app prints the addresses of its web functions.",
   }),
   contradiction: (why: string): Refusal => ({ status: 400, text: `The request is not understood. ${why}` }),
   noProxy: { status: 405, text: "This is no proxy." },
@@ -25,7 +25,7 @@ export const refusals = {
     status: 401,
     text:
       "This web function takes only requests with a proxy token, in the headers Modal-Key and Modal-Secret. " +
-      "`modal workspace proxy-tokens create` makes one.",
+      "`lydian proxy-token create` makes one, or `modal workspace proxy-tokens create`.",
     headers: { "www-authenticate": 'Modal-Proxy-Token realm="web function"' },
   },
   tooLarge: { status: 413, text: "The request's body is larger than this platform takes." },
@@ -34,9 +34,15 @@ export const refusals = {
     status: 404,
     text: "The result of this request is not there any more: it was taken already, or too late.",
   },
-  failed: { status: 500, text: "The web function failed. Its log says why: `modal app logs`." },
+  failed: {
+    status: 500,
+    text: "The web function failed. Its app's log says why: `lydian logs` shows it, or `modal app logs`.",
+  },
   silent: { status: 500, text: "The web function ended without an answer." },
-  cannotStart: { status: 500, text: "The web function could not be started. Its log says why: `modal app logs`." },
+  cannotStart: {
+    status: 500,
+    text: "The web function could not be started. Its app's log says why: `lydian logs` shows it, or `modal app logs`.",
+  },
   invalid: { status: 502, text: "The web function gave an answer that is no valid HTTP." },
   lost: { status: 502, text: "The container that had this request ended before it had answered.", headers: again },
   unreachable: { status: 502, text: "Nothing takes connections on that port of the container.", headers: again },

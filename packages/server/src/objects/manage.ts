@@ -32,7 +32,10 @@ export async function getObject(
   const found = await tx.objects.named(kind, id, name);
   if (found !== undefined) return found;
   throw fail("notFound", `${titles[kind]} "${name}" does not exist in environment "${environmentName}".`, {
-    hint: `Create it: \`modal ${kind} create ${name}\`, or \`create_if_missing=True\` in the code`,
+    hint: {
+      python: `Create it: \`modal ${kind} create ${name}\`, or \`create_if_missing=True\` in the code`,
+      typescript: `Create it: \`lydian ${kind} create ${name}\`, or \`createIfMissing: true\` in the code`,
+    },
   });
 }
 
@@ -53,7 +56,10 @@ export async function getOrCreateObject(
   if (existing !== undefined) {
     if (creation === "ifMissing") return { object: existing, isNew: false };
     throw fail("alreadyExists", `${titles[kind]} "${name}" exists already.`, {
-      hint: `Pass \`allow_existing=True\`, or delete it: \`modal ${kind} delete ${name}\``,
+      hint: {
+        python: `Pass \`allow_existing=True\`, or delete it: \`modal ${kind} delete ${name}\``,
+        typescript: `Delete it: \`lydian ${kind} delete ${name}\``,
+      },
     });
   }
   const [newest] = await tx.objects.newest(kind, environmentId, Number.MAX_SAFE_INTEGER, 1);

@@ -75,7 +75,8 @@ function wrongSide(rpc: string, access: Access): ServerError {
     userOrAnyContainer: "users and containers",
     worker: "workers",
   };
-  return fail("permissionDenied", `${rpc} can only be called by ${whose[access]}.`);
+  const hint = access === "container" ? { hint: "Do it within a function, where that runs on the platform" } : {};
+  return fail("permissionDenied", `Only ${whose[access]} may do this (${rpc}).`, hint);
 }
 
 function restrictedCaller(rpc: string): ServerError {

@@ -10,14 +10,15 @@ import {
 
 import { errorTable, type ServerError } from "../errors.ts";
 import type { Status } from "../grpc/headers.ts";
+import type { Language } from "../wording.ts";
 
 /** The longest text of a status, in characters: clients refuse more than 64 KiB of trailers, and encoding triples. */
 const longestText = 8000;
 
 /** The status of an error. `warnings` travel with errors as well as with replies. */
-export function statusOf(error: ServerError, warnings: readonly string[] = []): Status {
+export function statusOf(error: ServerError, warnings: readonly string[] = [], language: Language = "python"): Status {
   const { grpc: code } = errorTable[error.code];
-  const whole = error.text.toWellFormed();
+  const whole = error.textFor(language).toWellFormed();
   const text = whole.length > longestText ? `${whole.slice(0, longestText).toWellFormed()}…` : whole;
   const { retryAfter: seconds } = error;
   const extras = seconds === undefined ? error.details : [...error.details, retryAfter(seconds)];

@@ -13,6 +13,7 @@ import { GrpcServer } from "../grpc/server.ts";
 import type { BoundRpc } from "./adapter-access.ts";
 import { type Call, type Caller, OpenCall } from "./adapter-call.ts";
 import { type Authority, identify } from "./adapter-identity.ts";
+import type { Language } from "../wording.ts";
 import { statusOf, successOf } from "./adapter-status.ts";
 import { decode, receiveAll, sendAll } from "./adapter-stream.ts";
 import { outOfScope } from "./out-of-scope.ts";
@@ -85,7 +86,7 @@ class Desk {
       open.finish();
       status = successOf(open.warnings);
     } catch (thrown) {
-      status = this.#statusOf(thrown, open, method);
+      status = this.#statusOf(thrown, open, method, languageOf(wire));
     }
     wire.end(status, reply);
     this.#options.observe?.(method.name, performance.now() - startedMs, status.code);
@@ -110,20 +111,23 @@ class Desk {
     return open;
   }
 
-  #statusOf(thrown: unknown, open: OpenCall | undefined, method: DescMethod): Status {
+  #statusOf(thrown: unknown, open: OpenCall | undefined, method: DescMethod, language: Language): Status {
     // The end of a cancelled call is no news: nobody waits for the answer.
     const isExpected =
       open?.cancelled === true &&
       (thrown === open.signal.reason || (thrown as Error | undefined)?.name === "AbortError");
     const error = isExpected ? (open.signal.reason as ServerError) : this.#answerFor(thrown, method.name);
     open?.finish();
-    return statusOf(error, open?.warnings);
+    return statusOf(error, open?.warnings, language);
   }
 
   #answerFor(thrown: unknown, during: string): ServerError {
     return toServerError(thrown, this.#options.logger, during);
   }
 }
+
+/** The TypeScript SDK and the `lydian` command say which Node they run on. */
+const languageOf = (wire: Wire): Language => (wire.header("x-modal-node") === undefined ? "python" : "typescript");
 
 function pathOf(bound: BoundRpc): string {
   return `/${bound.service}/${bound.method.name}`;

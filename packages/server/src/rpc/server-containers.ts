@@ -45,7 +45,10 @@ export class ServerContainers {
     const found = await straight.of(containerId);
     if (found === undefined) {
       throw fail("failedPrecondition", "A server needs a container with a network of its own.", {
-        hint: "Start the platform with --runtime runc, or deploy a function with @modal.asgi_app",
+        hint: {
+          python: "Start the platform with --runtime runc, or deploy a function with @modal.asgi_app",
+          typescript: "Start the platform with --runtime runc, or serve it with app.webEndpoint",
+        },
       });
     }
     await straight.listens(found, signal);

@@ -4,6 +4,7 @@ import { messageOf } from "@lydian/kit";
 
 import { ruleText, type ScheduleRule, shortestMs } from "../domain/schedule.ts";
 import { fail } from "../errors.ts";
+import type { Hint } from "../wording.ts";
 import { nextRun } from "./next-run.ts";
 
 /** Five fields, or a name for them such as @daily. */
@@ -26,13 +27,17 @@ export function scheduleRule(definition: Function): ScheduleRule | undefined {
 export function checkSchedule(definition: Function, now: number): void {
   const rule = scheduleRule(definition);
   if (rule === undefined) return;
-  const refuse = (why: string, hint: string): never => {
+  const refuse = (why: string, hint: Hint): never => {
     throw fail("invalidArgument", `Function "${definition.functionName}" has the schedule ${ruleText(rule)}: ${why}.`, {
       hint,
     });
   };
   if (rule.kind === "cron") {
-    const hint = 'Write five fields, minute to day of week, as in modal.Cron("0 2 * * *", timezone="Europe/Berlin")';
+    const fields = "Write five fields, minute to day of week, as in";
+    const hint = {
+      python: `${fields} modal.Cron("0 2 * * *", timezone="Europe/Berlin")`,
+      typescript: `${fields} new Cron("0 2 * * *", { timezone: "Europe/Berlin" })`,
+    };
     if (!cronShape.test(rule.expression)) refuse("it has not five fields", hint);
     if (!isTimezone(rule.timezone)) refuse("there is no such time zone", "Name one of the IANA's, as Europe/Berlin");
     let at: number | undefined;
@@ -49,7 +54,7 @@ export function checkSchedule(definition: Function, now: number): void {
     if (at === undefined) refuse("it names no moment that ever comes", hint);
     return;
   }
-  const hint = "Use modal.Period with positive whole numbers; only seconds may have a fraction";
+  const hint = "Give a Period positive whole numbers; only seconds may have a fraction";
   if (Math.min(rule.months, rule.days, rule.ms) < 0) refuse("a part of it is negative", hint);
   const first = rule.months + rule.days + rule.ms === 0 ? now : nextRun(rule, now, now);
   if (first === undefined) refuse("its end lies beyond all dates", hint);

@@ -128,6 +128,9 @@ function withKeys(secret: Secret, requiredKeys: readonly string[]): Secret {
   const missing = requiredKeys.filter((key) => !secret.keys.includes(key));
   if (missing.length === 0) return secret;
   throw fail("failedPrecondition", `Secret is missing key(s): ${missing.join(", ")} (secret ${nameOf(secret)}).`, {
-    hint: "Set them: `modal.Secret.from_name(…).update({…})`, or `modal secret create --force` with all keys",
+    hint: {
+      python: "Set them: `modal.Secret.from_name(…).update({…})`, or `modal secret create --force` with all keys",
+      typescript: "Set them: `lydian secret create --force` with all keys",
+    },
   });
 }

@@ -33,7 +33,10 @@ export async function checkFree(tx: Tx, volume: Volume, written: readonly Pick<E
     const found = await tx.volumes.entry(volume.id, path, volume.head);
     if (found === undefined || found.kind === "folder") continue; // a folder is never replaced
     throw fail("alreadyExists", `${path}: there is a file with this name in volume ${nameOf(volume)}.`, {
-      hint: "Upload with `force=True`, or `modal volume put --force`, to replace it",
+      hint: {
+        python: "Upload with `force=True`, or `modal volume put --force`, to replace it",
+        typescript: "Upload with `force: true`, or `lydian volume put --force`, to replace it",
+      },
     });
   }
 }
@@ -74,7 +77,10 @@ export async function removal(inUnit: InUnit, volume: Volume, text: string, recu
   }
   if (!recursive) {
     throw fail("invalidArgument", `${path === "" ? "/" : path} is a folder of volume ${nameOf(volume)}.`, {
-      hint: "Remove it with all that is in it by `recursive=True`, or `modal volume rm -r`",
+      hint: {
+        python: "Remove it with all that is in it by `recursive=True`, or `modal volume rm -r`",
+        typescript: "Remove it with all that is in it by `recursive: true`, or `lydian volume rm -r`",
+      },
     });
   }
   const below = await allBelow(inUnit, volume.id, path, volume.head);
@@ -113,7 +119,10 @@ export async function copies(inUnit: InUnit, volume: Volume, request: CopyReques
     }
     if (!recursive) {
       throw fail("invalidArgument", `${from} is a folder of volume ${nameOf(volume)}.`, {
-        hint: "Folders are copied by `recursive=True`, or `modal volume cp -r`, in volumes of version 2",
+        hint: {
+          python: "Folders are copied by `recursive=True`, or `modal volume cp -r`, in volumes of version 2",
+          typescript: "Folders are copied by `recursive: true`, or `lydian volume cp -r`, in volumes of version 2",
+        },
       });
     }
     if (`${path}/`.startsWith(`${from}/`)) {

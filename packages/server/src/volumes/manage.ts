@@ -29,7 +29,10 @@ export async function getOrCreateVolume(tx: Tx, request: VolumeRequest, context:
     case "lookUp":
       if (existing !== undefined) return existing;
       throw fail("notFound", `Volume "${name}" does not exist in environment "${environment.name}".`, {
-        hint: `Create it: \`modal volume create ${name}\`, or \`modal.Volume.from_name(…, create_if_missing=True)\``,
+        hint: {
+          python: `Create it: \`modal volume create ${name}\`, or \`modal.Volume.from_name(…, create_if_missing=True)\``,
+          typescript: `Create it: \`lydian volume create ${name}\`, or \`Volume.fromName(…, { createIfMissing: true })\``,
+        },
       });
     case "failIfExists":
       if (existing === undefined) break;

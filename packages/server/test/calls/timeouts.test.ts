@@ -58,7 +58,7 @@ describe("an input's time", () => {
     await it.clock.advance(1);
     assert.deepEqual(await it.ending(), {
       status: "timeout",
-      message: "The input ran longer than the function's timeout of 10 s.",
+      message: 'The function "hello" ran longer than its timeout of 10 s. Its option `timeout` says how long it may.',
       since: it.clock.now(),
     });
     const [input, container] = await it.store.read(async (tx) => [

@@ -32,6 +32,7 @@ async function scene() {
   });
   const lose: InputEvent = {
     kind: "lose",
+    functionName: "f",
     crashed: false,
     reason: "was lost",
     crash: defaultCrashPolicy,

@@ -197,7 +197,8 @@ describe("crashes in a row", () => {
       const of = await plant(test, state);
       const made = await call(test, of);
       for (let i = 0; i < 5; i++) await liveAndEnd(test, of, crash);
-      assert.equal((await failureOf(test, made))?.startsWith("Gave up after 3") ?? false, gaveUp, state);
+      const words = 'Gave up after 3 containers crashed while they ran this input of "hello"';
+      assert.equal((await failureOf(test, made))?.startsWith(words) ?? false, gaveUp, state);
     }
   });
 

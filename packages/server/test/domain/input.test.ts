@@ -61,6 +61,7 @@ const report = (outcome: Outcome, retry = again): InputEvent => ({
 });
 const lose = (crashed: boolean, perInput: number, retry = again): InputEvent => ({
   kind: "lose",
+  functionName: "f",
   crashed,
   reason: "exited with code 1",
   crash: { ...defaultCrashPolicy, perInput },

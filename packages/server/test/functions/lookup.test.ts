@@ -58,6 +58,11 @@ describe("a function", () => {
     await assert.rejects(it.findIn("hullo"), says(`App "shop" has no function "hullo". There are: bye, hello.`));
   });
 
+  it("of a class that is not there names the classes that are", async () => {
+    await using it = await scene();
+    await assert.rejects(it.findIn("Modell.*"), says(`App "shop" has no class "Modell". There are: Model.`));
+  });
+
   it("that is a class says so in a way of the caller's choice", async () => {
     await using it = await scene();
     await assert.rejects(it.findIn("Model"), /^Error: hint: "Model" of app "shop" is a class\.$/);

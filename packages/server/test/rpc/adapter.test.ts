@@ -62,7 +62,7 @@ test("a user is known by a token; a missing and a wrong one are told apart", asy
     );
     await assert.rejects(
       client.unary(method.containerHello, {}),
-      refusal(grpc.status.PERMISSION_DENIED, /ContainerHello can only be called by containers/),
+      refusal(grpc.status.PERMISSION_DENIED, /Only containers may do this \(ContainerHello\). Do it within a function/),
     );
     await assert.rejects(
       client.unary(method.containerHello, {}, {}),
@@ -133,7 +133,7 @@ test("a container is known by its door, also on the second RPC, and a token in i
   assert.equal((await client.unary(method.clientHello, {})).message.warning, "container");
   await assert.rejects(
     client.unary(method.appCreate, {}),
-    refusal(grpc.status.PERMISSION_DENIED, /AppCreate can only be called by users/),
+    refusal(grpc.status.PERMISSION_DENIED, /Only users may do this \(AppCreate\)/),
   );
 });
 

@@ -1,7 +1,7 @@
 /** Requests carried to a real HTTP server: what it is asked, what it answers, and all the ways in which it can break off. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { describe, it } from "node:test";
 
@@ -151,6 +151,74 @@ describe("a request that is carried", () => {
       () => isClosed,
       () => "it goes on",
     );
+  });
+});
+
+describe("a body that is much larger than all buffers", () => {
+  const piece = Buffer.alloc(1024 * 1024);
+  const pieces = 128;
+  /** What sockets of this machine and the exchange may hold at most, and some more, in pieces. */
+  const held = 48;
+  /** Others have had their turns. */
+  const turns = async (): Promise<void> => {
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  it("is not taken from its server faster than its caller takes it", async () => {
+    let given = 0;
+    await using it = await scene((_request, response) => {
+      const give = (): void => {
+        while (given < pieces) {
+          given++;
+          if (!response.write(piece)) return void response.once("drain", give);
+        }
+        response.end();
+      };
+      give();
+    });
+    const exchange = new Exchange("fc-1", "fu-1");
+    void exchange.say(says(""));
+    const ended = it.app.carry(exchange, get);
+    let bytes = 0;
+    for (let isLast = false; !isLast;) {
+      await exchange.ready();
+      const word = exchange.next();
+      if (word?.case !== "httpResponseBody") continue;
+      bytes += word.value.body.length;
+      isLast = !word.value.moreBody;
+      await turns();
+      assert.ok(given - bytes / piece.length < held, `${given} were given, ${bytes} bytes are taken`);
+    }
+    assert.deepEqual([await ended, bytes], ["finished", pieces * piece.length]);
+  });
+
+  it("is not taken from its caller faster than its server reads it", async () => {
+    let said = 0;
+    let bytes = 0;
+    let reading: Promise<void> | undefined;
+    const read = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        await turns();
+        assert.ok(said - bytes / piece.length < held, `${said} are said, ${bytes} bytes are read`);
+      }
+      response.end("all");
+    };
+    await using it = await scene((request, response) => {
+      reading = read(request, response);
+      reading.catch(() => request.destroy()); // awaited below
+    });
+    const exchange = new Exchange("fc-1", "fu-1");
+    const ended = it.app.carry(exchange, post).then((how) => {
+      exchange.end(how);
+      return how;
+    });
+    for (; said < pieces; said++)
+      await exchange.say(encodeMessage({ case: "httpRequest", value: { body: piece, moreBody: true } }));
+    await exchange.say(says(""));
+    const how = await ended;
+    await reading;
+    assert.deepEqual([how, bytes, taken(exchange)], ["finished", pieces * piece.length, ["200", "all"]]);
   });
 });
 

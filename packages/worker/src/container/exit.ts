@@ -38,7 +38,10 @@ export function exitToWire(exit: ContainerExit): wire.Exit {
     case "outOfMemory":
       return create(wire.ExitSchema, {
         reason: wire.Exit_Reason.OUT_OF_MEMORY,
-        message: exit.limitMib === undefined ? "" : `its memory limit is ${exit.limitMib} MiB`,
+        message:
+          exit.limitMib === undefined
+            ? ""
+            : `its memory limit is ${exit.limitMib} MiB, which its function's option \`memory\` raises`,
       });
     case "outOfDisk":
       return create(wire.ExitSchema, { reason: wire.Exit_Reason.OUT_OF_DISK, message: exit.message });

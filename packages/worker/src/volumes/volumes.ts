@@ -122,7 +122,7 @@ export class Volumes {
     const volume = this.#held.get(containerId)?.volumes.get(volumeId);
     if (volume === undefined) {
       throw new RefusedError("this container does not mount it", {
-        hint: "give it to the function: @app.function(volumes={…})",
+        hint: "name it among the `volumes` of the function",
       });
     }
     if (act === wire.VolumeDo_Act.COMMIT) await volume.commit();
