@@ -14,6 +14,7 @@ import { publishReport } from "../publish-report.ts";
 import { reportFailure } from "../report-error.ts";
 import { checkedFlags, parseSchemaFlags, schemaFlagLines } from "../schema-flags.ts";
 import { StopSignals } from "../stop-signals.ts";
+import { describeOwn, describeRefusal, describeRemote, type Thrown } from "../thrown.ts";
 import { StrayRejections } from "../stray-rejections.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -209,17 +210,11 @@ const awaitHint = "await what `remote` answers, or leave the call to the platfor
 /** What the user's own code throws is shown with its stack: of a remote one where that ran. */
 async function reportThrown(error: unknown, terminal: Terminal): Promise<number> {
   const { LydianError, RemoteError } = await import("lydian");
-  if (error instanceof LydianError && !(error instanceof RemoteError)) throw error;
-  const remote = error instanceof RemoteError ? error.remoteStack : "";
-  const text =
-    error instanceof RemoteError
-      ? error.message
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : inspect(error);
-  // A stack begins with what is said above it.
-  const below = remote.startsWith(text) ? remote.slice(text.length).replace(/^\n/, "") : remote;
-  const hint = error instanceof LydianError ? error.hint : undefined;
-  reportFailure(text.replace(/^Error: /, ""), hint, terminal, below);
+  const describe = (): Thrown => {
+    if (error instanceof RemoteError) return describeRemote(error);
+    return error instanceof LydianError ? describeRefusal(error) : describeOwn(error);
+  };
+  const { text, hint, below } = describe();
+  reportFailure(text, hint, terminal, below);
   return exitStatus.error;
 }
