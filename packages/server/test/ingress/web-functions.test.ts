@@ -85,7 +85,10 @@ test("a request arrives as it was sent, without what is of the connection and wh
 test("a request for a host that has no function is answered with help, and one for the platform by the platform", async () => {
   await using it = await webScene(answersOk);
   const unknown = await it.raw(get("nobody.localhost:8700", closing));
-  assert.match(unknown, /^HTTP\/1\.1 404 [^]*No web function has the address nobody\.localhost:8700\. .*modal deploy/);
+  assert.match(
+    unknown,
+    /^HTTP\/1\.1 404 [^]*No web function has the address nobody\.localhost:8700\. .*prints the addresses/,
+  );
   for (const host of ["127.0.0.1", "localhost", "nobody.example"]) {
     assert.match(await it.raw(get(host, closing)), /^HTTP\/1\.1 404 [^]*There is nothing at \//, host);
   }
