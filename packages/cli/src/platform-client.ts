@@ -10,6 +10,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { sdkHeader } from "@lydian/contract";
 import { PlatformError } from "@lydian/kit";
 
 import { activeName, readClientConfig } from "./client-config.ts";
@@ -87,6 +88,7 @@ export class PlatformClient implements Disposable {
     const metadata = new Metadata();
     metadata.set("x-modal-token-id", this.#profile.tokenId);
     metadata.set("x-modal-token-secret", this.#profile.tokenSecret);
+    metadata.set(sdkHeader, "cli");
     return metadata;
   }
 

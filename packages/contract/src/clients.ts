@@ -7,3 +7,6 @@ export type PythonClientVersion = (typeof supportedPythonClients)[number];
 
 export const oldestPythonClient: PythonClientVersion = "1.3.5";
 export const newestPythonClient: PythonClientVersion = "1.6.4";
+
+/** A header that the TypeScript SDK and the `lydian` command alone send: what they are advised is then in their own words. */
+export const sdkHeader = "x-lydian-sdk";

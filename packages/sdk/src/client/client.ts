@@ -14,6 +14,8 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 
+import { sdkHeader } from "@lydian/contract";
+
 import { InvalidError } from "../errors.ts";
 import { version } from "../version.ts";
 import { Channel } from "./channel.ts";
@@ -83,7 +85,7 @@ export class Client implements Disposable {
     const headers = {
       "x-modal-client-version": version,
       "x-modal-client-type": token === undefined ? "3" : "1",
-      "x-modal-node": process.version,
+      [sdkHeader]: version,
       ...(token && { "x-modal-token-id": token.id, "x-modal-token-secret": token.secret }),
     };
     this.#channels = addresses.map((address) => new Channel(address, headers));

@@ -2,6 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 
 import { create, type DescMethod, type Message, toBinary } from "@bufbuild/protobuf";
+import { sdkHeader } from "@lydian/contract";
 import type { Logger } from "@lydian/kit";
 
 import type { Identity } from "../domain/identity.ts";
@@ -126,8 +127,7 @@ class Desk {
   }
 }
 
-/** The TypeScript SDK and the `lydian` command say which Node they run on. */
-const languageOf = (wire: Wire): Language => (wire.header("x-modal-node") === undefined ? "python" : "typescript");
+const languageOf = (wire: Wire): Language => (wire.header(sdkHeader) === undefined ? "python" : "typescript");
 
 function pathOf(bound: BoundRpc): string {
   return `/${bound.service}/${bound.method.name}`;
