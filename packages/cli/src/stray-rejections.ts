@@ -1,12 +1,11 @@
 /** Promises of a program that fail with nobody waiting for them, such as a call's that is not awaited. */
-export class StrayRejections implements Disposable {
+export class StrayRejections {
   readonly #first = Promise.withResolvers<never>();
   #take: (error: unknown) => void = (error) => this.#first.reject(error);
-  readonly #listener = (error: unknown): void => this.#take(error);
 
   constructor() {
     this.#first.promise.catch(() => {}); // told to whoever asks
-    process.on("unhandledRejection", this.#listener);
+    process.on("unhandledRejection", (error) => this.#take(error));
   }
 
   /** Rejects with the first one. */
@@ -17,9 +16,5 @@ export class StrayRejections implements Disposable {
   /** Those that come from now on go to `take`. */
   leaveTo(take: (error: unknown) => void): void {
     this.#take = take;
-  }
-
-  [Symbol.dispose](): void {
-    process.off("unhandledRejection", this.#listener);
   }
 }

@@ -37,7 +37,7 @@ export function describeRemote(error: RemoteError, commands = packageFolder): Th
     cause instanceof Error ? `  [cause]: ${inspect(cause).replaceAll("\n", "\n  ")}` : "",
     called === "" ? "" : `  called\n${called}`,
   ];
-  return { text: message, below: parts.filter((part) => part !== "").join("\n"), hint };
+  return { text: message.replace(/^Error: /, ""), below: parts.filter((part) => part !== "").join("\n"), hint };
 }
 
 const isFrame = (line: string): boolean => /^ +at /.test(line);

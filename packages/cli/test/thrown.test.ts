@@ -43,3 +43,10 @@ it("an error of a container with its own frames, its cause, and the call", () =>
     /^ {4}at handler \(\/root\/app\.ts:9:1\)\n {2}\[cause\]: TypeError: deep\n[^]*\n {2}called\n {4}at work .*:3:7\)$/,
   );
 });
+
+it("does not say twice that an error is one", () => {
+  assert.equal(
+    describeRemote(new RemoteError("Error: outer failed", { name: "Error" }), commands).text,
+    "outer failed",
+  );
+});

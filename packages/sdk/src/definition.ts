@@ -84,7 +84,9 @@ export async function nameAll(all: readonly Definition[]): Promise<void> {
   const unnamed = all.filter(({ name }) => name === undefined);
   for (const url of new Set(unnamed.map(({ site }) => site.module))) {
     if (!url.startsWith("file:")) continue;
-    const exports = await Promise.race([import(url), setTimeout(importMs)]);
+    const found = new AbortController();
+    const exports = await Promise.race([import(url), setTimeout(importMs, undefined, { signal: found.signal })]);
+    found.abort(); // the timer would keep a program from ending
     if (exports !== undefined) nameExports(exports as Record<string, unknown>, url);
     else for (const each of unnamed.filter(({ site }) => site.module === url)) each.name ??= nameInSource(each.site);
   }

@@ -10,6 +10,7 @@ import { Cron, Period } from "./objects/schedule.ts";
 import { Secret } from "./objects/secret.ts";
 import { Volume } from "./objects/volume.ts";
 import type { AppDefaults, Batching, Concurrency, FunctionOptions, ResourceOptions, WebOptions } from "./options.ts";
+import { withArticle } from "./values/with-article.ts";
 
 interface Kind {
   /** For people. */
@@ -136,13 +137,13 @@ export function checkOptions(options: object, kinds: Readonly<Record<string, Kin
 function shown(value: unknown): string {
   if (typeof value === "object" && value !== null) {
     const kind = value.constructor?.name ?? "Object";
-    return kind === "Object" ? "an object" : kind === "Array" ? "a list" : `a ${kind}`;
+    return kind === "Object" ? "an object" : kind === "Array" ? "a list" : withArticle(kind);
   }
   return isText(value) ? JSON.stringify(value) : String(value);
 }
 
 /** The one that somebody may have meant who wrote this; undefined where none is like it. */
-export function nearest(word: string, names: readonly string[]): string | undefined {
+function nearest(word: string, names: readonly string[]): string | undefined {
   const plain = (name: string): string => name.toLowerCase().replaceAll(/[-_]/g, "");
   const distances = names.map((name) => [name, editDistance(plain(word), plain(name))] as const);
   const [best] = distances.toSorted(([, a], [, b]) => a - b);

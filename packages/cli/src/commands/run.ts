@@ -159,7 +159,7 @@ async function runWith(
   if (!quiet) terminal.report(`${terminal.paintReport("green", "✓")} Running at ${running.url}`);
   for (const [name, url] of running.webUrls)
     terminal.report(`${terminal.paintReport("green", "✓")} ${name} answers at ${url}`);
-  // Not disposed of: what a program has left behind may fail when all else is over.
+  // To this process's end: what a program has left behind may fail when all else is over.
   const strays = new StrayRejections();
   const work = runnable.start(values, terminal).then(() => "done" as const);
   try {

@@ -5,6 +5,7 @@ import type { Client } from "../client/client.ts";
 import { SerializationError } from "../errors.ts";
 import { readPickle } from "../values/pickle-read.ts";
 import { writePickle } from "../values/pickle-write.ts";
+import { withArticle } from "../values/with-article.ts";
 import { Named, type NamedOptions, type Request } from "./named.ts";
 import type { NameOptions } from "./place.ts";
 
@@ -130,5 +131,5 @@ function keyOf(key: unknown): Uint8Array {
 function nameOf(key: unknown): string {
   if (typeof key !== "object") return typeof key === "undefined" ? "undefined" : `a ${typeof key}`;
   const { name } = (key as object).constructor ?? Object;
-  return name === "Object" ? "an object" : `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+  return name === "Object" ? "an object" : withArticle(name);
 }

@@ -64,8 +64,8 @@ export async function functionRequest(
     if (!(error instanceof InvalidError)) throw error;
     const { name = "", kind, site } = definition;
     const { hint } = error;
-    const place = `${kind} ${name}, at ${formatSite(site)}`;
-    throw new InvalidError(`${error.message} (${place})`, hint === undefined ? {} : { hint });
+    const whose = `${kind} ${name}, at ${formatSite(site)}`;
+    throw new InvalidError(`${error.message} (${whose})`, hint === undefined ? {} : { hint });
   }
 }
 

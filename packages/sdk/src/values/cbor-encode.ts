@@ -5,6 +5,7 @@
 import { SerializationError } from "../errors.ts";
 import { errorFields } from "./error-value.ts";
 import { tag, typedArrayTags } from "./cbor-tags.ts";
+import { withArticle } from "./with-article.ts";
 
 const major = { unsigned: 0, negative: 1, bytes: 2, text: 3, array: 4, map: 5, tag: 6 } as const;
 const simple = {
@@ -140,8 +141,7 @@ class Encoder {
   #fields(value: object): void {
     const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
     if (kind === "Promise") throw this.#refused("is a Promise: await it first");
-    if (kind !== "Object")
-      throw this.#refused(`is ${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}, which has no form that travels`);
+    if (kind !== "Object") throw this.#refused(`is ${withArticle(kind)}, which has no form that travels`);
     const entries = Object.entries(value).filter(([, field]) => field !== undefined);
     this.#head(major.map, entries.length);
     for (const [name, field] of entries) {

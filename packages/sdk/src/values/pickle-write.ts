@@ -4,6 +4,7 @@
  */
 import { SerializationError } from "../errors.ts";
 import { writeDate } from "./pickle-dates.ts";
+import { withArticle } from "./with-article.ts";
 
 /** Frames are written around what has at least so many bytes. */
 const leastFramed = 4;
@@ -109,7 +110,7 @@ class Writer {
       );
     } else {
       const kind = value.constructor?.name ?? Object.prototype.toString.call(value).slice(8, -1);
-      throw new SerializationError(`${path} is a ${kind}, which dicts and queues do not hold`, {
+      throw new SerializationError(`${path} is ${withArticle(kind)}, which dicts and queues do not hold`, {
         hint: "they hold plain data: texts, numbers, bytes, dates, arrays, objects, maps and sets",
       });
     }
